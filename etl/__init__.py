@@ -1,0 +1,1 @@
+"""Feed ETL: landed event files to gated facts, dimensions, rollups and marts."""

@@ -1,0 +1,1 @@
+"""Landed records, typed, as they came."""

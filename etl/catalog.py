@@ -1,0 +1,74 @@
+"""Finds every table module. Strict: one TABLE each, named as its module, reading no later layer."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from graphlib import TopologicalSorter
+from types import ModuleType
+from typing import Any
+
+from etl.contract import Layer, Table
+from etl.errors import ConfigError, ContractViolation
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A table and the pure function that makes its rows."""
+
+    table: Table
+    transform: Callable[..., Any]
+    module: ModuleType
+
+
+def _modules() -> list[ModuleType]:
+    packages = [importlib.import_module(f"etl.{layer.name.lower()}") for layer in Layer]
+    return [
+        importlib.import_module(f"{package.__name__}.{info.name}")
+        for package in packages
+        for info in pkgutil.iter_modules(package.__path__)
+        if not info.name.startswith("_")
+    ]
+
+
+def _entry(module: ModuleType) -> Entry:
+    table = getattr(module, "TABLE", None)
+    if not isinstance(table, Table) or not callable(getattr(module, "transform", None)):
+        raise ContractViolation(f"{module.__name__} must define one TABLE and a transform function.")
+    package, name = module.__name__.split(".")[-2:]
+    if table.name != name or table.layer.name.lower() != package:
+        raise ContractViolation(f"{module.__name__}: TABLE is {table.layer.name.lower()}.{table.name}.")
+    later = [i.table.name for i in table.inputs if i.table.layer > table.layer]
+    if later:
+        raise ContractViolation(f"{table.name} reads a later layer: {', '.join(later)}.")
+    return Entry(table, module.transform, module)
+
+
+@cache
+def entries() -> dict[str, Entry]:
+    """Every table by name, inputs before the tables that read them, layer by layer."""
+    found = {entry.table.name: entry for entry in map(_entry, _modules())}
+    graph = {name: {i.table.name for i in e.table.inputs} for name, e in sorted(found.items())}
+    order = list(TopologicalSorter(graph).static_order())
+    return {name: found[name] for name in sorted(order, key=lambda n: (found[n].table.layer, order.index(n)))}
+
+
+def tables() -> list[Table]:
+    """Every contract, in the order data flows."""
+    return [entry.table for entry in entries().values()]
+
+
+def entry(name: str) -> Entry:
+    """One table by name. Raises ConfigError that lists the names there are."""
+    if name not in entries():
+        raise ConfigError(f"There is no table {name!r}. Tables: {', '.join(entries())}.")
+    return entries()[name]
+
+
+def select(names: list[str] | None) -> list[Entry]:
+    """The named tables (all when none are named), in the order data flows."""
+    wanted = {entry(name).table.name for name in names} if names else set(entries())
+    return [e for name, e in entries().items() if name in wanted]

@@ -1,0 +1,74 @@
+"""Typed configuration: conf/base.yaml, then conf/NAME.yaml, then FEED_ETL_* in the environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from etl.errors import ConfigError
+
+
+def home() -> Path:
+    """The folder that holds conf/ and expectations/: FEED_ETL_HOME, or the checkout."""
+    return Path(os.environ.get("FEED_ETL_HOME") or Path(__file__).parent.parent)
+
+
+class Settings(BaseSettings):
+    """What differs between places. An unknown key is an error that names it."""
+
+    model_config = SettingsConfigDict(env_prefix="FEED_ETL_", extra="forbid", frozen=True)
+
+    lake: str = Field(description="URI of the lake")
+    landing: str = Field(description="URI of the landing zone")
+    master: str = Field(description="Spark master")
+    driver_memory: str = Field(pattern=r"^\d+[gm]$", description="Memory of the Spark driver")
+    shuffle_partitions: int = Field(ge=1, description="Tasks of a shuffle")
+    timezone: str = Field(pattern="^UTC$", description="All times are UTC")
+    snowflake_epoch_ms: int = Field(ge=0, description="Epoch of impression ids, ms")
+    lateness_days: int = Field(ge=0, description="How late a fact may land")
+    facts_days: int = Field(ge=1, description="How long facts are kept; how far an undo may reach back")
+    future_minutes: int = Field(ge=0, description="How far after its landed hour a fact may lie")
+    quarantine_share: float = Field(ge=0, le=1, description="Allowed share of bad records per event and hour")
+    spark: dict[str, str] = Field(default_factory=dict, description="Further Spark settings")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (env_settings, init_settings)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        names = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
+        raise ConfigError(f"No configuration {path.stem!r} in {path.parent}. There is: {names}.")
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {str(error).splitlines()[0]}.") from error
+    if not isinstance(loaded, dict):
+        raise ConfigError(f"{path} must hold settings as `name: value`.")
+    return loaded
+
+
+def load(name: str = "local", **overrides: str | None) -> Settings:
+    """Settings of a place. Overrides (from the command line) win over everything; None is no override."""
+    merged = {**_read_yaml(home() / "conf" / "base.yaml"), **_read_yaml(home() / "conf" / f"{name}.yaml")}
+    try:
+        settings = Settings(**merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        hint = f" Known keys: {', '.join(Settings.model_fields)}." if first["type"] == "extra_forbidden" else ""
+        raise ConfigError(f"Configuration {name!r}, key {key!r}: {first['msg']}.{hint}") from error
+    return settings.model_copy(update={k: v for k, v in overrides.items() if v is not None})

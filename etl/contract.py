@@ -1,0 +1,125 @@
+"""What a table is: frozen values, no Spark. Everything else about a table is derived from these."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+
+
+class Layer(IntEnum):
+    """A row flows from a lower layer to the same or a higher one, never back."""
+
+    BRONZE = 1
+    DIMS = 2
+    FACTS = 3
+    ROLLUPS = 4
+    MARTS = 5
+
+
+class WriteMode(Enum):
+    """How a batch becomes part of a table. Each is idempotent and one atomic commit."""
+
+    REPLACE = "replace whole partitions"
+    INSERT_NEW = "append rows whose key is not there yet, never change a row"
+    COMBINE = "fold the batch into the partitions it touches"
+    SCD2 = "merge the versions of the keys that changed"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the vocabulary: a Spark SQL type, its meaning, unit and privacy class."""
+
+    name: str
+    type: str
+    meaning: str
+    unit: str = ""
+    privacy: str = "none"
+    values: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    nullable: bool = False
+
+    def optional(self) -> Column:
+        """The same column where NULL is allowed."""
+        return dataclasses.replace(self, nullable=True)
+
+    def named(self, name: str) -> Column:
+        """The same meaning under another name (a key seen from another table)."""
+        return dataclasses.replace(self, name=name)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One kind of landed record. `rules` maps a quarantine reason to a SQL predicate of a *bad* record.
+
+    `time` and `also_times` are (column or SQL expression, days it may lie before the landed hour);
+    only facts have them: a change log may carry any effective_ts. Fields named in `unless_closing` may be
+    absent in a record whose op closes a version.
+    """
+
+    name: str
+    fields: tuple[Column, ...]
+    times: tuple[tuple[str, str], ...] = ()
+    rules: tuple[tuple[str, str], ...] = ()
+    unless_closing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Input:
+    """A table read by another one, and which of its hours matter to an output hour (or day).
+
+    by: the column of the input whose changed hours make an output hour stale.
+    ahead_hours: how many hours of the input's partitions beyond the output's must be read.
+    """
+
+    table: Table
+    by: str = ""
+    ahead_hours: int = 0
+    as_of: bool = False
+
+
+@dataclass(frozen=True)
+class Reference:
+    """`column` must exist as `to_column` in a dimension; live at `at` is a warning when it is not."""
+
+    column: str
+    to: Table
+    to_column: str
+    at: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """The contract of one table. See `etl/catalog.py` for what is checked of it."""
+
+    name: str
+    layer: Layer
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    write: WriteMode
+    owner: str
+    partition: tuple[str, ...] = ()
+    cluster: tuple[str, ...] = ()
+    inputs: tuple[Input, ...] = ()
+    event: Event | None = None
+    natural_key: tuple[str, ...] = ()
+    tracked: tuple[str, ...] = ()
+    surrogate: str = ""
+    references: tuple[Reference, ...] = ()
+    retention_days: int | None = None
+    schedule: str = "hourly"
+    checksum_skips: tuple[str, ...] = field(default=())
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def hour(self) -> str:
+        """The partition column that holds the hour (or day) of a row; empty for dimensions."""
+        return self.partition[-1] if self.partition else ""
+
+    @property
+    def daily(self) -> bool:
+        return self.hour == "day"

@@ -1,0 +1,110 @@
+"""Delta transactions whose files are written first and become visible only at commit.
+
+`stage` writes Parquet into the table's folder without a log entry: no reader sees it, the gate can read it, and
+`commit` makes it part of the table without writing a row twice. A killed run leaves files that VACUUM removes.
+The calls are those that Delta's own DELETE and INSERT make; see docs/decisions/0001-publish.md.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import DataFrame, SparkSession
+
+from etl.errors import ConflictError
+
+METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+
+
+def _delta_log(spark: SparkSession, uri: str) -> Any:
+    return spark._jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, uri)
+
+
+def is_table(spark: SparkSession, uri: str) -> bool:
+    """Whether a Delta table is at the URI."""
+    return bool(_delta_log(spark, uri).tableExists())
+
+
+def current_version(spark: SparkSession, uri: str) -> int:
+    """The newest published version."""
+    return int(_delta_log(spark, uri).update(False, _none(spark), _none(spark)).version())
+
+
+def read(spark: SparkSession, uri: str, version: int | None = None) -> DataFrame:
+    """The table as published, or as of a version."""
+    reader = spark.read.format("delta")
+    return (reader if version is None else reader.option("versionAsOf", version)).load(uri)
+
+
+def _none(spark: SparkSession) -> Any:
+    return spark._jvm.scala.Option.empty()
+
+
+class Transaction:
+    """One optimistic transaction on one table: read a version, stage files, commit or walk away."""
+
+    def __init__(self, spark: SparkSession, uri: str) -> None:
+        self.spark, self.uri = spark, uri
+        self._log = _delta_log(spark, uri)
+        self._log.update(False, _none(spark), _none(spark))
+        self._txn = self._log.startTransaction(_none(spark), _none(spark))
+        self._convert = spark._jvm.scala.jdk.javaapi.CollectionConverters
+        self._adds: list[Any] = []
+        self._removes: list[Any] = []
+
+    @property
+    def version(self) -> int:
+        return int(self._txn.readVersion())
+
+    def read(self, predicate: str) -> DataFrame:
+        """Rows of the version read that match a partition predicate; a concurrent change to them is a conflict."""
+        self._files(predicate)
+        return read(self.spark, self.uri, self.version).where(predicate)
+
+    def stage(self, rows: DataFrame) -> DataFrame:
+        """Write rows as files nobody sees yet; returns them as read back from those files."""
+        self._adds = list(self._convert.asJava(self._txn.writeFiles(rows._jdf)))
+        return self._frame(self._adds)
+
+    def keep(self, partitions: set[str], column: str) -> None:
+        """Of the staged files keep those whose value of a partition column is wanted."""
+        self._adds = [a for a in self._adds if a.partitionValues().apply(column) in partitions]
+
+    def remove(self, predicate: str) -> None:
+        """Take every file that matches a partition predicate out of the table at commit."""
+        stamp = int(time.time() * 1000)
+        self._removes = [f.removeWithTimestamp(stamp, True) for f in self._files(predicate)]
+
+    def commit(self, metadata: str) -> int:
+        """Publish atomically. Raises ConflictError when someone else changed what was read."""
+        self.spark.conf.set(METADATA, metadata)
+        operation = getattr(self.spark._jvm.org.apache.spark.sql.delta, "DeltaOperations$ManualUpdate$")
+        actions = self._seq(self._adds + self._removes)
+        try:
+            return int(self._txn.commit(actions, getattr(operation, "MODULE$")))
+        except Py4JJavaError as error:
+            raise as_conflict(error, self.uri) from error
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._adds and not self._removes
+
+    def _files(self, predicate: str) -> list[Any]:
+        condition = read(self.spark, self.uri, self.version).where(predicate)._jdf.queryExecution().analyzed()
+        return list(self._convert.asJava(self._txn.filterFiles(self._seq([condition.condition()]), False)))
+
+    def _frame(self, files: list[Any]) -> DataFrame:
+        frame = self._log.createDataFrame(self._txn.snapshot(), self._seq(files), False, _none(self.spark))
+        return DataFrame(frame, self.spark)
+
+    def _seq(self, items: list[Any]) -> Any:
+        return self._convert.asScala(items).toSeq()
+
+
+def as_conflict(error: Py4JJavaError, uri: str) -> Exception:
+    """A ConflictError for Delta's concurrency exceptions, the error itself for anything else."""
+    if "Concurrent" not in str(error.java_exception.getClass().getName()):
+        return error
+    return ConflictError(f"Another run changed {uri} meanwhile; run again.")

@@ -1,0 +1,170 @@
+"""From tables to a table: facts insert what is new, rollups and marts replace hours, dimensions merge versions."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from delta.tables import DeltaTable
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from etl import catalog, scd2
+from etl.contract import Input, Table, WriteMode
+from etl.engine import checksums, ddl, delta, planner
+from etl.engine.checksums import Content
+from etl.engine.delta import Transaction
+from etl.engine.layout import spread
+from etl.engine.ledger import Entry
+from etl.engine.work import Work, as_partition, in_hours, metadata, pass_gate, publish, record
+
+
+def run(work: Work, table: Table) -> Entry | None:
+    """Bring a table up to date with its inputs. None when none of them changed."""
+    hours = planner.due(work.ledger, table, work.span)
+    if not hours:
+        return None
+    entry = work.begin(table)
+    entry.handled = hours
+    entry.input_versions = {
+        i.table.name: delta.current_version(work.spark, work.uri(i.table)) for i in table.inputs
+    }
+    how = {WriteMode.INSERT_NEW: _insert_new, WriteMode.REPLACE: _replace_hours, WriteMode.SCD2: _merge_versions}
+    how[table.write](work, table, entry)
+    return record(work, entry)
+
+
+def _input(work: Work, source: Input, entry: Entry) -> DataFrame:
+    return delta.read(work.spark, work.uri(source.table), entry.input_versions[source.table.name])
+
+
+def _insert_new(work: Work, table: Table, entry: Entry) -> None:
+    source = table.inputs[0]
+    landed = _input(work, source, entry).where(in_hours(source.table, entry.handled))
+    rows = ddl.conform(catalog.entry(table.name).transform(_first_landed(landed, table)), table)
+    entry.records_read = landed.count()
+    hours = [checksums.as_hour(r[0]) for r in rows.select(table.hour).distinct().collect()]
+    txn = Transaction(work.spark, work.uri(table))
+    existing = txn.read(in_hours(table, hours))
+    before = _contents(work, table, existing, hours)
+    if before:
+        rows = rows.join(existing.select(*table.key), list(table.key), "left_anti").select(*table.column_names)
+    staged = txn.stage(spread(rows, table, len(hours), work.settings))
+    added = checksums.by_hour(staged, table)
+    pass_gate(work, table, staged, entry)
+    entry.rows_written = sum(c.rows for c in added.values())
+    if added:
+        entry.touched = _touched(table, staged, existing, sorted(added))
+    else:
+        txn.keep(set(), table.hour)
+    publish(work, table, txn, entry, {h: before.get(h, Content()) + c for h, c in added.items()})
+
+
+def _first_landed(landed: DataFrame, table: Table) -> DataFrame:
+    """One row per key: the first to land. Only the keys that repeat, a few, are sorted."""
+    repeated = F.broadcast(landed.groupBy(*table.key).count().where("count > 1").select(*table.key))
+    own = [c for c in landed.columns if c not in ("landed_hour", "source_file")]
+    first = Window.partitionBy(*table.key).orderBy("landed_hour", F.xxhash64(*own))
+    ranked = landed.join(repeated, list(table.key), "left_semi").withColumn("_rank", F.row_number().over(first))
+    single = landed.join(repeated, list(table.key), "left_anti")
+    return single.unionByName(ranked.where("_rank = 1").drop("_rank"))
+
+
+def _contents(work: Work, table: Table, existing: DataFrame, hours: list[datetime]) -> dict[datetime, Content]:
+    """What the hours hold now, by the ledger; counted anew where the ledger does not know."""
+    known = work.ledger.state(table.name)
+    if known:
+        return {hour: Content.of(known[hour]) for hour in hours if hour in known}
+    return checksums.by_hour(existing, table)
+
+
+def _touched(table: Table, staged: DataFrame, existing: DataFrame, hours: list[datetime]) -> dict[str, list[datetime]]:
+    """Hours a change matters to, by each column another table may read it by."""
+    touched = {table.hour: hours}
+    wider = getattr(catalog.entry(table.name).module, "touched", None)
+    if wider:
+        both = existing.where(in_hours(table, hours)).unionByName(staged)
+        found = wider(staged, both).select("impression_hour").where("impression_hour IS NOT NULL").distinct()
+        touched["impression_hour"] = sorted(checksums.as_hour(r[0]) for r in found.collect())
+    return touched
+
+
+def _window(source: Input, table: Table, hours: list[datetime]) -> str:
+    """Partition predicate on an input for some output hours, as far ahead as the input asks."""
+    step = timedelta(hours=1)
+    span = (24 if table.daily else 1) + source.ahead_hours
+    needed = {hour + i * step for hour in hours for i in range(span)}
+    if source.table.daily:
+        needed = {planner.grain(source.table, hour) for hour in needed}
+    return in_hours(source.table, sorted(needed))
+
+
+def _replace_hours(work: Work, table: Table, entry: Entry) -> None:
+    given = {
+        i.table.name: _input(work, i, entry)
+        if i.as_of
+        else _input(work, i, entry).where(_window(i, table, entry.handled))
+        for i in table.inputs
+    }
+    rows = catalog.entry(table.name).transform(**given).where(in_hours(table, entry.handled))
+    txn = Transaction(work.spark, work.uri(table))
+    staged = txn.stage(spread(ddl.conform(rows, table), table, len(entry.handled), work.settings))
+    pass_gate(work, table, staged, entry)
+    found = checksums.by_hour(staged, table)
+    before = {h: Content.of(s) for h, s in work.ledger.state(table.name).items()}
+    changed = {
+        hour: found.get(hour, Content())
+        for hour in entry.handled
+        if found.get(hour, Content()) != before.get(hour, Content())
+    }
+    txn.keep({as_partition(h, table) for h in changed}, table.hour)
+    txn.remove(in_hours(table, changed))
+    entry.rows_written = sum(c.rows for c in changed.values())
+    publish(work, table, txn, entry, changed)
+
+
+def _same_row(table: Table) -> str:
+    return " AND ".join(f"old.{c} <=> new.{c}" for c in table.column_names)
+
+
+def _merge_versions(work: Work, table: Table, entry: Entry) -> None:
+    source = table.inputs[0]
+    log_ = _input(work, source, entry).where("effective_ts IS NOT NULL")
+    keys = log_.where(in_hours(source.table, entry.handled)).select(*table.natural_key).distinct()
+    changes = log_.join(keys, list(table.natural_key), "left_semi")
+    entry.metrics["contradictions"] = float(scd2.contradictions(changes, table))
+    new = ddl.conform(catalog.entry(table.name).transform(changes), table).persist()
+    target = work.uri(table)
+    old = delta.read(work.spark, target, delta.current_version(work.spark, target))
+    old = old.join(keys, list(table.natural_key), "left_semi")
+    pass_gate(work, table, new, entry)
+    fresh = new.alias("new").join(old.alias("old"), F.expr(_same_row(table)), "left_anti")
+    identity = [*table.natural_key, "valid_from"]
+    gone = old.join(new.select(*identity), identity, "left_anti").select(*table.column_names)
+    diff = fresh.withColumn("_gone", F.lit(False)).unionByName(gone.withColumn("_gone", F.lit(True))).persist()
+    entry.rows_written = diff.count()
+    entry.records_read = changes.count()
+    if entry.rows_written:
+        first = diff.agg(F.min("valid_from")).collect()[0][0]
+        entry.touched = {planner.FOLLOWING: [checksums.as_hour(first).replace(minute=0, second=0, microsecond=0)]}
+        _merge(work, table, diff, entry)
+    for frame in (new, diff):
+        frame.unpersist()
+
+
+def _merge(work: Work, table: Table, diff: DataFrame, entry: Entry) -> None:
+    target = work.uri(table)
+    on = " AND ".join(f"t.{c} = s.{c}" for c in (*table.natural_key, "valid_from"))
+    values = {c: f"s.{c}" for c in table.column_names}
+    work.spark.conf.set(delta.METADATA, metadata(entry))
+    merge = (
+        DeltaTable.forPath(work.spark, target).alias("t").merge(diff.alias("s"), on)
+        .whenMatchedDelete("s._gone")
+        .whenMatchedUpdate(set=values)
+        .whenNotMatchedInsert("NOT s._gone", values)
+    )  # fmt: skip
+    try:
+        merge.execute()
+    except Py4JJavaError as error:
+        raise delta.as_conflict(error, target) from error
+    entry.output_version = delta.current_version(work.spark, target)

@@ -1,0 +1,58 @@
+"""Files of the landing zone and the lake, through Hadoop's file system API: any URI Spark can read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """One file as listed: its full URI, size in bytes and modification time in ms."""
+
+    uri: str
+    size: int
+    modified: int
+
+    @property
+    def name(self) -> str:
+        return self.uri.rsplit("/", 1)[-1]
+
+
+def absolute(uri: str) -> str:
+    """A URI with a scheme; a bare path is a local one."""
+    return uri.rstrip("/") if ":/" in uri else Path(uri).resolve().as_uri()
+
+
+def _path(spark: SparkSession, uri: str) -> tuple[Any, Any]:
+    jvm = spark._jvm
+    path = jvm.org.apache.hadoop.fs.Path(uri)
+    return path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()), path
+
+
+def exists(spark: SparkSession, uri: str) -> bool:
+    """Whether anything is at the URI."""
+    fs, path = _path(spark, uri)
+    return bool(fs.exists(path))
+
+
+def list_files(spark: SparkSession, folder: str) -> list[LandedFile]:
+    """Files directly in a folder, by name, hidden ones (`.x`, `_x`) left out; none when it is not there."""
+    fs, path = _path(spark, folder)
+    if not fs.exists(path):
+        return []
+    listed = [
+        LandedFile(status.getPath().toString(), status.getLen(), status.getModificationTime())
+        for status in fs.listStatus(path)
+        if status.isFile()
+    ]
+    return sorted((f for f in listed if f.name[0] not in "._"), key=lambda f: f.uri)
+
+
+def delete(spark: SparkSession, uri: str) -> None:
+    """Remove a file or folder; nothing happens when it is not there."""
+    fs, path = _path(spark, uri)
+    fs.delete(path, True)

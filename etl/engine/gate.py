@@ -1,0 +1,115 @@
+"""The gate: a batch is judged by Great Expectations before anyone can read it. It fails closed.
+
+Cheap first: one pass without samples over all rules together. Only rules that fail are asked again for samples. A
+rule that cannot be evaluated, an exception inside Great Expectations, an empty or missing suite: all are failures.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from dataclasses import asdict, dataclass
+from typing import Any
+
+os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+
+import great_expectations as gx
+from great_expectations.expectations.registry import get_expectation_impl
+from pyspark.sql import DataFrame
+
+from etl.engine.suites import Rule
+
+for _noisy in ("great_expectations", "py4j"):
+    logging.getLogger(_noisy).setLevel(logging.ERROR)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A rule that did not hold: how many rows of how many, a few of them, or why it could not be evaluated."""
+
+    rule: str
+    severity: str
+    reason: str
+    count: int | None
+    of: int | None
+    samples: list[Any]
+    error: str = ""
+
+    def __str__(self) -> str:
+        if self.error:
+            return f"{self.rule} could not be evaluated: {self.error}"
+        samples = f", e.g. {json.dumps(self.samples[:3], default=str)}" if self.samples else ""
+        return f"{self.rule}: {self.count} of {self.of} rows{samples}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a gate said of one batch."""
+
+    rules: int
+    failures: list[Failure]
+
+    @property
+    def passed(self) -> bool:
+        """No critical rule failed."""
+        return not any(f.severity == "critical" for f in self.failures)
+
+    def as_json(self) -> str:
+        """The failures as the ledger keeps them: without samples, which may hold personal data."""
+        return json.dumps([{k: v for k, v in asdict(f).items() if k != "samples"} for f in self.failures])
+
+
+def judge(batch: DataFrame, rules: list[Rule]) -> Verdict:
+    """Judge a batch by all rules. Never raises for what a rule or the data does; see Verdict.passed."""
+    if not rules:
+        return Verdict(0, [Failure("suite", "critical", "No gate, no publish.", None, None, [], "it is empty")])
+    try:
+        results = _validate(batch, rules, "BOOLEAN_ONLY")
+        failed = [rule for rule, result in zip(rules, results, strict=True) if not result.success]
+        again = _validate(batch, failed, "SUMMARY") if failed else []
+        failures = [_failure(rule, result) for rule, result in zip(failed, again, strict=True)]
+    except Exception as error:  # whatever happens inside a gate, it did not pass
+        failures = [Failure("suite", "critical", "A gate that breaks is closed.", None, None, [], _line(error))]
+    return Verdict(len(rules), failures)
+
+
+def _validate(batch: DataFrame, rules: list[Rule], result_format: str) -> list[Any]:
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    source = context.data_sources.add_spark("spark", persist=False)
+    definition = source.add_dataframe_asset("batch").add_batch_definition_whole_dataframe("whole")
+    suite = gx.ExpectationSuite("gate", expectations=[_expectation(r, i) for i, r in enumerate(rules)])
+    outcome = definition.get_batch({"dataframe": batch}).validate(suite, result_format=result_format)
+    by_number = {r.expectation_config.meta["number"]: r for r in outcome.results}
+    return [by_number[i] for i in range(len(rules))]
+
+
+def _expectation(rule: Rule, number: int) -> Any:
+    implementation = get_expectation_impl(rule.type)
+    kwargs = {k: v for k, v in rule.kwargs.items() if k != "label"}
+    return implementation(**kwargs, severity=rule.severity, meta={"number": number})
+
+
+def _failure(rule: Rule, result: Any) -> Failure:
+    raised = _raised(result.exception_info)
+    found = result.result or {}
+    count = found.get("unexpected_count", found.get("observed_value"))
+    samples = found.get("partial_unexpected_list") or (found.get("details") or {}).get("unexpected_rows") or []
+    of = found.get("element_count")
+    number = int(count) if isinstance(count, int | float) else None
+    return Failure(rule.name, rule.severity, rule.reason, number, of, _few(samples), raised)
+
+
+def _few(samples: Any) -> list[Any]:
+    return [s if isinstance(s, dict | str | int | float | bool) or s is None else str(s) for s in list(samples)[:5]]
+
+
+def _raised(info: Any) -> str:
+    """The message of an exception Great Expectations caught, in either of the two shapes it uses."""
+    found = [info] if info and "raised_exception" in info else list((info or {}).values())
+    return "; ".join(_line(i.get("exception_message")) for i in found if i.get("raised_exception"))
+
+
+def _line(error: Any) -> str:
+    return (str(error).strip().splitlines() or ["?"])[0][:300]

@@ -1,0 +1,110 @@
+"""Reads the landing zone: `<landing>/<event>/hour=2026-06-01T10/<file>`, JSON Lines or Parquet, any mix."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from etl.conf import Settings
+from etl.contract import Event
+from etl.engine import files, records
+from etl.engine.files import LandedFile
+
+TEXT = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+PARQUET = (".parquet",)
+HOUR = "%Y-%m-%dT%H"
+
+
+@dataclass(frozen=True)
+class Landed:
+    """The files of one event in one landed hour."""
+
+    hour: datetime
+    files: tuple[LandedFile, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when a file is added, or is not the file it was."""
+        text = "\n".join(f"{f.name} {f.size} {f.modified}" for f in self.files)
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def listing(spark: SparkSession, settings: Settings, event: Event, hours: list[datetime]) -> list[Landed]:
+    """What has landed of an event, hour by hour; an hour without a folder has no files."""
+    root = f"{files.absolute(settings.landing)}/{event.name}"
+    return [
+        Landed(hour, tuple(files.list_files(spark, f"{root}/hour={hour.strftime(HOUR)}"))) for hour in hours
+    ]
+
+
+def unreadable(spark: SparkSession, landed: list[Landed]) -> list[tuple[datetime, LandedFile]]:
+    """Every file that cannot be read to its end, or is of no known format. Reads each file: a slow path."""
+    found = [(part.hour, file) for part in landed for file in part.files]
+    return [(hour, file) for hour, file in found if not _is_readable(spark, file)]
+
+
+def _is_readable(spark: SparkSession, file: LandedFile) -> bool:
+    try:
+        if file.name.endswith(PARQUET):
+            rows = spark.read.parquet(file.uri)
+            rows.select(F.count_if(F.hash(*[F.col(f"`{c}`") for c in rows.columns]).isNotNull())).collect()
+            return True
+        spark.read.text(file.uri).select(F.max(F.length("value"))).collect()
+        return known(file)
+    except (Py4JJavaError, PySparkException):
+        return False
+
+
+def known(file: LandedFile) -> bool:
+    """Whether the name says a format this reader has."""
+    return file.name.endswith((*TEXT, *PARQUET))
+
+
+def read(spark: SparkSession, settings: Settings, event: Event, landed: list[Landed]) -> DataFrame:
+    """All records: raw, source_file, landed_hour, a typed column per field, `_corrupt`, and what `enrich` adds."""
+    found = [file for part in landed for file in part.files]
+    parts = _text(spark, event, [f.uri for f in found if f.name.endswith(TEXT)])
+    parts += _columnar(spark, event, [f.uri for f in found if f.name.endswith(PARQUET) and f.size])
+    if not parts:
+        parts = [records.parse_text(_provenance(_no_lines(spark)), event)]
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = whole.unionByName(part)
+    return records.enrich(whole, event, settings)
+
+
+def _no_lines(spark: SparkSession) -> DataFrame:
+    return spark.createDataFrame([], "value STRING, _file STRING")
+
+
+def _provenance(rows: DataFrame) -> DataFrame:
+    """Adds source_file and landed_hour from the file's own path; renames a text line to raw."""
+    hour = F.to_timestamp(F.regexp_extract("_file", r"/hour=(\d{4}-\d{2}-\d{2}T\d{2})/", 1), "yyyy-MM-dd'T'HH")
+    named = rows.withColumn("source_file", F.col("_file")).withColumn("landed_hour", hour).drop("_file")
+    return named.withColumnRenamed("value", "raw")
+
+
+def _text(spark: SparkSession, event: Event, uris: list[str]) -> list[DataFrame]:
+    if not uris:
+        return []
+    lines = spark.read.text(uris).select("value", F.col("_metadata.file_path").alias("_file"))
+    return [records.parse_text(_provenance(lines.where("trim(value) != ''")), event)]
+
+
+def _columnar(spark: SparkSession, event: Event, uris: list[str]) -> list[DataFrame]:
+    """Files of one schema are read together; a file of another schema is judged by its own."""
+    by_schema: dict[str, list[str]] = {}
+    for uri in uris:
+        by_schema.setdefault(spark.read.parquet(uri).schema.simpleString(), []).append(uri)
+    return [
+        records.parse_columns(
+            _provenance(spark.read.parquet(*group).select("*", F.col("_metadata.file_path").alias("_file"))), event
+        )
+        for group in by_schema.values()
+    ]

@@ -1,0 +1,188 @@
+"""From landed files to a table: read, set bad records aside, gate, publish. Bronze and dwell come in this way."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from etl import catalog
+from etl.contract import Event, Table, WriteMode
+from etl.engine import checksums, ddl, landing, planner, records
+from etl.engine.checksums import Content
+from etl.engine.delta import Transaction
+from etl.engine.files import LandedFile
+from etl.engine.gate import Failure
+from etl.engine.landing import Landed
+from etl.engine.layout import spread
+from etl.engine.ledger import Entry
+from etl.engine.work import Work, as_literal, as_partition, in_hours, log, pass_gate, publish, record
+from etl.errors import LandingError
+
+BadFile = tuple[datetime, LandedFile]
+
+
+def pending(work: Work, table: Table) -> list[Landed]:
+    """Landed hours of the range whose files are not the ones the table was made from."""
+    assert table.event and work.span
+    known = work.ledger.fingerprints(table.name)
+    found = landing.listing(work.spark, work.settings, table.event, planner.hours_between(*work.span))
+    return [part for part in found if known.get(part.hour.isoformat()) != part.fingerprint]
+
+
+def run(work: Work, table: Table) -> Entry | None:
+    """Bring a table up to date with its landed files. None when nothing new has landed."""
+    parts = pending(work, table)
+    if not parts:
+        return None
+    entry = work.begin(table)
+    entry.handled = [part.hour for part in parts]
+    entry.fingerprints = {part.hour.isoformat(): part.fingerprint for part in parts}
+    for part in parts:
+        if not part.files:
+            log.info("%s: nothing landed in hour %s", table.name, part.hour.strftime(landing.HOUR))
+    try:
+        _load(work, table, parts, [], entry)
+    except (Py4JJavaError, PySparkException) as error:
+        bad = landing.unreadable(work.spark, parts)
+        if not bad:
+            raise
+        log.warning("%s: %d unreadable file(s): %s", table.name, len(bad), _line(error))
+        _load(work, table, _without(parts, bad), bad, entry)
+    return record(work, entry)
+
+
+def _line(error: Exception) -> str:
+    return str(error).splitlines()[0][:200]
+
+
+def _without(parts: list[Landed], bad: list[BadFile]) -> list[Landed]:
+    refused = {file for _, file in bad}
+    return [Landed(p.hour, tuple(f for f in p.files if f not in refused)) for p in parts]
+
+
+def _load(work: Work, table: Table, parts: list[Landed], bad: list[BadFile], entry: Entry) -> None:
+    event = table.event
+    assert event
+    strange = [(p.hour, f) for p in parts for f in p.files if not landing.known(f)]
+    bad, parts = bad + strange, _without(parts, strange)
+    read = landing.read(work.spark, work.settings, event, parts)
+    counts = _count(read, parts)
+    accepted = read.where(~records.is_bad(event, work.settings))
+    txn = Transaction(work.spark, work.uri(table))
+    load = _combine if table.write is WriteMode.COMBINE else _replace
+    batch, contents = load(work, table, txn, accepted, entry)
+    quarantined = _quarantine(work, event, read, bad, entry)
+    entry.records_read = sum(counts.values()) + len(bad)
+    entry.records_quarantined = sum(quarantined.values())
+    taken = _accepted(table, accepted, contents, entry)
+    entry.records_accepted = sum(taken.values())
+    extra = _balance(work, table, counts, taken, quarantined, bad)
+    pass_gate(work, table, batch, entry, extra)
+    entry.rows_written = sum(c.rows for c in contents.values())
+    publish(work, table, txn, entry, contents)
+
+
+def _count(read: DataFrame, parts: list[Landed]) -> dict[datetime, int]:
+    found = {checksums.as_hour(r["landed_hour"]): r["count"] for r in read.groupBy("landed_hour").count().collect()}
+    return {part.hour: found.get(part.hour, 0) for part in parts}
+
+
+def _replace(
+    work: Work, table: Table, txn: Transaction, accepted: DataFrame, entry: Entry
+) -> tuple[DataFrame, dict[datetime, Content]]:
+    """Stage whole landed hours; returns the staged rows and the content of the hours that change."""
+    rows = catalog.entry(table.name).transform(accepted)
+    staged = txn.stage(ddl.conform(rows, table))
+    found = checksums.by_hour(staged, table)
+    contents = {hour: found.get(hour, Content()) for hour in entry.handled}
+    txn.remove(in_hours(table, entry.handled))
+    return staged, contents
+
+
+def _combine(
+    work: Work, table: Table, txn: Transaction, accepted: DataFrame, entry: Entry
+) -> tuple[DataFrame, dict[datetime, Content]]:
+    """Stage the fold of a batch into the hours it touches; hours that come out the same are left alone."""
+    module = catalog.entry(table.name)
+    batch = module.transform(accepted).persist()
+    hours = [checksums.as_hour(r[0]) for r in batch.select(table.hour).distinct().collect()]
+    there = in_hours(table, hours)
+    folded = module.module.combine(txn.read(there), batch) if work.ledger.state(table.name) else batch
+    staged = txn.stage(spread(ddl.conform(folded, table), table, len(hours), work.settings))
+    batch.unpersist()
+    before = work.ledger.state(table.name)
+    found = checksums.by_hour(staged, table)
+    changed = {h: c for h, c in found.items() if h not in before or Content.of(before[h]) != c}
+    txn.keep({as_partition(h, table) for h in changed}, table.hour)
+    txn.remove(in_hours(table, changed))
+    return staged, changed
+
+
+def _accepted(
+    table: Table, accepted: DataFrame, contents: dict[datetime, Content], entry: Entry
+) -> dict[datetime, int]:
+    """Accepted records by landed hour: counted in what was staged, or (dwell) in what was folded."""
+    if table.write is WriteMode.REPLACE:
+        return {hour: content.rows for hour, content in contents.items()}
+    found = accepted.groupBy("landed_hour").count().collect()
+    entry.metrics["beats"] = float(sum(r["count"] for r in found))
+    return {checksums.as_hour(r["landed_hour"]): r["count"] for r in found}
+
+
+def _quarantine(
+    work: Work, event: Event, read: DataFrame, bad: list[BadFile], entry: Entry
+) -> dict[datetime, int]:
+    """Publish what was not accepted, whatever the gate of the event will say; returns counts by landed hour."""
+    table = catalog.entry("quarantine").table
+    rejected = (
+        read.where(records.is_bad(event, work.settings))
+        .withColumn("reasons", records.reasons(event, work.settings))
+        .withColumn("event", F.lit(event.name))
+        .select(*table.column_names)
+    )
+    if bad:
+        rows = [(event.name, hour, file.uri, None, ["unreadable_file"]) for hour, file in bad]
+        rejected = rejected.unionByName(work.spark.createDataFrame(rows, ddl.schema(table)))
+    txn = Transaction(work.spark, work.uri(table))
+    mine = work.begin(table)
+    staged = txn.stage(ddl.conform(catalog.entry("quarantine").transform(rejected).coalesce(1), table))
+    found = {checksums.as_hour(r["landed_hour"]): r["count"] for r in staged.groupBy("landed_hour").count().collect()}
+    hours = ", ".join(as_literal(hour, table) for hour in entry.handled)
+    txn.remove(f"event = '{event.name}' AND {table.hour} IN ({hours})")
+    if not txn.is_empty:
+        pass_gate(work, table, staged, mine)
+        publish(work, table, txn, mine, {})
+        mine.rows_written = sum(found.values())
+        record(work, mine)
+    return found
+
+
+def _balance(
+    work: Work,
+    table: Table,
+    counts: dict[datetime, int],
+    taken: dict[datetime, int],
+    quarantined: dict[datetime, int],
+    bad: list[BadFile],
+) -> list[Failure]:
+    """The three-number balance, the allowed share of bad records and unreadable files, hour by hour."""
+    failures = [
+        Failure("files_are_readable", "critical", "A file that cannot be read loses records.", 1, 1, [f.uri])
+        for _, f in bad
+    ]
+    unread = {hour: sum(1 for h, _ in bad if h == hour) for hour in counts}
+    for hour, records_read in counts.items():
+        kept, put_aside = taken.get(hour, 0), quarantined.get(hour, 0) - unread[hour]
+        if kept + put_aside != records_read:
+            raise LandingError(
+                f"{table.name}, hour {hour:%Y-%m-%dT%H}: {records_read} records read, {kept} accepted and {put_aside} "
+                "quarantined. A landing file changed while it was read; run again."
+            )
+        if put_aside > work.settings.quarantine_share * records_read:
+            why = f"At most {work.settings.quarantine_share:.2%} of an hour's records may be bad (hour {hour:%Y-%m-%dT%H})."
+            failures.append(Failure("quarantine_share", "critical", why, put_aside, records_read, []))
+    return failures

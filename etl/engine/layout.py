@@ -1,0 +1,19 @@
+"""How rows of a batch are spread over files: by hour, then by the cluster columns, in even ranges.
+
+The ranges end in the row's own key, so one hot viewer or post is split over tasks like any other rows: the salt
+is the key itself.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+
+from etl.conf import Settings
+from etl.contract import Table
+
+
+def spread(rows: DataFrame, table: Table, hours: int, settings: Settings) -> DataFrame:
+    """Rows range-partitioned and sorted by hour and cluster columns; no task mixes far-apart viewers."""
+    order = [table.hour, *table.cluster]
+    tasks = settings.shuffle_partitions if hours <= 1 else max(settings.shuffle_partitions, hours)
+    return rows.repartitionByRange(tasks, *order).sortWithinPartitions(*order)

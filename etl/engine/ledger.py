@@ -1,0 +1,127 @@
+"""The ledger: a row per table and run. It knows which hours changed, what they hold, and what was read for them."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from etl.engine import delta
+
+SCHEMA = """
+    run_id STRING, table_name STRING, started_at TIMESTAMP, seconds DOUBLE, verdict STRING, reason STRING,
+    range_from TIMESTAMP, range_to TIMESTAMP, input_versions MAP<STRING, BIGINT>, output_version BIGINT,
+    handled ARRAY<TIMESTAMP>, hours ARRAY<STRUCT<hour: TIMESTAMP, row_count: BIGINT, checksum: STRING>>,
+    touched MAP<STRING, ARRAY<TIMESTAMP>>, fingerprints MAP<STRING, STRING>,
+    records_read BIGINT, records_accepted BIGINT, records_quarantined BIGINT, rows_written BIGINT,
+    rules BIGINT, failures STRING, metrics MAP<STRING, DOUBLE>, code_version STRING
+"""
+
+
+@dataclass
+class Entry:
+    """One row of the ledger. `hours` is the state after publish of each table-hour that changed."""
+
+    run_id: str
+    table_name: str
+    started_at: datetime
+    range_from: datetime | None = None
+    range_to: datetime | None = None
+    seconds: float = 0.0
+    verdict: str = "passed"
+    reason: str = ""
+    input_versions: dict[str, int] = field(default_factory=dict)
+    output_version: int | None = None
+    handled: list[datetime] = field(default_factory=list)
+    hours: list[dict[str, Any]] = field(default_factory=list)
+    touched: dict[str, list[datetime]] = field(default_factory=dict)
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    records_read: int = 0
+    records_accepted: int = 0
+    records_quarantined: int = 0
+    rows_written: int = 0
+    rules: int = 0
+    failures: str = "[]"
+    metrics: dict[str, float] = field(default_factory=dict)
+    code_version: str = ""
+
+
+@cache
+def code_version() -> str:
+    """The package's version and, in a checkout, the commit."""
+    where = Path(__file__).parent
+    try:
+        commit = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], cwd=where, capture_output=True, text=True, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        commit = "installed"
+    return f"{version('feed-etl')}+{commit}"
+
+
+class Ledger:
+    """Reads and appends the ledger of one lake; keeps what it read in memory during a run."""
+
+    def __init__(self, spark: SparkSession, lake: str) -> None:
+        self.spark, self.uri = spark, f"{lake}/_ledger"
+        if not delta.is_table(spark, self.uri):
+            fields = SCHEMA.replace("\n", " ")
+            spark.sql(f"CREATE TABLE IF NOT EXISTS delta.`{self.uri}` ({fields}) USING DELTA")
+        self._entries: list[Entry] | None = None
+
+    @property
+    def entries(self) -> list[Entry]:
+        """Every row, oldest first."""
+        if self._entries is None:
+            rows = delta.read(self.spark, self.uri).orderBy("started_at").collect()
+            self._entries = [_from_row(row.asDict(recursive=True)) for row in rows]
+        return self._entries
+
+    def refresh(self) -> None:
+        """Forget what was read, so that rows of other runs are seen."""
+        self._entries = None
+
+    def append(self, entry: Entry) -> None:
+        """Record what a run did to a table."""
+        entry.code_version = code_version()
+        frame = self.spark.createDataFrame([asdict(entry)], SCHEMA).coalesce(1)
+        self.spark.conf.set(delta.METADATA, entry.run_id)
+        frame.write.format("delta").mode("append").save(self.uri)
+        self.entries.append(entry)
+
+    def published(self, table: str) -> list[Entry]:
+        """Runs of a table that passed, oldest first."""
+        return [e for e in self.entries if e.table_name == table and e.verdict == "passed"]
+
+    def fingerprints(self, table: str) -> dict[str, str]:
+        """Landed hour -> fingerprint of the files its published rows came from."""
+        return {hour: mark for e in self.published(table) for hour, mark in e.fingerprints.items()}
+
+    def consumed(self, table: str) -> dict[datetime, dict[str, int]]:
+        """Output hour (day) -> input table -> version of the input last read for it."""
+        state: dict[datetime, dict[str, int]] = {}
+        for e in self.published(table):
+            for hour in e.handled:
+                state.setdefault(hour, {}).update(e.input_versions)
+        return state
+
+    def state(self, table: str) -> dict[datetime, dict[str, Any]]:
+        """Hour -> rows and checksum as last published."""
+        return {h["hour"]: h for e in self.published(table) for h in e.hours}
+
+
+def _from_row(row: dict[str, Any]) -> Entry:
+    def aware(value: Any) -> Any:
+        if isinstance(value, datetime):
+            return value.astimezone(UTC) if value.tzinfo else value.astimezone().astimezone(UTC)
+        if isinstance(value, list):
+            return [aware(v) for v in value]
+        return {k: aware(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+    return Entry(**aware(row))

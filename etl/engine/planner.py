@@ -1,0 +1,73 @@
+"""Which hours a table must be made for: those whose inputs changed since they were last read for it.
+
+A publish records the hours it changed (`touched`); a reader records the version of each input it used for each
+hour it made (`handled`). An hour is due when some input was published later than it was last read for that hour.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+
+from etl.contract import Input, Table, WriteMode
+from etl.engine.ledger import Ledger
+
+FOLLOWING = "valid_from"  # a dimension touches everything from here on
+HOUR = timedelta(hours=1)
+
+
+def hours_between(start: datetime, end: datetime) -> list[datetime]:
+    """The hours of a half-open range."""
+    return [start + i * HOUR for i in range(int((end - start) / HOUR))]
+
+
+def due(ledger: Ledger, table: Table, span: tuple[datetime, datetime] | None) -> list[datetime]:
+    """Output hours (landed hours for what reads bronze) to make, oldest first; `span` bounds landed hours only."""
+    consumed = ledger.consumed(table.name)
+    published = {i.table.name: _latest_touch(ledger, i, table) for i in table.inputs if not i.as_of}
+    stale = {
+        hour
+        for name, hours in published.items()
+        for hour, version in hours.items()
+        if version > consumed.get(hour, {}).get(name, -1)
+    }
+    stale |= {h for i in table.inputs if i.as_of for h in _since(ledger, i, table, consumed)}
+    if span and reads_landed_hours(table):
+        stale = {h for h in stale if span[0] <= h < span[1]}
+    return sorted(stale)
+
+
+def reads_landed_hours(table: Table) -> bool:
+    """Facts and dimensions go by the hour their inputs landed, rollups and marts by the hour things happened."""
+    return table.write in (WriteMode.INSERT_NEW, WriteMode.SCD2)
+
+
+def grain(table: Table, hour: datetime) -> datetime:
+    """The partition of a table that an hour belongs to."""
+    return hour.replace(hour=0) if table.daily else hour
+
+
+def _latest_touch(ledger: Ledger, source: Input, table: Table) -> dict[datetime, int]:
+    column = source.by or source.table.hour
+    latest: dict[datetime, int] = defaultdict(int)
+    for e in ledger.published(source.table.name):
+        for hour in e.touched.get(column, []):
+            latest[grain(table, hour)] = max(latest[grain(table, hour)], e.output_version or 0)
+    return latest
+
+
+def _since(
+    ledger: Ledger, source: Input, table: Table, consumed: dict[datetime, dict[str, int]]
+) -> set[datetime]:
+    """Hours already made that a later change of a dimension reaches back to."""
+    changes = [
+        (min(e.touched[FOLLOWING]), e.output_version or 0)
+        for e in ledger.published(source.table.name)
+        if e.touched.get(FOLLOWING)
+    ]
+    return {
+        hour
+        for hour, versions in consumed.items()
+        for since, version in changes
+        if version > versions.get(source.table.name, -1) and grain(table, since) <= hour
+    }

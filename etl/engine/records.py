@@ -1,0 +1,146 @@
+"""Typed records out of landed text or Parquet, and every reason a record is not acceptable.
+
+The fast path parses each record once with the contract's types; only the few records that fail are looked at
+again, field by field, to name all their reasons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from etl.conf import Settings
+from etl.contract import Column as Field
+from etl.contract import Event
+from etl.events import FACTS_KEPT
+from etl.scd2 import CLOSING
+from etl.snowflake import minted_ts
+
+ISO = r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$"
+EXACT = "DECIMAL(38,12)"  # decimals are judged before they are rounded to the contract's scale
+
+
+def parse_text(lines: DataFrame, event: Event) -> DataFrame:
+    """Lines (raw, source_file, landed_hour) -> the same plus one typed column per field and `_corrupt`."""
+    types = ", ".join(f"`{f.name}` {_parsed_type(f)}" for f in event.fields) + ", `_corrupt` STRING"
+    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "_corrupt", "allowNonNumericNumbers": "false"}
+    parsed = lines.withColumn("_p", F.from_json("raw", types, options))
+    braces = F.col("raw").rlike(r"(?s)^\s*\{.*\}\s*$")
+    fields = [_typed(F.col("_p")[f.name], f).alias(f.name) for f in event.fields]
+    corrupt = F.col("_p").isNull() | F.col("_p._corrupt").isNotNull() | ~braces
+    lost = [F.col("_p")[f.name].isNotNull() & _typed(F.col("_p")[f.name], f).isNull() for f in event.fields]
+    return parsed.select(
+        "raw", "source_file", "landed_hour", *fields, _any([corrupt, *lost]).alias("_corrupt")
+    )
+
+
+def parse_columns(rows: DataFrame, event: Event) -> DataFrame:
+    """Parquet rows with source_file and landed_hour -> as `parse_text`; raw is the row as JSON."""
+    given = StructType([f for f in rows.schema.fields if f.name not in ("source_file", "landed_hour")])
+    names = {f.name: f.dataType.typeName() for f in given.fields}
+    fields, lost = [], []
+    for field in event.fields:
+        found = F.col(f"`{field.name}`") if field.name in names else F.lit(None)
+        value = _from_parquet(found, names.get(field.name, "void"), field)
+        fields.append(value.alias(field.name))
+        lost.append(found.isNotNull() & value.isNull())
+    raw = F.to_json(F.struct(*[F.col(f"`{n}`") for n in names])).alias("raw")
+    return rows.select(raw, "source_file", "landed_hour", *fields, _any(lost).alias("_corrupt"))
+
+
+def _parsed_type(field: Field) -> str:
+    kind = field.type.split("(")[0]
+    return {"TIMESTAMP": "STRING", "DECIMAL": EXACT, "SMALLINT": "BIGINT", "INT": "BIGINT"}.get(kind, field.type)
+
+
+def _typed(value: Column, field: Field) -> Column:
+    if field.type != "TIMESTAMP":
+        return value
+    return F.when(value.rlike(ISO), value.try_cast("timestamp"))
+
+
+def _from_parquet(value: Column, found: str, field: Field) -> Column:
+    wanted = _parsed_type(field)
+    integral, fractional = ("byte", "short", "integer", "long"), ("float", "double", "decimal")
+    if field.type == "TIMESTAMP":
+        if found in ("timestamp", "timestamp_ntz"):
+            return value.cast("timestamp")
+        return _typed(value, field) if found == "string" else F.lit(None).cast("timestamp")
+    fits = (
+        (wanted == "BIGINT" and found in integral)
+        or (wanted == EXACT and found in (*integral, *fractional))
+        or (wanted == "STRING" and found == "string")
+    )
+    return value.try_cast(wanted) if fits else F.lit(None).cast(wanted)
+
+
+def enrich(parsed: DataFrame, event: Event, settings: Settings) -> DataFrame:
+    """Adds id_ts and impression_hour where records carry an impression_id."""
+    if "impression_id" not in [f.name for f in event.fields]:
+        return parsed
+    dated = parsed.withColumn("id_ts", minted_ts("impression_id", settings.snowflake_epoch_ms))
+    return dated.withColumn("impression_hour", F.date_trunc("hour", "id_ts"))
+
+
+def _value_faults(event: Event) -> Iterator[tuple[str, Column]]:
+    for field in event.fields:
+        value = F.col(field.name)
+        if field.values:
+            yield f"out_of_set:{field.name}", ~value.isin(*field.values)
+        if field.low is not None:
+            yield f"out_of_range:{field.name}", value < F.lit(str(field.low)).cast(EXACT)
+        if field.high is not None:
+            yield f"out_of_range:{field.name}", value > F.lit(str(field.high)).cast(EXACT)
+
+
+def _time_faults(event: Event, settings: Settings) -> Iterator[tuple[str, Column]]:
+    ahead = f"INTERVAL {60 + settings.future_minutes} MINUTES"
+    for time, limit in event.times:
+        days = settings.facts_days if limit == FACTS_KEPT else settings.lateness_days
+        yield "in_future", F.expr(f"({time}) > landed_hour + {ahead}")
+        yield "too_late", F.expr(f"({time}) < landed_hour - INTERVAL {days} DAYS")
+
+
+def faults(event: Event, settings: Settings) -> list[tuple[str, Column]]:
+    """(reason, predicate) of everything that can be wrong with a record whose fields have the right types."""
+    rules = [(reason, F.expr(sql)) for reason, sql in event.rules]
+    return [*_value_faults(event), *_time_faults(event, settings), *rules]
+
+
+def _absent(event: Event) -> list[Column]:
+    return [F.col(f.name).isNull() & _required(f, event) for f in event.fields if not f.nullable]
+
+
+def _required(field: Field, event: Event) -> Column:
+    """An optional field of a closing record (delete, retire) may be absent."""
+    if field.name not in event.unless_closing:
+        return F.lit(True)
+    return ~F.coalesce(F.col("op").isin(*CLOSING), F.lit(False))
+
+
+def _any(conditions: list[Column]) -> Column:
+    return reduce(lambda a, b: a | b, [F.coalesce(c, F.lit(False)) for c in conditions], F.lit(False))
+
+
+def is_bad(event: Event, settings: Settings) -> Column:
+    """True for a record that goes to quarantine."""
+    return _any([F.col("_corrupt"), *_absent(event), *[fault for _, fault in faults(event, settings)]])
+
+
+def reasons(event: Event, settings: Settings) -> Column:
+    """All reasons, from the typed fields and the raw text: an array of codes without repeats."""
+    text = F.from_json("raw", ", ".join(f"`{f.name}` STRING" for f in event.fields) + ", `_bad` STRING",
+                       {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "_bad", "allowNonNumericNumbers": "false"})  # fmt: skip
+    whole = F.col("raw").rlike(r"(?s)^\s*\{.*\}\s*$") & text.isNotNull() & text["_bad"].isNull()
+    codes = [F.when(~whole, F.lit("unparseable"))]
+    for field in event.fields:
+        present = text[field.name].isNotNull()
+        missing = whole & ~present & _required(field, event) if not field.nullable else F.lit(False)
+        codes.append(F.when(missing, F.lit(f"missing:{field.name}")))
+        codes.append(F.when(whole & present & F.col(field.name).isNull(), F.lit(f"wrong_type:{field.name}")))
+    codes += [F.when(fault, F.lit(reason)) for reason, fault in faults(event, settings)]
+    return F.array_distinct(F.array_compact(F.array(*codes)))

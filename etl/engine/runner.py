@@ -1,0 +1,105 @@
+"""A run: the tables asked for, in the order data flows, each brought up to date; what fails stops what reads it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from pyspark.sql import SparkSession
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from etl import catalog
+from etl.conf import Settings
+from etl.contract import Table
+from etl.engine import ddl, derivejob, files, landjob
+from etl.engine.ledger import Entry, Ledger
+from etl.engine.work import Work, recover
+from etl.errors import ConflictError, FeedEtlError, LakeError, LandingError
+
+CONFLICT_ATTEMPTS = 6  # re-read, recomputed and tried again; Delta itself does not retry logical conflicts
+
+
+@dataclass
+class Summary:
+    """What a run did: the ledger rows it wrote, what failed and what was not tried because of it."""
+
+    run_id: str
+    entries: list[Entry] = field(default_factory=list)
+    errors: dict[str, FeedEtlError] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    unchanged: list[str] = field(default_factory=list)
+
+
+def new_run_id() -> str:
+    """Sorts by time, unique."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def open_work(spark: SparkSession, settings: Settings, span: tuple[datetime, datetime] | None = None) -> Work:
+    """A unit of work on the lake. Raises LakeError when the lake cannot be written."""
+    lake = files.absolute(settings.lake)
+    try:
+        return Work(spark, settings, Ledger(spark, lake), new_run_id(), span)
+    except Exception as error:
+        raise LakeError(f"The lake {lake} cannot be read or written: {str(error).splitlines()[0][:200]}") from error
+
+
+def run(
+    spark: SparkSession,
+    settings: Settings,
+    start: datetime,
+    end: datetime,
+    tables: list[str] | None = None,
+    progress: Callable[[str, Table], None] = lambda _state, _table: None,
+) -> Summary:
+    """Process the landed hours [start, end). Idempotent: run again after any interruption."""
+    landing = files.absolute(settings.landing)
+    if not files.exists(spark, landing):
+        raise LandingError(f"There is no landing zone at {landing}. Set --landing, or try `feed-etl simulate`.")
+    work = open_work(spark, settings, (start, end))
+    summary = Summary(work.run_id)
+    chosen = catalog.select(tables)
+    for each in catalog.tables():
+        ddl.ensure(spark, each, work.uri(each))
+    for entry in chosen:
+        _step(work, entry.table, summary, progress)
+
+    summary.entries = [e for e in work.ledger.entries if e.run_id == work.run_id]
+    return summary
+
+
+def _step(work: Work, table: Table, summary: Summary, progress: Callable[[str, Table], None]) -> None:
+    needs = [i.table.name for i in table.inputs] + [r.to.name for r in table.references]
+    blocked = [name for name in needs if name in {*summary.errors, *summary.skipped}]
+    if blocked:
+        summary.skipped[table.name] = blocked[0]
+        return
+    progress("start", table)
+    try:
+        if run_table(work, table) is None:
+            summary.unchanged.append(table.name)
+    except FeedEtlError as error:
+        summary.errors[table.name] = error
+    progress("done", table)
+
+
+def run_table(work: Work, table: Table) -> Entry | None:
+    """Bring one table up to date, trying again when another run got in between."""
+    if not table.event and not table.inputs:
+        return None  # quarantine: written by the jobs that find what goes there
+    job = landjob.run if table.event else derivejob.run
+    tries = Retrying(
+        retry=retry_if_exception_type(ConflictError),
+        wait=wait_random_exponential(multiplier=0.5, max=20),
+        stop=stop_after_attempt(CONFLICT_ATTEMPTS),
+        reraise=True,
+    )
+    for attempt in tries:
+        with attempt:
+            if attempt.retry_state.attempt_number > 1:
+                work.ledger.refresh()
+            recover(work, table)
+            return job(work, table)
+    return None

@@ -1,0 +1,50 @@
+"""One Spark session, set up for Delta, in UTC, quiet."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pyspark
+from pyspark.sql import SparkSession
+
+from etl.conf import Settings
+from etl.engine.jars import delta_jars
+from etl.engine.java import require_java
+
+
+def _options(settings: Settings) -> dict[str, str]:
+    return {
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.sql.session.timeZone": settings.timezone,
+        "spark.sql.shuffle.partitions": str(settings.shuffle_partitions),
+        "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "1000000",
+        "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+        "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.databricks.delta.commitInfo.userMetadata": "",
+        "spark.driver.memory": settings.driver_memory,
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        **settings.spark,
+    }
+
+
+def _local_options(master: str) -> dict[str, str]:
+    """A driver on this machine talks to itself only."""
+    if not master.startswith("local"):
+        return {}
+    return {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+
+
+def start(settings: Settings, name: str = "feed-etl") -> SparkSession:
+    """Start (or reuse) the session. Raises ConfigError when there is no usable Java."""
+    os.environ["JAVA_HOME"] = str(require_java())
+    os.environ.setdefault("SPARK_HOME", str(Path(pyspark.__file__).parent))
+    builder = SparkSession.builder.appName(name).master(settings.master)
+    builder = builder.config("spark.jars", ",".join(str(jar) for jar in delta_jars()))
+    for key, value in {**_local_options(settings.master), **_options(settings)}.items():
+        builder = builder.config(key, value)
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel("ERROR")
+    return spark

@@ -1,0 +1,126 @@
+"""What every job of a run shares: where it is, what it may touch, and how a batch gets through its gate."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from pyspark.sql import DataFrame, SparkSession
+
+from etl.conf import Settings
+from etl.contract import Table
+from etl.engine import delta, gate, suites, views
+from etl.engine.checksums import Content
+from etl.engine.files import absolute
+from etl.engine.ledger import Entry, Ledger
+from etl.errors import ContractViolation, GateFailed
+
+log = logging.getLogger("feed_etl")
+
+
+@dataclass
+class Work:
+    """One run: its session, settings, ledger, id and the range of landed hours it may read."""
+
+    spark: SparkSession
+    settings: Settings
+    ledger: Ledger
+    run_id: str
+    span: tuple[datetime, datetime] | None = None
+
+    def uri(self, table: Table) -> str:
+        """Where a table is."""
+        return views.uri(self.settings, table)
+
+    def begin(self, table: Table) -> Entry:
+        """The ledger row of a table in this run, not yet written."""
+        start, end = self.span or (None, None)
+        return Entry(self.run_id, table.name, datetime.now(UTC), start, end)
+
+
+def as_literal(hour: datetime, table: Table) -> str:
+    """A partition value as SQL."""
+    return f"DATE'{hour:%Y-%m-%d}'" if table.daily else f"TIMESTAMP'{hour:%Y-%m-%d %H:%M:%S}+00:00'"
+
+
+def in_hours(table: Table, hours: Iterable[datetime]) -> str:
+    """A partition predicate with literal values, so that runs of other hours are disjoint."""
+    listed = ", ".join(as_literal(hour, table) for hour in hours)
+    return f"{table.hour} IN ({listed})" if listed else "false"
+
+
+def as_partition(hour: datetime, table: Table) -> str:
+    """A partition value as Delta's log writes it."""
+    return f"{hour:%Y-%m-%d}" if table.daily else f"{hour:%Y-%m-%dT%H:%M:%S.000000Z}"
+
+
+def pass_gate(work: Work, table: Table, batch: DataFrame, entry: Entry, extra: list[gate.Failure] | None = None) -> None:
+    """Judge a batch. Raises GateFailed, after keeping the batch and the verdict, when a critical rule fails."""
+    for ref in table.references:
+        delta.read(work.spark, work.uri(ref.to)).createOrReplaceTempView(ref.to.name)
+    try:
+        verdict = gate.judge(batch, suites.suite(table))
+    except ContractViolation as error:
+        verdict = gate.Verdict(0, [gate.Failure("suite", "critical", "No gate, no publish.", None, None, [], str(error))])
+    verdict = gate.Verdict(verdict.rules + (len(extra) if extra else 0), verdict.failures + (extra or []))
+    entry.rules, entry.failures = verdict.rules, verdict.as_json()
+    for failure in verdict.failures:
+        log.warning("%s: %s %s", table.name, failure.severity, failure)
+    if not verdict.passed:
+        _refuse(work, table, batch, entry, verdict)
+
+
+def _refuse(work: Work, table: Table, batch: DataFrame, entry: Entry, verdict: gate.Verdict) -> None:
+    kept = f"{absolute(work.settings.lake)}/_rejected/{table.name}/{work.run_id}"
+    batch.write.format("delta").mode("overwrite").save(kept)
+    why = "; ".join(str(f) for f in verdict.failures if f.severity == "critical")
+    record(work, entry, "failed", f"batch kept at {kept}")
+    raise GateFailed(f"{table.name} failed its gate and was not published: {why}. The batch is kept at {kept}")
+
+
+def record(work: Work, entry: Entry, verdict: str = "passed", reason: str = "") -> Entry:
+    """Write the ledger row of a table."""
+    entry.verdict, entry.reason = verdict, reason
+    entry.seconds = round((datetime.now(UTC) - entry.started_at).total_seconds(), 3)
+    work.ledger.append(entry)
+    return entry
+
+
+def metadata(entry: Entry) -> str:
+    """The ledger row as kept in the commit itself, so that a run killed right after publishing is still recorded."""
+    return json.dumps(asdict(entry), default=lambda v: {"t": v.isoformat()})
+
+
+def recover(work: Work, table: Table) -> None:
+    """Record publishes that a killed run committed but did not get to write into the ledger."""
+    uri = work.uri(table)
+    known = max([e.output_version or 0 for e in work.ledger.published(table.name)], default=0)
+    if delta.current_version(work.spark, uri) <= known:
+        return
+    history = work.spark.sql(f"DESCRIBE HISTORY delta.`{uri}`").where(f"version > {known}").orderBy("version")
+    for row in history.select("version", "userMetadata").collect():
+        if row["userMetadata"] and row["userMetadata"].startswith("{"):
+            entry = Entry(**json.loads(row["userMetadata"], object_hook=_instant))
+            entry.output_version = row["version"]
+            record(work, entry, "passed", "recovered from the commit")
+
+
+def _instant(value: dict) -> object:  # type: ignore[type-arg]
+    return datetime.fromisoformat(value["t"]) if set(value) == {"t"} else value
+
+
+def publish(
+    work: Work, table: Table, txn: delta.Transaction, entry: Entry, contents: dict[datetime, Content]
+) -> None:
+    """Commit what is staged; `contents` is the state after it of each hour that changes. Nothing changed: no commit."""
+    entry.hours = [content.state(hour) for hour, content in sorted(contents.items())]
+    if txn.is_empty:
+        return
+    entry.touched.setdefault(table.hour, sorted(contents))
+    started = time.monotonic()
+    entry.output_version = txn.commit(metadata(entry))
+    entry.metrics["publish_seconds"] = round(time.monotonic() - started, 3)

@@ -1,0 +1,46 @@
+"""The errors a user meets. Each is one line on the terminal and one exit code for a scheduler.
+
+A message says what went wrong, where, and what to do next. The traceback is for `--debug`.
+"""
+
+
+class FeedEtlError(Exception):
+    """Base of every error the suite raises on purpose."""
+
+    exit_code = 1
+
+
+class ConfigError(FeedEtlError):
+    """A setting, a parameter or the machine itself is not as it must be (exit code 2)."""
+
+    exit_code = 2
+
+
+class LandingError(FeedEtlError):
+    """The landing zone, or the source of an import, cannot be read (exit code 3)."""
+
+    exit_code = 3
+
+
+class GateFailed(FeedEtlError):
+    """A batch failed its gate and was not published (exit code 4)."""
+
+    exit_code = 4
+
+
+class ContractViolation(FeedEtlError):
+    """A table module, a suite or a batch does not match its contract (exit code 5)."""
+
+    exit_code = 5
+
+
+class ConflictError(FeedEtlError):
+    """Another run holds or changed the same table-hours (exit code 6)."""
+
+    exit_code = 6
+
+
+class LakeError(FeedEtlError):
+    """The lake cannot be read or written (exit code 7)."""
+
+    exit_code = 7

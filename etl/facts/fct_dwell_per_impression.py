@@ -1,0 +1,83 @@
+"""One row per impression with at least one heartbeat: its beats collapsed to a time on post.
+
+The set of beats seen is kept as bit words (bit b of word w is beat 64 w + b), so that a beat repeated, late or
+replayed in another hour never counts twice, long after the raw beats are gone. Folding is a bitwise OR.
+"""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from etl import events
+from etl.columns import columns
+from etl.contract import Layer, Table, WriteMode
+
+TABLE = Table(
+    name="fct_dwell_per_impression",
+    layer=Layer.FACTS,
+    columns=columns(
+        "impression_id",
+        "viewer_id",
+        "dwell_ms",
+        "viewport_pct",
+        "was_full_view",
+        "beat_words",
+        "impression_hour",
+    ),
+    key=("impression_id",),
+    write=WriteMode.COMBINE,
+    owner="ranking",
+    partition=("impression_hour",),
+    cluster=("viewer_id", "impression_id"),
+    event=events.HEARTBEATS,
+    retention_days=30,
+)
+FULL_VIEW = "0.99"
+BEAT_MS = 250
+
+
+def transform(records: DataFrame) -> DataFrame:
+    """Accepted heartbeats, repeats and all -> one row per impression. One shuffle, fixed-width aggregates first."""
+    words = (
+        records.withColumn("word", F.expr("beat_seq DIV 64"))
+        .repartition("impression_id")
+        .groupBy("impression_id", "impression_hour", "word")
+        .agg(
+            F.min("viewer_id").alias("viewer_id"),
+            F.bit_or(F.expr("shiftleft(1L, CAST(beat_seq % 64 AS INT))")).alias("bits"),
+            F.max("viewport_pct").alias("viewport"),
+        )
+    )
+    folded = words.groupBy("impression_id", "impression_hour").agg(
+        F.min("viewer_id").alias("viewer_id"),
+        F.max("viewport").alias("viewport"),
+        F.map_from_entries(F.collect_list(F.struct("word", "bits"))).alias("by_word"),
+        F.max("word").alias("last"),
+    )
+    dense = F.expr("transform(sequence(0L, CAST(last AS BIGINT)), w -> coalesce(by_word[w], 0L))")
+    full = F.expr(f"viewport >= {FULL_VIEW}")
+    return _measured(folded.withColumn("beat_words", dense).withColumn("was_full_view", full))
+
+
+def combine(existing: DataFrame, batch: DataFrame) -> DataFrame:
+    """Two sets of rows, at most one per impression each -> their fold; the same whichever comes first."""
+    union = existing.select(*TABLE.column_names).unionByName(batch.select(*TABLE.column_names))
+    merged = F.expr(
+        "aggregate(collect_list(beat_words), CAST(array() AS ARRAY<BIGINT>), (a, b) -> zip_with(a, b, "
+        "(x, y) -> coalesce(x, 0L) | coalesce(y, 0L)))"
+    )
+    folded = union.groupBy("impression_id", "impression_hour").agg(
+        F.min("viewer_id").alias("viewer_id"),
+        F.max("viewport_pct").alias("viewport"),
+        F.bool_or("was_full_view").alias("was_full_view"),
+        merged.alias("beat_words"),
+    )
+    return _measured(folded)
+
+
+def _measured(folded: DataFrame) -> DataFrame:
+    beats = F.expr("aggregate(beat_words, 0, (n, w) -> n + bit_count(w))")
+    return (
+        folded.withColumn("dwell_ms", (beats * BEAT_MS).cast("int"))
+        .withColumn("viewport_pct", F.round("viewport", 2).cast("decimal(5,2)"))
+        .select(*TABLE.column_names)
+    )

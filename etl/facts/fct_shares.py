@@ -1,0 +1,28 @@
+"""One row per share: a new post that points at the one it shares."""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from etl.bronze import bronze_shares
+from etl.columns import columns
+from etl.contract import Input, Layer, Table, WriteMode
+
+TABLE = Table(
+    name="fct_shares",
+    layer=Layer.FACTS,
+    columns=columns(
+        "share_id", "original_post_id", "shared_post_id", "viewer_id", "share_ts", "channel", "share_hour"
+    ),
+    key=("share_id",),
+    write=WriteMode.INSERT_NEW,
+    owner="content",
+    partition=("share_hour",),
+    cluster=("viewer_id", "share_id"),
+    inputs=(Input(bronze_shares.TABLE),),
+    retention_days=30,
+)
+
+
+def transform(bronze_shares: DataFrame) -> DataFrame:
+    """Bronze shares -> fact rows, repeats not yet removed."""
+    return bronze_shares.withColumn("share_hour", F.date_trunc("hour", "share_ts")).select(*TABLE.column_names)

@@ -1,0 +1,82 @@
+"""What counts: settled engagements, regrets, reach. Shared by every rollup so that all readers agree.
+
+Source: the feed specification, section 4 (Settled, Regret) and section 5 (No fan-out).
+"""
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+HLL_LG_K = 12  # one precision everywhere, or sketches do not merge
+REGRET = "INTERVAL 5 MINUTES"
+EMPTY_SKETCH = "0201070C030C0008"  # compact HLL of lgK 12 that has seen nobody
+ONCE_PER_HOUR = ("like", "save", "follow_creator", "hide")
+SAME_ACT = ("viewer_id", "post_id", "event_type", "event_ts")
+
+
+def settle(engagements: DataFrame) -> DataFrame:
+    """Engagement rows -> one row per act that happened, with `settled` and `regretted` flags.
+
+    An act is settled unless an undo row exists for it. Of the repeats of a like, save, follow or hide by
+    one viewer on one post within an hour only the earliest settled one stays settled. All engagements of an
+    event hour must be given together; an undo lies in the hour of what it undoes.
+    """
+    act = Window.partitionBy(*SAME_ACT)
+    first_undo = F.min(F.when(F.col("is_undone"), F.col("undone_ts"))).over(act)
+    done = engagements.withColumn("_undo", first_undo).where("NOT is_undone")
+    group = Window.partitionBy("viewer_id", "post_id", "event_type", "event_hour", F.col("_undo").isNull())
+    rank = F.row_number().over(group.orderBy("event_ts", "engagement_id"))
+    twin = F.row_number().over(act.orderBy("engagement_id"))
+    is_regret = F.expr(f"event_type = 'like' AND _undo - event_ts < {REGRET}")
+    return (
+        done.withColumn("_rank", rank)
+        .withColumn("_twin", twin)
+        .withColumn("settled", F.expr(f"_undo IS NULL AND (_rank = 1 OR event_type NOT IN {ONCE_PER_HOUR})"))
+        .withColumn("regretted", F.coalesce(is_regret & (F.col("_twin") == 1), F.lit(False)))
+        .drop("_undo", "_rank", "_twin")
+    )
+
+
+def _settled(*types: str) -> Column:
+    return F.count_if(F.col("settled") & F.col("event_type").isin(*types))
+
+
+def engagement_measures() -> list[Column]:
+    """Aggregates over `settle`d rows: the counts every rollup carries."""
+    return [
+        _settled("like").alias("likes"),
+        _settled("save").alias("saves"),
+        _settled("share").alias("shares"),
+        _settled("comment").alias("comments"),
+        _settled("follow_creator").alias("follows"),
+        _settled("hide", "report").alias("negatives"),
+        F.count_if("regretted").alias("regrets"),
+    ]
+
+
+def impression_measures() -> list[Column]:
+    """Aggregates over impressions left-joined one to one with their dwell (no fan-out: dwell is per impression)."""
+    return [
+        F.count("*").alias("impressions"),
+        F.hll_sketch_agg("viewer_id", HLL_LG_K).alias("reach_hll"),
+        F.count_if("was_full_view").alias("full_views"),
+        F.coalesce(F.sum("dwell_ms"), F.lit(0)).cast("bigint").alias("dwell_ms_sum"),
+        F.count("dwell_ms").alias("dwell_count"),
+    ]
+
+
+def empty_sketch() -> Column:
+    """A sketch of nobody (hll_sketch_agg skips NULLs), for rows that have engagements but no impression."""
+    return F.unhex(F.lit(EMPTY_SKETCH))
+
+
+def half_up_ratio(numerator: str, denominator: str, places: int, type_: str, limit: str) -> Column:
+    """numerator / denominator rounded half up to `places`, saturating at the type's limit."""
+    exact = f"CAST({numerator} AS DECIMAL(20,0)) / CAST({denominator} AS DECIMAL(18,0))"
+    return F.expr(f"CAST(least(round({exact}, {places}), {limit}) AS {type_})")
+
+
+def average_dwell() -> Column:
+    """dwell_ms_sum / dwell_count, half up; 0 where there is no dwell."""
+    return F.expr(
+        "CAST(CASE WHEN dwell_count = 0 THEN 0 ELSE (2 * dwell_ms_sum + dwell_count) DIV (2 * dwell_count) END AS INT)"
+    ).alias("avg_dwell_ms")

@@ -1,0 +1,1 @@
+"""Facts summed by hour."""

@@ -1,0 +1,138 @@
+"""Writes landing files: `<landing>/<event>/hour=<landed hour>/<file>`, four formats, the same bytes every time.
+
+A row is a dict by field name. Fields of kind `time` hold microseconds since 1970 and are written as ISO 8601 text in
+JSON and as a UTC timestamp in Parquet; a value of any other type is written as it is, so that a source can also
+deliver the malformed. A row that is a plain string is written as that line (JSON formats only).
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import zstandard
+
+from etl.sources.stamps import hour_text, iso
+
+Row = dict[str, Any]
+Line = Row | str
+
+FIELDS: Mapping[str, Mapping[str, str]] = {
+    "impressions": {
+        "impression_id": "id", "viewer_id": "id", "post_id": "id", "feed_position": "int", "surface": "text",
+        "ranker_model_id": "id", "predicted_score": "float", "device_id": "id", "impression_ts": "time",
+    },
+    "engagements": {
+        "engagement_id": "id", "impression_id": "id", "viewer_id": "id", "post_id": "id", "event_type": "text",
+        "action": "text", "event_ts": "time", "original_ts": "time", "comment_id": "id", "parent_comment_id": "id",
+    },
+    "heartbeats": {
+        "impression_id": "id", "viewer_id": "id", "beat_seq": "int", "beat_ts": "time", "viewport_pct": "float",
+    },
+    "shares": {
+        "share_id": "id", "original_post_id": "id", "shared_post_id": "id", "viewer_id": "id", "share_ts": "time",
+        "channel": "text",
+    },
+    "ranker_models": {
+        "ranker_model_id": "id", "model_semver": "text", "feature_set": "text", "deployed_pct": "float",
+        "model_card_url": "text", "effective_ts": "time", "op": "text",
+    },
+    "posts": {
+        "post_id": "id", "creator_id": "id", "media_type": "text", "audio_id": "id", "caption": "text",
+        "effective_ts": "time", "op": "text",
+    },
+    "creators": {
+        "creator_id": "id", "handle": "text", "follower_count": "id", "country": "text", "effective_ts": "time",
+        "op": "text",
+    },
+}  # fmt: skip
+"""Every event's fields, each with its kind: id and int are integers, time is microseconds since 1970 UTC."""
+
+FACT_EVENTS = ("impressions", "engagements", "heartbeats", "shares")
+CHANGE_EVENTS = ("ranker_models", "posts", "creators")
+
+_PARQUET_TYPES = {
+    "id": pa.int64(), "int": pa.int32(), "float": pa.float64(), "text": pa.string(),
+    "time": pa.timestamp("us", tz="UTC"),
+}  # fmt: skip
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def time_fields(event: str) -> tuple[str, ...]:
+    """The fields of an event that hold a moment."""
+    return tuple(name for name, kind in FIELDS[event].items() if kind == "time")
+
+
+def required_fields(event: str) -> tuple[str, ...]:
+    """The fields of an event that may be neither absent nor null."""
+    return tuple(name for name in FIELDS[event] if name not in _OPTIONAL[event])
+
+
+_OPTIONAL: Mapping[str, frozenset[str]] = {
+    "impressions": frozenset({"device_id"}),
+    "engagements": frozenset({"impression_id", "original_ts", "comment_id", "parent_comment_id"}),
+    "heartbeats": frozenset(),
+    "shares": frozenset({"channel"}),
+    "ranker_models": frozenset({"model_card_url"}),
+    "posts": frozenset({"audio_id", "caption"}),
+    "creators": frozenset({"country"}),
+}
+
+
+def hour_folder(landing: Path, event: str, landed_us: int) -> Path:
+    """The folder of what landed of one event in one hour."""
+    return landing / event / f"hour={hour_text(landed_us)}"
+
+
+def write_landing_file(path: Path, event: str, lines: Sequence[Line], offset: str = "+00:00") -> None:
+    """Write one file; the suffix of `path` says the format, `offset` how JSON spells its timestamps.
+
+    Raises ValueError for a suffix that is not a landing format.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_encode_lines(path.name, event, lines, offset))
+
+
+def _encode_lines(name: str, event: str, lines: Sequence[Line], offset: str) -> bytes:
+    if name.endswith(".parquet"):
+        return _parquet(event, lines)
+    text = _json_lines(event, lines, offset)
+    if name.endswith(".jsonl"):
+        return text
+    if name.endswith(".jsonl.gz"):
+        return gzip.compress(text, compresslevel=4, mtime=0)
+    if name.endswith(".jsonl.zst"):
+        return zstandard.ZstdCompressor(level=3).compress(text)
+    raise ValueError(f"{name}: not a landing format (.jsonl, .jsonl.gz, .jsonl.zst, .parquet)")
+
+
+def _json_lines(event: str, lines: Iterable[Line], offset: str) -> bytes:
+    times = time_fields(event)
+    return "".join(f"{_json_line(line, times, offset)}\n" for line in lines).encode()
+
+
+def _json_line(line: Line, times: tuple[str, ...], offset: str) -> str:
+    if isinstance(line, str):
+        return line
+    row = dict(line)
+    for field in times:
+        if type(row.get(field)) is int:
+            row[field] = iso(row[field], offset)
+    return _ENCODE(row)
+
+
+def _parquet(event: str, lines: Sequence[Line]) -> bytes:
+    """Parquet bytes; the columns are the event's fields, all nullable, whatever the rows carry."""
+    rows = [line for line in lines if not isinstance(line, str)]
+    columns = {
+        name: pa.array([row.get(name) for row in rows], type=_PARQUET_TYPES[kind])
+        for name, kind in FIELDS[event].items()
+    }
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), sink, compression="zstd", version="2.6", coerce_timestamps="us")
+    return bytes(sink.getvalue())

@@ -1,0 +1,166 @@
+"""What the command line prints: tables for people, one JSON document or CSV for programs."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table as Grid
+
+from etl.catalog import Entry
+from etl.contract import Table
+
+if TYPE_CHECKING:
+    from etl.engine.runner import Summary
+    from etl.engine.suites import Rule
+
+FORMATS = ("table", "csv", "json")
+out = Console(width=None if sys.stdout.isatty() else 160)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it: instants in ISO with offset, decimals as text, bytes as base64."""
+    if isinstance(value, datetime):
+        return value.isoformat() if value.tzinfo else f"{value.isoformat()}+00:00"
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, bytes | bytearray):
+        return base64.b64encode(value).decode()
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    return [plain(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def _text(value: Any) -> str:
+    made = plain(value)
+    if made is None:
+        return "-"
+    text = ", ".join(map(str, made)) if isinstance(made, list) else str(made)
+    return escape(text if len(text) <= 60 else f"{text[:57]}...")
+
+
+def print_rows(rows: list[dict[str, Any]], as_json: bool, title: str, hide: tuple[str, ...] = ()) -> None:
+    """Rows of one shape, as a table or as a JSON list."""
+    if as_json:
+        json.dump(plain(rows), sys.stdout, indent=2)
+        print()
+        return
+    columns = [c for c in (rows[0] if rows else {}) if c not in hide]
+    grid = Grid(*columns, title=title, title_justify="left")
+    for row in rows:
+        grid.add_row(*[_text(row[c]) for c in columns])
+    out.print(grid)
+
+
+def print_frame(columns: list[str], rows: list[dict[str, Any]], format_: str) -> None:
+    """The rows of a query."""
+    if format_ == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([[plain(row[c]) for c in columns] for row in rows])
+        return
+    print_rows(rows, format_ == "json", title=f"{len(rows)} rows")
+
+
+@contextmanager
+def progress(console: Console) -> Iterator[Callable[[str, Table], None]]:
+    """A live line per table while a run works; nothing when the output is not a terminal."""
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        tasks: dict[str, Any] = {}
+
+        def show(state: str, table: Table) -> None:
+            if state == "start":
+                tasks[table.name] = bar.add_task(f"{table.layer.name.lower():8} {table.name}", total=1)
+            else:
+                bar.update(tasks[table.name], completed=1)
+
+        yield show
+
+
+def print_summary(summary: Summary, as_json: bool) -> None:
+    """Events in, kept, quarantined; rows per table, rules held, seconds; what failed and what was skipped."""
+    rows = [
+        {
+            "table": e.table_name,
+            "verdict": e.verdict,
+            "read": e.records_read or None,
+            "kept": e.records_accepted or None,
+            "quarantined": e.records_quarantined or None,
+            "rows written": e.rows_written,
+            "hours": len(e.hours) or None,
+            "rules": e.rules,
+            "warnings": sum(f["severity"] == "warning" for f in json.loads(e.failures)),
+            "seconds": round(e.seconds, 1),
+        }
+        for e in summary.entries
+        if e.table_name != "quarantine"
+    ]
+    if as_json:
+        failed = {name: str(error) for name, error in summary.errors.items()}
+        document = {
+            "run_id": summary.run_id,
+            "tables": rows,
+            "failed": failed,
+            "skipped": summary.skipped,
+            "unchanged": summary.unchanged,
+        }
+        json.dump(plain(document), sys.stdout, indent=2)
+        print()
+        return
+    if rows:
+        print_rows(rows, False, f"Run {summary.run_id}")
+    if summary.unchanged:
+        out.print(f"Up to date already: {', '.join(summary.unchanged)}")
+    for name, cause in summary.skipped.items():
+        out.print(f"[yellow]not run[/] {name}: it reads {cause}")
+
+
+def print_contract(entry: Entry, rules: list[Rule], as_json: bool) -> None:
+    """A table's contract and its rules."""
+    table = entry.table
+    doc = (entry.module.__doc__ or "").strip()
+    document = {
+        "name": table.name,
+        "layer": table.layer.name.lower(),
+        "row": doc,
+        "owner": table.owner,
+        "key": list(table.key),
+        "partition": list(table.partition),
+        "cluster": list(table.cluster),
+        "write": table.write.value,
+        "inputs": [i.table.name for i in table.inputs],
+        "retention_days": table.retention_days,
+        "columns": [
+            {"name": c.name, "type": c.type, "null": c.nullable, "unit": c.unit, "privacy": c.privacy, "meaning": c.meaning}
+            for c in table.columns
+        ],
+        "rules": [{"rule": r.name, "severity": r.severity, "reason": r.reason} for r in rules],
+    }
+    if as_json:
+        json.dump(document, sys.stdout, indent=2)
+        print()
+        return
+    out.print(f"[bold]{table.name}[/]  {escape(doc)}\n")
+    for key in ("layer", "owner", "key", "partition", "cluster", "write", "inputs", "retention_days"):
+        out.print(f"{key:15} {_text(document[key])}")
+    print_rows(document["columns"], False, "Columns")  # type: ignore[arg-type]
+    print_rows(document["rules"], False, "Rules")  # type: ignore[arg-type]
+
+
+def print_ledger(rows: list[dict[str, Any]]) -> None:
+    """The ledger's main columns."""
+    shown = ("started_at", "run_id", "table_name", "verdict", "rows_written", "output_version", "seconds", "reason")
+    print_rows([{k: row[k] for k in shown} for row in rows], False, "Ledger")

@@ -1,4 +1,4 @@
-"""One row per post and hour with any activity. Impressions and dwell by impression hour, engagements by event hour.
+"""One row per post and hour in which anything counts. Impressions and dwell by impression hour, engagements by event hour.
 
 Each source is aggregated to the grain before anything is joined, so no impression is counted once per reaction.
 """
@@ -46,6 +46,7 @@ def transform(
     return (
         seen.join(acted, ["post_id", "hour"], "full_outer")
         .fillna(zeros)
+        .where(" + ".join(zeros) + " > 0")
         .withColumn("reach_hll", F.coalesce("reach_hll", empty_sketch()))
         .select(*TABLE.column_names)
     )

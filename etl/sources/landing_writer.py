@@ -1,8 +1,8 @@
-"""Writes landing files: `<landing>/<event>/hour=<landed hour>/<file>`, four formats, the same bytes every time.
+"""Writes landing files, `<landing>/<event>/hour=<landed hour>/<file>`: four formats, always the same bytes.
 
-A row is a dict by field name. Fields of kind `time` hold microseconds since 1970 and are written as ISO 8601 text in
-JSON and as a UTC timestamp in Parquet; a value of any other type is written as it is, so that a source can also
-deliver the malformed. A row that is a plain string is written as that line (JSON formats only).
+A row is a dict by field name. Fields of kind `time` hold microseconds since 1970 and are written as ISO 8601
+text in JSON and as a UTC timestamp in Parquet; a value of any other type is written as it is, so that a
+source can also deliver the malformed. A row that is a string is written as that line (JSON formats only).
 """
 
 from __future__ import annotations
@@ -28,15 +28,17 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "ranker_model_id": "id", "predicted_score": "float", "device_id": "id", "impression_ts": "time",
     },
     "engagements": {
-        "engagement_id": "id", "impression_id": "id", "viewer_id": "id", "post_id": "id", "event_type": "text",
-        "action": "text", "event_ts": "time", "original_ts": "time", "comment_id": "id", "parent_comment_id": "id",
+        "engagement_id": "id", "impression_id": "id", "viewer_id": "id", "post_id": "id",
+        "event_type": "text", "action": "text", "event_ts": "time", "original_ts": "time",
+        "comment_id": "id", "parent_comment_id": "id",
     },
     "heartbeats": {
-        "impression_id": "id", "viewer_id": "id", "beat_seq": "int", "beat_ts": "time", "viewport_pct": "float",
+        "impression_id": "id", "viewer_id": "id", "beat_seq": "int", "beat_ts": "time",
+        "viewport_pct": "float",
     },
     "shares": {
-        "share_id": "id", "original_post_id": "id", "shared_post_id": "id", "viewer_id": "id", "share_ts": "time",
-        "channel": "text",
+        "share_id": "id", "original_post_id": "id", "shared_post_id": "id", "viewer_id": "id",
+        "share_ts": "time", "channel": "text",
     },
     "ranker_models": {
         "ranker_model_id": "id", "model_semver": "text", "feature_set": "text", "deployed_pct": "float",
@@ -47,8 +49,8 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "effective_ts": "time", "op": "text",
     },
     "creators": {
-        "creator_id": "id", "handle": "text", "follower_count": "id", "country": "text", "effective_ts": "time",
-        "op": "text",
+        "creator_id": "id", "handle": "text", "follower_count": "id", "country": "text",
+        "effective_ts": "time", "op": "text",
     },
 }  # fmt: skip
 """Every event's fields, each with its kind: id and int are integers, time is microseconds since 1970 UTC."""

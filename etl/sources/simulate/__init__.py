@@ -1,8 +1,8 @@
 """A social feed simulated to the byte, with the truth a pipeline must find in it.
 
-`simulate` writes landing files as the ingest gateway leaves them. World (who and what exists), serving, watching, reactions,
-sharing and change_log make the records; delivery makes them late, repeated and out of order, bad_records breaks a few; truth
-counts along.
+`simulate` writes landing files as the ingest gateway leaves them. World (who and what exists), serving,
+watching, reactions, sharing and change_log make the records; delivery makes them late, repeated and out of
+order, bad_records breaks a few; truth counts along.
 """
 
 from etl.sources.simulate.feed import TruthSummary, simulate, simulate_scenario

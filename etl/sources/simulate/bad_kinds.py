@@ -1,42 +1,10 @@
-"""The kinds of bad record: what is done to a lawful row, and the reasons a reader must find.
-
-Timestamps are microseconds since 1970, like everywhere in the sources; only a wrongly typed one is text.
-"""
+"""The kinds of bad record of every event, each with all its reasons."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from etl.sources.landing_writer import FIELDS, Row, required_fields, time_fields
+from etl.sources.simulate.bad_kind import BadKind, both, missing, value, wrong_type
 from etl.sources.stamps import DAY_US, HOUR_US, MINUTE_US, SECOND_US, minted_us, snowflake
-
-Spoil = Callable[[Row, int], None]
-"""Breaks a row in place, knowing the start of the landed hour."""
-
-
-def _leave(_row: Row, _landed_us: int) -> None:
-    """Break nothing."""
-
-
-def _is_plain(row: Row) -> bool:
-    """A row that undoes, deletes and retires nothing, so that breaking a field has just the one reason."""
-    return row.get("action", row.get("op", "do")) in ("do", "upsert")
-
-
-@dataclass(frozen=True)
-class BadKind:
-    """One way a record is bad."""
-
-    reasons: tuple[str, ...]
-    """All its reason codes."""
-    spoil: Spoil = _leave
-    typed: bool = True
-    """Whether a typed file (Parquet) can hold it."""
-    fits: Callable[[Row], bool] = _is_plain
-    """Whether a row may be broken this way."""
-    text: Callable[[str], str] | None = None
-    """Breaks the JSON text instead."""
 
 
 def kinds_of(event: str) -> tuple[BadKind, ...]:
@@ -47,9 +15,9 @@ def kinds_of(event: str) -> tuple[BadKind, ...]:
 def _common(event: str) -> tuple[BadKind, ...]:
     unparseable = BadKind(("unparseable",), typed=False, text=lambda text: text[: len(text) // 2])
     not_an_object = BadKind(("unparseable",), typed=False, text=lambda text: f"[{text}]")
-    missing = tuple(_missing(field) for field in required_fields(event))
-    wrong = tuple(_wrong_type(event, field) for field in FIELDS[event] if FIELDS[event][field] != "text")
-    return (unparseable, *missing, *wrong, not_an_object)
+    absent = tuple(missing(field) for field in required_fields(event))
+    wrong = tuple(wrong_type(event, field) for field in FIELDS[event] if FIELDS[event][field] != "text")
+    return (unparseable, *absent, *wrong, not_an_object)
 
 
 def _peculiar(event: str) -> tuple[BadKind, ...]:
@@ -66,63 +34,17 @@ def _peculiar(event: str) -> tuple[BadKind, ...]:
             return _change_values(event)
 
 
-def _missing(field: str) -> BadKind:
-    """Null in one half, absent in the other; the hour's parity decides."""
-
-    def spoil(row: Row, landed_us: int) -> None:
-        row[field] = None
-        if landed_us // HOUR_US % 2:
-            del row[field]
-
-    return BadKind((f"missing:{field}",), spoil)
-
-
-def _wrong_type(event: str, field: str) -> BadKind:
-    """Digits in quotes or a fraction for an integer, words for a number, no offset or no date for a moment."""
-    wrong: dict[str, tuple[object, object]] = {
-        "id": (str(10**9 + 7), 12.5),
-        "int": ("3", 12.5),
-        "float": ("high", [0.5]),
-        "time": ("2026-06-01T10:00:00.000000", "yesterday"),
-    }
-    first, second = wrong[FIELDS[event][field]]
-
-    def spoil(row: Row, landed_us: int) -> None:
-        row[field] = second if landed_us // HOUR_US % 2 else first
-
-    return BadKind((f"wrong_type:{field}",), spoil, typed=False)
-
-
-def _value(code: str, field: str, value: object) -> BadKind:
-    """A value of the right type that is not lawful."""
-
-    def spoil(row: Row, _landed_us: int) -> None:
-        row[field] = value
-
-    return BadKind((f"{code}:{field}",), spoil)
-
-
-def _both(one: BadKind, other: BadKind) -> BadKind:
-    """A record bad in two ways, with the reasons of both."""
-
-    def spoil(row: Row, landed_us: int) -> None:
-        one.spoil(row, landed_us)
-        other.spoil(row, landed_us)
-
-    return BadKind(tuple(sorted({*one.reasons, *other.reasons})), spoil, one.typed and other.typed)
-
-
 def _impression_values() -> tuple[BadKind, ...]:
-    position = _value("out_of_range", "feed_position", -1)
-    surface = _value("out_of_set", "surface", "sidebar")
-    too_deep = _value("out_of_range", "feed_position", 32_768)
-    score = _value("out_of_range", "predicted_score", 100.5)
-    two_missing = _both(_missing("viewer_id"), _wrong_type("impressions", "post_id"))
-    return surface, position, score, _both(surface, too_deep), two_missing
+    position = value("out_of_range", "feed_position", -1)
+    surface = value("out_of_set", "surface", "sidebar")
+    too_deep = value("out_of_range", "feed_position", 32_768)
+    score = value("out_of_range", "predicted_score", 100.5)
+    two_missing = both(missing("viewer_id"), wrong_type("impressions", "post_id"))
+    return surface, position, score, both(surface, too_deep), two_missing
 
 
 def _impression_times() -> tuple[BadKind, ...]:
-    """A time that disagrees with the id, both in the future, both too old, and one future that also disagrees."""
+    """A time that disagrees with the id, both in the future, both too old, and a future that disagrees."""
 
     def drift(row: Row, _landed_us: int) -> None:
         row["impression_ts"] = minted_us(row["impression_id"]) - 10 * SECOND_US
@@ -192,26 +114,26 @@ def _undos() -> tuple[BadKind, ...]:
     return (
         BadKind(("undo_without_original_ts",), of_nothing),
         BadKind(("out_of_range:original_ts",), of_later),
-        _both(_value("out_of_set", "event_type", "poke"), _value("out_of_set", "action", "toggle")),
+        both(value("out_of_set", "event_type", "poke"), value("out_of_set", "action", "toggle")),
         BadKind(("too_late",), of_old),
     )
 
 
 def _engagement_values() -> tuple[BadKind, ...]:
-    return _value("out_of_set", "event_type", "poke"), _value("out_of_set", "action", "toggle")
+    return value("out_of_set", "event_type", "poke"), value("out_of_set", "action", "toggle")
 
 
 def _beat_values() -> tuple[BadKind, ...]:
-    over = _value("out_of_range", "viewport_pct", 1.2)
-    before = _value("out_of_range", "beat_seq", -1)
-    endless = _value("out_of_range", "beat_seq", 345_600)
-    return over, before, _both(over, endless)
+    over = value("out_of_range", "viewport_pct", 1.2)
+    before = value("out_of_range", "beat_seq", -1)
+    endless = value("out_of_range", "beat_seq", 345_600)
+    return over, before, both(over, endless)
 
 
 def _change_values(event: str) -> tuple[BadKind, ...]:
-    op = _value("out_of_set", "op", "archive")
+    op = value("out_of_set", "op", "archive")
     ranged = {
-        "ranker_models": (_value("out_of_range", "deployed_pct", 130.0),),
-        "creators": (_value("out_of_range", "follower_count", -1),),
+        "ranker_models": (value("out_of_range", "deployed_pct", 130.0),),
+        "creators": (value("out_of_range", "follower_count", -1),),
     }
     return (*ranged.get(event, ()), op)

@@ -1,7 +1,7 @@
 """Records that must be quarantined: every kind a real producer has sent, each with all its reasons.
 
-A bad record is a lawful one, broken. Half of them keep the lawful id, half carry one of their own: a pipeline that lets either
-through shows in its facts.
+A bad record is a lawful one, broken. Half of them keep the lawful id, half carry one of their own: a
+pipeline that lets either through shows it in its facts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from itertools import cycle
 import numpy as np
 
 from etl.sources.landing_writer import CHANGE_EVENTS, FIELDS, Line, Row
-from etl.sources.simulate.bad_kinds import BadKind, kinds_of
+from etl.sources.simulate.bad_kind import BadKind
+from etl.sources.simulate.bad_kinds import kinds_of
 from etl.sources.simulate.scenario import Scenario
 from etl.sources.simulate.truth import Truth
 

@@ -1,7 +1,7 @@
 """The change logs of rankers, posts and creators: what changed in an hour, and when the news of it lands.
 
-A record is known at least as soon as anything refers to it: the first news of a post, creator or ranker version is never
-late. Later edits may be, and all news may be repeated.
+What is referred to is known by then: the first news of a post, creator or ranker version is never late.
+Later edits may be, and all news may be repeated.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _send_initial(world: World, outbox: Outbox, rng: np.random.Generator) -> Non
 
 
 def _send_rankers(world: World, outbox: Outbox, hour: int) -> None:
-    """Versions in force from the start land at once; a ramp in the hour it happens or, every other one, an hour ahead."""
+    """Versions in force at the start land at once, a ramp in its hour or, every other one, an hour ahead."""
     for place, ramp in enumerate(world.ramps):
         rows = _ramp_rows(ramp)
         if max(0, place - 1 - (place + 1) % 2) == hour:
@@ -137,7 +137,7 @@ def _edit(world: World, post: int, us: int, **changed: object) -> Row:
 
 
 def _creator_changes(world: World, hour: int, rng: np.random.Generator) -> Iterator[Row]:
-    """Follower counts move, the celebrity's always; sometimes nothing did; one account closes in the second hour."""
+    """Follower counts move, the celebrity's always; some news is none; one account closes in hour 1."""
     ids = list(world.creators)
     moved = rng.choice(len(ids) - 2, max(1, len(ids) // 50), replace=False) + 1
     moment = _moments(world, hour, rng, len(moved) + 3)

@@ -21,6 +21,8 @@ from etl.sources.stamps import HOUR_US, partition_of
 FileKey = tuple[str, int, bool]
 """Event, partition (0 for change logs), and whether the file is a redelivery."""
 
+Numbers = Sequence[int] | np.ndarray
+
 _LATE_HOURS = np.array([1, 2, 5, 26, 47, 100, 160])
 """How many hours late: all within the lateness limit of 7 days."""
 _LATE_ODDS = np.array([0.7, 0.2, 0.04, 0.03, 0.01, 0.01, 0.01])
@@ -54,18 +56,14 @@ class Outbox:
         self._bad = BadRecords(scenario, truth)
         self._waiting: dict[int, dict[FileKey, list[Row]]] = defaultdict(lambda: defaultdict(list))
 
-    def send(
-        self, event: str, rows: Sequence[Row], times_us: Sequence[int], held: Sequence[int] = ()
-    ) -> None:
+    def send(self, event: str, rows: Sequence[Row], times_us: Numbers, held: Numbers = ()) -> None:
         """Deliver facts that happened at `times_us`; `held` is extra hours of delay, one per row or none."""
         hours = (np.asarray(times_us, dtype=np.int64) - self._scenario.start_us) // HOUR_US
         if len(held):
             hours = hours + np.asarray(held)
         self.send_to(event, rows, hours + self._lateness(len(rows)), self._scenario.repeat_share)
 
-    def send_to(
-        self, event: str, rows: Sequence[Row], hours: Sequence[int] | np.ndarray, repeat: float
-    ) -> None:
+    def send_to(self, event: str, rows: Sequence[Row], hours: Numbers, repeat: float) -> None:
         """Deliver rows in the landed hours with these indexes, `repeat` of them more than once."""
         last = self._scenario.hours
         for row, hour in zip(rows, np.asarray(hours).tolist(), strict=True):

@@ -44,7 +44,7 @@ class TruthSummary:
 def simulate(
     out: Path, start: datetime, end: datetime, impressions_per_hour: int, seed: int, **knobs: Any
 ) -> TruthSummary:
-    """Write the landing files of a simulated feed for landed hours [start, end), and the truth under `out/_truth`.
+    """Write a simulated feed's landing files for landed hours [start, end), and the truth under `out/_truth`.
 
     `knobs` are further fields of Scenario. The same arguments write the same bytes.
     Raises ConfigError for a scenario that cannot be, LandingError when `out` holds another scenario's files.

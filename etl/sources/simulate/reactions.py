@@ -1,7 +1,7 @@
 """Engagements: what viewers do about a post, and what they take back.
 
-Every action has its own id and moment. An undo says when the thing undone happened; it may come within five minutes (a
-regret), later, in another hour, twice, or land before what it undoes.
+Every action has its own id and moment. An undo says when the thing undone happened; it may come within five
+minutes (a regret), later, in another hour, twice, or land before what it undoes.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def send_reactions(world: World, outbox: Outbox, served: Served, hour: int, rng:
 
 
 def _odds(world: World, served: Served, event_type: str, hour: int) -> np.ndarray:
-    """Per impression; the newer ranker earns more likes, the toxic post is hidden and reported after the first hour."""
+    """Per impression; the newer ranker earns more likes, the toxic post turns bad after the first hour."""
     odds = np.full(len(served), _ODDS[event_type])
     if event_type == "like":
         odds[served.is_treatment] *= 1 + world.scenario.lift
@@ -87,7 +87,7 @@ def _odds(world: World, served: Served, event_type: str, hour: int) -> np.ndarra
 
 
 def _from_impression(world: World, served: Served, index: int, rng: np.random.Generator) -> Row:
-    """Seconds to minutes after the impression; some a day later, and by some phones' clocks just before it."""
+    """Seconds to minutes after the impression; some a day later, by some phones' clocks just before it."""
     delay, draw = int(rng.exponential(20 * SECOND_US)), rng.random()
     if draw < _NEXT_DAY:
         delay = int(rng.integers(20 * HOUR_US, 28 * HOUR_US))
@@ -102,7 +102,7 @@ def _from_impression(world: World, served: Served, index: int, rng: np.random.Ge
 
 
 def _from_link(world: World, served: Served, index: int, rng: np.random.Generator) -> Row:
-    """On a post of the hour by anyone, without an impression: the field is null or, from old clients, absent."""
+    """By anyone, on a post of the hour, without an impression: the field is null or absent."""
     row = {
         "viewer_id": int(world.viewer_ids[int(rng.integers(len(world.viewer_ids)))]),
         "post_id": int(served.post_ids[index]),
@@ -126,7 +126,7 @@ def _react(reactions: Reactions, event_type: str, base: Row) -> None:
 
 
 def _take_back(reactions: Reactions, action: Row) -> None:
-    """The undo, at times a second one from a retrying client, at times the same action done again after it."""
+    """The undo; at times a second one from a retrying client, or the same action done again after it."""
     rng, done_us = reactions.rng, action["event_ts"]
     undo_us = done_us + _undo_delay(rng)
     undo = action | {"action": "undo", "event_ts": undo_us, "original_ts": done_us}
@@ -146,7 +146,7 @@ def _undo_delay(rng: np.random.Generator) -> int:
 
 
 def _comment(world: World, base: Row, rng: np.random.Generator) -> Row:
-    """A comment, often a reply to an earlier one on the post: the latest, so that threads grow deep, or any."""
+    """A comment, often a reply to an earlier one: to the latest, so that threads grow deep, or to any."""
     thread = [(us, comment) for us, comment in world.comments[base["post_id"]] if us < base["event_ts"]]
     comment = {"comment_id": next(world.comment_ids)}
     world.comments[base["post_id"]].append((base["event_ts"], comment["comment_id"]))

@@ -13,7 +13,7 @@ _HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Scenario:
-    """One simulated feed. Shares are fractions 0–1; the same scenario always gives the same bytes.
+    """One simulated feed. Shares are fractions of 1; the same scenario always gives the same bytes.
 
     Raises ConfigError when the range is not whole UTC hours or a share cannot be.
     """
@@ -27,7 +27,7 @@ class Scenario:
     seed: int
     """Chooses one feed among all those with the same knobs."""
     partitions: int = 4
-    """Log partitions, 1–1024; a viewer always has the same one."""
+    """Log partitions, 1 to 1024; a viewer always has the same one."""
     viewers: int = 2_000
     """People who watch; their activity is Zipf-distributed."""
     posts: int = 1_500

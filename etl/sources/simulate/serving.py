@@ -89,10 +89,10 @@ def _stamp(world: World, times: np.ndarray, buckets: np.ndarray) -> tuple[np.nda
 def _mint(
     scenario: Scenario, hour: int, times: np.ndarray, viewer_ids: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Snowflakes: milliseconds above bit 22, then 10 bits of worker (the partition), 1 of hour parity, 11 of sequence.
+    """Snowflakes: milliseconds, then 10 bits of worker (the partition), 1 of hour parity, 11 of sequence.
 
-    A mint follows the impression within 80 ms, but one clock in a hundred is up to 3 s off, so that the minted hour is not always
-    the hour of impression_ts. The parity keeps two hours that mint in one millisecond apart.
+    A mint follows the impression within 80 ms, but one clock in a hundred is up to 3 s off: the minted
+    hour is not always the hour of impression_ts. The parity keeps two hours' mints of one millisecond apart.
     """
     drift = np.where(
         rng.random(len(times)) < 0.01, rng.integers(-3000, 3001, len(times)), rng.integers(0, 80, len(times))
@@ -115,6 +115,6 @@ def _sequence(ms: np.ndarray) -> np.ndarray:
 
 
 def hasty(scenario: Scenario, hour: int, times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Extra hours of delay: -1 for a few of the hour's first minutes, which a fast clock files in the hour before."""
+    """Extra hours of delay: -1 for a few of the first minutes, which a slow clock files an hour early."""
     first_minutes = (times - scenario.hour_us(hour) < 4 * MINUTE_US) & (hour > 0)
     return np.where(first_minutes & (rng.random(len(times)) < 0.05), -1, 0)

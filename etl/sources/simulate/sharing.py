@@ -10,7 +10,6 @@ from etl.sources.landing_writer import Row
 from etl.sources.simulate.delivery import Outbox
 from etl.sources.simulate.serving import Served
 from etl.sources.simulate.world import World, reshare
-from etl.sources.stamps import MINUTE_US, SECOND_US
 
 _ODDS = 0.008
 _RESHARED = 0.5
@@ -32,7 +31,7 @@ def send_shares(world: World, outbox: Outbox, served: Served, hour: int, rng: np
 def _shares(
     world: World, served: Served, hits: list[int], rng: np.random.Generator
 ) -> Iterator[tuple[Row, int | None]]:
-    """Shares in order of time, each with the impression it came from; None when the post was reached by a link."""
+    """Shares in order of time, each with the impression it came from; None when reached by a link."""
     made: list[int] = []
     for index in hits:
         original, impression = int(served.post_ids[index]), int(served.impression_ids[index])

@@ -1,6 +1,7 @@
 """Writes the truth as JSON Lines, one file per table, sorted by key.
 
-Moments and hours are ISO 8601 with +00:00 to the microsecond, days `YYYY-MM-DD`, decimals text at the scale of their column.
+Moments and hours are ISO 8601 with +00:00 to the microsecond, days `YYYY-MM-DD`, decimals text at the scale
+of their column.
 """
 
 from __future__ import annotations

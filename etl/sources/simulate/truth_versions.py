@@ -1,4 +1,4 @@
-"""The versions of a model, post or creator that a change log means (SCD type 2), worked out one key at a time."""
+"""The versions of a model, post or creator that a change log means (SCD type 2), key by key."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def send_beats(outbox: Outbox, scenario: Scenario, served: Served, rng: np.rando
 
 
 def _lengths(scenario: Scenario, served: Served, rng: np.random.Generator) -> np.ndarray:
-    """Beats per impression: geometric, none where the viewer swiped past, a few long watches over 64 beats."""
+    """Beats per impression: geometric, none where the viewer swiped past, a few watches over 64 beats."""
     size = len(served)
     mean = np.where(served.is_treatment, _MEAN_BEATS * (1 + scenario.lift), _MEAN_BEATS)
     lengths = rng.geometric(1 / mean)
@@ -76,7 +76,7 @@ def _visible(size: int, rng: np.random.Generator) -> np.ndarray:
 def _held_tail(
     lengths: np.ndarray, owner: np.ndarray, sequence: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Extra hours of delay: the second half of a few impressions' beats is sent an hour later, by a phone that was offline."""
+    """Extra hours of delay: a phone that went offline sends the second half of its beats an hour later."""
     is_held = (rng.random(len(lengths)) < _TAIL_HELD) & (lengths > 1)
     return (is_held[owner] & (2 * sequence >= lengths[owner])).astype(np.int64)
 
@@ -84,7 +84,7 @@ def _held_tail(
 def _send_again(
     outbox: Outbox, served: Served, owner: np.ndarray, rows: list[Row], rng: np.random.Generator
 ) -> None:
-    """All beats of some impressions once more: replayed as they were, or counted anew from 0 at a later time."""
+    """All beats of some impressions once more: replayed as they were, or counted anew from 0 later."""
     for share, later_us in ((_REPLAYED, 0), (_RESTARTED, 90 * SECOND_US)):
         chosen = np.flatnonzero((rng.random(len(served)) < share)[owner]).tolist()
         again = [rows[index] | {"beat_ts": rows[index]["beat_ts"] + later_us} for index in chosen]

@@ -84,7 +84,7 @@ def zipf(size: int, exponent: float) -> np.ndarray:
 
 
 def ramp_bucket(viewer_id: int) -> float:
-    """Where in 0–100 a viewer lies; the newer ranker serves those below its percentage, so a ramp only adds."""
+    """Where in 0 to 100 a viewer lies; the newer ranker serves those below its percentage."""
     return int.from_bytes(blake2b(f"ramp:{viewer_id}".encode(), digest_size=8).digest(), "big") / 2**64 * 100
 
 
@@ -132,7 +132,7 @@ def another_audio(current: int | None, rng: np.random.Generator) -> int:
 
 
 def _ramps(scenario: Scenario) -> tuple[Ramp, ...]:
-    """Serving starts ten days back; each ramp comes at half past an hour and gives both rankers new version rows."""
+    """Serving starts ten days back; a ramp at half past an hour gives both rankers new version rows."""
     first = Ramp(scenario.start_us - 10 * DAY_US, _MODEL_ID, _MODEL_ID + 1, FIRST_PCT)
     later = (
         Ramp(_ramp_us(scenario, k), _MODEL_ID + 2 + 2 * k, _MODEL_ID + 3 + 2 * k, pct)

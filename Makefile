@@ -1,0 +1,36 @@
+# Everything a developer or a scheduler does with this tree. `make` alone lists it.
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: help setup run test lint format lock clean
+
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Make .venv, find Java, fetch Delta's JARs and the public log (under 1 s when done before)
+	@bin/setup
+
+run: setup ## Simulate a part of a day, import the public log, and run both into ./lake (ARGS=... adds options)
+	@$(BIN)/feed-etl demo $(ARGS)
+
+test: setup ## Run the tests (ARGS=... for pytest, e.g. ARGS='-k jars -x')
+	@$(BIN)/pytest -q $(ARGS)
+
+lint: setup ## Check style, format and types
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+format: setup ## Put the code into the agreed format and fix what can be fixed
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+lock: setup ## Resolve constraints.txt again (ARGS=--upgrade to move to the newest versions)
+	@$(BIN)/uv pip compile setup.cfg pyproject.toml --all-extras --universal --python-version 3.11 \
+		--no-emit-index-url --no-annotate --custom-compile-command 'make lock' -q $(ARGS) -o constraints.txt
+
+clean: ## Remove .venv, caches and build output; landing zone and lake stay
+	@rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	@rm -rf spark-warehouse metastore_db derby.log
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

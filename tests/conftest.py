@@ -1,0 +1,46 @@
+"""One Spark session for the whole test process, and one simulated lake that tests may read but not change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from etl import conf
+from etl.conf import Settings
+from etl.engine import runner, session
+from etl.sources.simulate import simulate
+from places import END, START, Simulated, place
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    """Two local cores, Delta, UTC."""
+    started = session.start(conf.load("local", master="local[2]"), "tests")
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """An empty lake and landing zone of the test's own."""
+    return place(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def landed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three simulated hours of landing files with their truth."""
+    out = tmp_path_factory.mktemp("simulated") / "landing"
+    simulate(out, START, END, 1000, 7)
+    return out
+
+
+@pytest.fixture(scope="session")
+def simulated(spark: SparkSession, landed: Path) -> Simulated:
+    """The lake made from `landed`, all three hours in one run."""
+    made = place(landed.parent)
+    summary = runner.run(spark, made, START, END)
+    assert not summary.errors, summary.errors
+    return Simulated(landed, landed.parent / "lake", made, summary)

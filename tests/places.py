@@ -1,0 +1,28 @@
+"""Where tests put lakes and landing zones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from etl import conf
+from etl.conf import Settings
+from etl.engine.runner import Summary
+
+START, END = datetime(2026, 6, 1, 8, tzinfo=UTC), datetime(2026, 6, 1, 11, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A landing zone, the lake made from it in one run, and that run's summary."""
+
+    landing: Path
+    lake: Path
+    settings: Settings
+    summary: Summary
+
+
+def place(folder: Path) -> Settings:
+    """Settings with lake and landing zone below a folder."""
+    return conf.load("local", master="local[2]", lake=str(folder / "lake"), landing=str(folder / "landing"))

@@ -1,0 +1,169 @@
+"""Rubbish in: the file and the reason are named, the good records are kept or the hour is stopped, nothing is lost."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+from pyspark.sql import SparkSession
+
+from etl import catalog
+from etl.conf import Settings
+from etl.engine import delta, runner, views
+from etl.errors import GateFailed
+
+START, END = datetime(2026, 6, 1, 10, tzinfo=UTC), datetime(2026, 6, 1, 11, tzinfo=UTC)
+TABLES = ["bronze_shares", "fct_shares"]
+
+
+def share(number: int, **changed: Any) -> dict[str, Any]:
+    """A lawful share record."""
+    lawful = {
+        "share_id": number,
+        "original_post_id": 1,
+        "shared_post_id": 1000 + number,
+        "viewer_id": 7,
+        "share_ts": "2026-06-01T10:15:00.000000+00:00",
+        "channel": None,
+    }
+    return {**lawful, **changed}
+
+
+def lines(records: list[dict[str, Any]]) -> bytes:
+    """Records as JSON Lines."""
+    return "".join(json.dumps(r) + "\n" for r in records).encode()
+
+
+def land(settings: Settings, name: str, content: bytes, hour: str = "2026-06-01T10") -> Path:
+    """Put a file of shares into a landed hour."""
+    folder = Path(settings.landing) / "shares" / f"hour={hour}"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
+    return folder / name
+
+
+def rows(spark: SparkSession, settings: Settings, table: str) -> list[Any]:
+    """All rows of a table."""
+    return delta.read(spark, views.uri(settings, catalog.entry(table).table)).collect()
+
+
+def run(spark: SparkSession, settings: Settings) -> runner.Summary:
+    """The hour, shares only."""
+    return runner.run(spark, settings, START, END, tables=TABLES)
+
+
+def test_plain_gzip_zstd_and_parquet_are_read_alike(spark: SparkSession, settings: Settings) -> None:
+    """One share in each format, four rows."""
+    land(settings, "a.jsonl", lines([share(1)]))
+    land(settings, "b.jsonl.gz", gzip.compress(lines([share(2)])))
+    land(settings, "c.jsonl.zst", zstandard.compress(lines([share(3)])))
+    typed = {**share(4), "share_ts": datetime(2026, 6, 1, 10, 15, tzinfo=UTC)}
+    path = land(settings, "d.parquet", b"")
+    pq.write_table(pa.Table.from_pylist([typed]), path)
+    assert not run(spark, settings).errors
+    assert sorted(r["share_id"] for r in rows(spark, settings, "fct_shares")) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("cut.jsonl.gz", gzip.compress(lines([share(n) for n in range(2000)]), mtime=0)[:-30]),
+        ("plain.jsonl.gz", lines([share(1)])),
+        ("text.parquet", lines([share(1)])),
+        ("empty.parquet", b""),
+        ("footless.parquet", b"PAR1" + b"\0" * 100),
+        ("cut.jsonl.zst", zstandard.compress(lines([share(n) for n in range(2000)]))[:-30]),
+        ("table.csv", b"share_id\n1\n"),
+    ],
+)
+def test_an_unreadable_file_is_quarantined_by_name_and_stops_the_hour(
+    spark: SparkSession, settings: Settings, name: str, content: bytes
+) -> None:
+    """The file is in quarantine, the gate names it, nothing of the hour is published downstream."""
+    land(settings, "good.jsonl", lines([share(n) for n in range(5)]))
+    bad = land(settings, name, content)
+    summary = run(spark, settings)
+    error = summary.errors["bronze_shares"]
+    assert isinstance(error, GateFailed) and bad.name in str(error)
+    assert summary.skipped == {"fct_shares": "bronze_shares"}
+    (kept,) = rows(spark, settings, "quarantine")
+    assert kept["reasons"] == ["unreadable_file"] and kept["source_file"].endswith(name)
+    assert rows(spark, settings, "bronze_shares") == [] == rows(spark, settings, "fct_shares")
+
+
+def test_after_the_bad_file_is_repaired_the_hour_comes_through(spark: SparkSession, settings: Settings) -> None:
+    """Run again after the repair: published, and the quarantine of the hour is empty again."""
+    bad = land(settings, "cut.jsonl.gz", gzip.compress(lines([share(1)]))[:-9])
+    assert "bronze_shares" in run(spark, settings).errors
+    bad.write_bytes(gzip.compress(lines([share(1)])))
+    assert not run(spark, settings).errors
+    assert len(rows(spark, settings, "fct_shares")) == 1
+    assert rows(spark, settings, "quarantine") == []
+
+
+def test_one_bad_record_of_many_does_not_fail_the_hour(spark: SparkSession, settings: Settings) -> None:
+    """99 and more of 100 are kept, the bad one is set aside with its text and all its reasons."""
+    bad = share(200, viewer_id="nobody", share_ts="yesterday")
+    land(settings, "a.jsonl", lines([share(n) for n in range(150)] + [bad]))
+    assert not run(spark, settings).errors
+    (kept,) = rows(spark, settings, "quarantine")
+    assert sorted(kept["reasons"]) == ["wrong_type:share_ts", "wrong_type:viewer_id"]
+    assert json.loads(kept["raw"]) == bad
+    assert len(rows(spark, settings, "fct_shares")) == 150
+
+
+def test_more_than_the_allowed_share_of_bad_records_stops_the_hour(
+    spark: SparkSession, settings: Settings
+) -> None:
+    """Two bad of a hundred: the gate says how many of how many."""
+    land(settings, "a.jsonl", lines([share(n) for n in range(98)]) + b"{not json\n[]\n")
+    error = run(spark, settings).errors["bronze_shares"]
+    assert isinstance(error, GateFailed) and "quarantine_share: 2 of 100" in str(error)
+    assert rows(spark, settings, "bronze_shares") == []
+
+
+def test_a_gzip_that_calls_itself_plain_text_is_unparseable(spark: SparkSession, settings: Settings) -> None:
+    """Its bytes are no records; the hour is stopped and they are set aside."""
+    land(settings, "a.jsonl", gzip.compress(lines([share(1)])))
+    assert isinstance(run(spark, settings).errors["bronze_shares"], GateFailed)
+    assert {tuple(r["reasons"]) for r in rows(spark, settings, "quarantine")} == {("unparseable",)}
+
+
+def test_parquet_with_a_wrong_type_or_a_missing_column_is_named_record_by_record(
+    spark: SparkSession, settings: Settings
+) -> None:
+    """A file of another schema beside a lawful one: its records are set aside with field and reason."""
+    land(settings, "good.jsonl", lines([share(n) for n in range(200)]))
+    odd = {k: v for k, v in share(900).items() if k not in ("channel", "original_post_id")}
+    typed = {**odd, "viewer_id": "x", "share_ts": datetime(2026, 6, 1, 10, 15, tzinfo=UTC)}
+    pq.write_table(pa.Table.from_pylist([typed]), land(settings, "odd.parquet", b""))
+    assert not run(spark, settings).errors
+    (kept,) = rows(spark, settings, "quarantine")
+    assert sorted(kept["reasons"]) == ["missing:original_post_id", "wrong_type:viewer_id"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n  \n"])
+def test_an_empty_file_and_an_hour_without_files_hold_no_records(
+    spark: SparkSession, settings: Settings, content: bytes
+) -> None:
+    """Nothing to read is not an error; the hour is published empty."""
+    land(settings, "empty.jsonl", content)
+    summary = run(spark, settings)
+    assert not summary.errors
+    assert rows(spark, settings, "bronze_shares") == []
+
+
+def test_absurd_values_are_set_aside_not_wrapped(spark: SparkSession, settings: Settings) -> None:
+    """Numbers past 64 bits, years past the calendar: reasons, never a wrong row."""
+    huge = lines([share(300, viewer_id=2**70), share(301, share_ts="2026-13-45T10:00:00.000000+00:00")])
+    land(settings, "a.jsonl", lines([share(n) for n in range(250)]) + huge)
+    assert not run(spark, settings).errors
+    found = {tuple(r["reasons"]) for r in rows(spark, settings, "quarantine")}
+    assert found == {("wrong_type:viewer_id",), ("wrong_type:share_ts",)}

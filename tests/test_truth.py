@@ -1,0 +1,82 @@
+"""A simulated run says exactly what the simulator knows to be true."""
+
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from places import Simulated
+from etl import catalog
+from etl.engine import delta, views
+from etl.terminal import plain
+from truth import REACH_ERROR, differences, expected
+
+KEYS = {
+    "fct_impressions": ["impression_id"],
+    "fct_engagements": ["engagement_id"],
+    "fct_dwell_per_impression": ["impression_id"],
+    "fct_shares": ["share_id"],
+    "dim_ranker_models": ["model_semver", "valid_from"],
+    "dim_posts": ["post_id", "valid_from"],
+    "dim_creators": ["creator_id", "valid_from"],
+    "agg_post_engagement_hourly": ["post_id", "hour"],
+    "agg_ranker_hourly": ["ranker_model_id", "surface", "hour"],
+    "mart_post_engagement_daily": ["post_id", "day"],
+    "mart_user_affinity_daily": ["viewer_id", "day"],
+}
+
+
+@pytest.mark.parametrize("table", KEYS)
+def test_every_row_is_the_truth(spark: SparkSession, simulated: Simulated, table: str) -> None:
+    """Row for row, column for column, neither missing nor extra."""
+    assert differences(spark, simulated.settings, simulated.landing, table, KEYS[table]) == []
+
+
+@pytest.mark.parametrize("table", ["agg_post_engagement_hourly", "agg_ranker_hourly"])
+def test_sketches_estimate_the_true_reach(spark: SparkSession, simulated: Simulated, table: str) -> None:
+    """All within four times the sketch's standard error, 95 % within two."""
+    key = KEYS[table]
+    wanted = {tuple(str(r[k]) for k in key): r["reach"] for r in expected(simulated.landing, table)}
+    rows = delta.read(spark, views.uri(simulated.settings, catalog.entry(table).table))
+    found = rows.select(*key, F.hll_sketch_estimate("reach_hll").alias("reach")).collect()
+    errors = []
+    for row in found:
+        name = tuple(str(plain(row[k])).replace("+00:00", ".000000+00:00") for k in key)
+        errors.append(abs(row["reach"] - wanted[name]) / max(1, wanted[name]))
+    assert max(errors) <= REACH_ERROR
+    assert sum(e <= REACH_ERROR / 2 for e in errors) >= 0.95 * len(errors)
+
+
+def test_every_quarantined_record_has_the_reasons_it_was_made_with(
+    spark: SparkSession, simulated: Simulated
+) -> None:
+    """Counts by event, landed hour and reason."""
+    rows = delta.read(spark, views.uri(simulated.settings, catalog.entry("quarantine").table))
+    found = rows.withColumn("reason", F.explode("reasons")).groupBy("event", "landed_hour", "reason").count()
+    counted = {(r["event"], plain(r["landed_hour"]), r["reason"]): r["count"] for r in found.collect()}
+    wanted = {
+        (r["event"], r["landed_hour"].replace(".000000", ""), r["reason"]): r["records"]
+        for r in expected(simulated.landing, "quarantine")
+    }
+    assert counted == wanted
+
+
+def test_accepted_and_quarantined_make_up_what_was_read(simulated: Simulated) -> None:
+    """The three numbers of every event, against the simulator's own count."""
+    totals: dict[str, list[int]] = {}
+    for row in expected(simulated.landing, "landing"):
+        sums = totals.setdefault(row["event"], [0, 0, 0])
+        for i, column in enumerate(("records", "accepted", "quarantined")):
+            sums[i] += row[column]
+    event_of = {t.name: t.event.name for t in catalog.tables() if t.event}
+    for entry in simulated.summary.entries:
+        if entry.table_name in event_of:
+            numbers = [entry.records_read, entry.records_accepted, entry.records_quarantined]
+            assert numbers == totals[event_of[entry.table_name]], entry.table_name
+            assert numbers[1] + numbers[2] == numbers[0]
+
+
+def test_landing_files_are_left_as_they_were(simulated: Simulated) -> None:
+    """The run reads landing and writes nothing there."""
+    assert {p.name for p in Path(simulated.landing).iterdir()} >= {"_truth", "impressions", "heartbeats"}

@@ -70,7 +70,7 @@ def read(spark: SparkSession, settings: Settings, event: Event, landed: list[Lan
     """All records: raw, source_file, landed_hour, a typed column per field, `_corrupt`, and what `enrich` adds."""
     found = [file for part in landed for file in part.files]
     parts = _text(spark, event, [f.uri for f in found if f.name.endswith(TEXT)])
-    parts += _columnar(spark, event, [f.uri for f in found if f.name.endswith(PARQUET) and f.size])
+    parts += _columnar(spark, event, [f.uri for f in found if f.name.endswith(PARQUET)])
     if not parts:
         parts = [records.parse_text(_provenance(_no_lines(spark)), event)]
     whole = parts[0]

@@ -75,11 +75,11 @@ def _load(work: Work, table: Table, parts: list[Landed], bad: list[BadFile], ent
     txn = Transaction(work.spark, work.uri(table))
     load = _combine if table.write is WriteMode.COMBINE else _replace
     batch, contents = load(work, table, txn, accepted, entry)
-    quarantined = _quarantine(work, event, read, bad, entry)
-    entry.records_read = sum(counts.values()) + len(bad)
-    entry.records_quarantined = sum(quarantined.values())
     taken = _accepted(table, accepted, contents, entry)
-    entry.records_accepted = sum(taken.values())
+    clean = not bad and sum(taken.values()) == sum(counts.values())
+    quarantined = _quarantine(work, event, None if clean else read, bad, entry)
+    entry.records_read = sum(counts.values()) + len(bad)
+    entry.records_accepted, entry.records_quarantined = sum(taken.values()), sum(quarantined.values())
     extra = _balance(work, table, counts, taken, quarantined, bad)
     pass_gate(work, table, batch, entry, extra)
     entry.rows_written = sum(c.rows for c in contents.values())
@@ -134,31 +134,40 @@ def _accepted(
 
 
 def _quarantine(
-    work: Work, event: Event, read: DataFrame, bad: list[BadFile], entry: Entry
+    work: Work, event: Event, read: DataFrame | None, bad: list[BadFile], entry: Entry
 ) -> dict[datetime, int]:
-    """Publish what was not accepted, whatever the gate of the event will say; returns counts by landed hour."""
+    """Publish what was not accepted, whatever the gate of the event will say; returns counts by landed hour.
+
+    `read` is None when every record was accepted: then there is at most something old to take out.
+    """
     table = catalog.entry("quarantine").table
-    rejected = (
-        read.where(records.is_bad(event, work.settings))
-        .withColumn("reasons", records.reasons(event, work.settings))
-        .withColumn("event", F.lit(event.name))
-        .select(*table.column_names)
-    )
-    if bad:
-        rows = [(event.name, hour, file.uri, None, ["unreadable_file"]) for hour, file in bad]
-        rejected = rejected.unionByName(work.spark.createDataFrame(rows, ddl.schema(table)))
     txn = Transaction(work.spark, work.uri(table))
-    mine = work.begin(table)
-    staged = txn.stage(ddl.conform(catalog.entry("quarantine").transform(rejected).coalesce(1), table))
-    found = {checksums.as_hour(r["landed_hour"]): r["count"] for r in staged.groupBy("landed_hour").count().collect()}
     hours = ", ".join(as_literal(hour, table) for hour in entry.handled)
     txn.remove(f"event = '{event.name}' AND {table.hour} IN ({hours})")
-    if not txn.is_empty:
-        pass_gate(work, table, staged, mine)
-        publish(work, table, txn, mine, {})
-        mine.rows_written = sum(found.values())
-        record(work, mine)
+    if read is None and not bad and txn.is_empty:
+        return {}
+    mine = work.begin(table)
+    staged = txn.stage(_rejected(work, event, read, bad, table))
+    found = {checksums.as_hour(r["landed_hour"]): r["count"] for r in staged.groupBy("landed_hour").count().collect()}
+    pass_gate(work, table, staged, mine)
+    publish(work, table, txn, mine, {})
+    mine.rows_written = sum(found.values())
+    record(work, mine)
     return found
+
+
+def _rejected(work: Work, event: Event, read: DataFrame | None, bad: list[BadFile], table: Table) -> DataFrame:
+    """Quarantine rows of the records (and files) that were not accepted."""
+    files = [(event.name, hour, file.uri, None, ["unreadable_file"]) for hour, file in bad]
+    rejected = work.spark.createDataFrame(files, ddl.schema(table))
+    if read is not None:
+        records_ = (
+            read.where(records.is_bad(event, work.settings))
+            .withColumn("reasons", records.reasons(event, work.settings))
+            .withColumn("event", F.lit(event.name))
+        )
+        rejected = catalog.entry(table.name).transform(records_).unionByName(rejected)
+    return ddl.conform(rejected.coalesce(1), table)
 
 
 def _balance(

@@ -74,13 +74,16 @@ class Ledger:
             fields = SCHEMA.replace("\n", " ")
             spark.sql(f"CREATE TABLE IF NOT EXISTS delta.`{self.uri}` ({fields}) USING DELTA")
         self._entries: list[Entry] | None = None
+        self._unwritten: list[Entry] = []
 
     @property
     def entries(self) -> list[Entry]:
         """Every row, oldest first."""
         if self._entries is None:
             rows = delta.read(self.spark, self.uri).orderBy("started_at").collect()
-            self._entries = [_from_row(row.asDict(recursive=True)) for row in rows]
+            found = [_from_row(row.asDict(recursive=True)) for row in rows]
+            once = {(e.run_id, e.table_name, e.started_at): e for e in found}
+            self._entries = [*once.values(), *self._unwritten]
         return self._entries
 
     def refresh(self) -> None:
@@ -88,12 +91,23 @@ class Ledger:
         self._entries = None
 
     def append(self, entry: Entry) -> None:
-        """Record what a run did to a table."""
+        """Record what a run did to a table; on disk after `flush`.
+
+        One commit for all tables of a run: what a kill loses here is recovered from the tables' own commits, and
+        a row recovered by another run meanwhile counts once.
+        """
         entry.code_version = code_version()
-        frame = self.spark.createDataFrame([asdict(entry)], SCHEMA).coalesce(1)
-        self.spark.conf.set(delta.METADATA, entry.run_id)
-        frame.write.format("delta").mode("append").save(self.uri)
         self.entries.append(entry)
+        self._unwritten.append(entry)
+
+    def flush(self) -> None:
+        """Write what was appended."""
+        if not self._unwritten:
+            return
+        frame = self.spark.createDataFrame([asdict(e) for e in self._unwritten], SCHEMA).coalesce(1)
+        self.spark.conf.set(delta.METADATA, self._unwritten[-1].run_id)
+        frame.write.format("delta").mode("append").save(self.uri)
+        self._unwritten = []
 
     def published(self, table: str) -> list[Entry]:
         """Runs of a table that passed, oldest first."""

@@ -61,13 +61,25 @@ def run(
     work = open_work(spark, settings, (start, end))
     summary = Summary(work.run_id)
     chosen = catalog.select(tables)
-    for each in catalog.tables():
+    for each in _needed(chosen):
         ddl.ensure(spark, each, work.uri(each))
-    for entry in chosen:
-        _step(work, entry.table, summary, progress)
+    try:
+        for entry in chosen:
+            _step(work, entry.table, summary, progress)
+    finally:
+        work.ledger.flush()
 
     summary.entries = [e for e in work.ledger.entries if e.run_id == work.run_id]
     return summary
+
+
+def _needed(chosen: list[catalog.Entry]) -> list[Table]:
+    """The chosen tables and all they read or write beside."""
+    found = {"quarantine": catalog.entry("quarantine").table}
+    for table in (entry.table for entry in chosen):
+        reads = [i.table for i in table.inputs] + [r.to for r in table.references]
+        found |= {t.name: t for t in (table, *reads)}
+    return list(found.values())
 
 
 def _step(work: Work, table: Table, summary: Summary, progress: Callable[[str, Table], None]) -> None:

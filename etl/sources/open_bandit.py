@@ -3,14 +3,14 @@
 To write the next importer, do what this module does, top to bottom:
 
 1. read the source and refuse, with a LandingError, what is not there or lacks a column (`OpenBanditLog`);
-2. give every thing an id that depends on the source alone (`_hashed`), an impression a `snowflake` of its time;
+2. give every thing an id that depends on the source alone (`_hashed`), an impression a `snowflake`;
 3. make rows with the fields of `landing_writer.FIELDS`, times in microseconds (`to_us`);
 4. let `_land` file each row under the hour it happened in, and say in the summary what range to run.
 
-What the log lacks is chosen here once. It has no user, only four hashed features of one: people who share all
-four are one viewer, so viewers are few and their repeats on a post many. It has no time of the click: a like
-happens at its impression. A campaign is shown as a surface; an item is a post, and the items of a campaign that
-share their second feature are one creator's.
+What the log lacks is chosen here once. It has no user, only four hashed features of one: people who share
+all four are one viewer, so viewers are few and see a post often. It has no time of the click: a like happens
+at its impression. A campaign is shown as a surface; an item is a post, and the items of a campaign that share
+their second feature are one creator's.
 
 The log: Saito et al., "Open Bandit Dataset and Pipeline", 2020; PyPI's obp carries a sample of it.
 """

@@ -32,8 +32,8 @@ class OpenBanditLog:
             _shown_file(policy, campaign) in self._files for policy in POLICIES for campaign in CAMPAIGNS
         ):
             raise LandingError(
-                f"{source}: no Open Bandit log here. Give the source distribution of PyPI's obp (obp-0.5.7.tar.gz), "
-                "its folder, or the extracted folder with obd/{random,bts}/{all,men,women}/*.csv"
+                f"{source}: no Open Bandit log here. Give the source distribution of PyPI's obp "
+                "(obp-0.5.7.tar.gz), its folder, or the extracted folder with obd/<policy>/<campaign>/*.csv"
             )
 
     def shown(self) -> Iterator[tuple[str, str, Record]]:

@@ -92,7 +92,7 @@ def test_a_post_without_impressions_that_day_has_no_row(spark: SparkSession) -> 
 def test_days_end_at_midnight_utc(spark: SparkSession) -> None:
     given = hours(spark, *({"hour": h, "impressions": 1} for h in (at("23:00"), at("00:00", day=2))))
 
-    assert_rows(transform(given), TABLE, [{"day": DAY, "impressions": 1}, {"day": at("0:00", 2).date(), "impressions": 1}])
+    assert_rows(transform(given), TABLE, [{"day": DAY, "impressions": 1}, {"day": at("00:00", day=2).date(), "impressions": 1}])
 
 
 def test_each_rate_is_its_count_over_impressions_rounded_half_up(spark: SparkSession) -> None:

@@ -29,7 +29,7 @@ def test_two_reactions_on_one_impression_double_neither_impressions_nor_dwell(sp
     impressions, engagements, dwell = facts(
         spark,
         [{"impression_id": FIRST}, {"impression_id": SECOND, "viewer_id": 2}],
-        [{"impression_id": FIRST, "event_type": kind} for kind in ("like", "save")],
+        [{"impression_id": FIRST, "event_type": kind, "event_ts": at("10:12")} for kind in ("like", "save")],
         [{"impression_id": FIRST, "dwell_ms": 8000}, {"impression_id": SECOND, "dwell_ms": 1000}],
     )
 

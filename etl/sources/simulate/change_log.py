@@ -16,7 +16,7 @@ from etl.sources.simulate.world import CONTROL, TREATMENT, Ramp, World, another_
 from etl.sources.stamps import DAY_US, HOUR_US, MINUTE_US
 
 _LATE = 0.15
-_REPEAT = 10
+REPEAT = 5
 """How much more often than facts a change is delivered again."""
 _RETIRED_ID = 9_000
 _SWAPPED = (2, 3, 5)
@@ -39,7 +39,7 @@ def send_changes(world: World, outbox: Outbox, hour: int) -> None:
 
 
 def _send(world: World, outbox: Outbox, event: str, rows: list[Row], hours: np.ndarray) -> None:
-    outbox.send_to(event, rows, hours, min(1.0, _REPEAT * world.scenario.repeat_share))
+    outbox.send_to(event, rows, hours, min(1.0, REPEAT * world.scenario.repeat_share))
 
 
 def _change(payload: Row, effective_us: int, op: str = "upsert") -> Row:

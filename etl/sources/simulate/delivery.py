@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,7 @@ class Outbox:
         """`out` is the landing zone; every accepted record is told to `truth` once it is certain to land."""
         self._out, self._scenario, self._truth = out, scenario, truth
         self._rng = np.random.default_rng([scenario.seed, 0xDE11])
+        self._ways = cycle(range(3))
         self._bad = BadRecords(scenario, truth)
         self._waiting: dict[int, dict[FileKey, list[Row]]] = defaultdict(lambda: defaultdict(list))
 
@@ -90,7 +92,7 @@ class Outbox:
 
     def _repeat(self, event: str, row: Row, hour: int) -> None:
         """Once more: in the same file, in another file of the hour, or in another hour."""
-        way = int(self._rng.integers(3))
+        way = next(self._ways)
         target = hour + (int(self._rng.integers(1, 3)) if way == 2 else 0)
         if hour < self._scenario.hours and target < self._scenario.hours:
             self._waiting[target][self._key(event, row, again=way == 1)].append(row)

@@ -40,7 +40,7 @@ _UNDONE_TWICE, _RELIKED, _REPEATED = 0.05, 0.35, 0.08
 _UNDO_FIRST = 0.15
 """Of undone actions, those whose own record is held back an hour, so that the undo lands first."""
 _NEXT_DAY, _CLOCK_BEHIND = 0.003, 0.003
-_REPLY = 0.55
+_REPLY = 0.75
 
 
 @dataclass
@@ -102,13 +102,13 @@ def _from_impression(world: World, served: Served, index: int, rng: np.random.Ge
 
 
 def _from_link(world: World, served: Served, index: int, rng: np.random.Generator) -> Row:
-    """By anyone, on a post of the hour, without an impression: the field is null or absent."""
+    """By anyone, often on the celebrity's post, without an impression: the field is null or absent."""
     row = {
         "viewer_id": int(world.viewer_ids[int(rng.integers(len(world.viewer_ids)))]),
-        "post_id": int(served.post_ids[index]),
+        "post_id": int(served.post_ids[index]) if index % 2 else world.celebrity_post,
         "event_ts": int(served.times_us[index]),
     }
-    return {"impression_id": None, **row} if index % 2 else row
+    return {"impression_id": None, **row} if index % 3 else row
 
 
 def _react(reactions: Reactions, event_type: str, base: Row) -> None:
@@ -151,6 +151,6 @@ def _comment(world: World, base: Row, rng: np.random.Generator) -> Row:
     comment = {"comment_id": next(world.comment_ids)}
     world.comments[base["post_id"]].append((base["event_ts"], comment["comment_id"]))
     if thread and rng.random() < _REPLY:
-        parent = max(thread) if rng.random() < 0.5 else thread[int(rng.integers(len(thread)))]
+        parent = max(thread) if rng.random() < 0.6 else thread[int(rng.integers(len(thread)))]
         comment["parent_comment_id"] = parent[1]
     return comment

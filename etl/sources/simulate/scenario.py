@@ -42,8 +42,8 @@ class Scenario:
     """Of impressions, those of the one viewer who never stops scrolling."""
     late_share: float = 0.02
     """Of facts, those that land in a later hour than they happened in."""
-    repeat_share: float = 0.01
-    """Of facts, those delivered more than once. Change logs repeat ten times as often."""
+    repeat_share: float = 0.02
+    """Of facts, those delivered more than once. Change logs repeat five times as often."""
     bad_share: float = 0.004
     """Of an event's records in a landed hour, those that must be quarantined; under 0.005, rounded down."""
     lift: float = 0.3

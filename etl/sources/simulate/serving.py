@@ -69,8 +69,8 @@ def _rows(columns: dict[str, np.ndarray]) -> list[Row]:
 
 def _posts(world: World, size: int, rng: np.random.Generator) -> np.ndarray:
     """The celebrity's and the toxic post have fixed shares, the rest a Zipf tail."""
-    live, scenario = world.live_posts(), world.scenario
-    posts: np.ndarray = rng.choice(live, size, p=zipf(len(live), 0.7))
+    tail, scenario = world.live_posts()[2:], world.scenario
+    posts: np.ndarray = rng.choice(tail, size, p=zipf(len(tail), 0.7))
     draw = rng.random(size)
     posts[draw < scenario.celebrity_share + scenario.toxic_share] = world.toxic_post
     posts[draw < scenario.celebrity_share] = world.celebrity_post

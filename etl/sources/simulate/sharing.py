@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from etl.sources.landing_writer import Row
+from etl.sources.simulate.change_log import REPEAT
 from etl.sources.simulate.delivery import Outbox
 from etl.sources.simulate.serving import Served
 from etl.sources.simulate.world import World, reshare
@@ -14,6 +15,8 @@ from etl.sources.simulate.world import World, reshare
 _ODDS = 0.008
 _RESHARED = 0.5
 """Of shares, those of a post that is itself a share made shortly before."""
+_OFFLINE = 12
+"""Of so many shares, one is sent an hour later."""
 _CHANNELS = ("story", "message", "copied_link", None)
 
 
@@ -22,10 +25,11 @@ def send_shares(world: World, outbox: Outbox, served: Served, hour: int, rng: np
     hits = np.flatnonzero(rng.random(len(served)) < _ODDS).tolist()
     shares = list(_shares(world, served, hits, rng))
     times = [share["share_ts"] for share, _impression in shares]
-    outbox.send("shares", [share for share, _impression in shares], times)
+    held = [int(place % _OFFLINE == 0) for place in range(1, len(shares) + 1)]
+    outbox.send("shares", [share for share, _impression in shares], times, held)
     outbox.send("engagements", [_engagement(world, *share) for share in shares], times)
     posts = [_post(world, share, rng) for share, _impression in shares]
-    outbox.send_to("posts", posts, [hour] * len(posts), 10 * world.scenario.repeat_share)
+    outbox.send_to("posts", posts, [hour] * len(posts), REPEAT * world.scenario.repeat_share)
 
 
 def _shares(

@@ -73,7 +73,7 @@ class World:
         return _POST_ID + TOXIC
 
     def live_posts(self) -> np.ndarray:
-        """The ids that the feed may serve in the next hour, the most popular first."""
+        """The ids the feed may serve in the next hour: celebrity, toxic, then by popularity."""
         return np.array([post for post in self.posts if post not in self.deleted], dtype=np.int64)
 
 

@@ -13,7 +13,8 @@ CLOSING = ("delete", "retire")
 
 
 def _payload_hash(table: Table) -> Column:
-    return F.xxhash64(F.col("op"), *[F.col(c) for c in table.tracked])
+    """Of each tracked column also whether it is NULL: xxhash64 skips NULLs, and ('x', NULL) is not (NULL, 'x')."""
+    return F.xxhash64("op", *[part for c in table.tracked for part in (F.col(c).isNull(), F.col(c))])
 
 
 def resolve(changes: DataFrame, table: Table) -> DataFrame:

@@ -46,7 +46,7 @@ ACCEPTED = {
         AND (action = 'do' OR (original_ts IS NOT NULL AND original_ts <= event_ts
                                AND in_time(original_ts, landed_hour, 30)))""",
     "heartbeats": """viewport_pct BETWEEN 0 AND 1 AND beat_seq BETWEEN 0 AND 345599 AND impression_id >= 0
-        AND in_time(beat_ts, landed_hour, 7) AND in_time(make_timestamptz(1000 * id_ms(impression_id)), landed_hour, 7)""",
+        AND in_time(beat_ts, landed_hour, 7) AND in_time(id_time(impression_id), landed_hour, 7)""",
     "shares": "in_time(share_ts, landed_hour, 7)",
     "ranker_models": "op IN ('upsert', 'retire') AND deployed_pct BETWEEN 0 AND 100",
     "posts": "op IN ('upsert', 'delete')",
@@ -64,7 +64,8 @@ KINDS = {
 MACROS = f"""
 SET TimeZone = 'UTC';
 CREATE MACRO id_ms(id) AS (id >> 22) + {EPOCH_MS};
-CREATE MACRO id_hour(id) AS date_trunc('hour', make_timestamptz(1000 * id_ms(id)));
+CREATE MACRO id_time(id) AS make_timestamptz(1000 * id_ms(id));
+CREATE MACRO id_hour(id) AS date_trunc('hour', id_time(id));
 CREATE MACRO instant(text) AS CASE
     WHEN regexp_full_match(text, '\\d{{4}}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?(Z|[+-]\\d\\d:?\\d\\d)')
     THEN TRY_CAST(text AS TIMESTAMPTZ) END;
@@ -97,7 +98,7 @@ def _documents(event: str, landing: Path) -> list[str]:
         source = f"read_parquet({parquet}, union_by_name = true, filename = true, hive_partitioning = false)"
         times = [name for name, kind, _ in _fields(event) if kind == "time"]
         texts = ", ".join(f"strftime({name}, '%Y-%m-%dT%H:%M:%S.%fZ') AS {name}" for name in times)
-        selects.append(f"SELECT to_json(r), {LANDED_HOUR} FROM (SELECT * REPLACE ({texts}) FROM {source}) r")
+        selects.append(f"SELECT to_json(r) AS doc, {LANDED_HOUR} FROM (SELECT * REPLACE ({texts}) FROM {source}) r")
     return selects or ["SELECT NULL::JSON AS doc, NULL::TIMESTAMPTZ AS landed_hour WHERE false"]
 
 
@@ -128,30 +129,246 @@ DIMENSIONS = {
     "dim_ranker_models": (
         "ranker_models",
         "model_semver",
-        "ranker_model_id, feature_set, deployed_pct::DECIMAL(5, 2) AS deployed_pct, model_card_url",
+        "ranker_model_id feature_set deployed_pct model_card_url",
     ),
-    "dim_posts": ("posts", "post_id", "creator_id, media_type, audio_id, caption"),
-    "dim_creators": ("creators", "creator_id", "handle, follower_count, country"),
+    "dim_posts": ("posts", "post_id", "creator_id media_type audio_id caption"),
+    "dim_creators": ("creators", "creator_id", "handle follower_count country"),
 }
 
 
 def _dimension(name: str) -> str:
-    """Versions of a key: its states in order, equal neighbours collapsed, each open until the next begins."""
+    """Versions of a key: its states in order, equal neighbours collapsed, each open until the next begins.
+
+    A closed key has the state NULL. Which of two states of one instant wins is not in the specification: an open one
+    here, the smaller of two open ones.
+    """
     log, key, tracked = DIMENSIONS[name]
+    state = ", ".join(f"{column} := {column}" for column in tracked.split())
     return f"""
         CREATE TABLE {name} AS
-        WITH named AS (SELECT {key}, {tracked}, effective_ts, op = 'upsert' AS is_open FROM {log}),
-        changes AS (
-            SELECT DISTINCT {key}, effective_ts AS valid_from, is_open,
-                CASE WHEN is_open THEN to_json(struct_pack(* COLUMNS(* EXCLUDE ({key}, effective_ts)))) END AS state,
-                CASE WHEN is_open THEN struct_pack(* COLUMNS(* EXCLUDE ({key}, effective_ts))) END AS payload
-            FROM named),
+        WITH states AS (
+            SELECT {key}, effective_ts AS valid_from, min(CASE WHEN op = 'upsert' THEN struct_pack({state}) END) AS state
+            FROM {log} GROUP BY ALL),
         steps AS (
-            SELECT * FROM changes
-            QUALIFY row_number() OVER same_time = 1 AND state IS DISTINCT FROM lag(state) OVER in_order),
+            SELECT * FROM states
+            QUALIFY state IS DISTINCT FROM lag(state) OVER (PARTITION BY {key} ORDER BY valid_from)),
         versions AS (
-            SELECT *, lead(valid_from) OVER in_order AS valid_to, lead(is_open) OVER in_order AS goes_on
+            SELECT *, lead(valid_from) OVER in_order AS valid_to, lead(state) OVER in_order IS NULL AS is_last
             FROM steps WINDOW in_order AS (PARTITION BY {key} ORDER BY valid_from))
-        SELECT {key}, payload.*, valid_from, valid_to, valid_to IS NULL AS is_current,
-            coalesce(NOT goes_on, false) AS is_deleted
-        FROM versions WHERE is_open"""
+        SELECT {key}, unnest(state), valid_from, valid_to,
+            valid_to IS NULL AS is_current, is_last AND valid_to IS NOT NULL AS is_deleted
+        FROM versions WHERE state IS NOT NULL"""
+
+
+# --- facts (spec 4) ------------------------------------------------------------------------------------------
+
+FACTS = """
+CREATE TABLE fct_impressions AS
+SELECT DISTINCT ON (impression_id) * EXCLUDE (landed_hour) REPLACE (predicted_score::DECIMAL(8, 6) AS predicted_score),
+    id_hour(impression_id) AS impression_hour
+FROM impressions;
+
+CREATE TABLE fct_engagements AS
+SELECT DISTINCT ON (engagement_id) engagement_id, impression_id, viewer_id, post_id, event_type,
+    CASE action WHEN 'undo' THEN original_ts ELSE event_ts END AS event_ts,
+    action = 'undo' AS is_undone,
+    CASE action WHEN 'undo' THEN event_ts END AS undone_ts,
+    comment_id, parent_comment_id, id_hour(impression_id) AS impression_hour,
+    date_trunc('hour', CASE action WHEN 'undo' THEN original_ts ELSE event_ts END) AS event_hour
+FROM engagements;
+
+CREATE TABLE fct_dwell_per_impression AS
+WITH words AS (
+    SELECT impression_id, beat_seq // 64 AS place, bit_or(1::UBIGINT << (beat_seq % 64)::UBIGINT)::BIT::BIGINT AS word
+    FROM heartbeats GROUP BY ALL),
+sets AS (
+    SELECT impression_id, map_from_entries(list((place, word))) AS word_at, max(place) AS last FROM words GROUP BY ALL)
+SELECT impression_id, min(viewer_id) AS viewer_id, 250 * count(DISTINCT beat_seq) AS dwell_ms,
+    max(viewport_pct)::DECIMAL(5, 2) AS viewport_pct, max(viewport_pct) >= 0.99 AS was_full_view,
+    any_value([coalesce(word_at[i], 0) FOR i IN range(last + 1)]) AS beat_words,
+    id_hour(impression_id) AS impression_hour
+FROM heartbeats JOIN sets USING (impression_id) GROUP BY impression_id;
+
+CREATE TABLE fct_shares AS
+SELECT DISTINCT ON (share_id) * EXCLUDE (landed_hour), date_trunc('hour', share_ts) AS share_hour FROM shares;
+"""
+
+# --- what counts (spec 4: settled, regret) and what it is counted by ------------------------------------------
+
+REACTIONS = """
+CREATE TABLE settled AS
+SELECT * FROM fct_engagements d
+WHERE NOT is_undone AND NOT EXISTS (
+    FROM fct_engagements u
+    WHERE u.is_undone AND (u.viewer_id, u.post_id, u.event_type, u.event_ts)
+                        = (d.viewer_id, d.post_id, d.event_type, d.event_ts))
+QUALIFY event_type NOT IN ('like', 'save', 'follow_creator', 'hide')
+    OR row_number() OVER (PARTITION BY viewer_id, post_id, event_type, event_hour
+                          ORDER BY event_ts, engagement_id) = 1;
+
+CREATE TABLE regretted AS
+SELECT DISTINCT ON (viewer_id, post_id, event_ts) * FROM fct_engagements d
+WHERE event_type = 'like' AND NOT is_undone AND EXISTS (
+    FROM fct_engagements u
+    WHERE u.is_undone AND u.event_type = 'like' AND u.undone_ts - u.event_ts < INTERVAL 5 MINUTE
+        AND (u.viewer_id, u.post_id, u.event_ts) = (d.viewer_id, d.post_id, d.event_ts))
+ORDER BY viewer_id, post_id, event_ts, engagement_id;
+
+CREATE TABLE reactions AS
+SELECT * EXCLUDE (measure), measure[event_type] AS measure FROM settled, (SELECT MAP {
+    'like': 'likes', 'save': 'saves', 'share': 'shares', 'comment': 'comments', 'follow_creator': 'follows',
+    'hide': 'negatives', 'report': 'negatives'} AS measure)
+UNION ALL SELECT *, 'regrets' FROM regretted;
+
+CREATE TABLE watched AS
+SELECT i.*, d.dwell_ms, d.was_full_view
+FROM fct_impressions i LEFT JOIN fct_dwell_per_impression d USING (impression_id);
+"""
+
+SERVED = ("impressions", "reach", "full_views", "dwell_ms_sum", "dwell_count")
+REACTED = ("likes", "saves", "shares", "comments", "follows", "negatives", "regrets")
+
+SERVED_SQL = """count(*) AS impressions, count(DISTINCT viewer_id) AS reach,
+    count(*) FILTER (was_full_view) AS full_views, coalesce(sum(dwell_ms), 0)::BIGINT AS dwell_ms_sum,
+    count(dwell_ms) AS dwell_count"""
+REACTED_SQL = ", ".join(f"count(*) FILTER (measure = '{name}') AS {name}" for name in REACTED)
+MEASURES_SQL = ", ".join(f"coalesce({name}, 0) AS {name}" for name in SERVED + REACTED)
+
+# --- rollups and marts (spec 5) ------------------------------------------------------------------------------
+
+ROLLUPS = f"""
+CREATE TABLE agg_post_engagement_hourly AS
+WITH served AS (SELECT post_id, impression_hour AS hour, {SERVED_SQL} FROM watched GROUP BY ALL),
+reacted AS (SELECT post_id, event_hour AS hour, {REACTED_SQL} FROM reactions GROUP BY ALL)
+SELECT post_id, hour, {MEASURES_SQL} FROM served FULL JOIN reacted USING (post_id, hour);
+
+CREATE TABLE agg_ranker_hourly AS
+WITH served AS (
+    SELECT ranker_model_id, surface, impression_hour AS hour, {SERVED_SQL} FROM watched GROUP BY ALL),
+attributed AS (
+    SELECT i.ranker_model_id, i.surface, i.impression_hour AS hour, r.measure
+    FROM reactions r JOIN fct_impressions i USING (impression_id)
+    WHERE r.event_ts >= i.impression_ts AND r.event_ts < i.impression_ts + INTERVAL 24 HOUR),
+reacted AS (SELECT ranker_model_id, surface, hour, {REACTED_SQL} FROM attributed GROUP BY ALL)
+SELECT ranker_model_id, surface, hour, {MEASURES_SQL}
+FROM served LEFT JOIN reacted USING (ranker_model_id, surface, hour);
+"""
+
+MARTS = f"""
+CREATE TABLE mart_post_engagement_daily AS
+WITH served AS (SELECT post_id, impression_hour::DATE AS day, {SERVED_SQL} FROM watched GROUP BY ALL),
+reacted AS (SELECT post_id, event_hour::DATE AS day, {REACTED_SQL} FROM reactions GROUP BY ALL),
+measured AS (SELECT post_id, day, {MEASURES_SQL} FROM served LEFT JOIN reacted USING (post_id, day))
+SELECT * EXCLUDE (full_views), average(dwell_ms_sum, dwell_count) AS avg_dwell_ms,
+    rate(likes, impressions) AS like_rate, rate(saves, impressions) AS save_rate,
+    rate(shares, impressions) AS share_rate, rate(negatives, impressions) AS negative_rate
+FROM measured;
+
+CREATE TABLE mart_user_affinity_daily AS
+WITH served AS (
+    SELECT viewer_id, impression_hour::DATE AS day, count(*) AS impressions FROM fct_impressions GROUP BY ALL),
+reacted AS (
+    SELECT viewer_id, event_hour::DATE AS day, count(*) AS engagements FROM settled GROUP BY ALL),
+dwelt AS (
+    SELECT viewer_id, impression_hour::DATE AS day, sum(dwell_ms)::BIGINT AS dwell_ms_sum, count(*) AS dwell_count
+    FROM fct_dwell_per_impression GROUP BY ALL),
+heard AS (
+    SELECT d.viewer_id, d.impression_hour::DATE AS day, p.audio_id, sum(d.dwell_ms) AS dwell_ms
+    FROM fct_dwell_per_impression d JOIN fct_impressions i USING (impression_id)
+    JOIN dim_posts p ON p.post_id = i.post_id AND i.impression_ts >= p.valid_from
+        AND (p.valid_to IS NULL OR i.impression_ts < p.valid_to)
+    WHERE p.audio_id IS NOT NULL GROUP BY ALL),
+top AS (
+    SELECT DISTINCT ON (viewer_id, day) viewer_id, day, audio_id AS top_audio_id
+    FROM heard ORDER BY viewer_id, day, dwell_ms DESC, audio_id)
+SELECT viewer_id, day, coalesce(impressions, 0) AS impressions, coalesce(engagements, 0) AS engagements,
+    coalesce(dwell_ms_sum, 0) AS dwell_ms_sum, coalesce(dwell_count, 0) AS dwell_count,
+    average(coalesce(dwell_ms_sum, 0), coalesce(dwell_count, 0)) AS avg_dwell_ms, top_audio_id
+FROM served FULL JOIN reacted USING (viewer_id, day) FULL JOIN dwelt USING (viewer_id, day)
+    LEFT JOIN top USING (viewer_id, day);
+"""
+
+
+def twin(landing: Path) -> duckdb.DuckDBPyConnection:
+    """A database with every table of the lake above bronze, made from the landing files."""
+    connection = duckdb.connect()
+    connection.execute(MACROS)
+    for event in EVENTS:
+        connection.execute(_accept(event, landing))
+    for name in DIMENSIONS:
+        connection.execute(_dimension(name))
+    for statements in (FACTS, REACTIONS, ROLLUPS, MARTS):
+        connection.execute(statements)
+    return connection
+
+
+# --- the lake's tables and how they differ -------------------------------------------------------------------
+
+
+def _with_reach(rows: pa.Table) -> pa.Table:
+    """The rows with what their sketches estimate, as `reach` where the table has none, else `sketch_reach`."""
+    if "reach_hll" not in rows.column_names:
+        return rows
+    sketches = rows.column("reach_hll").to_pylist()
+    estimates = [round(hll_sketch.deserialize(sketch).get_estimate()) for sketch in sketches]
+    name = "sketch_reach" if "reach" in rows.column_names else "reach"
+    return rows.append_column(name, pa.array(estimates, pa.int64()))
+
+
+def read_lake(lake: Path, table: str) -> pa.Table:
+    """The current rows of a lake table, whichever layer it is in."""
+    (folder,) = lake.glob(f"*/{table}")
+    return _with_reach(DeltaTable(folder).to_pyarrow_table())
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, relation: str) -> list[str]:
+    return [row[0] for row in connection.execute(f"DESCRIBE {relation}").fetchall()]
+
+
+def _show(connection: duckdb.DuckDBPyConnection, label: str, query: str) -> list[str]:
+    """Each row of a query as a difference; when they are many, the first and their number."""
+    rows = connection.execute(query).fetchall()
+    lines = [f"{label} {', '.join(map(str, row))}" for row in rows[:SHOWN]]
+    return lines + ([f"{label} ... {len(rows)} in all"] if len(rows) > SHOWN else [])
+
+
+def _unlike_columns(wanted: list[str], found: list[str]) -> list[str]:
+    known = NOT_IN_TWIN | {"sketch_reach"}
+    return [f"missing column {c}" for c in wanted if c not in found] + [
+        f"extra column {c}" for c in found if c not in wanted and c not in known
+    ]
+
+
+def _unlike_values(connection: duckdb.DuckDBPyConnection, table: str, key: list[str], column: str, of: str) -> list[str]:
+    """Rows of both whose value differs; an estimated reach may by the sketch's error."""
+    bad = f"w.{of} IS DISTINCT FROM l.{column}"
+    if of == "reach":
+        bad = f"(abs(w.reach - l.{column}) <= {REACH_ERROR} * w.reach) IS NOT TRUE"
+    names = ", ".join(f"w.{k}" for k in key)
+    query = f"""
+        SELECT {names}, 'twin ' || coalesce(w.{of}::VARCHAR, 'NULL'), 'lake ' || coalesce(l.{column}::VARCHAR, 'NULL')
+        FROM {table} w JOIN lake_rows l USING ({", ".join(key)}) WHERE {bad} ORDER BY ALL"""
+    return _show(connection, column, query)
+
+
+def _not_unique(connection: duckdb.DuckDBPyConnection, columns: str) -> list[str]:
+    query = f"SELECT {columns} FROM lake_rows GROUP BY {columns} HAVING count(*) > 1 ORDER BY ALL"
+    return _show(connection, f"repeated {columns}:", query)
+
+
+def compare(connection: duckdb.DuckDBPyConnection, lake: Path, table: str, key: list[str]) -> list[str]:
+    """Every row that is missing, extra, repeated or different in the lake; empty when the two agree."""
+    connection.register("lake_rows", read_lake(lake, table))
+    wanted, found = _columns(connection, table), _columns(connection, "lake_rows")
+    names = ", ".join(key)
+    problems = _unlike_columns(wanted, found) + _not_unique(connection, names)
+    for surrogate in sorted({"post_sk", "creator_sk"} & set(found)):
+        problems += _not_unique(connection, surrogate)
+    problems += _show(connection, "missing", f"SELECT {names} FROM {table} ANTI JOIN lake_rows USING ({names})")
+    problems += _show(connection, "extra", f"SELECT {names} FROM lake_rows ANTI JOIN {table} USING ({names})")
+    pairs = [(c, c) for c in wanted if c in found and c not in key]
+    pairs += [("sketch_reach", "reach")] if "sketch_reach" in found else []
+    for column, of in pairs:
+        problems += _unlike_values(connection, table, key, column, of)
+    connection.unregister("lake_rows")
+    return problems

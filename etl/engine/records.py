@@ -22,6 +22,9 @@ from etl.snowflake import minted_ts
 
 ISO = r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$"
 EXACT = "DECIMAL(38,12)"  # decimals are judged before they are rounded to the contract's scale
+FLAT = r"^\s*\{[^{}]*\}\s*$"
+NESTED = r"(?s)^\s*\{.*\}\s*$"
+MICROS = {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX", "timestampNTZFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSS"}
 
 
 def parse_text(lines: DataFrame, event: Event) -> DataFrame:
@@ -29,10 +32,9 @@ def parse_text(lines: DataFrame, event: Event) -> DataFrame:
     types = ", ".join(f"`{f.name}` {_parsed_type(f)}" for f in event.fields) + ", `_corrupt` STRING"
     options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "_corrupt", "allowNonNumericNumbers": "false"}
     parsed = lines.withColumn("_p", F.from_json("raw", types, options))
-    braces = F.col("raw").rlike(r"(?s)^\s*\{.*\}\s*$")
     fields = [_typed(F.col("_p")[f.name], f).alias(f.name) for f in event.fields]
-    corrupt = F.col("_p").isNull() | F.col("_p._corrupt").isNotNull() | ~braces
-    lost = [F.col("_p")[f.name].isNotNull() & _typed(F.col("_p")[f.name], f).isNull() for f in event.fields]
+    corrupt = F.col("_p").isNull() | F.col("_p._corrupt").isNotNull() | ~_one_object()
+    lost = [_given(F.col("_p")[f.name], f) & _typed(F.col("_p")[f.name], f).isNull() for f in event.fields]
     return parsed.select(
         "raw", "source_file", "landed_hour", *fields, _any([corrupt, *lost]).alias("_corrupt")
     )
@@ -48,28 +50,51 @@ def parse_columns(rows: DataFrame, event: Event) -> DataFrame:
         value = _from_parquet(found, names.get(field.name, "void"), field)
         fields.append(value.alias(field.name))
         lost.append(found.isNotNull() & value.isNull())
-    raw = F.to_json(F.struct(*[F.col(f"`{n}`") for n in names])).alias("raw")
+    raw = F.to_json(F.struct(*[F.col(f"`{n}`") for n in names]), MICROS).alias("raw")
     return rows.select(raw, "source_file", "landed_hour", *fields, _any(lost).alias("_corrupt"))
 
 
+def _one_object() -> Column:
+    """Whether a line is one JSON object: the parser itself stops after the first and does not see a second."""
+    alone = F.json_array_length(F.concat(F.lit("["), "raw", F.lit("]"))) == 1
+    return F.col("raw").rlike(FLAT) | (F.col("raw").rlike(NESTED) & F.coalesce(alone, F.lit(False)))
+
+
 def _parsed_type(field: Field) -> str:
+    """A type whose parser takes no text for a number; free text is read as VARIANT, which knows what it was."""
+    if _is_free_text(field):
+        return "VARIANT"
     kind = field.type.split("(")[0]
-    return {"TIMESTAMP": "STRING", "DECIMAL": EXACT, "SMALLINT": "BIGINT", "INT": "BIGINT"}.get(kind, field.type)
+    return {"TIMESTAMP": "STRING", "DECIMAL": "DOUBLE", "SMALLINT": "BIGINT", "INT": "BIGINT"}.get(kind, field.type)
+
+
+def _is_free_text(field: Field) -> bool:
+    return field.type == "STRING" and not field.values
+
+
+def _given(value: Column, field: Field) -> Column:
+    return value.isNotNull() & ~F.is_variant_null(value) if _is_free_text(field) else value.isNotNull()
 
 
 def _typed(value: Column, field: Field) -> Column:
-    if field.type != "TIMESTAMP":
-        return value
-    return F.when(value.rlike(ISO), value.try_cast("timestamp"))
+    if _is_free_text(field):
+        return F.when(F.schema_of_variant(value) == "STRING", F.try_variant_get(value, "$", "STRING"))
+    if field.type.startswith("DECIMAL"):
+        return value.try_cast(EXACT)
+    return _instant(value) if field.type == "TIMESTAMP" else value
+
+
+def _instant(text: Column) -> Column:
+    return F.when(text.rlike(ISO), text.try_cast("timestamp"))
 
 
 def _from_parquet(value: Column, found: str, field: Field) -> Column:
-    wanted = _parsed_type(field)
+    wanted = {"DECIMAL": EXACT, "SMALLINT": "BIGINT", "INT": "BIGINT"}.get(field.type.split("(")[0], field.type)
     integral, fractional = ("byte", "short", "integer", "long"), ("float", "double", "decimal")
     if field.type == "TIMESTAMP":
         if found in ("timestamp", "timestamp_ntz"):
             return value.cast("timestamp")
-        return _typed(value, field) if found == "string" else F.lit(None).cast("timestamp")
+        return _instant(value) if found == "string" else F.lit(None).cast("timestamp")
     fits = (
         (wanted == "BIGINT" and found in integral)
         or (wanted == EXACT and found in (*integral, *fractional))
@@ -135,7 +160,7 @@ def reasons(event: Event, settings: Settings) -> Column:
     """All reasons, from the typed fields and the raw text: an array of codes without repeats."""
     text = F.from_json("raw", ", ".join(f"`{f.name}` STRING" for f in event.fields) + ", `_bad` STRING",
                        {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "_bad", "allowNonNumericNumbers": "false"})  # fmt: skip
-    whole = F.col("raw").rlike(r"(?s)^\s*\{.*\}\s*$") & text.isNotNull() & text["_bad"].isNull()
+    whole = _one_object() & text.isNotNull() & text["_bad"].isNull()
     codes = [F.when(~whole, F.lit("unparseable"))]
     for field in event.fields:
         present = text[field.name].isNotNull()
@@ -143,4 +168,5 @@ def reasons(event: Event, settings: Settings) -> Column:
         codes.append(F.when(missing, F.lit(f"missing:{field.name}")))
         codes.append(F.when(whole & present & F.col(field.name).isNull(), F.lit(f"wrong_type:{field.name}")))
     codes += [F.when(fault, F.lit(reason)) for reason, fault in faults(event, settings)]
-    return F.array_distinct(F.array_compact(F.array(*codes)))
+    found = F.array_distinct(F.array_compact(F.array(*codes)))
+    return F.when(F.size(found) > 0, found).otherwise(F.array(F.lit("unparseable")))

@@ -1,0 +1,110 @@
+"""The command line as others rely on it: forms, exit codes, one JSON document on standard output, no traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from etl import catalog
+from places import Simulated
+
+FEED_ETL = str(Path(sys.executable).parent / "feed-etl")
+
+
+def feed_etl(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a user does."""
+    return subprocess.run(
+        [FEED_ETL, *arguments], capture_output=True, text=True, timeout=300, env={**os.environ, **environment}
+    )
+
+
+def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    """One clear line, the right exit code, no traceback."""
+    assert done.returncode == code, (done.returncode, done.stderr)
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr, done.stderr
+
+
+def test_help_teaches_the_commands() -> None:
+    """Every command is listed with what it is for."""
+    shown = feed_etl("--help").stdout
+    for command in ("run", "simulate", "import", "tables", "describe", "sql", "ledger", "demo"):
+        assert command in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "--from", "2026-06-01T12", "--to", "2026-06-01T10"), ("--from", "before")),
+        (("run", "--from", "yesterday", "--to", "2026-06-01T10"), ("2026-06-01T10", "yesterday")),
+        (("run", "--from", "2026-06-01T08", "--to", "2026-06-01T10", "--table", "fct_likes"), ("fct_likes", "fct_shares")),
+        (("--conf", "moon", "tables"), ("moon", "local")),
+        (("describe", "nothing"), ("nothing", "mart_post_engagement_daily")),
+        (("sql", "SELECT 1", "--format", "xml"), ("xml", "csv")),
+    ],
+)  # fmt: skip
+def test_a_wrong_parameter_is_refused_with_the_right_ones(arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
+    """Exit code 2, before Spark starts."""
+    refused(feed_etl(*arguments), 2, *words)
+
+
+def test_a_typo_in_conf_names_the_key(tmp_path: Path) -> None:
+    """An unknown key is an error that names it and the keys there are."""
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "base.yaml").write_text("lakee: x\n")
+    (tmp_path / "conf" / "local.yaml").write_text("")
+    refused(feed_etl("tables", FEED_ETL_HOME=str(tmp_path)), 2, "lake")
+
+
+def test_no_java_is_one_line(tmp_path: Path) -> None:
+    """Without any Java the command says what to do."""
+    done = feed_etl("describe", "fct_shares", PATH=str(tmp_path), JAVA_HOME=str(tmp_path))
+    assert done.returncode == 0  # what needs no Spark needs no Java
+
+
+def test_no_landing_zone_says_so(tmp_path: Path) -> None:
+    """Exit code 3 and where it looked."""
+    done = feed_etl(
+        "--lake", str(tmp_path / "lake"), "--landing", str(tmp_path / "nowhere"),
+        "run", "--from", "2026-06-01T08", "--to", "2026-06-01T09",
+    )  # fmt: skip
+    refused(done, 3, "nowhere")
+
+
+def test_an_unwritable_lake_says_so(tmp_path: Path) -> None:
+    """Exit code 7: the lake's place is taken by a file."""
+    (tmp_path / "landing").mkdir()
+    (tmp_path / "lake").write_text("a file")
+    done = feed_etl(
+        "--lake", str(tmp_path / "lake"), "--landing", str(tmp_path / "landing"),
+        "run", "--from", "2026-06-01T08", "--to", "2026-06-01T09",
+    )  # fmt: skip
+    refused(done, 7, "lake")
+
+
+def test_tables_and_ledger_are_one_json_document(simulated: Simulated) -> None:
+    """Every table with its fields; a ledger row for each table of the run."""
+    there = {"FEED_ETL_LAKE": str(simulated.lake)}
+    listed = json.loads(feed_etl("tables", "--json", **there).stdout)
+    assert [t["name"] for t in listed] == [t.name for t in catalog.tables()]
+    assert set(listed[0]) == {"name", "layer", "uri", "key", "partition", "owner", "rows"}
+    assert all(t["rows"] > 0 for t in listed)
+    ledger = json.loads(feed_etl("ledger", "--json", **there).stdout)
+    assert {row["table_name"] for row in ledger} == {t.name for t in catalog.tables()}
+    assert all(row["verdict"] == "passed" for row in ledger)
+
+
+def test_sql_sees_every_table_by_its_name(simulated: Simulated) -> None:
+    """CSV and JSON of a query over a mart."""
+    query = "SELECT count(*) AS n, sum(impressions) AS i FROM mart_post_engagement_daily"
+    place = ["--lake", str(simulated.lake)]
+    assert feed_etl(*place, "sql", query, "--format", "csv").stdout.splitlines()[0] == "n,i"
+    (row,) = json.loads(feed_etl(*place, "sql", query, "--format", "json").stdout)
+    assert row["n"] > 0 and row["i"] > row["n"]
+    refused(feed_etl(*place, "sql", "SELECT nope FROM fct_shares"), 2, "nope")

@@ -58,7 +58,9 @@ def place(
 ) -> None:
     """Options that hold for every command."""
     level = logging.DEBUG if debug else logging.WARNING
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(level, errors, show_path=False)])
+    logging.basicConfig(
+        level=logging.WARNING, format="%(message)s", handlers=[RichHandler(level, errors, show_path=False)]
+    )
     logging.getLogger("feed_etl").setLevel(level)
     context.obj = Place(conf.load(conf_name, lake=lake, landing=landing, master=master), debug)
 
@@ -130,7 +132,8 @@ def local_landing(settings: conf.Settings) -> Path:
 
 @imports.command("open-bandit")
 def open_bandit(
-    context: typer.Context, source: Annotated[Path, typer.Argument(help="The obp source distribution, or its folder.")]
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(help="The obp source distribution, or its folder.")],
 ) -> None:
     """The Open Bandit log: 60,000 real impressions by two policies, clicks as likes."""
     from etl.sources.open_bandit import import_open_bandit

@@ -70,11 +70,12 @@ class Input:
     """A table read by another one, and which of its hours matter to an output hour (or day).
 
     by: the column of the input whose changed hours make an output hour stale.
-    ahead_hours: how many hours of the input's partitions beyond the output's must be read.
+    behind_hours, ahead_hours: how many hours of the input before and after the output's must be read.
     """
 
     table: Table
     by: str = ""
+    behind_hours: int = 0
     ahead_hours: int = 0
     as_of: bool = False
 

@@ -33,14 +33,18 @@ BY_MODEL = """
 def run(spark: SparkSession, settings: Settings, impressions_per_hour: int, console: Console) -> None:
     """Simulate, run, show; then the same for the Open Bandit log in a lake beside."""
     console.rule("A made-up feed, three hours")
-    made_up = settings.model_copy(update={"landing": f"{settings.landing}/simulated", "lake": f"{settings.lake}/simulated"})
+    made_up = settings.model_copy(
+        update={"landing": f"{settings.landing}/simulated", "lake": f"{settings.lake}/simulated"}
+    )
     simulate(_folder(made_up), START, END, impressions_per_hour, 7)
     _run(spark, made_up, START, END, TOP_POSTS, console)
     console.rule("Open Bandit: 60,000 real impressions, two policies")
     if not any(PUBLIC_LOG.glob("*.tar.gz")):
         console.print("Not fetched: set-up could not reach the package index. `make setup` tries again.")
         return
-    real = settings.model_copy(update={"landing": f"{settings.landing}/open_bandit", "lake": f"{settings.lake}/open_bandit"})
+    real = settings.model_copy(
+        update={"landing": f"{settings.landing}/open_bandit", "lake": f"{settings.lake}/open_bandit"}
+    )
     summary = import_open_bandit(PUBLIC_LOG, _folder(real))
     _run(spark, real, summary.first_hour, summary.last_hour + timedelta(hours=1), BY_MODEL, console)
     console.print(f"Look around: .venv/bin/feed-etl --lake {made_up.lake} tables")

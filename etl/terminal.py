@@ -144,7 +144,14 @@ def print_contract(entry: Entry, rules: list[Rule], as_json: bool) -> None:
         "inputs": [i.table.name for i in table.inputs],
         "retention_days": table.retention_days,
         "columns": [
-            {"name": c.name, "type": c.type, "null": c.nullable, "unit": c.unit, "privacy": c.privacy, "meaning": c.meaning}
+            {
+                "name": c.name,
+                "type": c.type,
+                "null": c.nullable,
+                "unit": c.unit,
+                "privacy": c.privacy,
+                "meaning": c.meaning,
+            }
             for c in table.columns
         ],
         "rules": [{"rule": r.name, "severity": r.severity, "reason": r.reason} for r in rules],
@@ -162,5 +169,14 @@ def print_contract(entry: Entry, rules: list[Rule], as_json: bool) -> None:
 
 def print_ledger(rows: list[dict[str, Any]]) -> None:
     """The ledger's main columns."""
-    shown = ("started_at", "run_id", "table_name", "verdict", "rows_written", "output_version", "seconds", "reason")
+    shown = (
+        "started_at",
+        "run_id",
+        "table_name",
+        "verdict",
+        "rows_written",
+        "output_version",
+        "seconds",
+        "reason",
+    )
     print_rows([{k: row[k] for k in shown} for row in rows], False, "Ledger")

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from places import END, START, Simulated, place
 from pyspark.sql import SparkSession
 
 from etl import conf
 from etl.conf import Settings
 from etl.engine import runner, session
 from etl.sources.simulate import simulate
-from places import END, START, Simulated, place
 
 
 @pytest.fixture(scope="session")

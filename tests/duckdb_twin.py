@@ -15,10 +15,11 @@ from deltalake import DeltaTable
 
 EPOCH_MS = 1288834974657
 REACH_ERROR = 4 * 0.016  # all within 4 x the sketch's standard error after union
-NOT_IN_TWIN = {"reach_hll", "post_sk", "creator_sk"}  # sketches are estimated, surrogates are only unique
+SURROGATES = {"post_sk", "creator_sk"}  # a hash of the engine's own: only unique
+NOT_IN_TWIN = SURROGATES | {"reach_hll", "sketch_reach"}  # sketches are estimated
 SHOWN = 20  # differences of one kind that are spelled out
 
-# --- landed records that can be accepted (spec 1 and 2) ------------------------------------------------------
+# --- landed records that can be accepted (spec 1 and 2) -------------------------------------------
 
 # Field -> kind. `?` may be absent, `~` may be absent in a record that closes a version (delete, retire).
 EVENTS = {
@@ -61,14 +62,15 @@ KINDS = {
     "time": ("'VARCHAR'", "instant(doc ->> '$.{0}')"),
 }
 
+ISO_8601 = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)"  # with an offset
+
 MACROS = f"""
 SET TimeZone = 'UTC';
 CREATE MACRO id_ms(id) AS (id >> 22) + {EPOCH_MS};
 CREATE MACRO id_time(id) AS make_timestamptz(1000 * id_ms(id));
 CREATE MACRO id_hour(id) AS date_trunc('hour', id_time(id));
-CREATE MACRO instant(text) AS CASE
-    WHEN regexp_full_match(text, '\\d{{4}}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?(Z|[+-]\\d\\d:?\\d\\d)')
-    THEN TRY_CAST(text AS TIMESTAMPTZ) END;
+CREATE MACRO instant(text) AS
+    CASE WHEN regexp_full_match(text, '{ISO_8601}') THEN TRY_CAST(text AS TIMESTAMPTZ) END;
 CREATE MACRO in_time(ts, landed, days) AS
     ts <= landed + INTERVAL 65 MINUTE AND ts >= landed - to_days(days);
 CREATE MACRO rate(part, whole) AS
@@ -86,20 +88,21 @@ def _fields(event: str) -> list[tuple[str, str, str]]:
 
 
 def _documents(event: str, landing: Path) -> list[str]:
-    """One SELECT of (doc, landed_hour) per kind of file there is: JSON Lines, and Parquet made to look like it."""
+    """A SELECT of (doc, landed_hour) for each kind of file there is; Parquet is made to look like JSON."""
     files = [str(path) for path in sorted(landing.glob(f"{event}/hour=*/*"))]
     json_lines = [name for name in files if ".jsonl" in name]
     parquet = [name for name in files if name.endswith(".parquet")]
-    selects = []
+    options = "filename = true, hive_partitioning = false"
+    selects = ["SELECT NULL::JSON AS doc, NULL::TIMESTAMPTZ AS landed_hour WHERE false"]
     if json_lines:
-        source = f"read_json_objects({json_lines}, format = 'newline_delimited', ignore_errors = true,"
-        selects.append(f"SELECT json AS doc, {LANDED_HOUR} FROM {source} filename = true, hive_partitioning = false)")
+        lenient = "format = 'newline_delimited', ignore_errors = true"
+        selects.append(f"SELECT json, {LANDED_HOUR} FROM read_json_objects({json_lines}, {lenient}, {options})")
     if parquet:
-        source = f"read_parquet({parquet}, union_by_name = true, filename = true, hive_partitioning = false)"
+        source = f"read_parquet({parquet}, union_by_name = true, {options})"
         times = [name for name, kind, _ in _fields(event) if kind == "time"]
         texts = ", ".join(f"strftime({name}, '%Y-%m-%dT%H:%M:%S.%fZ') AS {name}" for name in times)
-        selects.append(f"SELECT to_json(r) AS doc, {LANDED_HOUR} FROM (SELECT * REPLACE ({texts}) FROM {source}) r")
-    return selects or ["SELECT NULL::JSON AS doc, NULL::TIMESTAMPTZ AS landed_hour WHERE false"]
+        selects.append(f"SELECT to_json(r), {LANDED_HOUR} FROM (SELECT * REPLACE ({texts}) FROM {source}) r")
+    return selects
 
 
 def _accept(event: str, landing: Path) -> str:
@@ -122,7 +125,7 @@ def _accept(event: str, landing: Path) -> str:
         WHERE {" AND ".join(lawful)} AND ({ACCEPTED[event]}) IS NOT FALSE"""
 
 
-# --- dimensions (spec 3) -------------------------------------------------------------------------------------
+# --- dimensions (spec 3) --------------------------------------------------------------------------
 
 # Dimension -> (change log, natural key, tracked columns).
 DIMENSIONS = {
@@ -139,15 +142,16 @@ DIMENSIONS = {
 def _dimension(name: str) -> str:
     """Versions of a key: its states in order, equal neighbours collapsed, each open until the next begins.
 
-    A closed key has the state NULL. Which of two states of one instant wins is not in the specification: an open one
-    here, the smaller of two open ones.
+    A closed key has the state NULL. Which of two states of one instant wins is not in the specification:
+    an open one here, the smaller of two open ones.
     """
     log, key, tracked = DIMENSIONS[name]
     state = ", ".join(f"{column} := {column}" for column in tracked.split())
     return f"""
         CREATE TABLE {name} AS
         WITH states AS (
-            SELECT {key}, effective_ts AS valid_from, min(CASE WHEN op = 'upsert' THEN struct_pack({state}) END) AS state
+            SELECT {key}, effective_ts AS valid_from,
+                min(CASE WHEN op = 'upsert' THEN struct_pack({state}) END) AS state
             FROM {log} GROUP BY ALL),
         steps AS (
             SELECT * FROM states
@@ -160,11 +164,12 @@ def _dimension(name: str) -> str:
         FROM versions WHERE state IS NOT NULL"""
 
 
-# --- facts (spec 4) ------------------------------------------------------------------------------------------
+# --- facts (spec 4) -------------------------------------------------------------------------------
 
 FACTS = """
 CREATE TABLE fct_impressions AS
-SELECT DISTINCT ON (impression_id) * EXCLUDE (landed_hour) REPLACE (predicted_score::DECIMAL(8, 6) AS predicted_score),
+SELECT DISTINCT ON (impression_id)
+    * EXCLUDE (landed_hour) REPLACE (predicted_score::DECIMAL(8, 6) AS predicted_score),
     id_hour(impression_id) AS impression_hour
 FROM impressions;
 
@@ -179,10 +184,12 @@ FROM engagements;
 
 CREATE TABLE fct_dwell_per_impression AS
 WITH words AS (
-    SELECT impression_id, beat_seq // 64 AS place, bit_or(1::UBIGINT << (beat_seq % 64)::UBIGINT)::BIT::BIGINT AS word
+    SELECT impression_id, beat_seq // 64 AS place,
+        bit_or(1::UBIGINT << (beat_seq % 64)::UBIGINT)::BIT::BIGINT AS word
     FROM heartbeats GROUP BY ALL),
 sets AS (
-    SELECT impression_id, map_from_entries(list((place, word))) AS word_at, max(place) AS last FROM words GROUP BY ALL)
+    SELECT impression_id, map_from_entries(list((place, word))) AS word_at, max(place) AS last
+    FROM words GROUP BY ALL)
 SELECT impression_id, min(viewer_id) AS viewer_id, 250 * count(DISTINCT beat_seq) AS dwell_ms,
     max(viewport_pct)::DECIMAL(5, 2) AS viewport_pct, max(viewport_pct) >= 0.99 AS was_full_view,
     any_value([coalesce(word_at[i], 0) FOR i IN range(last + 1)]) AS beat_words,
@@ -193,7 +200,7 @@ CREATE TABLE fct_shares AS
 SELECT DISTINCT ON (share_id) * EXCLUDE (landed_hour), date_trunc('hour', share_ts) AS share_hour FROM shares;
 """
 
-# --- what counts (spec 4: settled, regret) and what it is counted by ------------------------------------------
+# --- what counts (spec 4: settled, regret) and what it is counted by ------------------------------
 
 REACTIONS = """
 CREATE TABLE settled AS
@@ -234,7 +241,7 @@ SERVED_SQL = """count(*) AS impressions, count(DISTINCT viewer_id) AS reach,
 REACTED_SQL = ", ".join(f"count(*) FILTER (measure = '{name}') AS {name}" for name in REACTED)
 MEASURES_SQL = ", ".join(f"coalesce({name}, 0) AS {name}" for name in SERVED + REACTED)
 
-# --- rollups and marts (spec 5) ------------------------------------------------------------------------------
+# --- rollups and marts (spec 5) -------------------------------------------------------------------
 
 ROLLUPS = f"""
 CREATE TABLE agg_post_engagement_hourly AS
@@ -266,11 +273,13 @@ FROM measured;
 
 CREATE TABLE mart_user_affinity_daily AS
 WITH served AS (
-    SELECT viewer_id, impression_hour::DATE AS day, count(*) AS impressions FROM fct_impressions GROUP BY ALL),
+    SELECT viewer_id, impression_hour::DATE AS day, count(*) AS impressions
+    FROM fct_impressions GROUP BY ALL),
 reacted AS (
     SELECT viewer_id, event_hour::DATE AS day, count(*) AS engagements FROM settled GROUP BY ALL),
 dwelt AS (
-    SELECT viewer_id, impression_hour::DATE AS day, sum(dwell_ms)::BIGINT AS dwell_ms_sum, count(*) AS dwell_count
+    SELECT viewer_id, impression_hour::DATE AS day,
+        sum(dwell_ms)::BIGINT AS dwell_ms_sum, count(*) AS dwell_count
     FROM fct_dwell_per_impression GROUP BY ALL),
 heard AS (
     SELECT d.viewer_id, d.impression_hour::DATE AS day, p.audio_id, sum(d.dwell_ms) AS dwell_ms
@@ -302,11 +311,11 @@ def twin(landing: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-# --- the lake's tables and how they differ -------------------------------------------------------------------
+# --- the lake's tables and how they differ --------------------------------------------------------
 
 
 def _with_reach(rows: pa.Table) -> pa.Table:
-    """The rows with what their sketches estimate, as `reach` where the table has none, else `sketch_reach`."""
+    """The rows with what their sketches estimate: `reach` where the table has none, else `sketch_reach`."""
     if "reach_hll" not in rows.column_names:
         return rows
     sketches = rows.column("reach_hll").to_pylist()
@@ -333,20 +342,21 @@ def _show(connection: duckdb.DuckDBPyConnection, label: str, query: str) -> list
 
 
 def _unlike_columns(wanted: list[str], found: list[str]) -> list[str]:
-    known = NOT_IN_TWIN | {"sketch_reach"}
-    return [f"missing column {c}" for c in wanted if c not in found] + [
-        f"extra column {c}" for c in found if c not in wanted and c not in known
-    ]
+    missing = [f"missing column {c}" for c in wanted if c not in found]
+    return missing + [f"extra column {c}" for c in found if c not in wanted and c not in NOT_IN_TWIN]
 
 
-def _unlike_values(connection: duckdb.DuckDBPyConnection, table: str, key: list[str], column: str, of: str) -> list[str]:
+def _unlike_values(
+    connection: duckdb.DuckDBPyConnection, table: str, key: list[str], column: str, of: str
+) -> list[str]:
     """Rows of both whose value differs; an estimated reach may by the sketch's error."""
     bad = f"w.{of} IS DISTINCT FROM l.{column}"
     if of == "reach":
         bad = f"(abs(w.reach - l.{column}) <= {REACH_ERROR} * w.reach) IS NOT TRUE"
     names = ", ".join(f"w.{k}" for k in key)
     query = f"""
-        SELECT {names}, 'twin ' || coalesce(w.{of}::VARCHAR, 'NULL'), 'lake ' || coalesce(l.{column}::VARCHAR, 'NULL')
+        SELECT {names}, coalesce(w.{of}::VARCHAR, 'NULL') || ' in the twin',
+            coalesce(l.{column}::VARCHAR, 'NULL') || ' in the lake'
         FROM {table} w JOIN lake_rows l USING ({", ".join(key)}) WHERE {bad} ORDER BY ALL"""
     return _show(connection, column, query)
 
@@ -362,10 +372,10 @@ def compare(connection: duckdb.DuckDBPyConnection, lake: Path, table: str, key: 
     wanted, found = _columns(connection, table), _columns(connection, "lake_rows")
     names = ", ".join(key)
     problems = _unlike_columns(wanted, found) + _not_unique(connection, names)
-    for surrogate in sorted({"post_sk", "creator_sk"} & set(found)):
+    for surrogate in sorted(SURROGATES & set(found)):
         problems += _not_unique(connection, surrogate)
-    problems += _show(connection, "missing", f"SELECT {names} FROM {table} ANTI JOIN lake_rows USING ({names})")
-    problems += _show(connection, "extra", f"SELECT {names} FROM lake_rows ANTI JOIN {table} USING ({names})")
+    for label, one, other in (("missing", table, "lake_rows"), ("extra", "lake_rows", table)):
+        problems += _show(connection, label, f"SELECT {names} FROM {one} ANTI JOIN {other} USING ({names})")
     pairs = [(c, c) for c in wanted if c in found and c not in key]
     pairs += [("sketch_reach", "reach")] if "sketch_reach" in found else []
     for column, of in pairs:

@@ -10,7 +10,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 import zstandard
 from pyspark.sql import SparkSession
 
@@ -82,9 +81,7 @@ UNREADABLE = {
 }
 
 
-def test_unreadable_files_are_quarantined_by_name_and_stop_the_hour(
-    spark: SparkSession, settings: Settings
-) -> None:
+def test_unreadable_files_are_quarantined_by_name_and_stop_the_hour(spark: SparkSession, settings: Settings) -> None:
     """Every file is in quarantine, the gate names each, nothing of the hour is published, the good one included."""
     land(settings, "good.jsonl", lines([share(n) for n in range(5)]))
     for name, content in UNREADABLE.items():
@@ -120,9 +117,7 @@ def test_one_bad_record_of_many_does_not_fail_the_hour(spark: SparkSession, sett
     assert len(rows(spark, settings, "fct_shares")) == 150
 
 
-def test_more_than_the_allowed_share_of_bad_records_stops_the_hour(
-    spark: SparkSession, settings: Settings
-) -> None:
+def test_more_than_the_allowed_share_of_bad_records_stops_the_hour(spark: SparkSession, settings: Settings) -> None:
     """Two bad of a hundred: the gate says how many of how many."""
     land(settings, "a.jsonl", lines([share(n) for n in range(98)]) + b"{not json\n[]\n")
     error = run(spark, settings).errors["bronze_shares"]
@@ -150,9 +145,7 @@ def test_parquet_with_a_wrong_type_or_a_missing_column_is_named_record_by_record
     assert sorted(kept["reasons"]) == ["missing:original_post_id", "wrong_type:viewer_id"]
 
 
-def test_an_empty_file_a_blank_file_and_an_empty_hour_hold_no_records(
-    spark: SparkSession, settings: Settings
-) -> None:
+def test_an_empty_file_a_blank_file_and_an_empty_hour_hold_no_records(spark: SparkSession, settings: Settings) -> None:
     """Nothing to read is not an error; the hour is published empty."""
     land(settings, "empty.jsonl", b"")
     land(settings, "blank.jsonl", b"\n\n  \n")

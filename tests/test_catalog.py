@@ -86,7 +86,14 @@ def test_every_column_is_from_the_vocabulary(table: Table) -> None:
 
 @by_table
 def test_key_partition_and_the_rest_name_columns_of_the_table(table: Table) -> None:
-    named = {*table.key, *table.partition, *table.cluster, *table.natural_key, *table.tracked, *table.checksum_skips}
+    named = {
+        *table.key,
+        *table.partition,
+        *table.cluster,
+        *table.natural_key,
+        *table.tracked,
+        *table.checksum_skips,
+    }
     named |= {table.surrogate} - {""} | {r.column for r in table.references} | {r.at for r in table.references}
     assert named <= set(table.column_names)
     assert len(set(table.column_names)) == len(table.column_names)

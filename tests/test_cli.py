@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from places import Simulated
 
 from etl import catalog
-from places import Simulated
 
 FEED_ETL = str(Path(sys.executable).parent / "feed-etl")
 

@@ -8,7 +8,13 @@ import sys
 from pathlib import Path
 
 FEED_ETL = [str(Path(sys.executable).parent / "feed-etl")]
-TABLES = ["bronze_ranker_models", "dim_ranker_models", "bronze_impressions", "fct_impressions", "fct_dwell_per_impression"]
+TABLES = [
+    "bronze_ranker_models",
+    "dim_ranker_models",
+    "bronze_impressions",
+    "fct_impressions",
+    "fct_dwell_per_impression",
+]
 COUNT = (
     "SELECT count(*) AS n, count(DISTINCT impression_id) AS ids, sum(dwell_ms) AS dwell "
     "FROM fct_impressions LEFT JOIN fct_dwell_per_impression USING (impression_id)"
@@ -24,11 +30,21 @@ def feed_etl(*arguments: str) -> str:
 
 def test_local_cluster_runs_unchanged_and_equals_the_truth(landed: Path, tmp_path: Path) -> None:
     """Two executors with a core and 1 GiB each."""
-    place = ["--master", "local-cluster[2,1,1024]", "--landing", str(landed), "--lake", str(tmp_path / "lake")]
+    place = [
+        "--master",
+        "local-cluster[2,1,1024]",
+        "--landing",
+        str(landed),
+        "--lake",
+        str(tmp_path / "lake"),
+    ]
     chosen = [word for name in TABLES for word in ("--table", name)]
     feed_etl(*place, "run", "--from", "2026-06-01T08", "--to", "2026-06-01T11", *chosen)
     (found,) = json.loads(feed_etl(*place, "sql", COUNT, "--format", "json"))
     truth = [json.loads(line) for line in (landed / "_truth" / "fct_impressions.jsonl").open()]
-    dwell = {r["impression_id"]: r["dwell_ms"] for r in map(json.loads, (landed / "_truth" / "fct_dwell_per_impression.jsonl").open())}
+    dwell = {
+        r["impression_id"]: r["dwell_ms"]
+        for r in map(json.loads, (landed / "_truth" / "fct_dwell_per_impression.jsonl").open())
+    }
     assert found["n"] == found["ids"] == len(truth)
     assert found["dwell"] == sum(dwell.get(r["impression_id"], 0) for r in truth)

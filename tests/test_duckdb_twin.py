@@ -5,7 +5,6 @@ from pathlib import Path
 
 import duckdb
 import pytest
-
 from duckdb_twin import compare, twin
 from places import Simulated
 
@@ -32,9 +31,7 @@ def twinned(landed: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @pytest.mark.parametrize("table", KEYS)
-def test_every_row_is_what_duckdb_makes(
-    twinned: duckdb.DuckDBPyConnection, simulated: Simulated, table: str
-) -> None:
+def test_every_row_is_what_duckdb_makes(twinned: duckdb.DuckDBPyConnection, simulated: Simulated, table: str) -> None:
     """Row for row, column for column, neither missing nor extra; and there is something to compare."""
     assert twinned.execute(f"SELECT count(*) > 0 FROM {table}").fetchall() == [(True,)]
     assert compare(twinned, simulated.lake, table, KEYS[table]) == []

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from places import END, START, Simulated, place
 from pyspark.sql import SparkSession
 
-from places import END, START, Simulated, place
 from etl import catalog, conf
 from etl.conf import Settings
 from etl.engine import delta, runner, suites, views
@@ -47,7 +47,10 @@ NO_SHARES = {
 }
 CASES = {
     "a rule that does not hold": (NO_SHARES, "unexpected_rows_expectation(no shares)"),
-    "a rule that raises": ({"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "ghost"}}, "ghost"),
+    "a rule that raises": (
+        {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "ghost"}},
+        "ghost",
+    ),
     "a rule nobody knows": ({"type": "expect_the_moon", "kwargs": {}}, "expect_the_moon"),
     "an empty suite": (None, "at least one expectation"),
 }

@@ -11,11 +11,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from rows import Row, at, rows
 
 from etl.columns import EVENT_TYPES
 from etl.facts import fct_engagements
-from etl.measures import ONCE_PER_HOUR, average_dwell, empty_sketch, engagement_measures, half_up_ratio, settle
-from rows import Row, at, rows
+from etl.measures import (
+    ONCE_PER_HOUR,
+    average_dwell,
+    empty_sketch,
+    engagement_measures,
+    half_up_ratio,
+    settle,
+)
 
 UNDONE = {"undone_ts": at("10:20")}
 
@@ -41,7 +48,12 @@ def test_a_like_that_was_taken_back_is_not_settled(spark: SparkSession) -> None:
 def test_an_undo_undoes_only_the_same_act(spark: SparkSession) -> None:
     """Another viewer, post, type or time is another act."""
     undo = {"engagement_id": 9, **UNDONE}
-    others = [{"viewer_id": 2}, {"post_id": 2}, {"event_type": "save"}, {"post_id": 3, "event_ts": at("10:00:00.000001")}]
+    others = [
+        {"viewer_id": 2},
+        {"post_id": 2},
+        {"event_type": "save"},
+        {"post_id": 3, "event_ts": at("10:00:00.000001")},
+    ]
 
     assert flagged(acts(spark, undo, *others), "settled") == {2, 3, 4, 5}
 
@@ -69,7 +81,10 @@ def test_repeats_within_an_hour_count_once_but_comments_count_every_time(spark: 
 
 def test_repeats_in_two_hours_count_twice(spark: SparkSession) -> None:
     """An hour is a clock hour: two seconds apart may be two hours."""
-    assert flagged(acts(spark, {"event_ts": at("10:59:59")}, {"event_ts": at("11:00:01")}), "settled") == {1, 2}
+    assert flagged(acts(spark, {"event_ts": at("10:59:59")}, {"event_ts": at("11:00:01")}), "settled") == {
+        1,
+        2,
+    }
 
 
 def test_the_earliest_of_repeats_is_the_one_that_counts(spark: SparkSession) -> None:
@@ -123,7 +138,13 @@ def act(case: int, drawn: tuple[int, str, int, int | None]) -> Row:
     viewer, kind, minute, delay = drawn
     event_ts = at("10:00") + timedelta(minutes=minute)
     undone_ts = None if delay is None else event_ts + timedelta(microseconds=delay)
-    return {"post_id": case, "viewer_id": viewer, "event_type": kind, "event_ts": event_ts, "undone_ts": undone_ts}
+    return {
+        "post_id": case,
+        "viewer_id": viewer,
+        "event_type": kind,
+        "event_ts": event_ts,
+        "undone_ts": undone_ts,
+    }
 
 
 def reference(given: list[Row]) -> tuple[set[int], set[int]]:
@@ -187,7 +208,14 @@ def test_rates_are_exact_and_saturate_at_the_limit_of_their_type(
     spark: SparkSession, pairs: list[tuple[int, int]]
 ) -> None:
     """Against decimal arithmetic; with the half-way cases and the edge of saturation always among them."""
-    edges = [(1, 200_000), (3, 200_000), (1, 200_001), (9_999_999, 100_000), (19_999_999, 200_000), (10**18 - 1, 1)]
+    edges = [
+        (1, 200_000),
+        (3, 200_000),
+        (1, 200_001),
+        (9_999_999, 100_000),
+        (19_999_999, 200_000),
+        (10**18 - 1, 1),
+    ]
     cases = [*edges, *pairs]
 
     def wanted(n: int, d: int) -> Decimal:
@@ -200,7 +228,9 @@ def test_rates_are_exact_and_saturate_at_the_limit_of_their_type(
 def test_average_dwell_is_rounded_half_up_and_0_where_there_is_none(spark: SparkSession) -> None:
     """2.5 -> 3 (half to even says 2), 1250/3 = 416.67 -> 417, a third -> down, nothing over nothing -> 0."""
     sums = [(5, 2), (1250, 3), (1000, 3), (0, 0), (9_000_000_000_000_250, 9_000_000_000)]
-    given = spark.createDataFrame([(i, *s) for i, s in enumerate(sums)], "i INT, dwell_ms_sum BIGINT, dwell_count BIGINT")
+    given = spark.createDataFrame(
+        [(i, *s) for i, s in enumerate(sums)], "i INT, dwell_ms_sum BIGINT, dwell_count BIGINT"
+    )
 
     made = given.orderBy("i").select(average_dwell(), F.expr("bround(dwell_ms_sum / nullif(dwell_count, 0))")).collect()
 

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from places import END, START, Simulated, place
 from pyspark.sql import SparkSession
 
-from places import END, START, Simulated, place
 from etl import catalog
 from etl.conf import Settings
 from etl.engine import checksums, delta, runner, views
@@ -51,9 +51,7 @@ def test_hours_one_by_one_in_any_order_equal_one_range(
     assert recorded(spark, settings) == recorded(spark, simulated.settings)
 
 
-def test_a_finished_range_run_again_changes_nothing(
-    spark: SparkSession, simulated: Simulated, tmp_path: Path
-) -> None:
+def test_a_finished_range_run_again_changes_nothing(spark: SparkSession, simulated: Simulated, tmp_path: Path) -> None:
     """No table gets a new version, every table says it is up to date."""
     versions = {t.name: delta.current_version(spark, views.uri(simulated.settings, t)) for t in catalog.tables()}
     again = runner.run(spark, simulated.settings, START, END)

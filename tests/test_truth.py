@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import pytest
+from places import Simulated
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
+from truth import REACH_ERROR, differences, expected
 
-from places import Simulated
 from etl import catalog
 from etl.engine import delta, views
 from etl.terminal import plain
-from truth import REACH_ERROR, differences, expected
 
 KEYS = {
     "fct_impressions": ["impression_id"],
@@ -48,9 +48,7 @@ def test_sketches_estimate_the_true_reach(spark: SparkSession, simulated: Simula
     assert sum(e <= REACH_ERROR / 2 for e in errors) >= 0.95 * len(errors)
 
 
-def test_every_quarantined_record_has_the_reasons_it_was_made_with(
-    spark: SparkSession, simulated: Simulated
-) -> None:
+def test_every_quarantined_record_has_the_reasons_it_was_made_with(spark: SparkSession, simulated: Simulated) -> None:
     """Counts by event, landed hour and reason."""
     rows = delta.read(spark, views.uri(simulated.settings, catalog.entry("quarantine").table))
     found = rows.withColumn("reason", F.explode("reasons")).groupBy("event", "landed_hour", "reason").count()

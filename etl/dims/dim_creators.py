@@ -10,7 +10,17 @@ from etl.scd2 import versions
 TABLE = Table(
     name="dim_creators",
     layer=Layer.DIMS,
-    columns=columns("creator_sk", "creator_id", "handle", "follower_count", "country", "valid_from", "valid_to", "is_current", "is_deleted"),
+    columns=columns(
+        "creator_sk",
+        "creator_id",
+        "handle",
+        "follower_count",
+        "country",
+        "valid_from",
+        "valid_to",
+        "is_current",
+        "is_deleted",
+    ),
     key=("creator_sk",),
     write=WriteMode.SCD2,
     owner="content",

@@ -10,7 +10,17 @@ from etl.scd2 import versions
 TABLE = Table(
     name="dim_ranker_models",
     layer=Layer.DIMS,
-    columns=columns("ranker_model_id", "model_semver", "feature_set", "deployed_pct", "model_card_url", "valid_from", "valid_to", "is_current", "is_deleted"),
+    columns=columns(
+        "ranker_model_id",
+        "model_semver",
+        "feature_set",
+        "deployed_pct",
+        "model_card_url",
+        "valid_from",
+        "valid_to",
+        "is_current",
+        "is_deleted",
+    ),
     key=("ranker_model_id",),
     write=WriteMode.SCD2,
     owner="ranking",

@@ -1,1 +1,1 @@
-"""What every table shares: session, landing reader, gate, write modes, ledger, runner. None knows a particular table."""
+"""What all tables share: session, reader, gate, write modes, ledger, runner. No table is named here."""

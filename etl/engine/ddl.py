@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
@@ -17,7 +19,7 @@ def columns_ddl(table: Table) -> str:
 
 def schema(table: Table) -> StructType:
     """The contract as a Spark schema."""
-    return StructType.fromDDL(columns_ddl(table))
+    return cast(StructType, StructType.fromDDL(columns_ddl(table)))
 
 
 def _filtered_columns(table: Table) -> str:

@@ -13,13 +13,14 @@ from typing import Any
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 
+from etl.engine.files import jvm
 from etl.errors import ConflictError
 
 METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
 def _delta_log(spark: SparkSession, uri: str) -> Any:
-    return spark._jvm.org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, uri)
+    return jvm(spark).org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, uri)
 
 
 def is_table(spark: SparkSession, uri: str) -> bool:
@@ -39,7 +40,7 @@ def read(spark: SparkSession, uri: str, version: int | None = None) -> DataFrame
 
 
 def _none(spark: SparkSession) -> Any:
-    return spark._jvm.scala.Option.empty()
+    return jvm(spark).scala.Option.empty()
 
 
 class Transaction:
@@ -50,7 +51,7 @@ class Transaction:
         self._log = _delta_log(spark, uri)
         self._log.update(False, _none(spark), _none(spark))
         self._txn = self._log.startTransaction(_none(spark), _none(spark))
-        self._convert = spark._jvm.scala.jdk.javaapi.CollectionConverters
+        self._convert = jvm(spark).scala.jdk.javaapi.CollectionConverters
         self._adds: list[Any] = []
         self._removes: list[Any] = []
 
@@ -80,7 +81,7 @@ class Transaction:
     def commit(self, metadata: str) -> int:
         """Publish atomically. Raises ConflictError when someone else changed what was read."""
         self.spark.conf.set(METADATA, metadata)
-        operation = getattr(self.spark._jvm.org.apache.spark.sql.delta, "DeltaOperations$ManualUpdate$")
+        operation = getattr(jvm(self.spark).org.apache.spark.sql.delta, "DeltaOperations$ManualUpdate$")
         actions = self._seq(self._adds + self._removes)
         try:
             return int(self._txn.commit(actions, getattr(operation, "MODULE$")))

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from delta.tables import DeltaTable
 from py4j.protocol import Py4JJavaError
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from etl import catalog, scd2
@@ -26,10 +26,12 @@ def run(work: Work, table: Table) -> Entry | None:
         return None
     entry = work.begin(table)
     entry.handled = hours
-    entry.input_versions = {
-        i.table.name: delta.current_version(work.spark, work.uri(i.table)) for i in table.inputs
+    entry.input_versions = {i.table.name: delta.current_version(work.spark, work.uri(i.table)) for i in table.inputs}
+    how = {
+        WriteMode.INSERT_NEW: _insert_new,
+        WriteMode.REPLACE: _replace_hours,
+        WriteMode.SCD2: _merge_versions,
     }
-    how = {WriteMode.INSERT_NEW: _insert_new, WriteMode.REPLACE: _replace_hours, WriteMode.SCD2: _merge_versions}
     how[table.write](work, table, entry)
     return record(work, entry)
 
@@ -90,10 +92,10 @@ def _touched(table: Table, staged: DataFrame, existing: DataFrame, hours: list[d
 
 
 def _window(source: Input, table: Table, hours: list[datetime]) -> str:
-    """Partition predicate on an input for some output hours, as far ahead as the input asks."""
+    """Partition predicate on an input for some output hours, as far around them as the input asks."""
     step = timedelta(hours=1)
     span = (24 if table.daily else 1) + source.ahead_hours
-    needed = {hour + i * step for hour in hours for i in range(span)}
+    needed = {hour + i * step for hour in hours for i in range(-source.behind_hours, span)}
     if source.table.daily:
         needed = {planner.grain(source.table, hour) for hour in needed}
     return in_hours(source.table, sorted(needed))
@@ -155,7 +157,7 @@ def _merge_versions(work: Work, table: Table, entry: Entry) -> None:
 def _merge(work: Work, table: Table, diff: DataFrame, entry: Entry) -> None:
     target = work.uri(table)
     on = " AND ".join(f"t.{c} = s.{c}" for c in (*table.natural_key, "valid_from"))
-    values = {c: f"s.{c}" for c in table.column_names}
+    values: dict[str, str | Column] = {c: f"s.{c}" for c in table.column_names}
     work.spark.conf.set(delta.METADATA, metadata(entry))
     merge = (
         DeltaTable.forPath(work.spark, target).alias("t").merge(diff.alias("s"), on)

@@ -27,9 +27,13 @@ def absolute(uri: str) -> str:
     return uri.rstrip("/") if ":/" in uri else Path(uri).resolve().as_uri()
 
 
+def jvm(spark: SparkSession) -> Any:
+    """The driver's JVM, for what has no Python interface."""
+    return spark._jvm
+
+
 def _path(spark: SparkSession, uri: str) -> tuple[Any, Any]:
-    jvm = spark._jvm
-    path = jvm.org.apache.hadoop.fs.Path(uri)
+    path = jvm(spark).org.apache.hadoop.fs.Path(uri)
     return path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()), path
 
 

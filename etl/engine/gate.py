@@ -15,6 +15,8 @@ from typing import Any
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 
 import great_expectations as gx
+from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.expectations.metadata_types import FailureSeverity
 from great_expectations.expectations.registry import get_expectation_impl
 from pyspark.sql import DataFrame
 
@@ -67,28 +69,37 @@ def judge(batch: DataFrame, rules: list[Rule]) -> Verdict:
     try:
         results = _validate(batch, rules, "BOOLEAN_ONLY")
         failed = [rule for rule, result in zip(rules, results, strict=True) if not result.success]
-        again = _validate(batch, failed, "SUMMARY") if failed else []
-        failures = [_failure(rule, result) for rule, result in zip(failed, again, strict=True)]
+        failures = [_failure(rule, result) for rule, result in zip(failed, _sampled(batch, failed), strict=True)]
     except Exception as error:  # whatever happens inside a gate, it did not pass
         failures = [Failure("suite", "critical", "A gate that breaks is closed.", None, None, [], _line(error))]
     return Verdict(len(rules), failures)
 
 
-def _validate(batch: DataFrame, rules: list[Rule], result_format: str) -> list[Any]:
+def _sampled(batch: DataFrame, failed: list[Rule]) -> list[Any]:
+    """Results with samples. A query shows rows only in COMPLETE, where a column rule would collect all."""
+    forms = ["COMPLETE" if "unexpected_rows_query" in rule.kwargs else "SUMMARY" for rule in failed]
+    answers = {
+        form: iter(_validate(batch, [r for r, f in zip(failed, forms, strict=True) if f == form], form))
+        for form in dict.fromkeys(forms)
+    }
+    return [next(answers[form]) for form in forms]
+
+
+def _validate(batch: DataFrame, rules: list[Rule], result_format: Any) -> list[Any]:
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
     source = context.data_sources.add_spark("spark", persist=False)
     definition = source.add_dataframe_asset("batch").add_batch_definition_whole_dataframe("whole")
     suite = gx.ExpectationSuite("gate", expectations=[_expectation(r, i) for i, r in enumerate(rules)])
     outcome = definition.get_batch({"dataframe": batch}).validate(suite, result_format=result_format)
-    by_number = {r.expectation_config.meta["number"]: r for r in outcome.results}
+    by_number = {r.expectation_config.meta["number"]: r for r in outcome.results if r.expectation_config}
     return [by_number[i] for i in range(len(rules))]
 
 
 def _expectation(rule: Rule, number: int) -> Any:
     implementation = get_expectation_impl(rule.type)
     kwargs = {k: v for k, v in rule.kwargs.items() if k != "label"}
-    return implementation(**kwargs, severity=rule.severity, meta={"number": number})
+    return implementation(**kwargs, severity=FailureSeverity(rule.severity), meta={"number": number})
 
 
 def _failure(rule: Rule, result: Any) -> Failure:

@@ -1,14 +1,15 @@
 """Delta's JARs: ten files with fixed names and checksums, fetched once and handed to every session.
 
-Delta's POM names thirty-odd JARs (87 MB). Spark ships most of them, in other versions, and two of one class on a class
-path is trouble to come; these ten (15 MB) are what is left. Fetching uses Spark's own resolver, so a mirror set for
-Spark (`spark.jars.ivySettings` or `spark.jars.repositories` in spark-defaults.conf) holds here as well.
+Delta's POM names thirty-odd JARs (87 MB). Spark ships most of them, in other versions, and one class in two
+versions is trouble to come; these ten (15 MB) are what is left. Fetching uses Spark's own resolver, so a
+mirror set for Spark (`spark.jars.ivySettings` or `spark.jars.repositories` in spark-defaults.conf) holds here.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -148,8 +149,8 @@ def verify(jar: Jar, file: Path) -> None:
 def resolve(scratch: Path) -> None:
     """Let Spark's resolver fill `scratch/jars`, by submitting a program that does nothing.
 
-    `scratch` is the resolver's cache and its home folder too: a half-filled local Maven cache, a POM without its JAR,
-    would otherwise end it with "download failed".
+    `scratch` is the resolver's cache and its home folder too: a half-filled local Maven cache, a POM without
+    its JAR, would otherwise end it with "download failed".
     """
     program = scratch / "nothing.py"
     program.touch()
@@ -192,6 +193,7 @@ def _submit_environment(scratch: Path) -> dict[str, str]:
         "JAVA_HOME": str(require_java()),
         "SPARK_HOME": str(_spark_home()),
         "PYSPARK_PYTHON": sys.executable,
+        "SPARK_LOCAL_IP": "127.0.0.1",  # a host name that resolves to nothing must not matter
         "SPARK_SUBMIT_OPTS": options.strip(),
     }
 
@@ -199,8 +201,10 @@ def _submit_environment(scratch: Path) -> dict[str, str]:
 def _reason(stderr: str) -> str:
     """The line that says why, out of the resolver's report of a hundred."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    telling = [line for line in lines if "UnknownHost" in line or "SERVER ERROR" in line or "Exception" in line]
-    return (telling or lines or ["no reason given"])[0]
+    for sign in (r"Host \S+ not found", "SERVER ERROR", "download failed", "Exception"):
+        if telling := [line for line in lines if re.search(sign, line)]:
+            return telling[0][:120]
+    return lines[-1] if lines else "no reason given"
 
 
 def main() -> int:

@@ -1,7 +1,8 @@
 """Finds the Java that Spark runs on, so that a machine without one gets a sentence and not a traceback.
 
-Spark 4 needs Java 17 or newer with the module `jdk.incubator.vector`: trimmed runtimes lack it and fail only once
-Spark starts, so each candidate is asked for its modules. Set-up records what it found; later runs trust the record.
+Spark 4 needs Java 17 or newer with the module `jdk.incubator.vector`: trimmed runtimes lack it and fail only
+once Spark starts, so each candidate is asked for its modules. Set-up records what it found; later runs
+trust that.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ SYSTEM_JVMS = Path("/usr/lib/jvm")
 MACOS_JAVA_HOME = Path("/usr/libexec/java_home")
 
 MISSING = (
-    f"no Java that Spark can use was found: it needs {OLDEST} or newer with the module {NEEDED_MODULE}. Install one "
-    "(Debian, Ubuntu: apt-get install openjdk-17-jre-headless; macOS: brew install openjdk@17) or set JAVA_HOME to it, "
-    "then run `make setup`"
+    f"no Java that Spark can use was found: it needs {OLDEST} or newer with the module {NEEDED_MODULE}. Install "
+    "one (Debian, Ubuntu: apt-get install openjdk-17-jre-headless; macOS: brew install openjdk@17) or "
+    "set JAVA_HOME to it, then run `make setup`"
 )
 
 
@@ -70,8 +71,8 @@ def find_java(
 ) -> Path | None:
     """The home of a Java that Spark can use, or None.
 
-    A usable $JAVA_HOME wins; then what set-up recorded under `share`; then the PATH, `system_jvms`, macOS's own
-    finder, and any Java unpacked under `share/java`.
+    A usable $JAVA_HOME wins; then what set-up recorded under `share`; then the PATH, `system_jvms`, macOS's
+    own finder, and any Java unpacked under `share/java`.
     """
     explicit = environ.get("JAVA_HOME")
     if explicit and is_usable(Path(explicit)):
@@ -81,10 +82,8 @@ def find_java(
     return next(filter(is_usable, _candidates(share, system_jvms, environ)), None)
 
 
-def require_java(
-    share: Path = SHARE, system_jvms: Path = SYSTEM_JVMS, environ: Mapping[str, str] = os.environ
-) -> Path:
-    """The home of a Java that Spark can use. Raises ConfigError, saying what to install, when there is none."""
+def require_java(share: Path = SHARE, system_jvms: Path = SYSTEM_JVMS, environ: Mapping[str, str] = os.environ) -> Path:
+    """As find_java, but raises ConfigError that says what to install when there is none."""
     home = find_java(share, system_jvms, environ)
     if home is None:
         raise ConfigError(MISSING)

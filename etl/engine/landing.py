@@ -38,9 +38,7 @@ class Landed:
 def listing(spark: SparkSession, settings: Settings, event: Event, hours: list[datetime]) -> list[Landed]:
     """What has landed of an event, hour by hour; an hour without a folder has no files."""
     root = f"{files.absolute(settings.landing)}/{event.name}"
-    return [
-        Landed(hour, tuple(files.list_files(spark, f"{root}/hour={hour.strftime(HOUR)}"))) for hour in hours
-    ]
+    return [Landed(hour, tuple(files.list_files(spark, f"{root}/hour={hour.strftime(HOUR)}"))) for hour in hours]
 
 
 def unreadable(spark: SparkSession, landed: list[Landed]) -> list[tuple[datetime, LandedFile]]:
@@ -104,7 +102,8 @@ def _columnar(spark: SparkSession, event: Event, uris: list[str]) -> list[DataFr
         by_schema.setdefault(spark.read.parquet(uri).schema.simpleString(), []).append(uri)
     return [
         records.parse_columns(
-            _provenance(spark.read.parquet(*group).select("*", F.col("_metadata.file_path").alias("_file"))), event
+            _provenance(spark.read.parquet(*group).select("*", F.col("_metadata.file_path").alias("_file"))),
+            event,
         )
         for group in by_schema.values()
     ]

@@ -192,6 +192,6 @@ def _balance(
                 "quarantined. A landing file changed while it was read; run again."
             )
         if put_aside > work.settings.quarantine_share * records_read:
-            why = f"At most {work.settings.quarantine_share:.2%} of an hour's records may be bad (hour {hour:%Y-%m-%dT%H})."
+            why = f"At most {work.settings.quarantine_share:.2%} of the records of {hour:%Y-%m-%dT%H} may be bad."
             failures.append(Failure("quarantine_share", "critical", why, put_aside, records_read, []))
     return failures

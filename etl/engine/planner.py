@@ -56,9 +56,7 @@ def _latest_touch(ledger: Ledger, source: Input, table: Table) -> dict[datetime,
     return latest
 
 
-def _since(
-    ledger: Ledger, source: Input, table: Table, consumed: dict[datetime, dict[str, int]]
-) -> set[datetime]:
+def _since(ledger: Ledger, source: Input, table: Table, consumed: dict[datetime, dict[str, int]]) -> set[datetime]:
     """Hours already made that a later change of a dimension reaches back to."""
     changes = [
         (min(e.touched[FOLLOWING]), e.output_version or 0)

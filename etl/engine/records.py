@@ -24,20 +24,25 @@ ISO = r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2
 EXACT = "DECIMAL(38,12)"  # decimals are judged before they are rounded to the contract's scale
 FLAT = r"^\s*\{[^{}]*\}\s*$"
 NESTED = r"(?s)^\s*\{.*\}\s*$"
-MICROS = {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX", "timestampNTZFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSS"}
+MICROS = {
+    "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX",
+    "timestampNTZFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSS",
+}
 
 
 def parse_text(lines: DataFrame, event: Event) -> DataFrame:
     """Lines (raw, source_file, landed_hour) -> the same plus one typed column per field and `_corrupt`."""
     types = ", ".join(f"`{f.name}` {_parsed_type(f)}" for f in event.fields) + ", `_corrupt` STRING"
-    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "_corrupt", "allowNonNumericNumbers": "false"}
+    options = {
+        "mode": "PERMISSIVE",
+        "columnNameOfCorruptRecord": "_corrupt",
+        "allowNonNumericNumbers": "false",
+    }
     parsed = lines.withColumn("_p", F.from_json("raw", types, options))
     fields = [_typed(F.col("_p")[f.name], f).alias(f.name) for f in event.fields]
     corrupt = F.col("_p").isNull() | F.col("_p._corrupt").isNotNull() | ~_one_object()
     lost = [_given(F.col("_p")[f.name], f) & _typed(F.col("_p")[f.name], f).isNull() for f in event.fields]
-    return parsed.select(
-        "raw", "source_file", "landed_hour", *fields, _any([corrupt, *lost]).alias("_corrupt")
-    )
+    return parsed.select("raw", "source_file", "landed_hour", *fields, _any([corrupt, *lost]).alias("_corrupt"))
 
 
 def parse_columns(rows: DataFrame, event: Event) -> DataFrame:
@@ -158,8 +163,9 @@ def is_bad(event: Event, settings: Settings) -> Column:
 
 def reasons(event: Event, settings: Settings) -> Column:
     """All reasons, from the typed fields and the raw text: an array of codes without repeats."""
-    text = F.from_json("raw", ", ".join(f"`{f.name}` STRING" for f in event.fields) + ", `_bad` STRING",
-                       {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "_bad", "allowNonNumericNumbers": "false"})  # fmt: skip
+    as_text = ", ".join(f"`{f.name}` STRING" for f in event.fields) + ", `_bad` STRING"
+    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "_bad", "allowNonNumericNumbers": "false"}
+    text = F.from_json("raw", as_text, options)
     whole = _one_object() & text.isNotNull() & text["_bad"].isNull()
     codes = [F.when(~whole, F.lit("unparseable"))]
     for field in event.fields:

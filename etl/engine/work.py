@@ -58,14 +58,18 @@ def as_partition(hour: datetime, table: Table) -> str:
     return f"{hour:%Y-%m-%d}" if table.daily else f"{hour:%Y-%m-%dT%H:%M:%S.000000Z}"
 
 
-def pass_gate(work: Work, table: Table, batch: DataFrame, entry: Entry, extra: list[gate.Failure] | None = None) -> None:
+def pass_gate(
+    work: Work, table: Table, batch: DataFrame, entry: Entry, extra: list[gate.Failure] | None = None
+) -> None:
     """Judge a batch. Raises GateFailed, after keeping the batch and the verdict, when a critical rule fails."""
     for ref in table.references:
         delta.read(work.spark, work.uri(ref.to)).createOrReplaceTempView(ref.to.name)
     try:
         verdict = gate.judge(batch, suites.suite(table))
     except ContractViolation as error:
-        verdict = gate.Verdict(0, [gate.Failure("suite", "critical", "No gate, no publish.", None, None, [], str(error))])
+        verdict = gate.Verdict(
+            0, [gate.Failure("suite", "critical", "No gate, no publish.", None, None, [], str(error))]
+        )
     verdict = gate.Verdict(verdict.rules + (len(extra) if extra else 0), verdict.failures + (extra or []))
     entry.rules, entry.failures = verdict.rules, verdict.as_json()
     for failure in verdict.failures:
@@ -109,13 +113,11 @@ def recover(work: Work, table: Table) -> None:
             record(work, entry, "passed", "recovered from the commit")
 
 
-def _instant(value: dict) -> object:  # type: ignore[type-arg]
+def _instant(value: dict[str, str]) -> object:
     return datetime.fromisoformat(value["t"]) if set(value) == {"t"} else value
 
 
-def publish(
-    work: Work, table: Table, txn: delta.Transaction, entry: Entry, contents: dict[datetime, Content]
-) -> None:
+def publish(work: Work, table: Table, txn: delta.Transaction, entry: Entry, contents: dict[datetime, Content]) -> None:
     """Commit what is staged; `contents` is the state after it of each hour that changes. Nothing changed: no commit."""
     entry.hours = [content.state(hour) for hour, content in sorted(contents.items())]
     if txn.is_empty:

@@ -10,9 +10,7 @@ from etl.contract import Input, Layer, Table, WriteMode
 TABLE = Table(
     name="fct_shares",
     layer=Layer.FACTS,
-    columns=columns(
-        "share_id", "original_post_id", "shared_post_id", "viewer_id", "share_ts", "channel", "share_hour"
-    ),
+    columns=columns("share_id", "original_post_id", "shared_post_id", "viewer_id", "share_ts", "channel", "share_hour"),
     key=("share_id",),
     write=WriteMode.INSERT_NEW,
     owner="content",

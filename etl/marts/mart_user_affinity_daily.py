@@ -5,7 +5,7 @@ The audio is the one the post had when it was shown; ties go to the smallest id.
 
 from functools import reduce
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame, GroupedData, Window
 from pyspark.sql import functions as F
 
 from etl.columns import DWELL_MEASURES, columns
@@ -17,9 +17,7 @@ from etl.measures import average_dwell, settle
 TABLE = Table(
     name="mart_user_affinity_daily",
     layer=Layer.MARTS,
-    columns=columns(
-        "viewer_id", "impressions", "engagements", "avg_dwell_ms", "top_audio_id", *DWELL_MEASURES, "day"
-    ),
+    columns=columns("viewer_id", "impressions", "engagements", "avg_dwell_ms", "top_audio_id", *DWELL_MEASURES, "day"),
     key=("viewer_id", "day"),
     write=WriteMode.REPLACE,
     owner="personalisation",
@@ -58,7 +56,7 @@ def transform(
     )
 
 
-def _per_day(rows: DataFrame, hour: str):  # type: ignore[no-untyped-def]
+def _per_day(rows: DataFrame, hour: str) -> GroupedData:
     return rows.groupBy("viewer_id", F.to_date(hour).alias("day"))
 
 

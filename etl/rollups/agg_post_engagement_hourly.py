@@ -1,4 +1,6 @@
-"""One row per post and hour in which anything counts. Impressions and dwell by impression hour, engagements by event hour.
+"""One row per post and hour in which anything counts.
+
+Impressions and dwell go by impression hour, engagements by event hour.
 
 Each source is aggregated to the grain before anything is joined, so no impression is counted once per reaction.
 """
@@ -14,9 +16,7 @@ from etl.measures import empty_sketch, engagement_measures, impression_measures,
 TABLE = Table(
     name="agg_post_engagement_hourly",
     layer=Layer.ROLLUPS,
-    columns=columns(
-        "post_id", "impressions", "reach_hll", *ENGAGEMENT_MEASURES, "full_views", *DWELL_MEASURES, "hour"
-    ),
+    columns=columns("post_id", "impressions", "reach_hll", *ENGAGEMENT_MEASURES, "full_views", *DWELL_MEASURES, "hour"),
     key=("post_id", "hour"),
     write=WriteMode.REPLACE,
     owner="content",
@@ -31,9 +31,7 @@ TABLE = Table(
 )
 
 
-def transform(
-    fct_impressions: DataFrame, fct_engagements: DataFrame, fct_dwell_per_impression: DataFrame
-) -> DataFrame:
+def transform(fct_impressions: DataFrame, fct_engagements: DataFrame, fct_dwell_per_impression: DataFrame) -> DataFrame:
     """Facts of whole hours -> post-hours."""
     dwell = fct_dwell_per_impression.select("impression_id", "impression_hour", "dwell_ms", "was_full_view")
     seen = (
@@ -42,7 +40,9 @@ def transform(
         .agg(*impression_measures())
     )
     acted = settle(fct_engagements).groupBy("post_id", F.col("event_hour").alias("hour")).agg(*engagement_measures())
-    zeros = {c: 0 for c in ("impressions", "full_views", *ENGAGEMENT_MEASURES, *DWELL_MEASURES)}
+    zeros: dict[str, bool | float | int | str] = {
+        c: 0 for c in ("impressions", "full_views", *ENGAGEMENT_MEASURES, *DWELL_MEASURES)
+    }
     return (
         seen.join(acted, ["post_id", "hour"], "full_outer")
         .fillna(zeros)

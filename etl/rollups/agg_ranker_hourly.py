@@ -1,6 +1,7 @@
 """One row per ranking model version, surface and hour of the impression.
 
 Engagements are credited to the impression they name, within the attribution window, whatever hour they happen in.
+The clock of impression_ts may be seconds off the id's: an engagement may lie just before the hour in the id.
 """
 
 from pyspark.sql import DataFrame
@@ -33,31 +34,25 @@ TABLE = Table(
     cluster=("ranker_model_id",),
     inputs=(
         Input(fct_impressions.TABLE, by="impression_hour"),
-        Input(fct_engagements.TABLE, by="impression_hour", ahead_hours=ATTRIBUTION_HOURS + 1),
+        Input(fct_engagements.TABLE, by="impression_hour", behind_hours=1, ahead_hours=ATTRIBUTION_HOURS + 1),
         Input(fct_dwell_per_impression.TABLE, by="impression_hour"),
     ),
     checksum_skips=("reach_hll",),
 )
 
 
-def transform(
-    fct_impressions: DataFrame, fct_engagements: DataFrame, fct_dwell_per_impression: DataFrame
-) -> DataFrame:
+def transform(fct_impressions: DataFrame, fct_engagements: DataFrame, fct_dwell_per_impression: DataFrame) -> DataFrame:
     """Facts of whole impression hours, engagements also of the hours after -> model-surface-hours."""
-    cell = ["ranker_model_id", "surface", F.col("impression_hour").alias("hour")]
+    cell = [F.col("ranker_model_id"), F.col("surface"), F.col("impression_hour").alias("hour")]
     dwell = fct_dwell_per_impression.select("impression_id", "impression_hour", "dwell_ms", "was_full_view")
     seen = (
         fct_impressions.join(dwell, ["impression_id", "impression_hour"], "left")
         .groupBy(*cell)
         .agg(*impression_measures())
     )
-    stamp = fct_impressions.select(
-        "impression_id", "ranker_model_id", "surface", "impression_hour", "impression_ts"
-    )
+    stamp = fct_impressions.select("impression_id", "ranker_model_id", "surface", "impression_hour", "impression_ts")
     acts = settle(fct_engagements).select("impression_id", "event_type", "event_ts", "settled", "regretted")
-    within = (
-        f"event_ts >= impression_ts AND event_ts < impression_ts + INTERVAL {ATTRIBUTION_HOURS} HOURS"
-    )
+    within = f"event_ts >= impression_ts AND event_ts < impression_ts + INTERVAL {ATTRIBUTION_HOURS} HOURS"
     credited = acts.join(stamp, "impression_id").where(within).groupBy(*cell).agg(*engagement_measures())
     return (
         seen.join(credited, ["ranker_model_id", "surface", "hour"], "left")

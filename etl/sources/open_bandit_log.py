@@ -28,9 +28,7 @@ class OpenBanditLog:
         """`source` as for `import_open_bandit`; raises LandingError when it holds no part of the log."""
         self._source = source
         self._files = _read(source)
-        if not any(
-            _shown_file(policy, campaign) in self._files for policy in POLICIES for campaign in CAMPAIGNS
-        ):
+        if not any(_shown_file(policy, campaign) in self._files for policy in POLICIES for campaign in CAMPAIGNS):
             raise LandingError(
                 f"{source}: no Open Bandit log here. Give the source distribution of PyPI's obp "
                 "(obp-0.5.7.tar.gz), its folder, or the extracted folder with obd/<policy>/<campaign>/*.csv"
@@ -58,9 +56,7 @@ class OpenBanditLog:
         reader = csv.DictReader(io.StringIO(self._files[name]))
         missing = sorted(set(columns) - set(reader.fieldnames or ()))
         if missing:
-            raise LandingError(
-                f"{self._source}: {name} lacks {', '.join(missing)}: not the layout of obp 0.5.7"
-            )
+            raise LandingError(f"{self._source}: {name} lacks {', '.join(missing)}: not the layout of obp 0.5.7")
         return list(reader)
 
 
@@ -90,6 +86,4 @@ def _text(tar: tarfile.TarFile, member: tarfile.TarInfo) -> str:
 
 
 def _read_folder(folder: Path) -> list[tuple[str, str]]:
-    return [
-        (path.as_posix(), path.read_text()) for path in folder.rglob("*.csv") if "/obd/" in path.as_posix()
-    ]
+    return [(path.as_posix(), path.read_text()) for path in folder.rglob("*.csv") if "/obd/" in path.as_posix()]

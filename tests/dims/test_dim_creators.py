@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pyspark.sql import SparkSession
+from rows import Row, assert_rows, at, rows
 
 from etl.bronze import bronze_creators
 from etl.dims.dim_creators import TABLE, transform
-from rows import Row, assert_rows, at, rows
 
 RENAMED: list[Row] = [
     {"creator_id": 5, "handle": "ana", "follower_count": 10, "effective_ts": at("08:00")},
@@ -15,7 +15,13 @@ RENAMED: list[Row] = [
 
 
 def test_a_change_of_any_tracked_column_is_a_new_version(spark: SparkSession) -> None:
-    last = {"creator_id": 5, "handle": "ana_b", "follower_count": 11, "country": "PT", "effective_ts": at("10:00")}
+    last = {
+        "creator_id": 5,
+        "handle": "ana_b",
+        "follower_count": 11,
+        "country": "PT",
+        "effective_ts": at("10:00"),
+    }
 
     made = transform(rows(spark, bronze_creators.TABLE, [*RENAMED, last]))
 
@@ -42,4 +48,8 @@ def test_creators_do_not_touch_each_other(spark: SparkSession) -> None:
 
     made = transform(rows(spark, bronze_creators.TABLE, [*RENAMED, other]))
 
-    assert_rows(made.where("creator_id = 6"), TABLE, [{"creator_id": 6, "valid_from": at("08:30"), "is_current": True}])
+    assert_rows(
+        made.where("creator_id = 6"),
+        TABLE,
+        [{"creator_id": 6, "valid_from": at("08:30"), "is_current": True}],
+    )

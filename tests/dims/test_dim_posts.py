@@ -12,12 +12,12 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
+from rows import Row, assert_rows, at, rows
 
 from etl.bronze import bronze_posts
 from etl.columns import columns
 from etl.dims.dim_posts import TABLE, transform
 from etl.scd2 import contradictions, resolve, versions
-from rows import Row, assert_rows, at, rows
 
 OPEN = {"valid_to": None, "is_current": True, "is_deleted": False}
 DELETED = {"is_current": False, "is_deleted": True}
@@ -168,7 +168,9 @@ def reference(log: list[Row]) -> list[Row]:
         if live:
             live |= {"valid_to": change["effective_ts"], "is_current": False, "is_deleted": closing}
         if not closing:
-            found.append({k: change[k] for k in ("post_id", "audio_id")} | {"valid_from": change["effective_ts"], **OPEN})
+            found.append(
+                {k: change[k] for k in ("post_id", "audio_id")} | {"valid_from": change["effective_ts"], **OPEN}
+            )
     return found
 
 

@@ -5,17 +5,27 @@ from __future__ import annotations
 from decimal import Decimal
 
 from pyspark.sql import SparkSession
+from rows import assert_rows, at, rows
 
 from etl.bronze import bronze_ranker_models
 from etl.dims.dim_ranker_models import TABLE, transform
-from rows import assert_rows, at, rows
 
 
 def test_a_ramp_is_a_new_version_row_under_its_own_id(spark: SparkSession) -> None:
     """Version 4.1.0 goes from 5 to 50 percent: two rows, two ranker_model_ids."""
     ramp = [
-        {"ranker_model_id": 7, "model_semver": "4.1.0", "deployed_pct": Decimal(5), "effective_ts": at("08:00")},
-        {"ranker_model_id": 8, "model_semver": "4.1.0", "deployed_pct": Decimal(50), "effective_ts": at("09:00")},
+        {
+            "ranker_model_id": 7,
+            "model_semver": "4.1.0",
+            "deployed_pct": Decimal(5),
+            "effective_ts": at("08:00"),
+        },
+        {
+            "ranker_model_id": 8,
+            "model_semver": "4.1.0",
+            "deployed_pct": Decimal(50),
+            "effective_ts": at("09:00"),
+        },
     ]
 
     made = transform(rows(spark, bronze_ranker_models.TABLE, ramp))

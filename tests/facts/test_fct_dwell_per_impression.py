@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from rows import Row, assert_rows, at, minted, records, rows
 
 from etl.events import HEARTBEATS
 from etl.facts.fct_dwell_per_impression import TABLE, combine, transform
-from rows import Row, assert_rows, at, minted, records, rows
 
 IMPRESSION = minted(at("09:50"))
 
@@ -78,16 +77,24 @@ def test_a_replay_after_the_raw_beats_are_gone_changes_nothing(spark: SparkSessi
     assert dwell(combine(first, replayed)) == {IMPRESSION: 25_000}
 
 
-@pytest.mark.parametrize(
-    ("viewport", "shown", "full"),
-    [(0.985, "0.99", False), (0.9899, "0.99", False), (0.99, "0.99", True), (1, "1.00", True), (0.3, "0.30", False)],
-)
-def test_full_view_is_judged_before_rounding(spark: SparkSession, viewport: float, shown: str, full: bool) -> None:
-    made = transform(beats(spark, 0, viewport_pct=viewport))
+def test_full_view_is_judged_before_rounding(spark: SparkSession) -> None:
+    """0.985 and 0.9899 are kept as 0.99, and were not full views."""
+    viewports = [
+        (0.3, "0.30", False),
+        (0.985, "0.99", False),
+        (0.9899, "0.99", False),
+        (0.99, "0.99", True),
+        (1, "1.00", True),
+    ]
+    seen = [{"impression_id": IMPRESSION + i, "viewport_pct": v[0]} for i, v in enumerate(viewports)]
 
-    naive = made.select(F.col("viewport_pct") >= F.lit(Decimal("0.99"))).collect()[0][0]
-    assert naive is (shown in ("0.99", "1.00"))
-    assert_rows(made, TABLE, [{"viewport_pct": Decimal(shown), "was_full_view": full}])
+    made = transform(records(spark, HEARTBEATS, seen))
+
+    assert made.where("viewport_pct >= 0.99").count() == 4
+    assert_rows(made, TABLE, [
+        {"impression_id": IMPRESSION + i, "viewport_pct": Decimal(shown), "was_full_view": full}
+        for i, (_, shown, full) in enumerate(viewports)
+    ])  # fmt: skip
 
 
 def test_full_view_needs_one_full_beat_not_a_full_average(spark: SparkSession) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
+from rows import assert_rows, at, minted, rows
 
 from etl.bronze import bronze_engagements
 from etl.facts import fct_engagements
-from rows import assert_rows, at, minted, rows
 
 TABLE = fct_engagements.TABLE
 

@@ -6,18 +6,20 @@ from decimal import Decimal
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
+from rows import assert_rows, at, minted, records, rows
 
 from etl.bronze import bronze_impressions
 from etl.dims import dim_ranker_models
 from etl.events import IMPRESSIONS
 from etl.facts import fct_impressions
-from rows import assert_rows, at, minted, records, rows
 
 
 def test_the_impression_hour_is_minted_into_the_id(spark: SparkSession) -> None:
     """The post was chosen at 9:59:59.900 and served 200 ms later, in the next hour by the clock."""
     landed = records(
-        spark, IMPRESSIONS, [{"impression_id": minted(at("09:59:59.900")), "impression_ts": at("10:00:00.100")}]
+        spark,
+        IMPRESSIONS,
+        [{"impression_id": minted(at("09:59:59.900")), "impression_ts": at("10:00:00.100")}],
     )
 
     made = fct_impressions.transform(bronze_impressions.transform(landed))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pyspark.sql import SparkSession
+from rows import assert_rows, at, rows
 
 from etl.bronze import bronze_shares
 from etl.facts import fct_shares
-from rows import assert_rows, at, rows
 
 
 def test_a_share_lies_in_the_hour_it_was_shared_not_landed(spark: SparkSession) -> None:

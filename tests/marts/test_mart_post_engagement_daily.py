@@ -6,12 +6,12 @@ from decimal import Decimal
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from rows import Row, assert_rows, at, rows
 
 from etl.columns import VOCABULARY
 from etl.marts.mart_post_engagement_daily import TABLE, transform
 from etl.measures import HLL_LG_K
 from etl.rollups import agg_post_engagement_hourly
-from rows import Row, assert_rows, at, rows
 
 DAY = at("00:00").date()
 COUNTS = ("impressions", "likes", "saves", "shares", "comments", "follows", "negatives", "regrets", "full_views",
@@ -83,7 +83,9 @@ def test_an_hour_with_only_engagements_adds_its_counts_and_no_viewer(spark: Spar
 def test_a_post_without_impressions_that_day_has_no_row(spark: SparkSession) -> None:
     """Seen on the first, liked on the second: no denominator, no rate."""
     given = hours(
-        spark, {"hour": at("10:00"), "impressions": 1}, {"hour": at("10:00", day=2), "likes": 1, "dwell_count": 0}
+        spark,
+        {"hour": at("10:00"), "impressions": 1},
+        {"hour": at("10:00", day=2), "likes": 1, "dwell_count": 0},
     )
 
     assert_rows(transform(given), TABLE, [{"day": DAY, "impressions": 1, "likes": 0}])
@@ -92,7 +94,11 @@ def test_a_post_without_impressions_that_day_has_no_row(spark: SparkSession) -> 
 def test_days_end_at_midnight_utc(spark: SparkSession) -> None:
     given = hours(spark, *({"hour": h, "impressions": 1} for h in (at("23:00"), at("00:00", day=2))))
 
-    assert_rows(transform(given), TABLE, [{"day": DAY, "impressions": 1}, {"day": at("00:00", day=2).date(), "impressions": 1}])
+    assert_rows(
+        transform(given),
+        TABLE,
+        [{"day": DAY, "impressions": 1}, {"day": at("00:00", day=2).date(), "impressions": 1}],
+    )
 
 
 def test_each_rate_is_its_count_over_impressions_rounded_half_up(spark: SparkSession) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from rows import Row, assert_rows, at, minted, rows
 
 from etl.dims import dim_posts
 from etl.facts import fct_dwell_per_impression, fct_engagements, fct_impressions
 from etl.marts.mart_user_affinity_daily import TABLE, transform
-from rows import Row, assert_rows, at, minted, rows
 
 DAY = at("00:00").date()
 EIGHT, TEN, NOON = minted(at("08:00")), minted(at("10:00")), minted(at("12:00"))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from rows import Row, assert_rows, at, minted, rows
 
 from etl.facts import fct_dwell_per_impression, fct_engagements, fct_impressions
 from etl.rollups.agg_post_engagement_hourly import TABLE, transform
-from rows import Row, assert_rows, at, minted, rows
 
 FIRST, SECOND = minted(at("10:10")), minted(at("10:11"))
 
@@ -32,7 +32,10 @@ def test_two_reactions_on_one_impression_double_neither_impressions_nor_dwell(sp
         spark,
         [{"impression_id": FIRST}, {"impression_id": SECOND, "viewer_id": 2}],
         [{"impression_id": FIRST, "event_type": kind} for kind in ("like", "save", "comment")],
-        [{"impression_id": FIRST, "dwell_ms": 8000, "was_full_view": True}, {"impression_id": SECOND, "dwell_ms": 1000}],
+        [
+            {"impression_id": FIRST, "dwell_ms": 8000, "was_full_view": True},
+            {"impression_id": SECOND, "dwell_ms": 1000},
+        ],
     )
 
     made = transform(impressions, engagements, dwell)

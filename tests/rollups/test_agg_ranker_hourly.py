@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from rows import Row, assert_rows, at, minted, rows
 
 from etl.facts import fct_dwell_per_impression, fct_engagements, fct_impressions
 from etl.rollups.agg_ranker_hourly import TABLE, transform
-from rows import Row, assert_rows, at, minted, rows
 
 FIRST, SECOND = minted(at("10:10")), minted(at("10:11"))
 
@@ -87,8 +87,14 @@ def test_a_reaction_to_an_impression_that_never_landed_makes_no_row(spark: Spark
 
 def test_of_repeats_from_two_impressions_the_earliest_takes_the_credit(spark: SparkSession) -> None:
     """A viewer likes a post from two models' feeds in one hour; one like, for the model it came through first."""
-    impressions = [{"impression_id": FIRST, "ranker_model_id": 7}, {"impression_id": SECOND, "ranker_model_id": 8}]
-    likes = [{"impression_id": SECOND, "event_ts": at("10:40")}, {"impression_id": FIRST, "event_ts": at("10:30")}]
+    impressions = [
+        {"impression_id": FIRST, "ranker_model_id": 7},
+        {"impression_id": SECOND, "ranker_model_id": 8},
+    ]
+    likes = [
+        {"impression_id": SECOND, "event_ts": at("10:40")},
+        {"impression_id": FIRST, "event_ts": at("10:30")},
+    ]
     given = facts(spark, impressions, likes)
 
     made = transform(*given)
@@ -99,7 +105,10 @@ def test_of_repeats_from_two_impressions_the_earliest_takes_the_credit(spark: Sp
 
 
 def test_when_the_earliest_is_taken_back_the_credit_moves_on(spark: SparkSession) -> None:
-    impressions = [{"impression_id": FIRST, "ranker_model_id": 7}, {"impression_id": SECOND, "ranker_model_id": 8}]
+    impressions = [
+        {"impression_id": FIRST, "ranker_model_id": 7},
+        {"impression_id": SECOND, "ranker_model_id": 8},
+    ]
     first = {"impression_id": FIRST, "event_ts": at("10:30")}
     likes = [first, {**first, "undone_ts": at("10:31")}, {"impression_id": SECOND, "event_ts": at("10:40")}]
 

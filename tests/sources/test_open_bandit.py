@@ -20,8 +20,7 @@ from etl.sources.stamps import iso, minted_us
 Row = dict[str, Any]
 
 HEADER = (
-    ",timestamp,item_id,position,click,propensity_score,"
-    "user_feature_0,user_feature_1,user_feature_2,user_feature_3"
+    ",timestamp,item_id,position,click,propensity_score,user_feature_0,user_feature_1,user_feature_2,user_feature_3"
 )
 SHOWN = """\
 0,2019-11-24 00:00:17.004101+00:00,1,2,0,0.087125,a,b,c,d

@@ -135,9 +135,7 @@ def check(event: str, row: Row, hour: datetime) -> tuple[Row, set[str]]:
         reasons |= {wrong} if wrong else set()
     present = {name: value for name, value in typed.items() if value is not None}
     reasons |= {f"out_of_set:{f}" for f, of in SETS.items() if f in present and present[f] not in of}
-    reasons |= {
-        f"out_of_range:{f}" for f, (a, b) in RANGES.items() if f in present and not a <= present[f] <= b
-    }
+    reasons |= {f"out_of_range:{f}" for f, (a, b) in RANGES.items() if f in present and not a <= present[f] <= b}
     return typed, reasons | check_undo(present) | check_times(event, present, hour)
 
 
@@ -147,11 +145,7 @@ def check_undo(row: Row) -> set[str]:
         return set()
     if "original_ts" not in row:
         return {"undo_without_original_ts"}
-    return (
-        {"out_of_range:original_ts"}
-        if row["original_ts"] > row.get("event_ts", row["original_ts"])
-        else set()
-    )
+    return {"out_of_range:original_ts"} if row["original_ts"] > row.get("event_ts", row["original_ts"]) else set()
 
 
 def check_times(event: str, row: Row, hour: datetime) -> set[str]:
@@ -192,9 +186,7 @@ class Feed:
 
     def truth(self, table: str) -> list[Row]:
         """One table of the truth."""
-        return [
-            json.loads(line) for line in (self.out / "_truth" / f"{table}.jsonl").read_text().splitlines()
-        ]
+        return [json.loads(line) for line in (self.out / "_truth" / f"{table}.jsonl").read_text().splitlines()]
 
     def landed(self, event: str) -> list[Landed]:
         """The acceptable records of an event, repeated ones included."""
@@ -319,9 +311,7 @@ def test_a_few_viewers_and_posts_have_most_of_the_traffic(feed: Feed) -> None:
     posts, viewers = Counter(r["post_id"] for r in rows), Counter(r["viewer_id"] for r in rows)
     assert 0.03 < posts[7_000_000_000] / len(rows) < 0.07, "the celebrity's post has about 5 %"
     assert 0.013 < viewers[1_000_000_000] / len(rows) < 0.027, "the viewer who never stops has about 2 %"
-    assert sum(n for _, n in viewers.most_common(200)) > 0.25 * len(rows), (
-        "a tenth of the viewers, over a quarter"
-    )
+    assert sum(n for _, n in viewers.most_common(200)) > 0.25 * len(rows), "a tenth of the viewers, over a quarter"
 
 
 @pytest.mark.parametrize("event", EVENT_TIME)
@@ -404,9 +394,7 @@ def test_likes_are_repeated_and_done_again_after_an_undo(feed: Feed) -> None:
 
 def test_comments_make_threads_and_links_make_engagements_without_impression(feed: Feed) -> None:
     rows = feed.rows("engagements")
-    comments = {
-        row["comment_id"]: row.get("parent_comment_id") for row in rows if row["event_type"] == "comment"
-    }
+    comments = {row["comment_id"]: row.get("parent_comment_id") for row in rows if row["event_type"] == "comment"}
     assert any(comments.get(comments.get(parent)) for parent in comments.values() if parent), "three deep"
     assert any(row.get("impression_id") is None and row["event_type"] != "share" for row in rows)
 
@@ -461,9 +449,7 @@ def test_whatever_is_served_or_shared_is_a_known_post(feed: Feed) -> None:
 def test_posts_and_creators_change_late_repeatedly_and_for_nothing(feed: Feed) -> None:
     posts = feed.landed("posts")
     rows = [record.row for record in posts if record.row]
-    assert any(floor(record.row["effective_ts"]) < record.hour > START for record in posts if record.row), (
-        "late"
-    )
+    assert any(floor(record.row["effective_ts"]) < record.hour > START for record in posts if record.row), "late"
     assert {row["op"] for row in rows} == {"upsert", "delete"}
     changes = {(row["post_id"], row["effective_ts"]) for row in rows}
     assert len(changes) < len(rows), "repeated"
@@ -526,9 +512,7 @@ def test_dwell_is_a_quarter_second_per_distinct_beat(feed: Feed) -> None:
         beats[row["impression_id"]].add(row["beat_seq"])
         peak[row["impression_id"]] = max(peak[row["impression_id"]], row["viewport_pct"])
     truth = feed.truth("fct_dwell_per_impression")
-    assert {row["impression_id"]: row["dwell_ms"] for row in truth} == {
-        k: 250 * len(v) for k, v in beats.items()
-    }
+    assert {row["impression_id"]: row["dwell_ms"] for row in truth} == {k: 250 * len(v) for k, v in beats.items()}
     assert all(row["was_full_view"] == (peak[row["impression_id"]] >= 0.99) for row in truth)
 
 

@@ -92,9 +92,7 @@ def _old_impression() -> BadKind:
     """A beat of now for an impression minted 8 days ago."""
 
     def spoil(row: Row, landed_us: int) -> None:
-        row["impression_id"] = snowflake(
-            (landed_us - 8 * DAY_US) // 1000, row["impression_id"] & (1 << 22) - 1
-        )
+        row["impression_id"] = snowflake((landed_us - 8 * DAY_US) // 1000, row["impression_id"] & (1 << 22) - 1)
 
     return BadKind(("too_late",), spoil)
 

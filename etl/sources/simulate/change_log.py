@@ -53,8 +53,7 @@ def _send_initial(world: World, outbox: Outbox, rng: np.random.Generator) -> Non
     for event, state in (("creators", world.creators), ("posts", world.posts)):
         ages = rng.integers(HOUR_US, 90 * DAY_US, len(state)).tolist()
         rows = [
-            _change(payload, world.scenario.start_us - age)
-            for payload, age in zip(state.values(), ages, strict=True)
+            _change(payload, world.scenario.start_us - age) for payload, age in zip(state.values(), ages, strict=True)
         ]
         _send(world, outbox, event, rows, np.zeros(len(rows), dtype=np.int64))
 
@@ -111,9 +110,7 @@ def _post_changes(world: World, hour: int, rng: np.random.Generator) -> Iterator
     for post in chosen[:edits]:
         yield _edit(world, post, next(moment), caption=f"edited in hour {hour}")
     for index in (*_SWAPPED, _SWAPPED[0]):
-        yield _edit(
-            world, ids[index], next(moment), audio_id=another_audio(world.posts[ids[index]]["audio_id"], rng)
-        )
+        yield _edit(world, ids[index], next(moment), audio_id=another_audio(world.posts[ids[index]]["audio_id"], rng))
     for post in chosen[edits : edits + 2]:
         world.deleted.add(post)
         yield _change(world.posts[post], next(moment), "delete")

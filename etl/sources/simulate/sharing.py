@@ -47,9 +47,7 @@ def _shares(
         yield share, None if is_on else impression
 
 
-def _share(
-    world: World, served: Served, index: int, original: int, shared: int, rng: np.random.Generator
-) -> Row:
+def _share(world: World, served: Served, index: int, original: int, shared: int, rng: np.random.Generator) -> Row:
     """The moment is that of the impression, so that shares follow each other in the order they were made."""
     share = {
         "share_id": next(world.share_ids),

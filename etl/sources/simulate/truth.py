@@ -109,9 +109,7 @@ def settled(truth: Truth) -> list[Row]:
     """The `do` records that count: not taken back, and a viewer's repeats within an hour once."""
     undone = {engagement_key(row) for row in truth.engagements.values() if row["action"] == "undo"}
     standing = (
-        row
-        for row in truth.engagements.values()
-        if row["action"] == "do" and engagement_key(row) not in undone
+        row for row in truth.engagements.values() if row["action"] == "do" and engagement_key(row) not in undone
     )
     first: dict[object, Row] = {}
     for row in sorted(standing, key=lambda row: (row["event_ts"], row["engagement_id"])):
@@ -131,10 +129,6 @@ def regretted(truth: Truth) -> list[Row]:
     quick = {
         engagement_key(row)
         for row in truth.engagements.values()
-        if row["action"] == "undo"
-        and row["event_type"] == "like"
-        and row["event_ts"] - done_ts(row) < REGRET_US
+        if row["action"] == "undo" and row["event_type"] == "like" and row["event_ts"] - done_ts(row) < REGRET_US
     }
-    return [
-        row for row in truth.engagements.values() if row["action"] == "do" and engagement_key(row) in quick
-    ]
+    return [row for row in truth.engagements.values() if row["action"] == "do" and engagement_key(row) in quick]

@@ -72,9 +72,7 @@ def post_hours(truth: Truth) -> Cells:
     """agg_post_engagement_hourly by (post, hour)."""
     cells: Cells = defaultdict(Cell)
     for impression in truth.impressions.values():
-        cells[impression["post_id"], impression_hour(impression["impression_id"])].saw(
-            impression["viewer_id"]
-        )
+        cells[impression["post_id"], impression_hour(impression["impression_id"])].saw(impression["viewer_id"])
     for measure, row in _reactions(truth):
         cells[row["post_id"], hour_of(done_ts(row))].add(measure)
     for impression, dwell in _watched_impressions(truth):
@@ -120,9 +118,7 @@ def viewer_days(truth: Truth) -> Cells:
     """mart_user_affinity_daily by (viewer, day)."""
     cells: Cells = defaultdict(Cell)
     for impression in truth.impressions.values():
-        cells[impression["viewer_id"], _day(impression_hour(impression["impression_id"]))].saw(
-            impression["viewer_id"]
-        )
+        cells[impression["viewer_id"], _day(impression_hour(impression["impression_id"]))].saw(impression["viewer_id"])
     for row in settled(truth):
         cells[row["viewer_id"], _day(row["event_ts"])].add("engagements")
     for impression_id, dwell in truth.dwell.items():
@@ -135,9 +131,7 @@ def _add_audio(truth: Truth, cells: Cells) -> None:
     """Dwell by the audio the post had when it was shown."""
     versions = versions_by_key(truth.changes["posts"])
     for impression, dwell in _watched_impressions(truth):
-        audio = payload_at(versions.get(impression["post_id"], ()), impression["impression_ts"]).get(
-            "audio_id"
-        )
+        audio = payload_at(versions.get(impression["post_id"], ()), impression["impression_ts"]).get("audio_id")
         if audio is not None:
             day = _day(impression_hour(impression["impression_id"]))
             cells[dwell.viewer_id, day].audio_ms[audio] += dwell.dwell_ms

@@ -35,9 +35,7 @@ def versions_by_key(changes: Mapping[tuple[object, int], Row]) -> dict[object, l
 def _versions(changes: Iterable[Row]) -> list[Version]:
     versions: list[Version] = []
     for change in changes:
-        payload = {
-            name: value for name, value in change.items() if name not in _NOT_PAYLOAD and value is not None
-        }
+        payload = {name: value for name, value in change.items() if name not in _NOT_PAYLOAD and value is not None}
         live = versions[-1] if versions and versions[-1].valid_to is None else None
         if live and change["op"] == "upsert" and live.payload == payload:
             continue

@@ -73,17 +73,13 @@ def _visible(size: int, rng: np.random.Generator) -> np.ndarray:
     return np.where(rng.random(size) < 2 / 3, 1.0, rng.integers(300, 1000, size) / 1000)
 
 
-def _held_tail(
-    lengths: np.ndarray, owner: np.ndarray, sequence: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def _held_tail(lengths: np.ndarray, owner: np.ndarray, sequence: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Extra hours of delay: a phone that went offline sends the second half of its beats an hour later."""
     is_held = (rng.random(len(lengths)) < _TAIL_HELD) & (lengths > 1)
     return (is_held[owner] & (2 * sequence >= lengths[owner])).astype(np.int64)
 
 
-def _send_again(
-    outbox: Outbox, served: Served, owner: np.ndarray, rows: list[Row], rng: np.random.Generator
-) -> None:
+def _send_again(outbox: Outbox, served: Served, owner: np.ndarray, rows: list[Row], rng: np.random.Generator) -> None:
     """All beats of some impressions once more: replayed as they were, or counted anew from 0 later."""
     for share, later_us in ((_REPLAYED, 0), (_RESTARTED, 90 * SECOND_US)):
         chosen = np.flatnonzero((rng.random(len(served)) < share)[owner]).tolist()

@@ -135,8 +135,7 @@ def _ramps(scenario: Scenario) -> tuple[Ramp, ...]:
     """Serving starts ten days back; a ramp at half past an hour gives both rankers new version rows."""
     first = Ramp(scenario.start_us - 10 * DAY_US, _MODEL_ID, _MODEL_ID + 1, FIRST_PCT)
     later = (
-        Ramp(_ramp_us(scenario, k), _MODEL_ID + 2 + 2 * k, _MODEL_ID + 3 + 2 * k, pct)
-        for k, pct in enumerate(RAMP)
+        Ramp(_ramp_us(scenario, k), _MODEL_ID + 2 + 2 * k, _MODEL_ID + 3 + 2 * k, pct) for k, pct in enumerate(RAMP)
     )
     return (first, *later)
 

@@ -1,0 +1,128 @@
+"""Delta's JARs: locked, checked, fetched once, and enough for everything the suite does with a table."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from etl.engine import jars
+from etl.engine.jars import JARS, Jar, delta_jars, verify
+from etl.errors import ConfigError
+
+
+def a_resolver(monkeypatch: pytest.MonkeyPatch, content: bytes) -> list[Path]:
+    """Stand in for Spark's resolver with one that gives every JAR this content; returns the calls it gets."""
+    calls: list[Path] = []
+
+    def resolve(scratch: Path) -> None:
+        calls.append(scratch)
+        (scratch / "jars").mkdir()
+        for jar in jars.JARS:
+            (scratch / "jars" / jar.file_name).write_bytes(content)
+
+    monkeypatch.setattr(jars, "resolve", resolve)
+    return calls
+
+
+def lock(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    """Make this content the one that every JAR is locked to."""
+    checksum = hashlib.sha256(content).hexdigest()
+    monkeypatch.setattr(jars, "JARS", tuple(jar._replace(sha256=checksum) for jar in JARS))
+
+
+def test_jars_are_fetched_the_first_time_and_reused_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock(monkeypatch, b"a jar")
+    calls = a_resolver(monkeypatch, b"a jar")
+    folder = tmp_path / "jars"
+
+    assert delta_jars(folder) == delta_jars(folder)
+
+    assert len(calls) == 1
+    assert sorted(folder.iterdir()) == sorted(delta_jars(folder))
+    assert list(tmp_path.iterdir()) == [folder], "the resolver's cache stays behind"
+
+
+def test_a_jar_that_went_missing_is_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock(monkeypatch, b"a jar")
+    calls = a_resolver(monkeypatch, b"a jar")
+    delta_jars(tmp_path / "jars")[0].unlink()
+
+    assert all(file.is_file() for file in delta_jars(tmp_path / "jars"))
+
+    assert len(calls) == 2
+
+
+def test_a_jar_with_another_checksum_is_refused_and_none_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock(monkeypatch, b"a jar")
+    a_resolver(monkeypatch, b"another jar")
+
+    with pytest.raises(ConfigError, match=r"io\.delta:delta-spark.* another checksum"):
+        delta_jars(tmp_path / "jars")
+
+    assert not list((tmp_path / "jars").iterdir())
+
+
+def test_a_pom_resolved_without_its_jar_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"g:a:1 was resolved without its JAR"):
+        verify(Jar("g", "a", "1", "0" * 64), tmp_path / "g_a-1.jar")
+
+
+def test_a_failed_fetch_is_one_line_with_the_resolver_s_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = (
+        ":: loading settings\n\tSERVER ERROR: Bad Gateway url=x\nException in thread main\n\tat scala.sys\n"
+    )
+    monkeypatch.setattr(
+        jars.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1, stdout="", stderr=report)
+    )
+
+    with pytest.raises(ConfigError, match=r"\(SERVER ERROR: Bad Gateway url=x\).*make setup") as raised:
+        delta_jars(tmp_path / "jars")
+
+    assert "\n" not in str(raised.value)
+
+
+def test_the_lock_fits_the_installed_delta(spark: SparkSession) -> None:
+    """A newer delta-spark or Spark in constraints.txt must come with newer JARs here."""
+    from importlib.metadata import version
+
+    locked = {jar.artifact: jar.version for jar in JARS}
+    spark_series = ".".join(spark.version.split(".")[:2])
+
+    assert locked[f"delta-spark_{spark_series}_2.13"] == version("delta-spark")
+
+
+def test_the_locked_jars_suffice_for_what_is_done_with_a_table(spark: SparkSession, tmp_path: Path) -> None:
+    """Write, MERGE, DELETE by deletion vector, OPTIMIZE with ZORDER, replaceWhere, and read back.
+
+    A class that only one of them needs would be missed by a test that writes and reads.
+    """
+    table = f"delta.`{tmp_path / 'table'}`"
+    spark.sql(
+        f"CREATE TABLE {table} (id BIGINT, hour INT) USING delta PARTITIONED BY (hour) "
+        "TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')"
+    )
+    spark.sql(f"INSERT INTO {table} SELECT id, 0 FROM range(10)")
+    spark.sql(
+        f"MERGE INTO {table} t USING (SELECT id, 0 AS hour FROM range(5, 15)) s ON t.id = s.id "
+        "AND t.hour = 0 WHEN NOT MATCHED THEN INSERT *"
+    )
+    spark.sql(f"DELETE FROM {table} WHERE id = 0")
+    spark.sql(f"OPTIMIZE {table} ZORDER BY (id)")
+    replaced = spark.sql("SELECT id, 1 AS hour FROM range(3)")
+    replaced.write.format("delta").mode("overwrite").option("replaceWhere", "hour = 1").save(
+        str(tmp_path / "table")
+    )
+
+    counted = spark.sql(f"SELECT hour, count(*) AS n FROM {table} GROUP BY hour ORDER BY hour").collect()
+
+    assert [(row.hour, row.n) for row in counted] == [(0, 14), (1, 3)]

@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 from datasketches import hll_sketch
 from deltalake import DeltaTable
+from pyarrow import fs
 
 EPOCH_MS = 1288834974657
 REACH_ERROR = 4 * 0.016  # all within 4 x the sketch's standard error after union
@@ -325,9 +326,13 @@ def _with_reach(rows: pa.Table) -> pa.Table:
 
 
 def read_lake(lake: Path, table: str) -> pa.Table:
-    """The current rows of a lake table, whichever layer it is in."""
+    """The current rows of a lake table, whichever layer it is in.
+
+    Arrow reads the files itself: with deltalake's own file system the interpreter now and then aborts at exit.
+    """
     (folder,) = lake.glob(f"*/{table}")
-    return _with_reach(DeltaTable(folder).to_pyarrow_table())
+    files = fs.SubTreeFileSystem(str(folder), fs.LocalFileSystem())
+    return _with_reach(DeltaTable(folder).to_pyarrow_table(filesystem=files))
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, relation: str) -> list[str]:

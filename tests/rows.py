@@ -1,4 +1,4 @@
-"""Rows and records from the few columns a test is about; the contract fills in the rest with lawful values."""
+"""Rows and records from the few columns a test is about; the contract lawfully fills in the rest."""
 
 from __future__ import annotations
 
@@ -37,6 +37,9 @@ def minted(when: datetime, number: int = 0) -> int:
 def minted_at(impression_id: int | None) -> datetime | None:
     """The instant in a snowflake."""
     return None if impression_id is None else EPOCH + ((impression_id >> 22) + EPOCH_MS) * MS
+
+
+TEN = at("10:00")
 
 
 def _hour(when: datetime | None) -> datetime | None:
@@ -117,13 +120,13 @@ def _plain(value: Any) -> Any:
     return float(value) if isinstance(value, Decimal) else value
 
 
-def lines(spark: SparkSession, texts: Iterable[str | Row], landed: datetime = at("10:00")) -> DataFrame:
+def lines(spark: SparkSession, texts: Iterable[str | Row], landed: datetime = TEN) -> DataFrame:
     """Landed lines: text as it is, a record as JSON."""
     raw = [(t if isinstance(t, str) else json.dumps(t), "a.jsonl", landed) for t in texts]
     return spark.createDataFrame(raw, "raw STRING, source_file STRING, landed_hour TIMESTAMP")
 
 
-def records(spark: SparkSession, event: Event, given: Iterable[Row], landed: datetime = at("10:00")) -> DataFrame:
+def records(spark: SparkSession, event: Event, given: Iterable[Row], landed: datetime = TEN) -> DataFrame:
     """Parsed and dated records of an event, as a transform of the first table gets them."""
     texts = [record(event, **fields) for fields in given]
     return enrich(parse_text(lines(spark, texts, landed), event), event, conf.load("local"))

@@ -36,6 +36,10 @@ def flagged(engagements: DataFrame, flag: str) -> set[int]:
     return {r.engagement_id for r in settle(engagements).where(flag).select("engagement_id").collect()}
 
 
+def by_type(engagements: DataFrame) -> dict[str, int]:
+    return {r["event_type"]: r["count"] for r in engagements.groupBy("event_type").count().collect()}
+
+
 def test_a_like_that_was_taken_back_is_not_settled(spark: SparkSession) -> None:
     """`NOT is_undone` is false only for the undo row; the like it undoes would still count."""
     engagements = acts(spark, {"engagement_id": 1}, {"engagement_id": 2, **UNDONE}, {"engagement_id": 3, "post_id": 2})
@@ -48,7 +52,7 @@ def test_a_like_that_was_taken_back_is_not_settled(spark: SparkSession) -> None:
 def test_an_undo_undoes_only_the_same_act(spark: SparkSession) -> None:
     """Another viewer, post, type or time is another act."""
     undo = {"engagement_id": 9, **UNDONE}
-    others = [
+    others: list[Row] = [
         {"viewer_id": 2},
         {"post_id": 2},
         {"event_type": "save"},
@@ -71,12 +75,12 @@ def test_repeats_within_an_hour_count_once_but_comments_count_every_time(spark: 
     ]
     engagements = acts(spark, *twice)
 
-    counted = settle(engagements).where("settled").groupBy("event_type").count().collect()
+    counted = by_type(settle(engagements).where("settled"))
 
-    naive = engagements.where("NOT is_undone").groupBy("event_type").count().collect()
-    assert set(dict(naive).values()) == {2}
-    assert dict(counted) == {kind: 1 if kind in ONCE_PER_HOUR else 2 for kind in EVENT_TYPES}
-    assert {kind for kind, n in dict(counted).items() if n == 2} == {"share", "comment", "report"}
+    naive = by_type(engagements.where("NOT is_undone"))
+    assert naive == dict.fromkeys(EVENT_TYPES, 2)
+    assert counted == {kind: 1 if kind in ONCE_PER_HOUR else 2 for kind in EVENT_TYPES}
+    assert {kind for kind, n in counted.items() if n == 2} == {"share", "comment", "report"}
 
 
 def test_repeats_in_two_hours_count_twice(spark: SparkSession) -> None:
@@ -194,7 +198,7 @@ def rates(spark: SparkSession, pairs: list[tuple[int, int]]) -> list[Decimal]:
 
 @pytest.mark.parametrize(
     ("count", "impressions", "rate"),
-    [(1, 3, "0.33333"), (2, 3, "0.66667"), (1, 200_000, "0.00001"), (3, 200_000, "0.00002"), (1, 200_001, "0.00000")],
+    [(2, 3, "0.66667"), (1, 200_000, "0.00001"), (3, 200_000, "0.00002"), (1, 200_001, "0.00000")],
 )  # fmt: skip
 def test_a_rate_is_rounded_half_up_to_five_places(count: int, impressions: int, rate: str) -> None:
     """The rule itself, for the reader; the two half-way cases would be 0.00000 and 0.00002 half to even."""

@@ -2,7 +2,7 @@
 
 Delta's POM names thirty-odd JARs (87 MB). Spark ships most of them, in other versions, and one class in two
 versions is trouble to come; these ten (15 MB) are what is left. Fetching uses Spark's own resolver, so a
-mirror set for Spark (`spark.jars.ivySettings` or `spark.jars.repositories` in spark-defaults.conf) holds here.
+mirror set for Spark (`spark.jars.ivySettings` or `spark.jars.repositories` in spark-defaults.conf) holds.
 """
 
 from __future__ import annotations

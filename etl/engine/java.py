@@ -25,9 +25,9 @@ SYSTEM_JVMS = Path("/usr/lib/jvm")
 MACOS_JAVA_HOME = Path("/usr/libexec/java_home")
 
 MISSING = (
-    f"no Java that Spark can use was found: it needs {OLDEST} or newer with the module {NEEDED_MODULE}. Install "
-    "one (Debian, Ubuntu: apt-get install openjdk-17-jre-headless; macOS: brew install openjdk@17) or "
-    "set JAVA_HOME to it, then run `make setup`"
+    f"no Java that Spark can use was found: it needs {OLDEST} or newer with the module {NEEDED_MODULE}. "
+    "Install one (Debian, Ubuntu: apt-get install openjdk-17-jre-headless; macOS: brew install openjdk@17) "
+    "or set JAVA_HOME to it, then run `make setup`"
 )
 
 

@@ -225,7 +225,7 @@ def assert_sound(found: list[Row]) -> None:
 def test_order_batching_and_repetition_do_not_matter(
     spark: SparkSession, logs: list[list[tuple[int, Any]]], seed: int
 ) -> None:
-    """The same log shuffled, split over landed hours and partly landed again gives the same rows, surrogates too."""
+    """Shuffled, split over landed hours and partly landed again, a log gives the same rows, surrogates too."""
     log = [drawn(post, change) for post, one in enumerate(logs) for change in one]
     other = log + [row for row in log if random.Random(seed).random() < 0.5]
     random.Random(seed).shuffle(other)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from pyspark.sql import SparkSession
-from rows import assert_rows, at, rows
+from rows import Row, assert_rows, at, rows
 
 from etl.bronze import bronze_ranker_models
 from etl.dims.dim_ranker_models import TABLE, transform
@@ -49,7 +49,7 @@ def test_two_semvers_are_live_side_by_side(spark: SparkSession) -> None:
 
 def test_a_retired_model_has_no_current_row(spark: SparkSession) -> None:
     """A retire may leave out what it retires; the version keeps what it was."""
-    given = [
+    given: list[Row] = [
         {"ranker_model_id": 7, "model_semver": "4.1.0", "feature_set": "f2", "effective_ts": at("08:00")},
         {"ranker_model_id": None, "model_semver": "4.1.0", "feature_set": None, "op": "retire",
          "effective_ts": at("09:00")},
@@ -58,5 +58,5 @@ def test_a_retired_model_has_no_current_row(spark: SparkSession) -> None:
     made = transform(rows(spark, bronze_ranker_models.TABLE, given))
 
     assert_rows(made, TABLE, [
-        {"ranker_model_id": 7, "feature_set": "f2", "valid_to": at("09:00"), "is_current": False, "is_deleted": True}
+        {"ranker_model_id": 7, "feature_set": "f2", "valid_to": at("09:00"), "is_deleted": True, "is_current": False},
     ])  # fmt: skip

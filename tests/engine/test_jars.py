@@ -34,9 +34,7 @@ def lock(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
     monkeypatch.setattr(jars, "JARS", tuple(jar._replace(sha256=checksum) for jar in JARS))
 
 
-def test_jars_are_fetched_the_first_time_and_reused_after(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_jars_are_fetched_the_first_time_and_reused_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock(monkeypatch, b"a jar")
     calls = a_resolver(monkeypatch, b"a jar")
     folder = tmp_path / "jars"
@@ -75,17 +73,13 @@ def test_a_pom_resolved_without_its_jar_is_named(tmp_path: Path) -> None:
         verify(Jar("g", "a", "1", "0" * 64), tmp_path / "g_a-1.jar")
 
 
-def test_a_failed_fetch_is_one_line_with_the_resolver_s_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    report = (
-        ":: loading settings\n\tSERVER ERROR: Bad Gateway url=x\nException in thread main\n\tat scala.sys\n"
-    )
-    monkeypatch.setattr(
-        jars.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1, stdout="", stderr=report)
-    )
+def test_a_failed_fetch_is_one_line_with_the_resolver_s_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = ":: settings\n\tHost mirror.example not found. url=x\nException in thread main\n\tat scala.sys\n"
+    failed = subprocess.CompletedProcess([], 1, stdout="", stderr=report)
+    monkeypatch.setattr(jars, "require_java", lambda: tmp_path)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
 
-    with pytest.raises(ConfigError, match=r"\(SERVER ERROR: Bad Gateway url=x\).*make setup") as raised:
+    with pytest.raises(ConfigError, match=r"\(Host mirror\.example not found.*\).*make setup") as raised:
         delta_jars(tmp_path / "jars")
 
     assert "\n" not in str(raised.value)
@@ -119,9 +113,7 @@ def test_the_locked_jars_suffice_for_what_is_done_with_a_table(spark: SparkSessi
     spark.sql(f"DELETE FROM {table} WHERE id = 0")
     spark.sql(f"OPTIMIZE {table} ZORDER BY (id)")
     replaced = spark.sql("SELECT id, 1 AS hour FROM range(3)")
-    replaced.write.format("delta").mode("overwrite").option("replaceWhere", "hour = 1").save(
-        str(tmp_path / "table")
-    )
+    replaced.write.format("delta").mode("overwrite").option("replaceWhere", "hour = 1").save(str(tmp_path / "table"))
 
     counted = spark.sql(f"SELECT hour, count(*) AS n FROM {table} GROUP BY hour ORDER BY hour").collect()
 

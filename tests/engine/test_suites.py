@@ -122,10 +122,10 @@ def test_a_missing_suite_is_refused(home: Path) -> None:
         f"table: agg_made\nexpectations:{RULE}".replace("critical", "fatal"),
         f"table: agg_made\nexpectations:{RULE}".replace('    reason: "Because."\n', ""),
         f"table: agg_made\nexpectations:{RULE}".replace("Because.", ""),
-        f"table: agg_made\nexpectations:{RULE}".replace("  - type: expect_column_values_to_be_unique\n", "  -\n"),
+        f"table: agg_made\nexpectations:{RULE}".replace("- type: expect_column_values_to_be_unique\n", "-\n"),
     ],
-    ids=["nothing", "no list", "a null list", "an empty list", "text", "a list at the top", "not YAML", "another table",
-         "no table", "no severity", "unknown severity", "no reason", "an empty reason", "no type"],
+    ids=["nothing", "no list", "a null list", "an empty list", "text", "a list at the top", "not YAML",
+         "another table", "no table", "no severity", "unknown severity", "no reason", "an empty reason", "no type"],
 )  # fmt: skip
 def test_a_suite_that_asks_nothing_or_not_clearly_is_refused(home: Path, written: str) -> None:
     (home / "agg_made.yaml").write_text(written)

@@ -126,7 +126,7 @@ seen_beats = st.lists(st.integers(0, 200), min_size=1, max_size=12)
 three_batches = st.tuples(seen_beats, seen_beats, seen_beats)
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(cases=st.lists(three_batches, min_size=30, max_size=30))
 def test_folds_agree_in_any_order_any_grouping_any_number_of_times(
     spark: SparkSession, cases: list[tuple[list[int], list[int], list[int]]]
@@ -143,8 +143,8 @@ def test_folds_agree_in_any_order_any_grouping_any_number_of_times(
     a, b, c = (transform(records(spark, HEARTBEATS, batch(i))).localCheckpoint() for i in range(3))
     wanted = {IMPRESSION + i: 250 * len({n for part in case for n in part}) for i, case in enumerate(cases)}
 
-    def content(made: DataFrame) -> list[object]:
-        return sorted((tuple(r) for r in made.select(*TABLE.column_names).collect()), key=lambda r: r[0])
+    def content(made: DataFrame) -> list[str]:
+        return sorted(str(r) for r in made.select(*TABLE.column_names).collect())
 
     ways = {
         "left to right": combine(combine(a, b), c),

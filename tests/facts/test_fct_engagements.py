@@ -55,7 +55,7 @@ def test_a_reply_keeps_its_thread(spark: SparkSession) -> None:
 
 
 def test_a_change_touches_every_act_whose_standing_it_may_alter(spark: SparkSession) -> None:
-    """The first of two likes in an hour is taken back: the second, made from another impression, now counts."""
+    """The first of two likes in an hour is taken back: the second, of another impression, now counts."""
     first, second = minted(at("07:30")), minted(at("09:30"))
     acts = [
         {"engagement_id": 1, "impression_id": first, "event_ts": at("10:01")},

@@ -14,8 +14,8 @@ from etl.measures import HLL_LG_K
 from etl.rollups import agg_post_engagement_hourly
 
 DAY = at("00:00").date()
-COUNTS = ("impressions", "likes", "saves", "shares", "comments", "follows", "negatives", "regrets", "full_views",
-          "dwell_ms_sum", "dwell_count")  # fmt: skip
+COUNTS = ("impressions", "likes", "saves", "shares", "comments", "follows", "negatives", "regrets",
+          "full_views", "dwell_ms_sum", "dwell_count")  # fmt: skip
 
 
 def hours(spark: SparkSession, *given: Row) -> DataFrame:
@@ -47,8 +47,8 @@ def test_hours_add_up_to_the_day(spark: SparkSession) -> None:
     naive = given.agg(F.avg(F.expr("likes / impressions")), F.avg(F.expr("dwell_ms_sum / dwell_count"))).collect()[0]
     assert (round(naive[0], 5), naive[1]) == (0.55556, 3000)
     assert_rows(made, TABLE, [{
-        "post_id": 1, "day": DAY, "impressions": 10, "likes": 2, "like_rate": Decimal("0.2"), "avg_dwell_ms": 1400,
-        "dwell_ms_sum": 14_000, "dwell_count": 10,
+        "post_id": 1, "day": DAY, "impressions": 10, "likes": 2, "like_rate": Decimal("0.2"),
+        "avg_dwell_ms": 1400, "dwell_ms_sum": 14_000, "dwell_count": 10,
     }])  # fmt: skip
 
 

@@ -121,7 +121,8 @@ def test_a_viewer_has_a_row_for_any_activity(spark: SparkSession) -> None:
 
 def test_only_settled_engagements_count(spark: SparkSession) -> None:
     """Liked, taken back; saved twice in an hour; commented twice: 1 + 2, where NOT is_undone says 5."""
-    like, save = {"event_type": "like"}, {"event_type": "save"}
+    like: Row = {"event_type": "like"}
+    save: Row = {"event_type": "save"}
     acts = [like, {**like, "undone_ts": at("12:00")}, save, {**save, "event_ts": at("10:30")}]
     comments = [{"event_type": "comment"}] * 2
     given = facts(spark, engagements=[*acts, *comments])

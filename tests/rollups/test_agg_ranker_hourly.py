@@ -41,7 +41,7 @@ def test_two_reactions_on_one_impression_double_neither_impressions_nor_dwell(sp
 
 
 def test_the_attribution_window_is_half_open(spark: SparkSession) -> None:
-    """At impression_ts an engagement counts, a microsecond before it does not; 24 h later it does not, just before it does."""
+    """From impression_ts, which is in, to 24 h later, which is out."""
     day, tick = timedelta(hours=24), timedelta(microseconds=1)
     served = at("10:10")
     times = {"comment": served, "share": served + day - tick, "report": served - tick, "hide": served + day}
@@ -66,7 +66,7 @@ def test_a_reaction_hours_later_is_credited_to_the_hour_of_the_impression(spark:
 
 
 def test_a_straddling_impression_is_of_the_hour_in_its_id(spark: SparkSession) -> None:
-    """Served at 9:59:59.500 by the clock; a like before the hour in the id began is still inside the window."""
+    """Served at 9:59:59.500 by the clock; a like before the hour in the id began is inside the window."""
     straddling = minted(at("10:00"))
     like = {"impression_id": straddling, "event_ts": at("09:59:59.800")}
 
@@ -86,7 +86,7 @@ def test_a_reaction_to_an_impression_that_never_landed_makes_no_row(spark: Spark
 
 
 def test_of_repeats_from_two_impressions_the_earliest_takes_the_credit(spark: SparkSession) -> None:
-    """A viewer likes a post from two models' feeds in one hour; one like, for the model it came through first."""
+    """A viewer likes a post from two models' feeds in an hour: one like, for the model it came through first."""
     impressions = [
         {"impression_id": FIRST, "ranker_model_id": 7},
         {"impression_id": SECOND, "ranker_model_id": 8},

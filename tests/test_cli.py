@@ -43,7 +43,7 @@ def test_help_teaches_the_commands() -> None:
     [
         (("run", "--from", "2026-06-01T12", "--to", "2026-06-01T10"), ("--from", "before")),
         (("run", "--from", "yesterday", "--to", "2026-06-01T10"), ("2026-06-01T10", "yesterday")),
-        (("run", "--from", "2026-06-01T08", "--to", "2026-06-01T10", "--table", "fct_likes"), ("fct_likes", "fct_shares")),
+        (("run", "--from", "2026-06-01T08", "--to", "2026-06-01T10", "--table", "likes"), ("likes", "fct_shares")),
         (("--conf", "moon", "tables"), ("moon", "local")),
         (("describe", "nothing"), ("nothing", "mart_post_engagement_daily")),
         (("sql", "SELECT 1", "--format", "xml"), ("xml", "csv")),

@@ -47,7 +47,9 @@ class Content:
 
 def by_hour(rows: DataFrame, table: Table) -> dict[datetime, Content]:
     """Content of each hour (day) of some rows of a table."""
-    hashed = F.xxhash64(*[c for c in table.column_names if c not in table.checksum_skips])
+    counted = [c for c in table.columns if c.name not in table.checksum_skips]
+    absent = [F.col(c.name).isNull() for c in counted if c.nullable]  # the hash itself passes over NULLs
+    hashed = F.xxhash64(*[F.col(c.name) for c in counted], *absent)
     summed = rows.select(F.col(table.hour).alias("hour"), hashed.alias("hash")).groupBy("hour")
     found = summed.agg(
         F.count("*").alias("n"),

@@ -54,8 +54,8 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        """No critical rule failed."""
-        return not any(f.severity == "critical" for f in self.failures)
+        """No critical rule failed, and every rule, whatever its severity, could be evaluated."""
+        return not any(f.severity == "critical" or f.error for f in self.failures)
 
     def as_json(self) -> str:
         """The failures as the ledger keeps them: without samples, which may hold personal data."""

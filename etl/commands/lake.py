@@ -1,0 +1,74 @@
+"""Look at the lake: its tables, their contracts, the ledger, or anything in SQL."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from etl import catalog, terminal
+from etl.commands.place import Json, Place
+from etl.errors import ConfigError, first_line
+
+
+def tables(context: typer.Context, as_json: Json = False) -> None:
+    """All tables, in the order data flows."""
+    from etl.engine import views
+
+    here: Place = context.obj
+    spark = here.spark()
+    rows = [
+        {
+            "name": t.name,
+            "layer": t.layer.name.lower(),
+            "uri": views.uri(here.settings, t),
+            "key": list(t.key),
+            "partition": list(t.partition),
+            "owner": t.owner,
+            "rows": views.table_rows(spark, here.settings, t),
+        }
+        for t in catalog.tables()
+    ]
+    terminal.print_rows(rows, as_json, title="Tables", hide=("uri",))
+
+
+def describe(table: str, as_json: Json = False) -> None:
+    """What a row of a table is: its columns, rules, owner, inputs."""
+    from etl.engine import suites
+
+    entry = catalog.entry(table)
+    terminal.print_contract(entry, suites.suite(entry.table), as_json)
+
+
+def sql(
+    context: typer.Context,
+    query: str,
+    format: Annotated[str, typer.Option(help="table, csv or json")] = "table",
+) -> None:
+    """Ask the lake; every table is a view by its name, and so is the ledger."""
+    from pyspark.errors import PySparkException
+
+    from etl.engine import views
+
+    if format not in terminal.FORMATS:
+        raise ConfigError(f"--format must be one of {', '.join(terminal.FORMATS)}, not {format!r}.")
+    here: Place = context.obj
+    try:
+        frame = views.query(here.spark(), here.settings, query)
+        terminal.print_frame(frame.columns, [row.asDict() for row in frame.collect()], format)
+    except PySparkException as error:
+        raise ConfigError(f"The query is not valid: {first_line(error)}") from error
+
+
+def ledger(context: typer.Context, as_json: Json = False) -> None:
+    """What every run did to every table, oldest first."""
+    from dataclasses import asdict
+
+    from etl.engine.runner import open_work
+
+    here: Place = context.obj
+    rows = [asdict(entry) for entry in open_work(here.spark(), here.settings).ledger.entries]
+    if as_json:
+        terminal.print_rows(rows, True, title="Ledger")
+    else:
+        terminal.print_ledger(rows)

@@ -1,0 +1,41 @@
+"""Bring the lake up to date, or see it done with made-up data."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from etl import catalog, terminal
+from etl.commands.place import Json, Place, errors, parse_range
+
+
+def run(
+    context: typer.Context,
+    start: Annotated[str, typer.Option("--from", help="First landed hour, UTC: 2026-06-01T10")],
+    end: Annotated[str, typer.Option("--to", help="End of the range, not in it: 2026-06-01T13")],
+    table: Annotated[list[str] | None, typer.Option(help="Only this table (may be repeated).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Bring the tables up to date with the files landed in a range of hours. Safe to run again, always."""
+    from etl.engine import runner
+
+    here: Place = context.obj
+    span = parse_range(start, end)
+    catalog.select(table)
+    with terminal.progress(errors) as show:
+        summary = runner.run(here.spark(), here.settings, *span, tables=table, progress=show)
+    terminal.print_summary(summary, as_json)
+    if summary.errors:
+        raise next(iter(summary.errors.values()))
+
+
+def demo(
+    context: typer.Context,
+    impressions_per_hour: Annotated[int, typer.Option(min=1, help="Size of the made-up feed.")] = 5000,
+) -> None:
+    """Three made-up hours and a real public log, from landing to marts, with a summary of each."""
+    from etl import showcase
+
+    here: Place = context.obj
+    showcase.run(here.spark(), here.settings, impressions_per_hour, errors)

@@ -1,0 +1,43 @@
+"""Programs that make landing files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from etl.commands.place import errors, parse_range
+
+imports = typer.Typer(no_args_is_help=True, help="Make landing files from public logs.")
+
+
+def simulate(
+    context: typer.Context,
+    start: Annotated[str, typer.Option("--from", help="First hour, UTC: 2026-06-01T10")],
+    end: Annotated[str, typer.Option("--to", help="End of the range, not in it: 2026-06-01T13")],
+    impressions_per_hour: Annotated[int, typer.Option(min=1, help="Impressions served per hour.")] = 20000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
+) -> None:
+    """Write a made-up feed to the landing zone, and beside it (_truth) what the marts must say."""
+    from etl.engine.files import local_folder
+    from etl.sources.simulate import simulate as write
+
+    span = parse_range(start, end)
+    out = local_folder(context.obj.settings.landing)
+    with errors.status(f"simulating {impressions_per_hour} impressions an hour into {out}"):
+        write(out, *span, impressions_per_hour, seed)
+    errors.print(f"Landed in {out}. Next: feed-etl run --from {start} --to {end}", soft_wrap=True)
+
+
+@imports.command("open-bandit")
+def open_bandit(
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(help="The obp source distribution, or its folder.")],
+) -> None:
+    """The Open Bandit log: 60,000 real impressions by two policies, clicks as likes."""
+    from etl.engine.files import local_folder
+    from etl.sources.open_bandit import import_open_bandit
+
+    summary = import_open_bandit(source, local_folder(context.obj.settings.landing))
+    errors.print(str(summary))

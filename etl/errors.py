@@ -44,3 +44,8 @@ class LakeError(FeedEtlError):
     """The lake cannot be read or written (exit code 7)."""
 
     exit_code = 7
+
+
+def first_line(error: object, length: int = 200) -> str:
+    """The first line of what an error says, cut to a length a terminal and a ledger can hold."""
+    return (str(error).strip().splitlines() or ["?"])[0][:length]

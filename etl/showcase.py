@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -12,7 +12,7 @@ from rich.console import Console
 from etl import terminal
 from etl.conf import Settings
 from etl.engine import runner, views
-from etl.engine.files import absolute
+from etl.engine.files import local_folder
 from etl.sources.open_bandit import import_open_bandit
 from etl.sources.simulate import simulate
 
@@ -33,25 +33,21 @@ BY_MODEL = """
 def run(spark: SparkSession, settings: Settings, impressions_per_hour: int, console: Console) -> None:
     """Simulate, run, show; then the same for the Open Bandit log in a lake beside."""
     console.rule("A made-up feed, three hours")
-    made_up = settings.model_copy(
-        update={"landing": f"{settings.landing}/simulated", "lake": f"{settings.lake}/simulated"}
-    )
-    simulate(_folder(made_up), START, END, impressions_per_hour, 7)
+    made_up = _beside(settings, "simulated")
+    simulate(local_folder(made_up.landing), START, END, impressions_per_hour, 7)
     _run(spark, made_up, START, END, TOP_POSTS, console)
     console.rule("Open Bandit: 60,000 real impressions, two policies")
     if not any(PUBLIC_LOG.glob("*.tar.gz")):
         console.print("Not fetched: set-up could not reach the package index. `make setup` tries again.")
         return
-    real = settings.model_copy(
-        update={"landing": f"{settings.landing}/open_bandit", "lake": f"{settings.lake}/open_bandit"}
-    )
-    summary = import_open_bandit(PUBLIC_LOG, _folder(real))
-    _run(spark, real, summary.first_hour, summary.last_hour + timedelta(hours=1), BY_MODEL, console)
+    real = _beside(settings, "open_bandit")
+    summary = import_open_bandit(PUBLIC_LOG, local_folder(real.landing))
+    _run(spark, real, summary.first_hour, summary.end_hour, BY_MODEL, console)
     console.print(f"Look around: .venv/bin/feed-etl --lake {made_up.lake} tables")
 
 
-def _folder(settings: Settings) -> Path:
-    return Path(absolute(settings.landing).removeprefix("file:").replace("///", "/"))
+def _beside(settings: Settings, name: str) -> Settings:
+    return settings.model_copy(update={"landing": f"{settings.landing}/{name}", "lake": f"{settings.lake}/{name}"})
 
 
 def _run(

@@ -68,24 +68,22 @@ def test_what_needs_no_spark_needs_no_java(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
+def run_an_hour(folder: Path, landing: str) -> subprocess.CompletedProcess[str]:
+    """One hour, with lake and landing zone below a folder."""
+    place = ["--lake", str(folder / "lake"), "--landing", str(folder / landing)]
+    return feed_etl(*place, "run", "--from", "2026-06-01T08", "--to", "2026-06-01T09")
+
+
 def test_no_landing_zone_says_so(tmp_path: Path) -> None:
     """Exit code 3 and where it looked."""
-    done = feed_etl(
-        "--lake", str(tmp_path / "lake"), "--landing", str(tmp_path / "nowhere"),
-        "run", "--from", "2026-06-01T08", "--to", "2026-06-01T09",
-    )  # fmt: skip
-    refused(done, 3, "nowhere")
+    refused(run_an_hour(tmp_path, "nowhere"), 3, "nowhere")
 
 
 def test_an_unwritable_lake_says_so(tmp_path: Path) -> None:
     """Exit code 7: the lake's place is taken by a file."""
     (tmp_path / "landing").mkdir()
     (tmp_path / "lake").write_text("a file")
-    done = feed_etl(
-        "--lake", str(tmp_path / "lake"), "--landing", str(tmp_path / "landing"),
-        "run", "--from", "2026-06-01T08", "--to", "2026-06-01T09",
-    )  # fmt: skip
-    refused(done, 7, "lake")
+    refused(run_an_hour(tmp_path, "landing"), 7, "lake")
 
 
 def test_tables_and_ledger_are_one_json_document(simulated: Simulated) -> None:

@@ -16,7 +16,7 @@ from etl.engine.checksums import Content
 from etl.engine.delta import Transaction
 from etl.engine.layout import spread
 from etl.engine.ledger import Entry
-from etl.engine.work import Work, as_partition, in_hours, metadata, pass_gate, publish, record
+from etl.engine.work import Work, in_hours, keep_changed, metadata, pass_gate, publish, record
 
 
 def run(work: Work, table: Table) -> Entry | None:
@@ -112,15 +112,7 @@ def _replace_hours(work: Work, table: Table, entry: Entry) -> None:
     txn = Transaction(work.spark, work.uri(table))
     staged = txn.stage(spread(ddl.conform(rows, table), table, len(entry.handled), work.settings))
     pass_gate(work, table, staged, entry)
-    found = checksums.by_hour(staged, table)
-    before = {h: Content.of(s) for h, s in work.ledger.state(table.name).items()}
-    changed = {
-        hour: found.get(hour, Content())
-        for hour in entry.handled
-        if found.get(hour, Content()) != before.get(hour, Content())
-    }
-    txn.keep({as_partition(h, table) for h in changed}, table.hour)
-    txn.remove(in_hours(table, changed))
+    changed = keep_changed(work, table, txn, staged, entry.handled)
     entry.rows_written = sum(c.rows for c in changed.values())
     publish(work, table, txn, entry, changed)
 

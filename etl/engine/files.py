@@ -8,6 +8,8 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from etl.errors import ConfigError
+
 
 @dataclass(frozen=True)
 class LandedFile:
@@ -25,6 +27,14 @@ class LandedFile:
 def absolute(uri: str) -> str:
     """A URI with a scheme; a bare path is a local one."""
     return uri.rstrip("/") if ":/" in uri else Path(uri).resolve().as_uri()
+
+
+def local_folder(uri: str) -> Path:
+    """The folder of a local URI. Raises ConfigError when it is elsewhere."""
+    whole = absolute(uri)
+    if not whole.startswith("file:"):
+        raise ConfigError(f"This writes local files only; {whole} is not local. Write to a folder and copy it there.")
+    return Path(whole.removeprefix("file:").replace("///", "/"))
 
 
 def jvm(spark: SparkSession) -> Any:

@@ -21,6 +21,7 @@ from great_expectations.expectations.registry import get_expectation_impl
 from pyspark.sql import DataFrame
 
 from etl.engine.suites import Rule
+from etl.errors import first_line
 
 for _noisy in ("great_expectations", "py4j"):
     logging.getLogger(_noisy).setLevel(logging.ERROR)
@@ -71,7 +72,9 @@ def judge(batch: DataFrame, rules: list[Rule]) -> Verdict:
         failed = [rule for rule, result in zip(rules, results, strict=True) if not result.success]
         failures = [_failure(rule, result) for rule, result in zip(failed, _sampled(batch, failed), strict=True)]
     except Exception as error:  # whatever happens inside a gate, it did not pass
-        failures = [Failure("suite", "critical", "A gate that breaks is closed.", None, None, [], _line(error))]
+        failures = [
+            Failure("suite", "critical", "A gate that breaks is closed.", None, None, [], first_line(error, 300))
+        ]
     return Verdict(len(rules), failures)
 
 
@@ -119,8 +122,4 @@ def _few(samples: Any) -> list[Any]:
 def _raised(info: Any) -> str:
     """The message of an exception Great Expectations caught, in either of the two shapes it uses."""
     found = [info] if info and "raised_exception" in info else list((info or {}).values())
-    return "; ".join(_line(i.get("exception_message")) for i in found if i.get("raised_exception"))
-
-
-def _line(error: Any) -> str:
-    return (str(error).strip().splitlines() or ["?"])[0][:300]
+    return "; ".join(first_line(i.get("exception_message"), 300) for i in found if i.get("raised_exception"))

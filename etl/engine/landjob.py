@@ -19,8 +19,8 @@ from etl.engine.gate import Failure
 from etl.engine.landing import Landed
 from etl.engine.layout import spread
 from etl.engine.ledger import Entry
-from etl.engine.work import Work, as_literal, as_partition, in_hours, log, pass_gate, publish, record
-from etl.errors import LandingError
+from etl.engine.work import Work, in_hours, keep_changed, log, pass_gate, publish, record
+from etl.errors import LandingError, first_line
 
 BadFile = tuple[datetime, LandedFile]
 
@@ -50,13 +50,9 @@ def run(work: Work, table: Table) -> Entry | None:
         bad = landing.unreadable(work.spark, parts)
         if not bad:
             raise
-        log.warning("%s: %d unreadable file(s): %s", table.name, len(bad), _line(error))
+        log.warning("%s: %d unreadable file(s): %s", table.name, len(bad), first_line(error))
         _load(work, table, _without(parts, bad), bad, entry)
     return record(work, entry)
-
-
-def _line(error: Exception) -> str:
-    return str(error).splitlines()[0][:200]
 
 
 def _without(parts: list[Landed], bad: list[BadFile]) -> list[Landed]:
@@ -110,16 +106,11 @@ def _combine(
     module = catalog.entry(table.name)
     batch = module.transform(accepted).persist()
     hours = [checksums.as_hour(r[0]) for r in batch.select(table.hour).distinct().collect()]
-    there = in_hours(table, hours)
-    folded = module.module.combine(txn.read(there), batch) if work.ledger.state(table.name) else batch
+    existing = txn.read(in_hours(table, hours))
+    folded = batch if existing.isEmpty() else module.module.combine(existing, batch)
     staged = txn.stage(spread(ddl.conform(folded, table), table, len(hours), work.settings))
     batch.unpersist()
-    before = work.ledger.state(table.name)
-    found = checksums.by_hour(staged, table)
-    changed = {h: c for h, c in found.items() if h not in before or Content.of(before[h]) != c}
-    txn.keep({as_partition(h, table) for h in changed}, table.hour)
-    txn.remove(in_hours(table, changed))
-    return staged, changed
+    return staged, keep_changed(work, table, txn, staged, hours)
 
 
 def _accepted(
@@ -142,8 +133,7 @@ def _quarantine(
     """
     table = catalog.entry("quarantine").table
     txn = Transaction(work.spark, work.uri(table))
-    hours = ", ".join(as_literal(hour, table) for hour in entry.handled)
-    txn.remove(f"event = '{event.name}' AND {table.hour} IN ({hours})")
+    txn.remove(f"event = '{event.name}' AND {in_hours(table, entry.handled)}")
     if read is None and not bad and txn.is_empty:
         return {}
     mine = work.begin(table)

@@ -32,13 +32,7 @@ MICROS = {
 
 def parse_text(lines: DataFrame, event: Event) -> DataFrame:
     """Lines (raw, source_file, landed_hour) -> the same plus one typed column per field and `_corrupt`."""
-    types = ", ".join(f"`{f.name}` {_parsed_type(f)}" for f in event.fields) + ", `_corrupt` STRING"
-    options = {
-        "mode": "PERMISSIVE",
-        "columnNameOfCorruptRecord": "_corrupt",
-        "allowNonNumericNumbers": "false",
-    }
-    parsed = lines.withColumn("_p", F.from_json("raw", types, options))
+    parsed = lines.withColumn("_p", _parsed({f.name: _parsed_type(f) for f in event.fields}))
     fields = [_typed(F.col("_p")[f.name], f).alias(f.name) for f in event.fields]
     corrupt = F.col("_p").isNull() | F.col("_p._corrupt").isNotNull() | ~_one_object()
     lost = [_given(F.col("_p")[f.name], f) & _typed(F.col("_p")[f.name], f).isNull() for f in event.fields]
@@ -57,6 +51,13 @@ def parse_columns(rows: DataFrame, event: Event) -> DataFrame:
         lost.append(found.isNotNull() & value.isNull())
     raw = F.to_json(F.struct(*[F.col(f"`{n}`") for n in names]), MICROS).alias("raw")
     return rows.select(raw, "source_file", "landed_hour", *fields, _any(lost).alias("_corrupt"))
+
+
+def _parsed(types: dict[str, str]) -> Column:
+    """raw as a struct of these fields and `_corrupt`, which is set when any of them is not of its type."""
+    schema = ", ".join(f"`{name}` {type_}" for name, type_ in types.items()) + ", `_corrupt` STRING"
+    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "_corrupt", "allowNonNumericNumbers": "false"}
+    return F.from_json("raw", schema, options)
 
 
 def _one_object() -> Column:
@@ -163,10 +164,8 @@ def is_bad(event: Event, settings: Settings) -> Column:
 
 def reasons(event: Event, settings: Settings) -> Column:
     """All reasons, from the typed fields and the raw text: an array of codes without repeats."""
-    as_text = ", ".join(f"`{f.name}` STRING" for f in event.fields) + ", `_bad` STRING"
-    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "_bad", "allowNonNumericNumbers": "false"}
-    text = F.from_json("raw", as_text, options)
-    whole = _one_object() & text.isNotNull() & text["_bad"].isNull()
+    text = _parsed({f.name: "STRING" for f in event.fields})
+    whole = _one_object() & text.isNotNull() & text["_corrupt"].isNull()
     codes = [F.when(~whole, F.lit("unparseable"))]
     for field in event.fields:
         present = text[field.name].isNotNull()

@@ -16,7 +16,7 @@ from etl.contract import Table
 from etl.engine import ddl, derivejob, files, landjob
 from etl.engine.ledger import Entry, Ledger
 from etl.engine.work import Work, recover
-from etl.errors import ConflictError, FeedEtlError, LakeError, LandingError
+from etl.errors import ConflictError, FeedEtlError, LakeError, LandingError, first_line
 
 CONFLICT_ATTEMPTS = 6  # re-read, recomputed and tried again; Delta itself does not retry logical conflicts
 
@@ -43,7 +43,7 @@ def open_work(spark: SparkSession, settings: Settings, span: tuple[datetime, dat
     try:
         return Work(spark, settings, Ledger(spark, lake), new_run_id(), span)
     except Exception as error:
-        raise LakeError(f"The lake {lake} cannot be read or written: {str(error).splitlines()[0][:200]}") from error
+        raise LakeError(f"The lake {lake} cannot be read or written: {first_line(error)}") from error
 
 
 def run(
@@ -68,7 +68,6 @@ def run(
             _step(work, entry.table, summary, progress)
     finally:
         work.ledger.flush()
-
     summary.entries = [e for e in work.ledger.entries if e.run_id == work.run_id]
     return summary
 

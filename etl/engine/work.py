@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from etl.conf import Settings
 from etl.contract import Table
-from etl.engine import delta, gate, suites, views
+from etl.engine import checksums, delta, gate, suites, views
 from etl.engine.checksums import Content
 from etl.engine.files import absolute
 from etl.engine.ledger import Entry, Ledger
@@ -115,6 +115,19 @@ def recover(work: Work, table: Table) -> None:
 
 def _instant(value: dict[str, str]) -> object:
     return datetime.fromisoformat(value["t"]) if set(value) == {"t"} else value
+
+
+def keep_changed(
+    work: Work, table: Table, txn: delta.Transaction, staged: DataFrame, hours: list[datetime]
+) -> dict[datetime, Content]:
+    """Of hours staged whole keep those that come out different from what is published; returns their content."""
+    found = checksums.by_hour(staged, table)
+    before = {h: Content.of(s) for h, s in work.ledger.state(table.name).items()}
+    now = {hour: found.get(hour, Content()) for hour in hours}
+    changed = {hour: content for hour, content in now.items() if content != before.get(hour, Content())}
+    txn.keep({as_partition(hour, table) for hour in changed}, table.hour)
+    txn.remove(in_hours(table, changed))
+    return changed
 
 
 def publish(work: Work, table: Table, txn: delta.Transaction, entry: Entry, contents: dict[datetime, Content]) -> None:

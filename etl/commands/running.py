@@ -15,6 +15,7 @@ def run(
     start: Annotated[str, typer.Option("--from", help="First landed hour, UTC: 2026-06-01T10")],
     end: Annotated[str, typer.Option("--to", help="End of the range, not in it: 2026-06-01T13")],
     table: Annotated[list[str] | None, typer.Option(help="Only this table (may be repeated).")] = None,
+    hour_by_hour: Annotated[bool, typer.Option(help="Judge each hour alone: a bad one holds back no other.")] = False,
     as_json: Json = False,
 ) -> None:
     """Bring the tables up to date with the files landed in a range of hours. Safe to run again, always."""
@@ -24,7 +25,8 @@ def run(
     span = parse_range(start, end)
     catalog.select(table)
     with terminal.progress(errors) as show:
-        summary = runner.run(here.spark(), here.settings, *span, tables=table, progress=show)
+        each = runner.run_hours if hour_by_hour else runner.run
+        summary = each(here.spark(), here.settings, *span, tables=table, progress=show)
     terminal.print_summary(summary, as_json)
     if summary.errors:
         raise next(iter(summary.errors.values()))

@@ -13,7 +13,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from etl import catalog
 from etl.conf import Settings
 from etl.contract import Table
-from etl.engine import ddl, derivejob, files, landjob
+from etl.engine import ddl, derivejob, files, landjob, planner
 from etl.engine.ledger import Entry, Ledger
 from etl.engine.work import Work, recover
 from etl.errors import ConflictError, FeedEtlError, LakeError, LandingError, first_line
@@ -30,6 +30,14 @@ class Summary:
     errors: dict[str, FeedEtlError] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     unchanged: list[str] = field(default_factory=list)
+
+    def add(self, hour: Summary) -> None:
+        """Count what a run did to one hour in; of several errors of a table the first one stays."""
+        self.entries += hour.entries
+        self.errors = hour.errors | self.errors
+        self.skipped = hour.skipped | self.skipped
+        changed = {entry.table_name for entry in self.entries}
+        self.unchanged = [name for name in dict.fromkeys(self.unchanged + hour.unchanged) if name not in changed]
 
 
 def new_run_id() -> str:
@@ -70,6 +78,21 @@ def run(
         work.ledger.flush()
     summary.entries = [e for e in work.ledger.entries if e.run_id == work.run_id]
     return summary
+
+
+def run_hours(
+    spark: SparkSession,
+    settings: Settings,
+    start: datetime,
+    end: datetime,
+    tables: list[str] | None = None,
+    progress: Callable[[str, Table], None] = lambda _state, _table: None,
+) -> Summary:
+    """As `run`, but each hour is judged by itself, so that a bad one holds back no other."""
+    whole = Summary(new_run_id())
+    for hour in planner.hours_between(start, end):
+        whole.add(run(spark, settings, hour, hour + planner.HOUR, tables, progress))
+    return whole
 
 
 def _needed(chosen: list[catalog.Entry]) -> list[Table]:

@@ -1,0 +1,45 @@
+"""Who is told when something is wrong. Nothing here changes a verdict: what fails here is a line in a log."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+from etl.airflow import commands
+from etl.errors import GateFailed
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+log = logging.getLogger("feed_etl")
+SECONDS = 600
+
+
+def gate_failed(context: Context) -> None:
+    """Mail the owner of the table at once. Other failures are the scheduler's to show."""
+    task, start = context["task"], context.get("data_interval_start")
+    if getattr(task, "exit_code", None) != GateFailed.exit_code or not start:
+        return
+    end = context["data_interval_end"]
+    _feed_etl(commands.alert(start.strftime(commands.HOUR), end.strftime(commands.HOUR), task.task_id))
+
+
+def hour_is_late(context: dict[str, Any]) -> None:
+    """An hour was not published in time. A backfilled hour is old by nature, so it is not late."""
+    run = context["dag_run"]
+    if run["run_type"] == "backfill":
+        return
+    log.error("%s: the hour of run %s was not published in time", run["dag_id"], run["dag_run_id"])
+
+
+def _feed_etl(words: list[str]) -> None:
+    program = os.environ.get("FEED_ETL_PROGRAM", "feed-etl")
+    try:
+        done = subprocess.run([program, *words], capture_output=True, text=True, timeout=SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        log.error("%s did not run: %s", " ".join(words), error)
+        return
+    if done.returncode:
+        log.error("%s ended with %d: %s", " ".join(words), done.returncode, done.stderr.strip()[-500:])

@@ -1,0 +1,68 @@
+"""Every command line of `feed-etl` that a DAG runs, in one place, and nothing else: lists of words.
+
+Words may hold Airflow's templates; `data_interval_start` is the hour of an hourly run, however it came about.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from etl.errors import ConfigError
+
+HOUR = "%Y-%m-%dT%H"
+THIS_HOUR = "{{ data_interval_start.strftime('%Y-%m-%dT%H') }}"
+NEXT_HOUR = "{{ data_interval_end.strftime('%Y-%m-%dT%H') }}"
+LATE_HOURS = 24
+OLDEST_LATE_HOUR = f"{{{{ (data_interval_start - macros.timedelta(hours={LATE_HOURS})).strftime('%Y-%m-%dT%H') }}}}"
+
+QUALITY_REPORT = ["report", "quality", "--send"]
+DASHBOARD = ["report", "dashboard"]
+
+
+def hour(table: str) -> list[str]:
+    """One table, one landed hour."""
+    return ["run", "--from", THIS_HOUR, "--to", NEXT_HOUR, "--table", table]
+
+
+def late() -> list[str]:
+    """Every table, the hours before the one that is running, each judged by itself."""
+    return ["run", "--from", OLDEST_LATE_HOUR, "--to", THIS_HOUR, "--hour-by-hour"]
+
+
+def alert(start: str, end: str, table: str) -> list[str]:
+    """Mail the owner of a table whose gate has just failed."""
+    return ["report", "alert", "--from", start, "--to", end, "--table", table]
+
+
+def backfill_plan(params: dict[str, Any]) -> list[str]:
+    """What a backfill would do; writes nothing, refuses bad parameters."""
+    return ["backfill", "plan", *_range(params), *_tables(params)]
+
+
+def backfill_run(params: dict[str, Any]) -> list[str]:
+    """A backfill, declared with reason and owner; run again, it resumes."""
+    declared = ["--reason", params["reason"], "--owner", params["owner"]]
+    agreed = ["--yes"] if params["agreed"] else []
+    accepted = ["--accept-changes"] if params["accept_changes"] else []
+    return ["backfill", "run", *_range(params), *_tables(params), *declared, *agreed, *accepted]
+
+
+def _range(params: dict[str, Any]) -> list[str]:
+    return ["--from", _hour(params["from"], "from"), "--to", _hour(params["to"], "to"), "--only", params["only"]]
+
+
+def _tables(params: dict[str, Any]) -> list[str]:
+    return [word for name in params["tables"] or [] for word in ("--table", name)]
+
+
+def _hour(instant: str, name: str) -> str:
+    """An instant as the form sends it -> an hour in UTC. Raises ConfigError when it is not a whole hour."""
+    try:
+        moment = datetime.fromisoformat(instant)
+    except ValueError as error:
+        raise ConfigError(f"{name} must be an instant like 2026-06-01T10:00:00Z, not {instant!r}.") from error
+    moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    if moment != moment.replace(minute=0, second=0, microsecond=0):
+        raise ConfigError(f"{name} must be a whole hour, UTC, not {instant!r}.")
+    return moment.strftime(HOUR)

@@ -3,10 +3,10 @@
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help setup run test lint format lock clean
+.PHONY: help setup run test test-dags dags airflow airflow-demo lint format lock clean
 
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Make .venv, find Java, fetch Delta's JARs and the public log (under 1 s when done before)
 	@bin/setup
@@ -16,6 +16,23 @@ run: setup ## Simulate a part of a day, import the public log, and run both into
 
 test: setup ## Run the tests (ARGS=... for pytest, e.g. ARGS='-k jars -x')
 	@$(BIN)/pytest -q $(ARGS)
+
+test-dags: setup ## Run the tests of the DAGs, in an environment of Airflow's own
+	@bin/setup-airflow
+	@.venv-airflow/bin/pytest -q --confcutdir tests/dags tests/dags $(ARGS)
+
+dags: setup ## Write again what Airflow knows of the tables, and the DAGs as text for a review
+	@bin/setup-airflow
+	@$(BIN)/python -m etl.airflow.tables
+	@.venv-airflow/bin/python tests/dags/edges.py
+
+airflow: setup ## Start a complete local Airflow with these DAGs (its state is in ./airflow-home)
+	@bin/setup-airflow
+	@bin/airflow-up
+
+airflow-demo: setup ## An hour, a failing gate and a backfill through a real scheduler; ends with 0 or 1
+	@bin/setup-airflow
+	@.venv-airflow/bin/python -m etl.airflow.demo
 
 lint: setup ## Check style, format and types
 	@$(BIN)/ruff check
@@ -31,6 +48,6 @@ lock: setup ## Resolve constraints.txt again (ARGS=--upgrade to move to the newe
 		--no-emit-index-url --no-annotate --custom-compile-command 'make lock' -q $(ARGS) -o constraints.txt
 
 clean: ## Remove .venv, caches and build output; landing zone and lake stay
-	@rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	@rm -rf .venv .venv-airflow build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	@rm -rf spark-warehouse metastore_db derby.log
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -14,6 +14,8 @@ from etl.conf import Settings
 from etl.engine import runner, session
 from etl.sources.simulate import simulate
 
+collect_ignore = ["dags"]  # these need Airflow's environment: `make test-dags`
+
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:

@@ -1,0 +1,93 @@
+"""A real Airflow, driven through its public REST API by the demo."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+SECONDS = 3600
+"""How long anything may take; a run of all tables is some fifteen Spark applications."""
+UP_SECONDS = 300
+
+
+class Unexpected(Exception):
+    """What Airflow did is not what it should do."""
+
+
+class Airflow:
+    """One running Airflow: its port, its home (for the password) and its process."""
+
+    def __init__(self, port: int, home: Path, process: subprocess.Popen[bytes]) -> None:
+        self.url, self.home, self.process, self.token = f"http://127.0.0.1:{port}", home, process, ""
+
+    def wait_until_up(self) -> None:
+        """Until the DAGs are there to be asked for."""
+        deadline = time.monotonic() + UP_SECONDS
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise Unexpected(f"Airflow ended with {self.process.returncode}")
+            try:
+                self._log_in()
+                self._call("GET", "dags/feed_hourly")
+                return
+            except (OSError, ValueError):  # not listening, no password yet, not parsed yet
+                time.sleep(2)
+        raise Unexpected("Airflow did not come up")
+
+    def _log_in(self) -> None:
+        passwords = self.home / "simple_auth_manager_passwords.json.generated"
+        known = {"username": "admin", "password": json.loads(passwords.read_text())["admin"]}
+        self.token = self._send("POST", f"{self.url}/auth/token", known)["access_token"]
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        return self._send(method, f"{self.url}/api/v2/{path}", body)
+
+    def _send(self, method: str, url: str, body: dict[str, Any] | None) -> Any:
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(url, data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def unpause(self, dag: str) -> None:
+        """Let the scheduler run a DAG."""
+        self._call("PATCH", f"dags/{dag}", {"is_paused": False})
+
+    def run_of(self, dag: str, hour: datetime, kind: str = "scheduled") -> str:
+        """The id of the run of an hour, once there is one."""
+        for _ in self._polls():
+            for run in self._call("GET", f"dags/{dag}/dagRuns?limit=100")["dag_runs"]:
+                if run["run_type"] == kind and datetime.fromisoformat(run["data_interval_start"]) == hour:
+                    return str(run["dag_run_id"])
+        raise Unexpected(f"no {kind} run of {dag} for {hour}")
+
+    def finished(self, dag: str, run: str) -> str:
+        """The state a run ends in."""
+        for _ in self._polls():
+            state = str(self._call("GET", f"dags/{dag}/dagRuns/{quote(run)}")["state"])
+            if state in ("success", "failed"):
+                return state
+        raise Unexpected(f"run {run} of {dag} does not end")
+
+    def tasks(self, dag: str, run: str) -> dict[str, dict[str, Any]]:
+        """Every task of a run by name."""
+        found = self._call("GET", f"dags/{dag}/dagRuns/{quote(run)}/taskInstances?limit=100")
+        return {task["task_id"]: task for task in found["task_instances"]}
+
+    def clear(self, dag: str, run: str) -> None:
+        """Run what failed in a run again, and what did not run because of it."""
+        what = {"dag_run_id": run, "only_failed": True, "dry_run": False, "reset_dag_runs": True}
+        self._call("POST", f"dags/{dag}/clearTaskInstances", what)
+
+    def _polls(self) -> Any:
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
+            yield
+            time.sleep(2)

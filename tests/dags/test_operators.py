@@ -1,0 +1,151 @@
+"""What the end of `feed-etl` means to the scheduler, with a spark-submit that only ends as it is told."""
+
+from __future__ import annotations
+
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk import Asset
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+
+from etl.airflow import alerts, commands, pools
+from etl.airflow.operators import BackfillOperator, FeedEtlOperator
+
+HOUR = datetime(2026, 6, 1, 10, tzinfo=UTC)
+PARAMS = {
+    "from": "2026-06-01T10:00:00Z",
+    "to": "2026-06-02T10:00:00+00:00",
+    "tables": ["fct_shares"],
+    "only": "missing",
+    "reason": "a lost file",
+    "owner": "content",
+    "agreed": False,
+    "accept_changes": False,
+    "dry_run": False,
+}
+
+
+def program(path: Path, code: int) -> Path:
+    """A program that writes down its words and ends with a code."""
+    path.write_text(f'#!/bin/sh\necho "$@" >>{path}.words\nexit {code}\n')
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+@pytest.fixture
+def ends_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """spark-submit ends with the given code; returns the file of the words it was called with."""
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    def end(code: int) -> Path:
+        return Path(f"{program(tmp_path / 'spark-submit', code)}.words")
+
+    return end
+
+
+def run(operator: FeedEtlOperator, **context: Any) -> dict[str, Any]:
+    """Execute an operator for an hour; returns the context."""
+    events = {asset: SimpleNamespace(extra={}) for asset in operator.outlets}
+    given = {"data_interval_start": HOUR, "outlet_events": events, "task": operator, **context}
+    operator.execute(given)  # type: ignore[arg-type]
+    return given
+
+
+@pytest.mark.parametrize("code", [2, 4, 5])
+def test_what_another_try_cannot_change_fails_at_once(ends_with: Any, code: int) -> None:
+    """A setting, a failed gate, a broken contract."""
+    ends_with(code)
+    with pytest.raises(AirflowFailException, match=f"exit code {code}"):
+        run(FeedEtlOperator(task_id="t", command=["run"]))
+
+
+@pytest.mark.parametrize("code", [1, 3, 6, 7, 137])
+def test_what_may_pass_by_itself_is_tried_again(ends_with: Any, code: int) -> None:
+    """The landing zone, a conflict, the lake, a killed process."""
+    ends_with(code)
+    with pytest.raises(AirflowException) as raised:
+        run(FeedEtlOperator(task_id="t", command=["run"]))
+    assert not isinstance(raised.value, AirflowFailException)
+
+
+def test_a_published_table_says_for_which_hour(ends_with: Any) -> None:
+    """The asset event carries the landed hour."""
+    ends_with(0)
+    table = Asset("fct_shares")
+    context = run(FeedEtlOperator(task_id="fct_shares", command=["run"], outlets=[table]))
+    assert context["outlet_events"][table].extra == {"landed_hour": HOUR.isoformat()}
+
+
+def test_a_backfill_is_made_from_the_form(ends_with: Any) -> None:
+    """Instants become hours, UTC; lists become repeated options."""
+    words = ends_with(0)
+    run(BackfillOperator(task_id="run", words=commands.backfill_run), params=PARAMS)
+    assert (
+        words.read_text()
+        .strip()
+        .endswith(
+            "backfill run --from 2026-06-01T10 --to 2026-06-02T10 --only missing --table fct_shares "
+            "--reason a lost file --owner content"
+        )
+    )
+
+
+def test_a_dry_run_ends_after_the_plan(ends_with: Any) -> None:
+    """The plan runs, the run is skipped."""
+    words = ends_with(0)
+    dry = {**PARAMS, "dry_run": True}
+    run(BackfillOperator(task_id="plan", words=commands.backfill_plan), params=dry)
+    with pytest.raises(AirflowSkipException):
+        run(BackfillOperator(task_id="run", words=commands.backfill_run, skip_dry=True), params=dry)
+    assert len(words.read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("instant", ["2026-06-01T10:30:00Z", "yesterday"])
+def test_what_is_no_whole_hour_is_refused_before_spark_starts(ends_with: Any, instant: str) -> None:
+    """The message shows what was given."""
+    words = ends_with(0)
+    with pytest.raises(AirflowFailException, match=instant):
+        run(BackfillOperator(task_id="run", words=commands.backfill_run), params={**PARAMS, "from": instant})
+    assert not words.exists()
+
+
+@pytest.mark.parametrize(("code", "told"), [(4, True), (6, False), (0, False)])
+def test_the_owner_is_told_of_a_failed_gate_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, told: bool
+) -> None:
+    """The mail names hour and table."""
+    monkeypatch.setenv("FEED_ETL_PROGRAM", str(program(tmp_path / "feed-etl", 0)))
+    task = SimpleNamespace(task_id="fct_shares", exit_code=code)
+    alerts.gate_failed({"task": task, "data_interval_start": HOUR, "data_interval_end": HOUR.replace(hour=11)})  # type: ignore[typeddict-item]
+    words = tmp_path / "feed-etl.words"
+    assert words.exists() == told
+    if told:
+        assert "--from 2026-06-01T10 --to 2026-06-01T11 --table fct_shares" in words.read_text()
+
+
+def test_mail_that_cannot_be_sent_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A verdict stays what it is."""
+    monkeypatch.setenv("FEED_ETL_PROGRAM", "/nowhere/feed-etl")
+    task = SimpleNamespace(task_id="fct_shares", exit_code=4)
+    alerts.gate_failed({"task": task, "data_interval_start": HOUR, "data_interval_end": HOUR})  # type: ignore[typeddict-item]
+
+
+@pytest.mark.parametrize(("kind", "lines"), [("scheduled", 1), ("backfill", 0)])
+def test_only_a_scheduled_hour_can_be_late(caplog: pytest.LogCaptureFixture, kind: str, lines: int) -> None:
+    """A backfilled hour is old by nature."""
+    alerts.hour_is_late({"dag_run": {"dag_id": "feed_hourly", "dag_run_id": "r", "run_type": kind}})
+    assert len(caplog.records) == lines
+
+
+@pytest.mark.parametrize(
+    ("run_id", "pool"), [("scheduled__2026", pools.HOURLY), ("backfill__2026", pools.BACKFILL), (None, pools.HOURLY)]
+)
+def test_airflows_own_backfills_use_the_smaller_pool(run_id: str | None, pool: str) -> None:
+    """Tasks of one DAG, told apart by the id of their run."""
+    task_instance = SimpleNamespace(run_id=run_id, pool=pools.HOURLY)
+    pools.task_instance_mutation_hook(task_instance, None)  # type: ignore[arg-type]
+    assert task_instance.pool == pool

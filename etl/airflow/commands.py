@@ -14,7 +14,7 @@ HOUR = "%Y-%m-%dT%H"
 THIS_HOUR = "{{ data_interval_start.strftime('%Y-%m-%dT%H') }}"
 NEXT_HOUR = "{{ data_interval_end.strftime('%Y-%m-%dT%H') }}"
 LATE_HOURS = 24
-OLDEST_LATE_HOUR = f"{{{{ (data_interval_start - macros.timedelta(hours={LATE_HOURS})).strftime('%Y-%m-%dT%H') }}}}"
+A_DAY_BEFORE = f"(data_interval_start - macros.timedelta(hours={LATE_HOURS})).strftime('%Y-%m-%dT%H')"
 
 QUALITY_REPORT = ["report", "quality", "--send"]
 DASHBOARD = ["report", "dashboard"]
@@ -25,9 +25,10 @@ def hour(table: str) -> list[str]:
     return ["run", "--from", THIS_HOUR, "--to", NEXT_HOUR, "--table", table]
 
 
-def late() -> list[str]:
-    """Every table, the hours before the one that is running, each judged by itself."""
-    return ["run", "--from", OLDEST_LATE_HOUR, "--to", THIS_HOUR, "--hour-by-hour"]
+def late(first: datetime) -> list[str]:
+    """Every table, the hours before the one that is running but none before the first, each judged by itself."""
+    oldest = f"{{{{ [{A_DAY_BEFORE}, '{first.strftime(HOUR)}'] | max }}}}"
+    return ["run", "--from", oldest, "--to", THIS_HOUR, "--hour-by-hour"]
 
 
 def alert(start: str, end: str, table: str) -> list[str]:

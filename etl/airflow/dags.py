@@ -37,16 +37,13 @@ def _start() -> datetime:
 
 
 def _dag(dag_id: str, doc: str, schedule: CronDataIntervalTimetable | None, **settings: Any) -> DAG:
+    given = {"start_date": _start(), "max_active_runs": 1, "default_args": RETRIES, "tags": ["feed-etl"], **settings}
     return DAG(
         dag_id=dag_id,
         doc_md=doc,
         description=doc.strip().splitlines()[0],
         schedule=schedule,
-        start_date=_start(),
-        max_active_runs=1,
-        default_args=RETRIES,
-        tags=["feed-etl"],
-        **settings,
+        **given,
     )
 
 
@@ -82,9 +79,10 @@ def _table(step: Step) -> FeedEtlOperator:
 
 
 def late(dag_id: str, doc: str, cron: str) -> DAG:
-    """One task for all tables: what landed for hours that were run already."""
-    with _dag(dag_id, doc, CronDataIntervalTimetable(cron, timezone="UTC"), catchup=False) as dag:
-        FeedEtlOperator(task_id="late_files", command=commands.late(), pool=pools.HOURLY)
+    """One task for all tables: what landed for hours that were run already, so there is nothing in the first hour."""
+    schedule, second = CronDataIntervalTimetable(cron, timezone="UTC"), _start() + timedelta(hours=1)
+    with _dag(dag_id, doc, schedule, start_date=second, catchup=False) as dag:
+        FeedEtlOperator(task_id="late_files", command=commands.late(_start()), pool=pools.HOURLY)
     return dag
 
 

@@ -119,6 +119,7 @@ def _backfill(airflow: Airflow, place: dict[str, str], hour: datetime) -> None:
 
 def main() -> int:
     """The whole demo. Returns the exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that Airflow is ended, too
     second = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
     first = second - timedelta(hours=1)
     shutil.rmtree(HOME, ignore_errors=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from airflow.sdk import Asset
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from jinja2 import Template
 
 from etl.airflow import alerts, commands, pools
 from etl.airflow.operators import BackfillOperator, FeedEtlOperator
@@ -111,6 +112,16 @@ def test_what_is_no_whole_hour_is_refused_before_spark_starts(ends_with: Any, in
     with pytest.raises(AirflowFailException, match=instant):
         run(BackfillOperator(task_id="run", words=commands.backfill_run), params={**PARAMS, "from": instant})
     assert not words.exists()
+
+
+@pytest.mark.parametrize(
+    ("start", "oldest"), [("2026-06-01T09:30", "2026-06-01T03"), ("2026-06-09T09:30", "2026-06-08T09")]
+)
+def test_late_files_are_looked_for_a_day_back_but_not_before_the_first_hour(start: str, oldest: str) -> None:
+    """The run at half past ten looks at the hours before nine; hour nine may still be running."""
+    given = {"data_interval_start": datetime.fromisoformat(start), "macros": SimpleNamespace(timedelta=timedelta)}
+    words = [Template(word).render(given) for word in commands.late(datetime(2026, 6, 1, 3, tzinfo=UTC))]
+    assert words == ["run", "--from", oldest, "--to", f"{start[:10]}T09", "--hour-by-hour"]
 
 
 @pytest.mark.parametrize(("code", "told"), [(4, True), (6, False), (0, False)])

@@ -1,4 +1,4 @@
-"""Once a day: each owner's data-quality report by mail, and the dashboard."""
+"""Once a day: each owner's data-quality report of the day by mail, the dashboard, Great Expectations' Data Docs."""
 
 from etl.airflow import dags
 

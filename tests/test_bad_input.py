@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +161,12 @@ def test_absurd_values_are_set_aside_not_wrapped(spark: SparkSession, settings: 
     assert not run(spark, settings).errors
     found = {tuple(r["reasons"]) for r in rows(spark, settings, "quarantine")}
     assert found == {("wrong_type:viewer_id",), ("wrong_type:share_ts",)}
+
+
+def test_hour_by_hour_a_bad_hour_holds_back_no_other(spark: SparkSession, settings: Settings) -> None:
+    """The hour with a broken file fails its gate, the one after it is published."""
+    land(settings, "broken.jsonl.gz", gzip.compress(lines([share(1)]))[:-10])
+    land(settings, "good.jsonl", lines([share(2, share_ts="2026-06-01T11:15:00+00:00")]), hour="2026-06-01T11")
+    summary = runner.run_hours(spark, settings, START, END + timedelta(hours=1), tables=TABLES)
+    assert isinstance(summary.errors["bronze_shares"], GateFailed)
+    assert [row["share_id"] for row in rows(spark, settings, "fct_shares")] == [2]

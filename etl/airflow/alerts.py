@@ -19,11 +19,8 @@ SECONDS = 600
 
 def gate_failed(context: Context) -> None:
     """Mail the owner of the table at once. Other failures are the scheduler's to show."""
-    task, start = context["task"], context.get("data_interval_start")
-    if getattr(task, "exit_code", None) != GateFailed.exit_code or not start:
-        return
-    end = context["data_interval_end"]
-    _feed_etl(commands.alert(start.strftime(commands.HOUR), end.strftime(commands.HOUR), task.task_id))
+    if getattr(context["task"], "exit_code", None) == GateFailed.exit_code:
+        _feed_etl(commands.FAILURES)
 
 
 def hour_is_late(context: dict[str, Any]) -> None:

@@ -16,8 +16,13 @@ NEXT_HOUR = "{{ data_interval_end.strftime('%Y-%m-%dT%H') }}"
 LATE_HOURS = 24
 A_DAY_BEFORE = f"(data_interval_start - macros.timedelta(hours={LATE_HOURS})).strftime('%Y-%m-%dT%H')"
 
-QUALITY_REPORT = ["report", "quality", "--send"]
+DAY = "{{ data_interval_start.strftime('%Y-%m-%d') }}"
+
+QUALITY_REPORT = ["report", "quality", "--day", DAY, "--send"]
 DASHBOARD = ["report", "dashboard"]
+DATA_DOCS = ["report", "data-docs"]
+FAILURES = ["report", "failures", "--send"]
+"""Mails to the owners of tables whose gate failed; what was told once is not told again."""
 
 
 def hour(table: str) -> list[str]:
@@ -31,21 +36,20 @@ def late(first: datetime) -> list[str]:
     return ["run", "--from", oldest, "--to", THIS_HOUR, "--hour-by-hour"]
 
 
-def alert(start: str, end: str, table: str) -> list[str]:
-    """Mail the owner of a table whose gate has just failed."""
-    return ["report", "alert", "--from", start, "--to", end, "--table", table]
-
-
 def backfill_plan(params: dict[str, Any]) -> list[str]:
-    """What a backfill would do; writes nothing, refuses bad parameters."""
+    """What a backfill would do, or how the one to go on with stands; writes nothing, refuses bad parameters."""
+    if params["resume"]:
+        return ["backfill", "diff", params["resume"]]
     return ["backfill", "plan", *_range(params), *_tables(params)]
 
 
 def backfill_run(params: dict[str, Any]) -> list[str]:
-    """A backfill, declared with reason and owner; run again, it resumes."""
+    """A backfill, declared with reason and owner; or what is left of one that was killed or refused."""
+    accepted = ["--accept-changes"] if params["accept_changes"] else []
+    if params["resume"]:
+        return ["backfill", "run", "--resume", params["resume"], *accepted]
     declared = ["--reason", params["reason"], "--owner", params["owner"]]
     agreed = ["--yes"] if params["agreed"] else []
-    accepted = ["--accept-changes"] if params["accept_changes"] else []
     return ["backfill", "run", *_range(params), *_tables(params), *declared, *agreed, *accepted]
 
 

@@ -87,18 +87,21 @@ def late(dag_id: str, doc: str, cron: str) -> DAG:
 
 
 def daily(dag_id: str, doc: str, cron: str) -> DAG:
-    """The reports of the day; neither waits for the other."""
+    """The reports of the day; none waits for another."""
     with _dag(dag_id, doc, CronDataIntervalTimetable(cron, timezone="UTC"), catchup=False) as dag:
         FeedEtlOperator(task_id="quality_report", command=commands.QUALITY_REPORT, pool=pools.HOURLY)
         FeedEtlOperator(task_id="dashboard", command=commands.DASHBOARD, pool=pools.HOURLY)
+        FeedEtlOperator(task_id="data_docs", command=commands.DATA_DOCS, pool=pools.HOURLY)
     return dag
 
 
 def backfill(dag_id: str, doc: str) -> DAG:
-    """A plan that anyone may look at, then the run; both from the form."""
+    """A plan that anyone may look at, then the run; both from the form. A second try would only meet the first one."""
     with _dag(dag_id, doc, None, params=_form(), catchup=False) as dag:
         plan = BackfillOperator(task_id="plan", words=commands.backfill_plan, pool=pools.BACKFILL)
-        run = BackfillOperator(task_id="run", words=commands.backfill_run, skip_dry=True, pool=pools.BACKFILL)
+        run = BackfillOperator(
+            task_id="run", words=commands.backfill_run, skip_dry=True, pool=pools.BACKFILL, retries=0
+        )
         plan >> run
     return dag
 
@@ -122,5 +125,6 @@ def _form() -> dict[str, Param]:
         "owner": Param(owners[0], type="string", enum=owners, title="Owner", description="Who answers for it"),
         "agreed": Param(False, type="boolean", title="Yes", description="Also when it costs more than the limit"),
         "accept_changes": Param(False, type="boolean", title="Accept changes", description="Of measures, over budget"),
+        "resume": Param("", type=["string", "null"], title="Resume", description="Go on with the backfill of this id"),
         "dry_run": Param(True, type="boolean", title="Dry run", description="Only show the plan"),
     }

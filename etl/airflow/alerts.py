@@ -28,7 +28,20 @@ def hour_is_late(context: dict[str, Any]) -> None:
     run = context["dag_run"]
     if run["run_type"] == "backfill":
         return
-    log.error("%s: the hour of run %s was not published in time", run["dag_id"], run["dag_run_id"])
+    text = f"{run['dag_id']}: the hour of run {run['dag_run_id']} was not published in time"
+    log.error(text)
+    if oncall := os.environ.get("FEED_ETL_ONCALL"):
+        _mail(oncall, text)
+
+
+def _mail(address: str, text: str) -> None:
+    """By Airflow's own connection `smtp_default`."""
+    from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+
+    try:
+        SmtpNotifier(to=address, from_email=address, subject=text, html_content=f"<p>{text}</p>").notify({})
+    except Exception as error:  # whatever mail does, it is no more than a line in the log
+        log.error("no mail to %s: %s", address, error)
 
 
 def _feed_etl(words: list[str]) -> None:

@@ -114,7 +114,7 @@ def _form() -> dict[str, Param]:
         "to": Param(type="string", format="date-time", title="To", description="End of the range, UTC, not in it"),
         "tables": Param(
             [],
-            type="array",
+            type=["array", "null"],
             items={"type": "string", "enum": names},
             examples=names,
             title="Tables",

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.sdk import Asset
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 from jinja2 import Template
@@ -156,6 +157,15 @@ def test_only_a_scheduled_hour_can_be_late(caplog: pytest.LogCaptureFixture, kin
     """A backfilled hour is old by nature."""
     alerts.hour_is_late({"dag_run": {"dag_id": "feed_hourly", "dag_run_id": "r", "run_type": kind}})
     assert len(caplog.records) == lines
+
+
+def test_who_is_on_call_gets_mail_of_a_late_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By Airflow's SMTP connection; a server that is down is a line in the log."""
+    sent: list[Any] = []
+    monkeypatch.setenv("FEED_ETL_ONCALL", "oncall@example.com")
+    monkeypatch.setattr(SmtpNotifier, "notify", lambda self, _context: sent.append((self.to, self.subject)) or 1 / 0)
+    alerts.hour_is_late({"dag_run": {"dag_id": "feed_hourly", "dag_run_id": "r", "run_type": "scheduled"}})
+    assert sent == [("oncall@example.com", "feed_hourly: the hour of run r was not published in time")]
 
 
 @pytest.mark.parametrize(

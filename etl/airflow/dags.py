@@ -21,13 +21,14 @@ from etl.airflow.operators import BackfillOperator, FeedEtlOperator
 from etl.airflow.tables import Step, steps
 
 FIRST_HOUR = "FEED_ETL_FIRST_HOUR"
-RETRIES = {
+TASKS = {
+    "owner": "feed-etl",
     "retries": 4,
     "retry_delay": timedelta(minutes=1),
     "retry_exponential_backoff": True,
     "max_retry_delay": timedelta(minutes=10),
 }
-"""For what may pass by itself: 1, 2, 4, 8 minutes, so an hour is given up within half an hour."""
+"""Retries are for what may pass by itself: after 1, 2, 4 and 8 minutes, so a table is given up within half an hour."""
 IN_TIME = timedelta(minutes=45)
 
 
@@ -37,7 +38,7 @@ def _start() -> datetime:
 
 
 def _dag(dag_id: str, doc: str, schedule: CronDataIntervalTimetable | None, **settings: Any) -> DAG:
-    given = {"start_date": _start(), "max_active_runs": 1, "default_args": RETRIES, "tags": ["feed-etl"], **settings}
+    given = {"start_date": _start(), "max_active_runs": 1, "default_args": TASKS, "tags": ["feed-etl"], **settings}
     return DAG(
         dag_id=dag_id,
         doc_md=doc,
@@ -54,13 +55,13 @@ def asset(step: Step) -> Asset:
 
 def hourly(dag_id: str, doc: str, cron: str) -> DAG:
     """A task per table, after the tables it reads or refers to; a missed hour is caught up."""
-    late = DeadlineAlert(
+    in_time = DeadlineAlert(
         reference=DeadlineReference.DAGRUN_LOGICAL_DATE,
         interval=timedelta(hours=1) + IN_TIME,
         callback=SyncCallback(alerts.hour_is_late),
     )
     schedule = CronDataIntervalTimetable(cron, timezone="UTC")
-    with _dag(dag_id, doc, schedule, catchup=True, deadline=late) as dag:
+    with _dag(dag_id, doc, schedule, catchup=True, deadline=in_time) as dag:
         tasks = {step.name: _table(step) for step in steps()}
         for step in steps():
             tasks[step.name].set_upstream([tasks[name] for name in step.after])

@@ -29,4 +29,4 @@ def test_spark_submit_hands_on_the_exit_code() -> None:
     command = [str(home / "bin" / "spark-submit"), "--master", "local[1]", application, *words]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 2, done.stderr[-2000:]
-    assert "--from 2026-06-01T10 must be before --to 2026-06-01T09" in done.stderr
+    assert "--from 2026-06-01T10 must be before --to 2026-06-01T09" in done.stdout + done.stderr

@@ -1,10 +1,12 @@
-"""Spark pools: how many applications run at once, so that no backfill starves the hourly run."""
+"""Spark pools: how many applications run at once, so that no backfill starves the hourly run.
+
+Airflow finds the policy by `airflow_local_settings.py` in its config folder, which `bin/airflow` writes; one that is an
+entry point only is not asked when the tasks of a run are made.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-
-from airflow.policies import hookimpl
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
@@ -14,7 +16,6 @@ HOURLY = "spark_hourly"
 BACKFILL = "spark_backfill"
 
 
-@hookimpl
 def task_instance_mutation_hook(task_instance: TaskInstance, dag_run: DagRun | None) -> None:
     """Airflow's own backfills run the hourly DAG: their tasks take their slots from the smaller pool.
 

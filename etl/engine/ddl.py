@@ -39,7 +39,7 @@ def ensure(spark: SparkSession, table: Table, uri: str) -> None:
     partitioned = f"PARTITIONED BY ({', '.join(table.partition)})" if table.partition else ""
     stats = _filtered_columns(table)
     properties = f"TBLPROPERTIES ('delta.dataSkippingStatsColumns' = '{stats}')" if stats else ""
-    spark.sql(f"CREATE TABLE IF NOT EXISTS delta.`{uri}` ({fields}) USING DELTA {partitioned} {properties}")
+    delta.create(spark, uri, f"({fields}) USING DELTA {partitioned} {properties}")
 
 
 def _compare(found: StructType, table: Table) -> None:

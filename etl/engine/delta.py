@@ -11,7 +11,9 @@ import time
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from etl.engine.files import jvm
 from etl.errors import ConflictError
@@ -26,6 +28,17 @@ def _delta_log(spark: SparkSession, uri: str) -> Any:
 def is_table(spark: SparkSession, uri: str) -> bool:
     """Whether a Delta table is at the URI."""
     return bool(_delta_log(spark, uri).tableExists())
+
+
+@retry(
+    retry=retry_if_exception_type((Py4JJavaError, PySparkException)),
+    wait=wait_random_exponential(multiplier=0.2, max=2),
+    stop=stop_after_attempt(6),
+    reraise=True,
+)
+def create(spark: SparkSession, uri: str, definition: str) -> None:
+    """Make a table unless it is there. Of several runs that make it at once one does, and the others find it."""
+    spark.sql(f"CREATE TABLE IF NOT EXISTS delta.`{uri}` {definition}")
 
 
 def current_version(spark: SparkSession, uri: str) -> int:

@@ -72,7 +72,7 @@ class Ledger:
         self.spark, self.uri = spark, f"{lake}/_ledger"
         if not delta.is_table(spark, self.uri):
             fields = SCHEMA.replace("\n", " ")
-            spark.sql(f"CREATE TABLE IF NOT EXISTS delta.`{self.uri}` ({fields}) USING DELTA")
+            delta.create(spark, self.uri, f"({fields}) USING DELTA")
         self._entries: list[Entry] | None = None
         self._unwritten: list[Entry] = []
 

@@ -1,0 +1,155 @@
+"""A report as a mail: text and HTML of the same facts, the trend as a picture inside."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from functools import cache
+from typing import Any
+
+import jinja2
+
+from etl.conf import Settings
+from etl.engine.files import absolute
+from etl.engine.ledger import code_version
+from etl.errors import ConfigError
+from etl.reports import quality_advice as advice
+from etl.reports.quality import FAILED, IDLE, ORDER, WAITING, WARNED, TableState, owners
+from etl.reports.quality_trend import DayCount, days, picture
+
+TREND = "trend@feed-etl"
+
+
+@dataclass(frozen=True)
+class OwnerReport:
+    """What one owner is told. `run_id` is set when it is about the failed gates of one run, not about a day."""
+
+    owner: str
+    day: date
+    states: list[TableState]
+    run_id: str = ""
+
+    def count(self, *verdicts: str) -> int:
+        return sum(s.verdict in verdicts for s in self.states)
+
+    @property
+    def worst(self) -> str:
+        return min((s.verdict for s in self.states), key=ORDER.index, default=IDLE)
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in one line."""
+        failed, waiting, warned = self.count(FAILED), self.count(WAITING), self.count(WARNED)
+        if self.run_id:
+            names = ", ".join(s.table.name for s in self.states)
+            return f"{names} failed {'its gate' if failed == 1 else 'their gates'}"
+        of = f"of {_tables(len(self.states))}"
+        if failed or waiting:
+            parts = [f"{failed} failed"] * (failed > 0) + [f"{waiting} waiting"] * (waiting > 0)
+            return f"{' and '.join(parts)} {of}"
+        if warned:
+            return f"{warned} {of} passed with warnings" + ("" if warned == len(self.states) else ", none failed")
+        ran = len(self.states) - self.count(IDLE)
+        return f"all {_tables(ran)} passed" if ran == len(self.states) else f"{ran} {of} ran, all passed"
+
+    @property
+    def trend(self) -> list[DayCount]:
+        return days(self.states, self.day)
+
+
+def _tables(number: int) -> str:
+    return "1 table" if number == 1 else f"{number} tables"
+
+
+def check_addresses(settings: Settings) -> None:
+    """Raises ConfigError when an owner has no address, or an address belongs to nobody."""
+    nobody = [o for o in owners() if not settings.owners.get(o)]
+    if nobody:
+        raise ConfigError(f"No mail address for owner {', '.join(nobody)}. Add it under `owners` in conf/.")
+    strangers = sorted(settings.owners.keys() - set(owners()))
+    if strangers:
+        raise ConfigError(
+            f"`owners` in conf/ names {', '.join(strangers)}, who owns no table. Owners: {', '.join(owners())}."
+        )
+
+
+def compose(settings: Settings, report: OwnerReport) -> tuple[str, EmailMessage]:
+    """The mail and the name it has in the outbox: the same report has the same name, so it is written once."""
+    facts = _facts(settings, report)
+    text = _templates().get_template("quality.txt.j2").render(facts)
+    mail = EmailMessage(policy=SMTP)
+    mail["Subject"] = f"[feed-etl] {report.owner}: {report.verdict} ({report.day})"
+    mail["From"], mail["To"] = settings.mail.sender, ", ".join(settings.owners[report.owner])
+    mail["Date"] = datetime.now(UTC)
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(text)
+    mail.add_alternative(_templates().get_template("quality.html.j2").render(facts), subtype="html")
+    html = mail.get_body(("html",))
+    assert html
+    html.add_related(
+        picture(report.states, report.day), "image", "png", cid=f"<{TREND}>", disposition="inline", filename="trend.png"
+    )
+    return _name(settings, report, text), mail
+
+
+def _name(settings: Settings, report: OwnerReport, text: str) -> str:
+    lake = absolute(settings.lake)
+    kind = ("failure", report.run_id) if report.run_id else ("quality", str(report.day))
+    of = (lake, *settings.owners[report.owner], "" if report.run_id else text)
+    return "-".join([*kind, report.owner, hashlib.sha256("\n".join(of).encode()).hexdigest()[:12]])
+
+
+def _facts(settings: Settings, report: OwnerReport) -> dict[str, Any]:
+    return {
+        "report": report,
+        "settings": settings,
+        "advice": advice,
+        "lake": advice.shown(absolute(settings.lake)),
+        "code": code_version(),
+        "trend_cid": TREND,
+    }
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    found = jinja2.Environment(
+        loader=jinja2.PackageLoader("etl.reports", "."),
+        autoescape=jinja2.select_autoescape(["html.j2"]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters |= {"number": _number, "when": _when, "hours": _hours, "of": _of, "plural": _plural}
+    return found
+
+
+def _number(value: int) -> str:
+    return f"{value:,}"
+
+
+def _when(value: datetime) -> str:
+    return f"{value.astimezone(UTC):%a %-d %b %Y %H:%M} UTC"
+
+
+def _hours(hours: list[datetime]) -> str:
+    """Hours or days as a reader counts them: the first few, then how many more."""
+    form = "%-d %b %H:00" if any(h.hour for h in hours) else "%-d %b %Y"
+    listed = ", ".join(f"{h:{form}}" for h in hours[:6])
+    return f"{listed} and {len(hours) - 6} more" if len(hours) > 6 else listed
+
+
+def _of(finding: Any) -> str:
+    """`12 of 1,000 rows (1.2 %)`, as far as it is known."""
+    if finding.count is None:
+        return f"not evaluated{f' ({finding.error_class})' if finding.error_class else ''}"
+    if not finding.of:
+        return _plural(finding.count, finding.unit.removesuffix("s"))
+    share = 100 * finding.count / finding.of
+    return f"{finding.count:,} of {finding.of:,} {finding.unit} ({'< 0.01' if share < 0.01 else f'{share:.2f}'} %)"
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -8,15 +8,16 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 from etl import catalog
 from etl.contract import Table
 from etl.engine.ledger import Entry
 
-DAY = timedelta(days=1)
 FAILED, WAITING, WARNED, PASSED, IDLE = "failed", "waiting", "warned", "passed", "not run"
 ORDER = (FAILED, WAITING, WARNED, PASSED, IDLE)
 KEPT = "batch kept at "
@@ -56,15 +57,15 @@ class Finding:
 class TableState:
     """A table at the end of a period: its verdict, what is open, and what its gates did in the period.
 
-    `open_hours` were refused, at most `runs` times in a row, the first time at `since`, and not published since.
+    `refusals` are those that no publish of the same hours has followed, oldest first; `row` the refusals in a row that
+    end with the last of them, newest first; `open_hours` the hours that were refused and not published since.
     """
 
     table: Table
     verdict: str = IDLE
-    since: datetime | None = None
-    refused: Entry | None = None
+    refusals: list[Entry] = field(default_factory=list)
+    row: list[Entry] = field(default_factory=list)
     open_hours: list[datetime] = field(default_factory=list)
-    runs: int = 0
     findings: list[Finding] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     history: list[Entry] = field(default_factory=list)
@@ -77,6 +78,11 @@ class TableState:
     def total(self, number: str) -> int:
         """Sum of one of the ledger's numbers over the period."""
         return sum(getattr(e, number) for e in self.entries)
+
+    @property
+    def refused(self) -> Entry | None:
+        """The last refusal that is open."""
+        return self.refusals[-1] if self.refusals else None
 
     @property
     def kept(self) -> str:
@@ -110,47 +116,34 @@ def _needs(table: Table) -> list[str]:
 def _state(table: Table, history: list[Entry], start: datetime) -> TableState:
     state = TableState(table, history=history, entries=[e for e in history if e.started_at >= start])
     state.last_published = max((e.started_at for e in history if e.output_version is not None), default=None)
-    streaks = _open(history)
-    if streaks:
+    refused = _open(history)
+    if refused:
         state.verdict = FAILED
-        state.since = min(s.first.started_at for s in streaks.values())
-        state.refused = max((s.last for s in streaks.values()), key=lambda e: e.started_at)
-        state.open_hours = sorted(hour for hour in streaks if hour)
-        state.runs = max(s.runs for s in streaks.values())
-        state.findings = _findings(state.refused, history)
+        state.refusals = sorted(refused.values(), key=lambda e: e.started_at)
+        state.open_hours = sorted(hour for hour in refused if hour)
+        state.row = _row(state.refusals[-1], history, lambda e: e.verdict == FAILED)
+        state.findings = _findings(state.refusals[-1], history)
     elif state.entries:
         state.findings = _lesser(state.entries, history)
         state.verdict = WARNED if any(f.severity == "warning" for f in state.findings) else PASSED
     return state
 
 
-@dataclass
-class _Streak:
-    """Refusals of an hour with no publish between them."""
-
-    first: Entry
-    last: Entry
-    runs: int = 1
-
-
-def _open(history: list[Entry]) -> dict[datetime | None, _Streak]:
-    """Hours that were refused and not published since.
+def _open(history: list[Entry]) -> dict[datetime | None, Entry]:
+    """Hour -> its last refusal, for hours that were refused and not published since.
 
     A row without hours (quarantine) stands for the whole table; a run that refused it stays refused, whatever
     else the same run did to it.
     """
-    streaks: dict[datetime | None, _Streak] = {}
+    refused: dict[datetime | None, Entry] = {}
     for entry in history:
         hours: list[datetime | None] = [*entry.handled] or [None]
         for hour in hours:
-            streak = streaks.get(hour)
-            if entry.verdict == FAILED and streak:
-                streak.last, streak.runs = entry, streak.runs + 1
-            elif entry.verdict == FAILED:
-                streaks[hour] = _Streak(entry, entry)
-            elif streak and streak.last.run_id != entry.run_id:
-                del streaks[hour]
-    return streaks
+            if entry.verdict == FAILED:
+                refused[hour] = entry
+            elif hour in refused and refused[hour].run_id != entry.run_id:
+                del refused[hour]
+    return refused
 
 
 def _lesser(entries: list[Entry], history: list[Entry]) -> list[Finding]:
@@ -161,22 +154,18 @@ def _lesser(entries: list[Entry], history: list[Entry]) -> list[Finding]:
 
 def _findings(entry: Entry, history: list[Entry]) -> list[Finding]:
     """What did not hold in one run, what blocks first."""
-    earlier = [e for e in history if e.started_at <= entry.started_at and _comparable(e, entry)]
-    made = [_finding(f, entry, earlier) for f in _merged(json.loads(entry.failures))]
+    made = [_finding(f, entry, history) for f in _merged(json.loads(entry.failures))]
     return sorted(made, key=lambda f: (not f.blocks, ("critical", "warning", "info").index(f.severity)))
 
 
-def _comparable(one: Entry, other: Entry) -> bool:
-    """Runs that say something of the same hours; for what passed, any run of the table."""
-    return other.verdict == PASSED or not other.handled or bool(set(one.handled) & set(other.handled))
+def _row(last: Entry, history: list[Entry], holds: Callable[[Entry], bool]) -> list[Entry]:
+    """The runs in a row that end with `last`, newest first."""
+    earlier = [e for e in history if e.started_at < last.started_at]
+    return [last, *takewhile(holds, reversed(earlier))]
 
 
-def _finding(found: dict[str, Any], entry: Entry, earlier: list[Entry]) -> Finding:
-    row = [entry]
-    for before in reversed([e for e in earlier if e is not entry]):
-        if not any(f["rule"] == found["rule"] for f in json.loads(before.failures)):
-            break
-        row.append(before)
+def _finding(found: dict[str, Any], entry: Entry, history: list[Entry]) -> Finding:
+    row = _row(entry, history, lambda e: any(f["rule"] == found["rule"] for f in json.loads(e.failures)))
     return Finding(
         plain(found["rule"]),
         found["severity"],

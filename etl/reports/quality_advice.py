@@ -5,6 +5,7 @@ Commands hold rules and places, never a value of a row; what they print stays on
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 
@@ -57,22 +58,23 @@ def look(settings: Settings, state: TableState, finding: Finding) -> str:
     if finding.rule == "quarantine_share" and state.table.event:
         event = state.table.event.name
         query = (
-            f"SELECT landed_hour, reasons, count(*) AS n FROM quarantine WHERE event = '{event}' "
+            f"SELECT landed_hour, reasons, count(*) AS n FROM quarantine WHERE event = {_literal(event)} "
             "GROUP BY ALL ORDER BY n DESC LIMIT 20"
         )
     else:
         query = _failing(state, finding)
-    return f"{place(settings)} sql {shlex.quote(query)}" if query else ""
+    return f"{place(settings)} \\\n  sql {shlex.quote(query)}" if query else ""
 
 
 def again(settings: Settings, state: TableState) -> str:
-    """The command that runs the table again for the hours that were refused."""
-    entry = state.refused
-    if not entry or not entry.range_from or not entry.range_to:
+    """The command that runs every range again that was refused; what is done already is skipped."""
+    starts = [e.range_from for e in state.refusals if e.range_from]
+    ends = [e.range_to for e in state.refusals if e.range_to]
+    if not starts or not ends:
         return ""
     landing = shlex.quote(shown(absolute(settings.landing)))
-    span = f"--from {entry.range_from:%Y-%m-%dT%H} --to {entry.range_to:%Y-%m-%dT%H}"
-    return f"{place(settings)} --landing {landing} run {span}"
+    span = f"--from {min(starts):%Y-%m-%dT%H} --to {max(ends):%Y-%m-%dT%H}"
+    return f"{place(settings)} \\\n  --landing {landing} \\\n  run {span}"
 
 
 def _failing(state: TableState, finding: Finding) -> str:
@@ -109,4 +111,4 @@ def _outside(rule: Rule) -> str:
 
 
 def _literal(value: object) -> str:
-    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)

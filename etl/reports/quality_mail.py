@@ -17,7 +17,7 @@ from etl.engine.files import absolute
 from etl.engine.ledger import code_version
 from etl.errors import ConfigError
 from etl.reports import quality_advice as advice
-from etl.reports.quality import FAILED, IDLE, ORDER, WAITING, WARNED, TableState, owners
+from etl.reports.quality import FAILED, IDLE, ORDER, WAITING, WARNED, Finding, TableState, owners
 from etl.reports.quality_trend import DayCount, days, picture
 
 TREND = "trend@feed-etl"
@@ -46,22 +46,19 @@ class OwnerReport:
         if self.run_id:
             names = ", ".join(s.table.name for s in self.states)
             return f"{names} failed {'its gate' if failed == 1 else 'their gates'}"
-        of = f"of {_tables(len(self.states))}"
-        if failed or waiting:
-            parts = [f"{failed} failed"] * (failed > 0) + [f"{waiting} waiting"] * (waiting > 0)
-            return f"{' and '.join(parts)} {of}"
+        every = f"{len(self.states)} table" + "s" * (len(self.states) != 1)
+        if failed:
+            return f"{failed} of {every} failed" + (f", {waiting} waiting for an input" if waiting else "")
+        if waiting:
+            return f"{waiting} of {every} waiting for an input that failed"
         if warned:
-            return f"{warned} {of} passed with warnings" + ("" if warned == len(self.states) else ", none failed")
+            return f"{warned} of {every} passed with warnings, none failed"
         ran = len(self.states) - self.count(IDLE)
-        return f"all {_tables(ran)} passed" if ran == len(self.states) else f"{ran} {of} ran, all passed"
+        return f"{ran} of {every} ran, all passed" if ran else f"none of {every} ran"
 
     @property
     def trend(self) -> list[DayCount]:
         return days(self.states, self.day)
-
-
-def _tables(number: int) -> str:
-    return "1 table" if number == 1 else f"{number} tables"
 
 
 def check_addresses(settings: Settings) -> None:
@@ -122,7 +119,7 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {"number": _number, "when": _when, "hours": _hours, "of": _of, "plural": _plural}
+    found.filters |= {"number": _number, "when": _when, "hours": _hours, "of": _of, "plural": _plural, "row": _row}
     return found
 
 
@@ -141,7 +138,7 @@ def _hours(hours: list[datetime]) -> str:
     return f"{listed} and {len(hours) - 6} more" if len(hours) > 6 else listed
 
 
-def _of(finding: Any) -> str:
+def _of(finding: Finding) -> str:
     """`12 of 1,000 rows (1.2 %)`, as far as it is known."""
     if finding.count is None:
         return f"not evaluated{f' ({finding.error_class})' if finding.error_class else ''}"
@@ -149,6 +146,13 @@ def _of(finding: Any) -> str:
         return _plural(finding.count, finding.unit.removesuffix("s"))
     share = 100 * finding.count / finding.of
     return f"{finding.count:,} of {finding.of:,} {finding.unit} ({'< 0.01' if share < 0.01 else f'{share:.2f}'} %)"
+
+
+def _row(finding: Finding) -> str:
+    """How long a rule has not held."""
+    if finding.runs == 1:
+        return f"not so in the run before; since {_when(finding.since)}"
+    return f"{finding.runs} runs in a row, since {_when(finding.since)}"
 
 
 def _plural(number: int, noun: str) -> str:

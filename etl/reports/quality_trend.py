@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from etl.engine.ledger import Entry
 from etl.reports.quality import FAILED, IDLE, PASSED, WARNED, Finding, TableState, plain
 
-DAYS = 14
+DAYS, RUNS = 14, 30
 COLOURS = {PASSED: "#2f9e62", WARNED: "#e3a008", FAILED: "#cf2f2f", IDLE: "#eceff2"}
 MARKS = {PASSED: "", WARNED: "!", FAILED: "✕", IDLE: ""}
 LINES = ("#cf2f2f", "#1f5fa8", "#6b4ea0")
@@ -53,17 +53,15 @@ def _window(last: date) -> list[date]:
 
 
 def picture(states: list[TableState], last: date) -> bytes:
-    """A PNG, 600 units wide at double resolution: a strip of days per table and, when a rule fails now, its share."""
-    series = _series(states, last)
-    height = 0.75 + 0.27 * len(states) + (1.75 if series else 0)
-    figure = Figure(figsize=(6, height), dpi=200, facecolor="white", layout="constrained")
+    """A PNG that can be read at the width of a phone: a strip of days per table and, when a rule blocks, its share."""
+    series = _series(states)
+    heights = [0.4 + 0.36 * len(states), 1.3 + 0.15 * len(series)][: 1 + bool(series)]
+    figure = Figure(figsize=(4.2, sum(heights)), dpi=240, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
-    parts = figure.subplots(
-        2 if series else 1, 1, squeeze=False, height_ratios=[0.6 + 0.27 * len(states), 1.6][: 1 + bool(series)]
-    )
+    parts = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)
     _strip(parts[0][0], states, last)
     if series:
-        _shares(parts[1][0], series, last)
+        _shares(parts[1][0], series)
     out = io.BytesIO()
     figure.savefig(out, format="png", metadata={"Software": None})
     return out.getvalue()
@@ -72,19 +70,25 @@ def picture(states: list[TableState], last: date) -> bytes:
 def _strip(axes: Axes, states: list[TableState], last: date) -> None:
     window = _window(last)
     for row, state in enumerate(states):
-        worst: dict[date, str] = defaultdict(lambda: IDLE)
-        for entry in state.history:
-            day = entry.started_at.date()
-            worst[day] = min(worst[day], verdict_of(entry), key=(FAILED, WARNED, PASSED, IDLE).index)
+        worst = _worst_by_day(state)
+        axes.text(-0.46, row - 0.22, state.table.name, fontsize=7, color=INK, va="bottom", parse_math=False)
         for column, day in enumerate(window):
             verdict = worst[day]
-            axes.barh(row, 0.92, left=column - 0.46, height=0.8, color=COLOURS[verdict])
-            axes.text(column, row, MARKS[verdict], color="white", ha="center", va="center", fontsize=8, weight="bold")
-    axes.set_yticks(range(len(states)), [s.table.name for s in states], fontsize=7.5, parse_math=False)
-    axes.set_ylim(len(states) - 0.5, -0.5)
-    axes.set_xlim(-0.6, DAYS - 0.4)
+            axes.barh(row, 0.92, left=column - 0.46, height=0.42, color=COLOURS[verdict])
+            axes.text(column, row, MARKS[verdict], color="white", ha="center", va="center", fontsize=7, weight="bold")
+    axes.set_yticks([])
+    axes.set_ylim(len(states) - 0.75, -0.65)
+    axes.set_xlim(-0.5, DAYS - 0.5)
     axes.set_xticks(range(DAYS), [_label(d, d == window[0]) for d in window], fontsize=7)
-    _plain_axes(axes, "Gates by day:  green passed · amber ! warnings · red ✕ failed · grey no run")
+    _plain_axes(axes, "Gates by day: green passed, ! warned, ✕ failed, grey none")
+
+
+def _worst_by_day(state: TableState) -> dict[date, str]:
+    worst: dict[date, str] = defaultdict(lambda: IDLE)
+    for entry in state.history:
+        day = entry.started_at.date()
+        worst[day] = min(worst[day], verdict_of(entry), key=(FAILED, WARNED, PASSED, IDLE).index)
+    return worst
 
 
 def _label(day: date, first: bool) -> str:
@@ -98,38 +102,40 @@ def _plain_axes(axes: Axes, title: str) -> None:
         side.set_visible(False)
 
 
-def _series(states: list[TableState], last: date) -> dict[str, list[tuple[float, float]]]:
-    """Rule that blocks now -> (day of the strip, percent of rows) of each run; a run in which it held counts 0."""
-    found: dict[str, list[tuple[float, float]]] = {}
+def _series(states: list[TableState]) -> dict[str, list[float]]:
+    """Rule that blocks now -> percent of rows in each of the last runs, oldest first; 0 where it held."""
+    found: dict[str, list[float]] = {}
     for state in states:
         for finding in state.findings:
             if finding.blocks and finding.count is not None and finding.of:
-                label = f"{state.table.name}: {finding.rule}"
-                found.setdefault(label, [_point(e, finding, last) for e in state.history])
+                runs = [e for e in state.history if e.started_at <= finding.at][-RUNS:]
+                found.setdefault(f"{state.table.name}: {finding.rule}", [_share(e, finding) for e in runs])
     return dict(list(found.items())[: len(LINES)])
 
 
-def _point(entry: Entry, finding: Finding, last: date) -> tuple[float, float]:
+def _share(entry: Entry, finding: Finding) -> float:
     rows = entry.metrics.get("rows_refused")
     shares = [
         100 * f["count"] / (f["of"] or rows)
         for f in json.loads(entry.failures)
         if plain(f["rule"]) == finding.rule and f["count"] is not None and (f["of"] or rows)
     ]
-    start = entry.started_at
-    return DAYS - 1 - (last - start.date()).days + (start.hour + start.minute / 60) / 24 - 0.5, max(shares, default=0.0)
+    return max(shares, default=0.0)
 
 
-def _shares(axes: Axes, series: dict[str, list[tuple[float, float]]], last: date) -> None:
-    for colour, (label, points) in zip(LINES, series.items(), strict=False):
-        seen = [p for p in points if p[0] >= -0.6]
-        axes.plot(*zip(*seen, strict=True), color=colour, marker="o", markersize=3, linewidth=1.4, label=label)
-    axes.set_xlim(-0.6, DAYS - 0.4)
-    axes.set_ylim(bottom=0)
-    axes.set_xticks(range(DAYS), [_label(d, d == _window(last)[0]) for d in _window(last)], fontsize=7)
+def _shares(axes: Axes, series: dict[str, list[float]]) -> None:
+    for colour, (label, shares) in zip(LINES, series.items(), strict=False):
+        runs = range(1 - len(shares), 1)
+        named = f"{shares[-1]:.2f} %  {label}"
+        axes.plot(runs, shares, color=colour, marker="o", markersize=3, linewidth=1.4, label=named, clip_on=False)
+    axes.set_ylim(0, 1.1 * max(max(shares) for shares in series.values()) or 1)
+    axes.set_xlim(-RUNS + 0.5, 0.5)
+    axes.set_xticks(range(0, -RUNS, -5), ["last", *[str(back) for back in range(-5, -RUNS, -5)]], fontsize=7)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
     axes.grid(axis="y", color="#dfe3e8", linewidth=0.6)
     axes.tick_params(axis="y", labelsize=7)
-    for text in axes.legend(fontsize=7, frameon=False, loc="upper left").get_texts():
+    legend = axes.legend(fontsize=6, frameon=False, loc="lower left", bbox_to_anchor=(-0.02, 0.98), borderpad=0)
+    for text in legend.get_texts():
         text.set_parse_math(False)
-    _plain_axes(axes, "Share of failing rows, run by run, of rules that block now")
+    axes.set_xlabel("Runs: share of failing rows, of rules that block now", fontsize=7, color=INK)
+    _plain_axes(axes, "")

@@ -54,6 +54,22 @@ def failures(
 
 
 @report.command()
+def data_docs(
+    context: typer.Context,
+    out: Annotated[str | None, typer.Option(help="Folder to write to; _data_docs of the lake when not given.")] = None,
+) -> None:
+    """Great Expectations' Data Docs of the newest runs of every table (data_docs_runs in conf/)."""
+    from etl.engine.files import local_folder
+    from etl.reports import quality_docs, quality_reports
+
+    here: Place = context.obj
+    folder = local_folder(out or f"{here.settings.lake}/_data_docs")
+    entries = quality_reports.ledger_rows(here.spark(), here.settings)
+    pages = quality_docs.build(entries, here.settings.data_docs_runs, folder)
+    errors.print(f"{len(pages)} pages in {folder / 'index.html'}", soft_wrap=True)
+
+
+@report.command()
 def send(context: typer.Context) -> None:
     """Send every mail that waits in the outbox. Exit code 8 when some have to wait on."""
     here: Place = context.obj

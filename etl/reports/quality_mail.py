@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
-from functools import cache
 from typing import Any
-
-import jinja2
 
 from etl.conf import Settings
 from etl.engine.files import absolute
 from etl.engine.ledger import code_version
 from etl.errors import ConfigError
 from etl.reports import quality_advice as advice
-from etl.reports.quality import FAILED, IDLE, ORDER, WAITING, WARNED, Finding, TableState, owners
+from etl.reports.quality import FAILED, IDLE, ORDER, WAITING, WARNED, TableState, owners
 from etl.reports.quality_trend import DayCount, days, picture
+from etl.reports.templates import templates
 
 TREND = "trend@feed-etl"
 
@@ -76,14 +74,14 @@ def check_addresses(settings: Settings) -> None:
 def compose(settings: Settings, report: OwnerReport) -> tuple[str, EmailMessage]:
     """The mail and the name it has in the outbox: the same report has the same name, so it is written once."""
     facts = _facts(settings, report)
-    text = _templates().get_template("quality.txt.j2").render(facts)
+    text = templates().get_template("quality.txt.j2").render(facts)
     mail = EmailMessage(policy=SMTP)
     mail["Subject"] = f"[feed-etl] {report.owner}: {report.verdict} ({report.day})"
     mail["From"], mail["To"] = settings.mail.sender, ", ".join(settings.owners[report.owner])
     mail["Date"] = datetime.now(UTC)
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(text)
-    mail.add_alternative(_templates().get_template("quality.html.j2").render(facts), subtype="html")
+    mail.add_alternative(templates().get_template("quality.html.j2").render(facts), subtype="html")
     html = mail.get_body(("html",))
     assert html
     html.add_related(
@@ -108,52 +106,3 @@ def _facts(settings: Settings, report: OwnerReport) -> dict[str, Any]:
         "code": code_version(),
         "trend_cid": TREND,
     }
-
-
-@cache
-def _templates() -> jinja2.Environment:
-    found = jinja2.Environment(
-        loader=jinja2.PackageLoader("etl.reports", "."),
-        autoescape=jinja2.select_autoescape(["html.j2"]),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    found.filters |= {"number": _number, "when": _when, "hours": _hours, "of": _of, "plural": _plural, "row": _row}
-    return found
-
-
-def _number(value: int) -> str:
-    return f"{value:,}"
-
-
-def _when(value: datetime) -> str:
-    return f"{value.astimezone(UTC):%a %-d %b %Y %H:%M} UTC"
-
-
-def _hours(hours: list[datetime]) -> str:
-    """Hours or days as a reader counts them: the first few, then how many more."""
-    form = "%-d %b %H:00" if any(h.hour for h in hours) else "%-d %b %Y"
-    listed = ", ".join(f"{h:{form}}" for h in hours[:6])
-    return f"{listed} and {len(hours) - 6} more" if len(hours) > 6 else listed
-
-
-def _of(finding: Finding) -> str:
-    """`12 of 1,000 rows (1.2 %)`, as far as it is known."""
-    if finding.count is None:
-        return f"not evaluated{f' ({finding.error_class})' if finding.error_class else ''}"
-    if not finding.of:
-        return _plural(finding.count, finding.unit.removesuffix("s"))
-    share = 100 * finding.count / finding.of
-    return f"{finding.count:,} of {finding.of:,} {finding.unit} ({'< 0.01' if share < 0.01 else f'{share:.2f}'} %)"
-
-
-def _row(finding: Finding) -> str:
-    """How long a rule has not held."""
-    if finding.runs == 1:
-        return f"not so in the run before; since {_when(finding.since)}"
-    return f"{finding.runs} runs in a row, since {_when(finding.since)}"
-
-
-def _plural(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -31,6 +31,7 @@ from etl.errors import MailError, first_line
 from etl.reports.smtp import Server
 
 log = logging.getLogger("feed_etl")
+POLICY = SMTP.clone(max_line_length=200)  # so that no subject begins on a line of its own
 ENVELOPE = "X-Envelope-To"
 HARMLESS = re.compile(r"[^\w.-]+")
 DAY = 86_400
@@ -100,7 +101,7 @@ class Outbox:
 
     def _hand_over(self, client: smtplib.SMTP, path: Path, done: Sent) -> None:
         """One mail. Who refuses for good (5xx) is noted and not asked again; who refuses for now (4xx) waits."""
-        mail = message_from_bytes(path.read_bytes(), policy=SMTP)
+        mail = message_from_bytes(path.read_bytes(), policy=POLICY)
         people = re.findall(r"[^,\s]+", str(mail[ENVELOPE] or ""))
         del mail[ENVELOPE]
         later, never = _offer(client, mail, people)
@@ -156,7 +157,7 @@ def _offer(client: smtplib.SMTP, mail: EmailMessage, people: list[str]) -> tuple
 def _write(path: Path, mail: EmailMessage) -> None:
     part = path.with_suffix(f".{os.getpid()}.part")
     with open(part, "wb") as file:
-        file.write(mail.as_bytes(policy=SMTP))
+        file.write(mail.as_bytes(policy=POLICY))
         file.flush()
         os.fsync(file.fileno())
     os.replace(part, path)

@@ -194,7 +194,7 @@ def _exception(found: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _mark(folder: Path) -> None:
-    """Make pages readable without the network, and take out links to pages of suites, which are not part of the site."""
+    """Make pages readable without the network; links to pages of suites, which the site has not, become text."""
     for page in folder.rglob("*.html"):
         text = page.read_text(encoding="utf-8").replace("</head>", f"{MARKS}</head>", 1)
         page.write_text(SUITE_LINK.sub(r"\1", text), encoding="utf-8")

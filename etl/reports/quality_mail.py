@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from email.message import EmailMessage
-from email.policy import SMTP
 from typing import Any
 
 from etl.conf import Settings
@@ -14,6 +13,7 @@ from etl.engine.files import absolute
 from etl.engine.ledger import code_version
 from etl.errors import ConfigError
 from etl.reports import quality_advice as advice
+from etl.reports.outbox import POLICY
 from etl.reports.quality import FAILED, IDLE, ORDER, WAITING, WARNED, TableState, owners
 from etl.reports.quality_trend import DayCount, days, picture
 from etl.reports.templates import templates
@@ -75,7 +75,7 @@ def compose(settings: Settings, report: OwnerReport) -> tuple[str, EmailMessage]
     """The mail and the name it has in the outbox: the same report has the same name, so it is written once."""
     facts = _facts(settings, report)
     text = templates().get_template("quality.txt.j2").render(facts)
-    mail = EmailMessage(policy=SMTP)
+    mail = EmailMessage(policy=POLICY)
     mail["Subject"] = f"[feed-etl] {report.owner}: {report.verdict} ({report.day})"
     mail["From"], mail["To"] = settings.mail.sender, ", ".join(settings.owners[report.owner])
     mail["Date"] = datetime.now(UTC)

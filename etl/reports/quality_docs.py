@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,8 @@ def _result(rule: Rule, found: dict[str, Any] | None) -> ExpectationValidationRe
 
 def _config(rule: Rule) -> ExpectationConfiguration:
     """A rule as Great Expectations renders it; one it does not know is shown by its name."""
-    said = f"{plain(rule.name.removesuffix('()'))}: {plain(rule.reason)} ({rule.severity})"
+    text = f"{plain(rule.name.removesuffix('()'))}: {plain(rule.reason)} ({rule.severity})"
+    said = escape(text).replace("$", "&#36;")  # Great Expectations takes it for HTML, and for a template
     kwargs = {k: v for k, v in rule.kwargs.items() if k != "label"}
     try:
         get_expectation_impl(rule.type)

@@ -12,6 +12,7 @@ from rich.logging import RichHandler
 from etl import conf
 from etl.commands import lake, running, sources
 from etl.commands.place import Place, errors
+from etl.commands.report import report
 from etl.errors import FeedEtlError
 
 app = typer.Typer(
@@ -52,6 +53,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(sources.imports, name="import")
+app.add_typer(report, name="report")
 
 
 def main() -> None:

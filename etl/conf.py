@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from email.headerregistry import Address
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from etl.errors import ConfigError
@@ -16,6 +17,26 @@ from etl.errors import ConfigError
 def home() -> Path:
     """The folder that holds conf/ and expectations/: FEED_ETL_HOME, or the checkout."""
     return Path(os.environ.get("FEED_ETL_HOME") or Path(__file__).parent.parent)
+
+
+def _address(text: str) -> str:
+    """One plain address, `name@host`: nothing a mail header could be made longer with."""
+    if not text.isascii() or Address(addr_spec=text).addr_spec != text or not Address(addr_spec=text).domain:
+        raise ValueError(f"{text!r} is not a mail address like name@host")
+    return text
+
+
+MailAddress = Annotated[str, AfterValidator(_address)]
+
+
+class Mail(BaseModel):
+    """How reports leave. The server is in the environment only, since its address may hold a password."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sender: MailAddress = Field(description="From whom reports come")
+    outbox: str = Field(description="Folder that mails wait in until they are sent")
+    keep_days: int = Field(ge=1, description="How long sent mails are kept")
 
 
 class Settings(BaseSettings):
@@ -34,6 +55,9 @@ class Settings(BaseSettings):
     facts_days: int = Field(ge=1, description="How long facts are kept; how far an undo may reach back")
     future_minutes: int = Field(ge=0, description="How far after its landed hour a fact may lie")
     quarantine_share: float = Field(ge=0, le=1, description="Allowed share of bad records per event and hour")
+    owners: dict[str, list[MailAddress]] = Field(description="Who gets the reports of an owner's tables")
+    mail: Mail = Field(description="How reports leave")
+    data_docs_runs: int = Field(ge=1, le=50, description="Newest runs of a table that Data Docs show")
     spark: dict[str, str] = Field(default_factory=dict, description="Further Spark settings")
 
     @classmethod

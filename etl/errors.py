@@ -46,6 +46,12 @@ class LakeError(FeedEtlError):
     exit_code = 7
 
 
+class MailError(FeedEtlError):
+    """Mails could not be sent; they wait in the outbox (exit code 8)."""
+
+    exit_code = 8
+
+
 def first_line(error: object, length: int = 200) -> str:
     """The first line of what an error says, cut to a length a terminal and a ledger can hold."""
     return (str(error).strip().splitlines() or ["?"])[0][:length]

@@ -1,0 +1,113 @@
+"""Tell people about the lake: reports to owners by mail."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from etl import terminal
+from etl.commands.place import Json, Place, errors
+from etl.errors import ConfigError, MailError
+
+if TYPE_CHECKING:
+    from etl.reports.quality_mail import OwnerReport
+
+report = typer.Typer(no_args_is_help=True, help="Reports about the lake: to owners by mail, and as pages.")
+Send = Annotated[bool, typer.Option("--send", help="Send at once what is in the outbox.")]
+
+
+@report.command()
+def quality(
+    context: typer.Context,
+    day: Annotated[str | None, typer.Option(help="Day of the runs, UTC: 2026-06-01; today when not given.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Only this owner.")] = None,
+    send: Send = False,
+    as_json: Json = False,
+) -> None:
+    """What the gates of a day said, a mail to each owner with only that owner's tables."""
+    from etl.reports import quality_mail, quality_reports
+
+    here: Place = context.obj
+    when = _day(day)
+    quality_mail.check_addresses(here.settings)
+    entries = quality_reports.ledger_rows(here.spark(), here.settings)
+    _write(here, quality_reports.of_day(entries, when, owner), send, as_json)
+
+
+@report.command()
+def failures(
+    context: typer.Context,
+    run: Annotated[str | None, typer.Option(help="The run; all that failed in the last day when not given.")] = None,
+    send: Send = False,
+    as_json: Json = False,
+) -> None:
+    """The failed gates of a run, a mail to each owner concerned. What was told once is not told again."""
+    from etl.reports import quality_mail, quality_reports
+
+    here: Place = context.obj
+    quality_mail.check_addresses(here.settings)
+    entries = quality_reports.ledger_rows(here.spark(), here.settings)
+    runs = [run] if run else quality_reports.failed_runs(entries, datetime.now(UTC) - timedelta(days=1))
+    _write(here, [r for each in runs for r in quality_reports.of_run(entries, each)], send, as_json)
+
+
+@report.command()
+def data_docs(
+    context: typer.Context,
+    out: Annotated[str | None, typer.Option(help="Folder to write to; _data_docs of the lake when not given.")] = None,
+) -> None:
+    """Great Expectations' Data Docs of the newest runs of every table (data_docs_runs in conf/)."""
+    from etl.engine.files import local_folder
+    from etl.reports import quality_docs, quality_reports
+
+    here: Place = context.obj
+    folder = local_folder(out or f"{here.settings.lake}/_data_docs")
+    entries = quality_reports.ledger_rows(here.spark(), here.settings)
+    pages = quality_docs.build(entries, here.settings.data_docs_runs, folder)
+    errors.print(f"{len(pages)} pages in {folder / 'index.html'}", soft_wrap=True)
+
+
+@report.command()
+def send(context: typer.Context) -> None:
+    """Send every mail that waits in the outbox. Exit code 8 when some have to wait on."""
+    here: Place = context.obj
+    if waiting := _flush(here):
+        raise MailError(waiting)
+
+
+def _day(text: str | None) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC) if text else datetime.now(UTC)
+    except ValueError as error:
+        raise ConfigError(f"--day must be a day like 2026-06-01, not {text!r}.") from error
+
+
+def _write(here: Place, reports: list[OwnerReport], send: bool, as_json: bool) -> None:
+    from etl.reports import quality_reports
+
+    rows = [
+        {"owner": r.owner, "verdict": r.verdict, "run": r.run_id, "mail": str(path) if path else "written before"}
+        for r, path in quality_reports.write(here.settings, reports)
+    ]
+    terminal.print_rows(rows, as_json, title="Reports")
+    if send and (waiting := _flush(here)):
+        errors.print(f"[yellow]not sent yet[/] {waiting}", soft_wrap=True)
+
+
+def _flush(here: Place) -> str:
+    """Send what waits; returns why something still has to, empty when nothing does."""
+    from etl.reports import smtp
+    from etl.reports.outbox import Outbox
+
+    outbox, server = Outbox(here.settings), smtp.server()
+    if not server:
+        waiting = len(outbox.waiting())
+        errors.print(
+            f"No SMTP server is configured ({' or '.join(smtp.VARIABLES)}); {waiting} mails in {outbox.folder}."
+        )
+        return ""
+    done = outbox.send(server)
+    errors.print(f"{len(done.sent)} sent, {len(done.waiting)} waiting, {len(done.refused)} refused by {server}.")
+    return f"{len(done.waiting)} mails wait in {outbox.folder}; {server} says: {done.reason}" if done.waiting else ""

@@ -1,0 +1,1 @@
+"""What people are told about the lake: the data-quality report of each owner, by mail."""

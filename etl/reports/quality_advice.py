@@ -1,0 +1,114 @@
+"""What an owner can do about a finding: the command that shows the rows, and the step after it.
+
+Commands hold rules and places, never a value of a row; what they print stays on the reader's terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+
+from etl.conf import Settings
+from etl.contract import Table
+from etl.engine import suites
+from etl.engine.files import absolute
+from etl.engine.suites import Rule
+from etl.errors import ContractViolation
+from etl.reports.quality import Finding, TableState, plain
+
+LOGIN = re.compile(r"//[^/@]*:[^/@]*@")
+NEXT_STEPS = {
+    "quarantine_share": "See which reasons lead and tell the producer of the event.",
+    "files_are_readable": "Have the producer land the files again, whole, under the same hour.",
+    "suite": "Mend the suite in expectations/ or the machine; nothing is published without a verdict.",
+    "expect_column_values_to_not_be_null": "Find where the value got lost, or let the contract allow NULL.",
+    "expect_column_values_to_be_in_set": "Ask the producer about the new value; add it to the contract if it is meant.",
+    "expect_column_values_to_be_between": "Check unit and origin of the values; move the bound if they are right.",
+    "known)": "Land the missing rows of the dimension's change log, run the dimension, then this table.",
+    "live)": "Check valid_from of the dimension against the time of the rows.",
+    "(key)": "Two rows with one key: find what made the second, usually a producer that sends twice under a new text.",
+}
+OTHERWISE = "Look at the rows, then mend the source or the rule."
+BROKEN = (
+    "The rule could not be evaluated, so the gate stayed closed: mend the rule or the column it names, then run again."
+)
+
+
+def shown(uri: str) -> str:
+    """A URI as mail may hold it: without a login."""
+    return LOGIN.sub("//", uri)
+
+
+def place(settings: Settings) -> str:
+    """The command with its lake."""
+    return f"feed-etl --lake {shlex.quote(shown(absolute(settings.lake)))}"
+
+
+def next_step(finding: Finding) -> str:
+    """One sentence: what to do about a finding."""
+    if finding.broken:
+        return BROKEN
+    known = (step for part, step in NEXT_STEPS.items() if finding.rule.startswith(part) or finding.rule.endswith(part))
+    return next(known, OTHERWISE)
+
+
+def look(settings: Settings, state: TableState, finding: Finding) -> str:
+    """The command that shows the rows of a finding, as exactly as the rule can be asked again."""
+    if finding.rule == "quarantine_share" and state.table.event:
+        event = state.table.event.name
+        query = (
+            f"SELECT landed_hour, reasons, count(*) AS n FROM quarantine WHERE event = {_literal(event)} "
+            "GROUP BY ALL ORDER BY n DESC LIMIT 20"
+        )
+    else:
+        query = _failing(state, finding)
+    return f"{place(settings)} \\\n  sql {shlex.quote(query)}" if query else ""
+
+
+def again(settings: Settings, state: TableState) -> str:
+    """The command that runs every range again that was refused; what is done already is skipped."""
+    starts = [e.range_from for e in state.refusals if e.range_from]
+    ends = [e.range_to for e in state.refusals if e.range_to]
+    if not starts or not ends:
+        return ""
+    landing = shlex.quote(shown(absolute(settings.landing)))
+    span = f"--from {min(starts):%Y-%m-%dT%H} --to {max(ends):%Y-%m-%dT%H}"
+    return f"{place(settings)} \\\n  --landing {landing} \\\n  run {span}"
+
+
+def _failing(state: TableState, finding: Finding) -> str:
+    if not state.kept:
+        return ""
+    batch = f"delta.`{shown(state.kept)}`"
+    rule = _rule(state.table, finding)
+    if rule and "unexpected_rows_query" in rule.kwargs:
+        return f"{str(rule.kwargs['unexpected_rows_query']).replace('{batch}', batch)} LIMIT 20"
+    where = _outside(rule) if rule else ""
+    return f"SELECT * FROM {batch}{where} LIMIT 20"
+
+
+def _rule(table: Table, finding: Finding) -> Rule | None:
+    """The rule as it is today; None when it is gone or its name fits several."""
+    try:
+        named = [r for r in suites.suite(table) if plain(r.name) == finding.rule and plain(r.reason) == finding.reason]
+    except ContractViolation:
+        return None
+    return named[0] if len(named) == 1 and not finding.broken else None
+
+
+def _outside(rule: Rule) -> str:
+    """A column rule as the predicate of the rows that do not hold it; empty when it has none."""
+    column, low, high = (rule.kwargs.get(k) for k in ("column", "min_value", "max_value"))
+    if rule.type == "expect_column_values_to_not_be_null":
+        return f" WHERE {column} IS NULL"
+    if rule.type == "expect_column_values_to_be_in_set":
+        return f" WHERE {column} NOT IN ({', '.join(map(_literal, rule.kwargs['value_set']))})"
+    if rule.type == "expect_column_values_to_be_between":
+        parts = [f"{column} < {low}"] * (low is not None) + [f"{column} > {high}"] * (high is not None)
+        return f" WHERE {' OR '.join(parts)}"
+    return ""
+
+
+def _literal(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)

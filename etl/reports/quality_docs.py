@@ -1,0 +1,210 @@
+"""Great Expectations' Data Docs of the newest runs of every table, made from what the ledger keeps.
+
+A gate stores nothing for them: they cost a run nothing and hold no value of a row. A page lists the failures as the
+ledger counted them and the other rules of the suite of today as held; where a run asked another number of rules than
+the suite has today, only its failures.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+
+import great_expectations as gx
+from great_expectations.core.expectation_validation_result import (
+    ExpectationSuiteValidationResult,
+    ExpectationValidationResult,
+)
+from great_expectations.core.run_identifier import RunIdentifier
+from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.data_context.types.resource_identifiers import (
+    ExpectationSuiteIdentifier,
+    ValidationResultIdentifier,
+)
+from great_expectations.exceptions.exceptions import ExpectationNotFoundError
+from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+from great_expectations.expectations.metadata_types import FailureSeverity
+from great_expectations.expectations.registry import get_expectation_impl
+
+from etl import catalog
+from etl.contract import Table
+from etl.engine import suites
+from etl.engine.ledger import Entry
+from etl.engine.suites import Rule
+from etl.errors import ContractViolation, LakeError
+from etl.reports.quality import ERROR_CLASS, plain
+from etl.reports.quality_trend import verdict_of
+from etl.reports.templates import templates
+
+QUERY = "unexpected_rows_expectation"
+# Great Expectations marks results with icons of a font it fetches; this says it without.
+MARKS = (
+    "<style>i.text-success::after{content:' passed'} i.text-danger::after{content:' failed'} "
+    "i.text-warning::after{content:' broken'} i.fas::after{font:13px sans-serif} "
+    "table{border-collapse:collapse} td,th{padding:3px 8px;vertical-align:top;text-align:left}</style>"
+)
+
+
+SUITE_LINK = re.compile(r'<a href="[^"]*/expectations/[^"]*"[^>]*>(.*?)</a>')
+
+
+@dataclass(frozen=True)
+class Page:
+    """One validation: a run of a table, and its page below the site's folder."""
+
+    entry: Entry
+    link: str
+
+    @property
+    def verdict(self) -> str:
+        return verdict_of(self.entry)
+
+    @property
+    def failures(self) -> int:
+        return len(json.loads(self.entry.failures))
+
+
+def build(entries: list[Entry], runs: int, folder: Path) -> list[Page]:
+    """Write the site of the newest `runs` runs of each table, in place of the one before; returns its pages.
+
+    Raises LakeError when a page could not be made; the site before stays then.
+    """
+    new, old = folder.with_name(f"{folder.name}.new"), folder.with_name(f"{folder.name}.old")
+    for left_over in (new, old):
+        shutil.rmtree(left_over, ignore_errors=True)
+    context = _context(new)
+    pages = [_add(context, e) for table in catalog.tables() for e in _newest(entries, table, runs)]
+    context.build_data_docs(build_index=False)
+    missing = [p.link for p in pages if not (new / p.link).is_file()]
+    if missing:
+        raise LakeError(f"Data Docs: {len(missing)} pages could not be made, first {missing[0]}.")
+    _mark(new)
+    _index(new, pages, runs)
+    if folder.exists():
+        os.replace(folder, old)
+    os.replace(new, folder)
+    shutil.rmtree(old, ignore_errors=True)
+    return pages
+
+
+def _newest(entries: list[Entry], table: Table, runs: int) -> list[Entry]:
+    judged = [e for e in entries if e.table_name == table.name and (e.rules or e.failures != "[]")]
+    return judged[-runs:][::-1]
+
+
+def _context(folder: Path) -> Any:
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    for name in list(context.get_site_names()):
+        context.delete_data_docs_site(name)
+    store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder.absolute())}
+    site: Any = {"class_name": "SiteBuilder", "show_how_to_buttons": False, "store_backend": store}
+    context.add_data_docs_site("feed_etl", site)
+    return context
+
+
+def _add(context: Any, entry: Entry) -> Page:
+    """Give the run of a table to Great Expectations as the validation it was."""
+    run = RunIdentifier(run_name=entry.run_id, run_time=entry.started_at)
+    key = ValidationResultIdentifier(ExpectationSuiteIdentifier(entry.table_name), run, entry.table_name)
+    results = _results(entry)
+    failed = sum(not r.success for r in results)
+    asked = max(entry.rules, len(results))
+    statistics = {
+        "evaluated_expectations": asked,
+        "successful_expectations": asked - failed,
+        "unsuccessful_expectations": failed,
+        "success_percent": 100 * (asked - failed) / asked if asked else None,
+    }
+    meta = {"run_id": run.to_json_dict(), "great_expectations_version": gx.__version__, "verdict": entry.verdict}
+    passed = entry.verdict == "passed"
+    validation = ExpectationSuiteValidationResult(passed, results, entry.table_name, statistics=statistics, meta=meta)
+    context.validation_results_store.set(key, validation)
+    return Page(entry, f"validations/{'/'.join(key.to_tuple())}.html")
+
+
+def _results(entry: Entry) -> list[ExpectationValidationResult]:
+    """The failures of a run, each once, and the rules that held when the suite still is the one that was asked."""
+    left = json.loads(entry.failures)
+    rules = _rules(entry)
+    results = []
+    for rule in rules:
+        found = next((f for f in left if (f["rule"], f["severity"]) == (rule.name, rule.severity)), None)
+        if found:
+            left.remove(found)
+        results.append(_result(rule, found))
+    if len(results) + len(left) != entry.rules:
+        results = [r for r in results if not r.success]
+    return results + [_result(Rule(f["rule"], {}, f["severity"], f["reason"]), f) for f in left]
+
+
+def _rules(entry: Entry) -> list[Rule]:
+    try:
+        return suites.suite(catalog.entry(entry.table_name).table)
+    except ContractViolation:
+        return []
+
+
+def _result(rule: Rule, found: dict[str, Any] | None) -> ExpectationValidationResult:
+    return ExpectationValidationResult(
+        success=found is None,
+        expectation_config=_config(rule),
+        result=_counts(found) if found else {},
+        exception_info=_exception(found),
+        meta={},
+    )
+
+
+def _config(rule: Rule) -> ExpectationConfiguration:
+    """A rule as Great Expectations renders it; one it does not know is shown by its name."""
+    text = f"{plain(rule.name.removesuffix('()'))}: {plain(rule.reason)} ({rule.severity})"
+    said = escape(text).replace("$", "&#36;")  # Great Expectations takes it for HTML, and for a template
+    kwargs = {k: v for k, v in rule.kwargs.items() if k != "label"}
+    try:
+        get_expectation_impl(rule.type)
+    except ExpectationNotFoundError:
+        rule, kwargs = Rule(QUERY, {}, rule.severity, rule.reason), {"unexpected_rows_query": "{batch}"}
+    return ExpectationConfiguration(rule.type, kwargs, description=said, severity=FailureSeverity(rule.severity))
+
+
+def _counts(found: dict[str, Any]) -> dict[str, Any]:
+    count, of = found["count"], found["of"]
+    if count is None or not of:
+        return {} if count is None else {"observed_value": count}
+    return {
+        "observed_value": count,
+        "unexpected_count": count,
+        "element_count": of,
+        "unexpected_percent": 100 * count / of,
+    }
+
+
+def _exception(found: dict[str, Any] | None) -> dict[str, Any]:
+    """That a rule could not be evaluated, and the class of the error: its text may hold a value."""
+    broken = bool(found and found["error"])
+    named = ", ".join(ERROR_CLASS.findall(found["error"])) if found and broken else ""
+    message = f"could not be evaluated {named}".strip() if broken else None
+    return {"raised_exception": broken, "exception_message": message, "exception_traceback": message or None}
+
+
+def _mark(folder: Path) -> None:
+    """Make pages readable without the network; links to pages of suites, which the site has not, become text."""
+    for page in folder.rglob("*.html"):
+        text = page.read_text(encoding="utf-8").replace("</head>", f"{MARKS}</head>", 1)
+        page.write_text(SUITE_LINK.sub(r"\1", text), encoding="utf-8")
+
+
+def _index(folder: Path, pages: list[Page], runs: int) -> None:
+    by_table: dict[str, list[Page]] = {}
+    for page in pages:
+        by_table.setdefault(page.entry.table_name, []).append(page)
+    made = templates().get_template("quality_docs.html.j2").render(tables=by_table, runs=runs)
+    (folder / "index.html").write_text(made, encoding="utf-8")

@@ -1,0 +1,108 @@
+"""A report as a mail: text and HTML of the same facts, the trend as a picture inside."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from email.message import EmailMessage
+from typing import Any
+
+from etl.conf import Settings
+from etl.engine.files import absolute
+from etl.engine.ledger import code_version
+from etl.errors import ConfigError
+from etl.reports import quality_advice as advice
+from etl.reports.outbox import POLICY
+from etl.reports.quality import FAILED, IDLE, ORDER, WAITING, WARNED, TableState, owners
+from etl.reports.quality_trend import DayCount, days, picture
+from etl.reports.templates import templates
+
+TREND = "trend@feed-etl"
+
+
+@dataclass(frozen=True)
+class OwnerReport:
+    """What one owner is told. `run_id` is set when it is about the failed gates of one run, not about a day."""
+
+    owner: str
+    day: date
+    states: list[TableState]
+    run_id: str = ""
+
+    def count(self, *verdicts: str) -> int:
+        return sum(s.verdict in verdicts for s in self.states)
+
+    @property
+    def worst(self) -> str:
+        return min((s.verdict for s in self.states), key=ORDER.index, default=IDLE)
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in one line."""
+        failed, waiting, warned = self.count(FAILED), self.count(WAITING), self.count(WARNED)
+        if self.run_id:
+            names = ", ".join(s.table.name for s in self.states)
+            return f"{names} failed {'its gate' if failed == 1 else 'their gates'}"
+        every = f"{len(self.states)} table" + "s" * (len(self.states) != 1)
+        if failed:
+            return f"{failed} of {every} failed" + (f", {waiting} waiting for an input" if waiting else "")
+        if waiting:
+            return f"{waiting} of {every} waiting for an input that failed"
+        if warned:
+            return f"{warned} of {every} passed with warnings, none failed"
+        ran = len(self.states) - self.count(IDLE)
+        return f"{ran} of {every} ran, all passed" if ran else f"none of {every} ran"
+
+    @property
+    def trend(self) -> list[DayCount]:
+        return days(self.states, self.day)
+
+
+def check_addresses(settings: Settings) -> None:
+    """Raises ConfigError when an owner has no address, or an address belongs to nobody."""
+    nobody = [o for o in owners() if not settings.owners.get(o)]
+    if nobody:
+        raise ConfigError(f"No mail address for owner {', '.join(nobody)}. Add it under `owners` in conf/.")
+    strangers = sorted(settings.owners.keys() - set(owners()))
+    if strangers:
+        raise ConfigError(
+            f"`owners` in conf/ names {', '.join(strangers)}, who owns no table. Owners: {', '.join(owners())}."
+        )
+
+
+def compose(settings: Settings, report: OwnerReport) -> tuple[str, EmailMessage]:
+    """The mail and the name it has in the outbox: the same report has the same name, so it is written once."""
+    facts = _facts(settings, report)
+    text = templates().get_template("quality.txt.j2").render(facts)
+    mail = EmailMessage(policy=POLICY)
+    mail["Subject"] = f"[feed-etl] {report.owner}: {report.verdict} ({report.day})"
+    mail["From"], mail["To"] = settings.mail.sender, ", ".join(settings.owners[report.owner])
+    mail["Date"] = datetime.now(UTC)
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(text)
+    mail.add_alternative(templates().get_template("quality.html.j2").render(facts), subtype="html")
+    html = mail.get_body(("html",))
+    assert html
+    html.add_related(
+        picture(report.states, report.day), "image", "png", cid=f"<{TREND}>", disposition="inline", filename="trend.png"
+    )
+    return _name(settings, report, text), mail
+
+
+def _name(settings: Settings, report: OwnerReport, text: str) -> str:
+    lake = absolute(settings.lake)
+    kind = ("failure", report.run_id) if report.run_id else ("quality", str(report.day))
+    of = (lake, *settings.owners[report.owner], "" if report.run_id else text)
+    return "-".join([*kind, report.owner, hashlib.sha256("\n".join(of).encode()).hexdigest()[:12]])
+
+
+def _facts(settings: Settings, report: OwnerReport) -> dict[str, Any]:
+    return {
+        "report": report,
+        "settings": settings,
+        "advice": advice,
+        "lake": advice.shown(absolute(settings.lake)),
+        "code": code_version(),
+        "trend_cid": TREND,
+    }

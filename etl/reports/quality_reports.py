@@ -1,0 +1,70 @@
+"""Reports of a day and of a run: who is told what, from the ledger to the outbox."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from etl.conf import Settings
+from etl.engine import delta
+from etl.engine.files import absolute
+from etl.engine.ledger import Entry, Ledger
+from etl.errors import ConfigError, LakeError
+from etl.reports.outbox import Outbox
+from etl.reports.quality import FAILED, ORDER, TableState, owners, states
+from etl.reports.quality_mail import OwnerReport, check_addresses, compose
+
+DAY = timedelta(days=1)
+INSTANT = timedelta(microseconds=1)
+
+
+def ledger_rows(spark: SparkSession, settings: Settings) -> list[Entry]:
+    """The ledger of the lake, oldest first. Raises LakeError when there is none."""
+    lake = absolute(settings.lake)
+    if not delta.is_table(spark, f"{lake}/_ledger"):
+        raise LakeError(f"There is no ledger in {lake} yet. Run `feed-etl run` first.")
+    return Ledger(spark, lake).entries
+
+
+def of_day(entries: list[Entry], day: date, owner: str | None = None) -> list[OwnerReport]:
+    """A report per owner (or of one) of what gates said on a day, UTC. Raises ConfigError for an unknown owner."""
+    if owner and owner not in owners():
+        raise ConfigError(f"There is no owner {owner!r}. Owners: {', '.join(owners())}.")
+    start = datetime.combine(day, time(), UTC)
+    found = states(entries, start, start + DAY)
+    return [OwnerReport(o, day, _worst_first(found, o)) for o in ([owner] if owner else owners())]
+
+
+def _worst_first(found: dict[str, TableState], owner: str) -> list[TableState]:
+    mine = [s for s in found.values() if s.table.owner == owner]
+    return sorted(mine, key=lambda s: ORDER.index(s.verdict))
+
+
+def of_run(entries: list[Entry], run_id: str) -> list[OwnerReport]:
+    """A report per owner of the gates that failed in a run, as things stood then. Raises ConfigError: unknown run."""
+    run = [e for e in entries if e.run_id == run_id]
+    if not run:
+        raise ConfigError(f"There is no run {run_id!r} in the ledger. See `feed-etl ledger`.")
+    failed = {e.table_name: e for e in run if e.verdict == FAILED}
+    told: dict[str, list[TableState]] = {}
+    for name, entry in failed.items():
+        known = [e for e in entries if e.started_at <= entry.started_at]
+        state = states(known, entry.started_at, entry.started_at + INSTANT).get(name)
+        if state:
+            told.setdefault(state.table.owner, []).append(state)
+    day = max((e.started_at for e in failed.values()), default=run[-1].started_at).date()
+    return [OwnerReport(owner, day, mine, run_id) for owner, mine in sorted(told.items())]
+
+
+def failed_runs(entries: list[Entry], since: datetime) -> list[str]:
+    """Runs with a failed gate that started since an instant, oldest first."""
+    return list(dict.fromkeys(e.run_id for e in entries if e.verdict == FAILED and e.started_at >= since))
+
+
+def write(settings: Settings, reports: list[OwnerReport]) -> list[tuple[OwnerReport, Path | None]]:
+    """Put the mails of reports into the outbox; None for one that was written before. Raises ConfigError, MailError."""
+    check_addresses(settings)
+    outbox = Outbox(settings)
+    return [(report, outbox.put(*compose(settings, report))) for report in reports]

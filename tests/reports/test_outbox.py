@@ -1,0 +1,209 @@
+"""The outbox against a real SMTP server: everybody gets his mail once, and none is lost."""
+
+from __future__ import annotations
+
+import os
+import threading
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+from reports.servers import free_port, postman
+
+from etl import conf
+from etl.errors import MailError
+from etl.reports import outbox, smtp
+from etl.reports.outbox import Outbox, Sent
+
+TWO = ("anna@example.org", "bert@example.org")
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Outbox:
+    """An empty outbox."""
+    place = conf.load("local")
+    return Outbox(place.model_copy(update={"mail": place.mail.model_copy(update={"outbox": str(tmp_path / "outbox")})}))
+
+
+def letter(*people: str, subject: str = "Hello") -> EmailMessage:
+    """A mail to people."""
+    made = EmailMessage(policy=outbox.POLICY)
+    made["Subject"], made["From"], made["To"] = subject, "feed-etl@example.org", ", ".join(people)
+    made.set_content("Text")
+    return made
+
+
+def send(box: Outbox, url: str, monkeypatch: pytest.MonkeyPatch) -> Sent:
+    """Flush as the command does."""
+    monkeypatch.setenv("FEED_ETL_SMTP_URL", url)
+    server = smtp.server()
+    assert server
+    return box.send(server)
+
+
+def files(box: Outbox, place: str = "") -> list[str]:
+    """Mails in a folder of the outbox."""
+    return sorted(p.name for p in (box.folder / place).glob("*.eml"))
+
+
+def test_all_of_many_recipients_get_it(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only the first; a name too long for a header line is no exception."""
+    people = [f"recipient.number.{n}@example.org" for n in range(20)] + [f"{'x' * 60}@{'y' * 60}.org"]
+    box.put("one", letter(*people))
+
+    with postman() as server:
+        done = send(box, server.url, monkeypatch)
+
+    assert done.sent == ["one.eml"]
+    assert all(len(server.of(who)) == 1 for who in people)
+
+
+def test_what_is_sent_is_not_sent_again_and_says_nothing_of_the_outbox(
+    box: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box.put("one", letter(*TWO))
+
+    with postman() as server:
+        send(box, server.url, monkeypatch)
+        again = send(box, server.url, monkeypatch)
+
+    assert again == Sent()
+    ((_, arrived),) = server.arrived
+    assert arrived[outbox.ENVELOPE] is None
+    assert (files(box), files(box, "sent")) == ([], ["one.eml"])
+
+
+def test_a_server_that_is_down_leaves_mails_waiting_and_they_are_sent_later(
+    box: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    box.put("one", letter(*TWO))
+    box.put("two", letter(*TWO))
+
+    down = send(box, f"smtp://127.0.0.1:{port}/?disable_ssl=true&disable_tls=true", monkeypatch)
+    assert (down.waiting, down.sent) == (["one.eml", "two.eml"], [])
+    assert "refused" in down.reason
+    with postman(port) as server:
+        assert send(box, server.url, monkeypatch).sent == ["one.eml", "two.eml"]
+
+
+def test_killed_after_the_servers_yes_it_is_sent_once_more_under_the_same_id(
+    box: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box.put("one", letter(*TWO))
+
+    with postman() as server:
+        with monkeypatch.context() as killed:
+            killed.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                send(box, server.url, monkeypatch)
+        send(box, server.url, monkeypatch)
+
+    first, second = server.of(TWO[0])
+    assert first["Message-ID"] == second["Message-ID"]
+    assert files(box) == []
+
+
+def test_a_kill_while_writing_leaves_no_half_mail_to_send(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as killed:
+        killed.setattr(os, "fsync", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            box.put("one", letter(*TWO))
+
+    assert box.waiting() == []
+    assert box.put("one", letter(*TWO))
+
+
+def test_a_name_is_written_once_also_after_it_was_sent(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert box.put("one", letter(*TWO))
+    assert box.put("one", letter(*TWO)) is None
+    with postman() as server:
+        send(box, server.url, monkeypatch)
+    assert box.put("one", letter(*TWO)) is None
+
+
+def test_who_is_refused_for_now_waits_and_the_others_get_it_once(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full mailbox (452)."""
+    box.put("one", letter(*TWO))
+
+    with postman() as server:
+        server.refuse = {TWO[1]: "452 full"}
+        assert send(box, server.url, monkeypatch).waiting == ["one.eml"]
+        server.refuse = {}
+        send(box, server.url, monkeypatch)
+
+    assert [people for people, _ in server.arrived] == [[TWO[0]], [TWO[1]]]
+
+
+def test_who_is_refused_for_good_is_set_aside_and_the_others_get_it(
+    box: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mailbox that does not exist (550)."""
+    box.put("one", letter(*TWO))
+
+    with postman() as server:
+        server.refuse = {TWO[1]: "550 nobody here"}
+        done = send(box, server.url, monkeypatch)
+
+    assert (done.sent, done.refused, done.waiting) == (["one.eml"], ["one.eml"], [])
+    assert f"{outbox.ENVELOPE}: {TWO[1]}\r\n" in (box.folder / "refused" / "one.eml").read_bytes().decode()
+    assert len(server.of(TWO[0])) == 1
+
+
+def test_a_mail_the_server_will_not_have_does_not_hold_up_the_next(
+    box: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box.put("one", letter("nobody@example.org"))
+    box.put("two", letter(*TWO))
+
+    with postman() as server:
+        server.refuse = {"nobody@example.org": "550 no"}
+        done = send(box, server.url, monkeypatch)
+
+    assert (done.sent, done.refused) == (["two.eml"], ["one.eml"])
+
+
+def test_a_strange_file_is_set_aside_not_lost(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    box.put("one", letter(*TWO))
+    (box.folder / "junk.eml").write_bytes(b"\xff\x00 no mail")
+
+    with postman() as server:
+        done = send(box, server.url, monkeypatch)
+
+    assert (done.sent, files(box, "refused"), files(box)) == (["one.eml"], ["junk.eml"], [])
+
+
+def test_two_senders_at_once_send_each_mail_once(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    for n in range(10):
+        box.put(f"mail {n}", letter(*TWO))
+
+    with postman() as server:
+        threads = [threading.Thread(target=send, args=(box, server.url, monkeypatch)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert len(server.arrived) == 10
+
+
+def test_sent_mails_are_kept_for_some_days_only(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("old", "new"):
+        box.put(name, letter(*TWO))
+    with postman() as server:
+        send(box, server.url, monkeypatch)
+        os.utime(box.folder / "sent" / "old.eml", (0, 0))
+        send(box, server.url, monkeypatch)
+
+    assert files(box, "sent") == ["new.eml"]
+
+
+def test_an_outbox_that_cannot_be_written_says_so(box: Outbox) -> None:
+    box.folder.write_text("a file")
+    with pytest.raises(MailError, match="cannot be written"):
+        box.put("one", letter(*TWO))
+
+
+def test_a_name_cannot_leave_the_outbox(box: Outbox) -> None:
+    path = box.put("../../evil", letter(*TWO))
+    assert path and path.parent == box.folder

@@ -1,0 +1,106 @@
+"""The commands as they are typed, over a ledger in which three tables of three owners were refused just now."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from reports.servers import free_port, postman
+from reports.stories import found, ran
+from typer.testing import CliRunner, Result
+
+from etl.cli import app
+from etl.commands.place import Place
+from etl.errors import ConfigError, MailError
+from etl.reports import quality_reports
+from etl.reports.quality import owners
+
+OWNERS = {"content": "fct_shares", "ranking": "dim_ranker_models", "ingest": "bronze_posts"}
+NOW = datetime.now(UTC)
+RUN = [ran(table, NOW, found("unexpected_rows_expectation(key)")) for table in OWNERS.values()]
+
+
+@pytest.fixture(autouse=True)
+def outbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An outbox of the test's own, no server, no Spark."""
+    mail = {"sender": "feed-etl@example.org", "outbox": str(tmp_path / "outbox"), "keep_days": 30}
+    people = {o: [f"{o}@example.org"] for o in owners()}
+    monkeypatch.setenv("FEED_ETL_MAIL", json.dumps(mail))
+    monkeypatch.setenv("FEED_ETL_OWNERS", json.dumps(people))
+    monkeypatch.delenv("FEED_ETL_SMTP_URL", raising=False)
+    monkeypatch.delenv("AIRFLOW_CONN_SMTP_DEFAULT", raising=False)
+    monkeypatch.setattr(Place, "spark", lambda _self: None)
+    monkeypatch.setattr(quality_reports, "ledger_rows", lambda *_: RUN)
+    monkeypatch.setattr("etl.reports.quality_mail.picture", lambda *_: b"PNG")
+    return tmp_path / "outbox"
+
+
+def report(*words: str) -> Result:
+    """`feed-etl report …` in this process; an error of ours comes out."""
+    return CliRunner().invoke(app, ["report", *words])
+
+
+def test_each_of_three_owners_gets_one_mail_with_only_his_failed_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    with postman() as server:
+        monkeypatch.setenv("FEED_ETL_SMTP_URL", server.url)
+        assert report("failures", "--run", RUN[0].run_id, "--send").exit_code == 0
+
+    assert len(server.arrived) == 3
+    for owner, table in OWNERS.items():
+        (mail,) = server.of(f"{owner}@example.org")
+        text = mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+        assert f"{table} failed its gate" in mail["Subject"]
+        assert not [other for other in OWNERS.values() if other != table and other in text]
+
+
+def test_failures_are_told_once_however_often_they_are_asked_for(outbox: Path) -> None:
+    """Without --run: whatever failed in the last day."""
+    report("failures")
+    again = report("failures", "--json")
+
+    assert len(list(outbox.glob("*.eml"))) == 3
+    assert {row["mail"] for row in json.loads(again.stdout)} == {"written before"}
+
+
+def test_without_a_server_mails_wait_in_the_outbox_and_nothing_fails(outbox: Path) -> None:
+    done = report("quality", "--send")
+
+    assert done.exit_code == 0
+    assert len(list(outbox.glob("*.eml"))) == len(owners())
+    assert report("send").exit_code == 0
+
+
+def test_a_server_that_is_down_fails_only_the_command_that_does_nothing_else(
+    outbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    monkeypatch.setenv("FEED_ETL_SMTP_URL", f"smtp://127.0.0.1:{port}/?disable_ssl=true&disable_tls=true")
+    assert report("failures", "--send").exit_code == 0
+    refused = report("send").exception
+    assert isinstance(refused, MailError) and refused.exit_code == 8 and "3 mails wait" in str(refused)
+
+    with postman(port) as server:
+        assert report("send").exit_code == 0
+    assert len(server.arrived) == 3
+    assert list(outbox.glob("*.eml")) == []
+
+
+def test_one_owner_may_be_asked_for(outbox: Path) -> None:
+    assert report("quality", "--owner", "content").exit_code == 0
+    assert [p.name.split("-")[4] for p in outbox.glob("*.eml")] == ["content"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("quality", "--day", "yesterday"), "2026-06-01"),
+        (("quality", "--owner", "nobody"), "ranking"),
+        (("failures", "--run", "never"), "feed-etl ledger"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_and_nothing_written(outbox: Path, words: tuple[str, ...], told: str) -> None:
+    refused = report(*words).exception
+    assert isinstance(refused, ConfigError) and told in str(refused)
+    assert not outbox.exists()

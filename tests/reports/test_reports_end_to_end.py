@@ -1,0 +1,80 @@
+"""With Spark: a gate that refuses a batch, the mail it makes, what its command shows, and back to green."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+import yaml
+from places import END, START, place
+from pyspark.sql import SparkSession
+
+from etl import conf
+from etl.engine import runner, suites, views
+from etl.errors import LakeError
+from etl.reports import quality_reports
+from etl.reports.outbox import POLICY
+from etl.reports.quality import FAILED
+
+TABLE, NEEDED = "fct_shares", ["bronze_shares", "fct_shares"]
+NONE = {
+    "type": "unexpected_rows_expectation",
+    "kwargs": {"label": "none at all", "unexpected_rows_query": "SELECT share_id FROM {batch}"},
+    "severity": "critical",
+    "reason": "A test.",
+}
+
+
+@pytest.fixture
+def suite_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The suite of the fact in a home of the test's own."""
+    for folder in ("conf", "expectations"):
+        shutil.copytree(conf.home() / folder, tmp_path / "home" / folder)
+    monkeypatch.setenv("FEED_ETL_HOME", str(tmp_path / "home"))
+    suites.written.cache_clear()
+    yield suites.path(TABLE)
+    suites.written.cache_clear()
+
+
+def test_from_a_refused_batch_to_its_mail_and_back_to_green(
+    spark: SparkSession, landed: Path, tmp_path: Path, suite_file: Path
+) -> None:
+    """The mail counts as the ledger does; its command shows the rows; mended and run again, the day is green."""
+    settings = place(tmp_path).model_copy(update={"landing": str(landed)})
+    settings = settings.model_copy(
+        update={"mail": settings.mail.model_copy(update={"outbox": str(tmp_path / "outbox")})}
+    )
+    good = suite_file.read_text()
+    suite_file.write_text(yaml.safe_dump({"table": TABLE, "expectations": [NONE]}))
+    summary = runner.run(spark, settings, START, END, tables=NEEDED)
+    entries = quality_reports.ledger_rows(spark, settings)
+
+    ((report, path),) = quality_reports.write(settings, quality_reports.of_run(entries, summary.run_id))
+
+    (entry,) = [e for e in entries if e.verdict == FAILED]
+    (failure,) = json.loads(entry.failures)
+    assert path
+    mail = message_from_bytes(path.read_bytes(), policy=POLICY)
+    text = mail.get_body(("plain",)).get_content()  # type: ignore[attr-defined]
+    rows = int(entry.metrics["rows_refused"])
+    assert (report.owner, rows) == ("content", failure["count"])
+    assert f"{failure['count']:,} of {rows:,} rows (100.00 %)" in text
+    query = text.partition("sql '")[2].partition("'")[0]
+    assert views.query(spark, settings, query).count() == min(20, rows)
+
+    suite_file.write_text(good)
+    suites.written.cache_clear()
+    assert not runner.run(spark, settings, START, END, tables=NEEDED).errors
+    after = quality_reports.ledger_rows(spark, settings)
+    (green,) = quality_reports.of_day(after, after[-1].started_at.date(), "content")
+    assert green.verdict == "1 of 5 tables ran, all passed"
+
+
+def test_a_lake_without_ledger_is_refused_and_left_alone(spark: SparkSession, tmp_path: Path) -> None:
+    with pytest.raises(LakeError, match="no ledger"):
+        quality_reports.ledger_rows(spark, place(tmp_path))
+    assert list(tmp_path.iterdir()) == []

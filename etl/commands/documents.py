@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -70,7 +71,7 @@ def _grouped(found: list[Change]) -> list[tuple[str, ...]]:
     return [(table, ", ".join(columns), how, via) for (table, how, via), columns in lines.items()]
 
 
-def _print(title: str, heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _print(title: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     grid = Grid(*heads, title=title, title_justify="left")
     for row in rows:
         grid.add_row(*map(escape, row))

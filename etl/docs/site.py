@@ -98,7 +98,8 @@ def _private(found: list[Page]) -> list[tuple[str, list[Named]]]:
 
 
 def _inside(rendered: str) -> str:
-    """Links between pages become links within the one page."""
+    """Links between pages become links within the one page, which holds the picture itself."""
+    rendered = re.sub(r"<p><img [^>]*></p>\n", "", rendered)
     rendered = re.sub(r'href="README\.md#([^"]+)"', r'href="#\1"', rendered)
     rendered = re.sub(r'href="(\w+)\.md"', r'href="#\1"', rendered)
     rendered = rendered.replace("<h2>Landing zone</h2>", '<h2 id="landing-zone">Landing zone</h2>')

@@ -34,9 +34,9 @@ def flow_of(expression: Any, known: dict[int, Flow], subquery: Subquery) -> Flow
         return known[int(expression.exprId().id())]
     if name == "OuterReference":
         return flow_of(expression.e(), known, subquery)
+    if name in SUBQUERIES:  # its children are the outer attributes it is matched by: the plan holds them too
+        return subquery(expression.plan())
     parts = [flow_of(child, known, subquery) for child in items(expression.children())]
-    if name in SUBQUERIES:
-        return merge([subquery(expression.plan()), *parts])
     special = _SPECIAL.get(name)
     return special(expression, parts) if special else merge(parts)
 

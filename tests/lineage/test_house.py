@@ -106,9 +106,9 @@ def test_a_column_is_named_in_the_rules_that_read_it() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("fct_impresions.post_id", "no table fct_impresions.*fct_impressions"),
+        ("fct_impresions.post_id", "no table 'fct_impresions'.*fct_impressions"),
         ("fct_impressions.post", "no column 'post'.*post_id"),
-        ("landing.likes.post_id", "no table landing.likes.*landing.engagements"),
+        ("landing.likes.post_id", "no table 'landing.likes'.*landing.engagements"),
         ("post_id", "no table 'post_id'"),
     ],
 )

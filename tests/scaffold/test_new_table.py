@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from chispa.dataframe_comparer import DataFramesNotEqualError
 from pyspark.sql import SparkSession
 
 from etl import conf
@@ -88,7 +89,7 @@ def test_the_tests_of_a_new_table_pass_and_fail_when_its_transform_is_wrong(
 
     right = module.transform
     module.transform = lambda rows: right(rows).limit(0)
-    with pytest.raises(AssertionError):
+    with pytest.raises(DataFramesNotEqualError):
         test(spark)
 
 

@@ -3,7 +3,7 @@
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help setup run test test-dags dags airflow airflow-demo lint format lock clean
+.PHONY: help setup run test test-dags dags airflow airflow-demo docs new-table lint format lock clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,12 @@ lint: setup ## Check style, format and types
 format: setup ## Put the code into the agreed format and fix what can be fixed
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+docs: setup ## Write the pages of every table again (docs/tables)
+	@$(BIN)/feed-etl docs
+
+new-table: setup ## Make a table's module, suite and test file (NAME=fct_x LAYER=facts)
+	@$(BIN)/feed-etl new-table "$(NAME)" --layer "$(LAYER)"
 
 lock: setup ## Resolve constraints.txt again (ARGS=--upgrade to move to the newest versions)
 	@$(BIN)/uv pip compile setup.cfg pyproject.toml --all-extras --universal --python-version 3.11 \

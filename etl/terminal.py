@@ -51,11 +51,16 @@ def _text(value: Any) -> str:
     return escape(text if len(text) <= 60 else f"{text[:57]}...")
 
 
+def print_document(document: Any) -> None:
+    """One JSON document on standard output."""
+    json.dump(plain(document), sys.stdout, indent=2)
+    print()
+
+
 def print_rows(rows: list[dict[str, Any]], as_json: bool, title: str, hide: tuple[str, ...] = ()) -> None:
     """Rows of one shape, as a table or as a JSON list."""
     if as_json:
-        json.dump(plain(rows), sys.stdout, indent=2)
-        print()
+        print_document(rows)
         return
     columns = [c for c in (rows[0] if rows else {}) if c not in hide]
     grid = Grid(*columns, title=title, title_justify="left")
@@ -117,8 +122,7 @@ def print_summary(summary: Summary, as_json: bool) -> None:
             "skipped": summary.skipped,
             "unchanged": summary.unchanged,
         }
-        json.dump(plain(document), sys.stdout, indent=2)
-        print()
+        print_document(document)
         return
     if rows:
         print_rows(rows, False, f"Run {summary.run_id}")
@@ -157,8 +161,7 @@ def print_contract(entry: Entry, rules: list[Rule], as_json: bool) -> None:
         "rules": [{"rule": r.name, "severity": r.severity, "reason": r.reason} for r in rules],
     }
     if as_json:
-        json.dump(document, sys.stdout, indent=2)
-        print()
+        print_document(document)
         return
     out.print(f"[bold]{table.name}[/]  {escape(doc)}\n")
     for key in ("layer", "owner", "key", "partition", "cluster", "write", "inputs", "retention_days"):

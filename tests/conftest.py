@@ -12,6 +12,8 @@ from pyspark.sql import SparkSession
 from etl import conf
 from etl.conf import Settings
 from etl.engine import runner, session
+from etl.lineage.flow import Lineage
+from etl.lineage.house import house
 from etl.sources.simulate import simulate
 
 collect_ignore = ["dags"]  # these need Airflow's environment: `make test-dags`
@@ -47,3 +49,9 @@ def simulated(spark: SparkSession, landed: Path) -> Simulated:
     summary = runner.run(spark, made, START, END)
     assert not summary.errors, summary.errors
     return Simulated(landed, landed.parent / "lake", made, summary)
+
+
+@pytest.fixture(scope="session")
+def lineages(spark: SparkSession) -> dict[str, Lineage]:
+    """The lineage of every table, from its transform on empty inputs."""
+    return house(spark, conf.load("local"))

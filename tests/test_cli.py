@@ -34,7 +34,7 @@ def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> N
 def test_help_teaches_the_commands() -> None:
     """Every command is listed with what it is for."""
     shown = feed_etl("--help").stdout
-    for command in ("run", "simulate", "import", "tables", "describe", "sql", "ledger", "demo"):
+    for command in ("run", "simulate", "import", "tables", "describe", "sql", "ledger", "demo", "impact", "docs"):
         assert command in shown
 
 
@@ -47,6 +47,9 @@ def test_help_teaches_the_commands() -> None:
         (("--conf", "moon", "tables"), ("moon", "local")),
         (("describe", "nothing"), ("nothing", "mart_post_engagement_daily")),
         (("sql", "SELECT 1", "--format", "xml"), ("xml", "csv")),
+        (("impact", "fct_shares.likes"), ("likes", "share_id")),
+        (("impact", "shares.share_id"), ("shares", "landing.shares", "fct_shares")),
+        (("new-table", "fct_shares", "--layer", "facts"), ("fct_shares", "already")),
     ],
 )  # fmt: skip
 def test_a_wrong_parameter_is_refused_with_the_right_ones(arguments: tuple[str, ...], words: tuple[str, ...]) -> None:

@@ -1,0 +1,78 @@
+"""What the contracts and transforms say, as pages and as answers: nothing of it needs data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table as Grid
+
+from etl import terminal
+from etl.commands.place import Json, Place, errors
+
+if TYPE_CHECKING:
+    from etl.lineage.flow import Source
+    from etl.lineage.impact import Change, Reader
+
+
+def docs(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("docs/tables"),
+) -> None:
+    """Write the pages of every table (Markdown, and one HTML page of them all) from contracts and transforms."""
+    from etl.docs import site
+    from etl.lineage import house
+
+    here: Place = context.obj
+    written = site.write(out, house.house(here.spark(), here.settings))
+    errors.print(f"{len(written)} pages in {out}. Open {out / site.HTML} in a browser.", soft_wrap=True)
+
+
+def impact(
+    context: typer.Context,
+    column: Annotated[str, typer.Argument(help="TABLE.COLUMN, landing.EVENT.FIELD, or a table: its rows")],
+    as_json: Json = False,
+) -> None:
+    """Everything that would change with a column: by value, or through a filter, a join, a group."""
+    from etl.lineage import house
+    from etl.lineage import impact as impacts
+
+    here: Place = context.obj
+    origin = impacts.parse(column)
+    found = impacts.changes(origin, house.edges(house.house(here.spark(), here.settings)))
+    readers = impacts.readers(origin)
+    if as_json:
+        terminal.print_document(_document(origin, found, readers))
+        return
+    _print(f"What changes with {origin}", ("table", "columns", "how", "from"), _grouped(found))
+    rules = [(r.table, r.rule.name, r.rule.severity, r.rule.reason) for r in readers]
+    _print("Rules that read it", ("table", "rule", "severity", "reason"), rules)
+
+
+def _document(origin: Source, found: list[Change], readers: list[Reader]) -> dict[str, Any]:
+    changes = [
+        {"table": c.target.table, "column": c.target.column, "direct": c.direct, "how": c.how, "via": str(c.via)}
+        for c in found
+    ]
+    rules = [{"table": r.table, "rule": r.rule.name, "severity": r.rule.severity} for r in readers]
+    return {"column": str(origin), "changes": changes, "rules": rules}
+
+
+def _grouped(found: list[Change]) -> list[tuple[str, ...]]:
+    """Columns that change alike on one line: by value all the way first, then what it only decides."""
+    lines: dict[tuple[str, str, str], list[str]] = {}
+    for change in found:
+        how = change.how if change.direct or change.how != "value" else "value of such a column"
+        column = "(rows)" if change.target.column == "*" else change.target.column
+        lines.setdefault((change.target.table, how, str(change.via)), []).append(column)
+    return [(table, ", ".join(columns), how, via) for (table, how, via), columns in lines.items()]
+
+
+def _print(title: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    grid = Grid(*heads, title=title, title_justify="left")
+    for row in rows:
+        grid.add_row(*map(escape, row))
+    terminal.out.print(grid if rows else f"{title}: none")

@@ -1,0 +1,121 @@
+"""A picture of the house: tables in columns by layer, an arrow for every table read.
+
+Drawn as layered graphs are (Sugiyama): an arrow that skips layers gets a place of its own in each, so it passes
+between the boxes; each column is then sorted by the mean height of its neighbours until few arrows cross.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from etl import catalog
+from etl.contract import Layer, Table
+
+WIDTH, HEIGHT = 214, 30
+ACROSS, BOX, PASS = WIDTH + 84, HEIGHT + 14, 18  # px from column to column, taken by a box, taken by a passing arrow
+LEFT, TOP = 24, 48
+SWEEPS = 12  # it settles well before
+LANDING = "landing"
+Columns = list[list[str]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a box (or, with a number after `@`, a passing arrow) lies: left edge and middle, in px."""
+
+    name: str
+    layer: str
+    x: int
+    y: int
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Boxes, the paths of the arrows between them, the columns' heads, and the size of it all, in px."""
+
+    boxes: list[Place]
+    arrows: list[str]
+    heads: list[tuple[str, int]]
+    width: int
+    height: int
+
+
+def reads(table: Table) -> list[str]:
+    """What a table is made from: tables, or the event it is landed as."""
+    return [i.table.name for i in table.inputs] or ([f"{LANDING}.{table.event.name}"] if table.event else [])
+
+
+def picture() -> Picture:
+    """The house, layer by layer."""
+    layers = [LANDING, *[layer.name.lower() for layer in Layer]]
+    routes = list(_routes(layers))
+    columns = _sorted(_columns(layers, routes), routes)
+    height = max(map(_height, columns))
+    at = {place.name: place for i, column in enumerate(columns) for place in _places(column, layers[i], i, height)}
+    return Picture(
+        [place for place in at.values() if "@" not in place.name],
+        [_path([at[name] for name in route]) for route in routes],
+        [(layer, LEFT + i * ACROSS) for i, layer in enumerate(layers)],
+        2 * LEFT + len(layers) * ACROSS - (ACROSS - WIDTH),
+        TOP + height,
+    )
+
+
+def _routes(layers: list[str]) -> Iterator[list[str]]:
+    """Each arrow as the places it goes through; arrows from one table share their way as long as they can."""
+    for table in catalog.tables():
+        for source in reads(table):
+            first = 0 if source.startswith(LANDING) else int(catalog.entry(source).table.layer)
+            yield [source, *[f"{source}@{i}" for i in range(first + 1, int(table.layer))], table.name]
+
+
+def _columns(layers: list[str], routes: list[list[str]]) -> Columns:
+    found: Columns = [[t.name for t in catalog.tables() if t.layer == i] for i in range(len(layers))]
+    found[0] = [f"{LANDING}.{t.event.name}" for t in catalog.tables() if t.event]
+    for name in dict.fromkeys(name for route in routes for name in route if "@" in name):
+        found[int(name.rpartition("@")[2])].append(name)
+    return found
+
+
+def _sorted(columns: Columns, routes: list[list[str]]) -> Columns:
+    joined: dict[str, list[str]] = {}
+    for route in routes:
+        for one, other in pairwise(route):
+            joined.setdefault(one, []).append(other)
+            joined.setdefault(other, []).append(one)
+    for sweep in range(SWEEPS):
+        for column in columns if sweep % 2 == 0 else columns[::-1]:
+            height = {n: (i + 0.5) / len(names) for names in columns for i, n in enumerate(names)}
+            column.sort(key=lambda n: (_mean([height[m] for m in joined.get(n, [n])]), n))
+    return columns
+
+
+def _mean(numbers: list[float]) -> float:
+    return sum(numbers) / len(numbers)
+
+
+def _taken(name: str) -> int:
+    return PASS if "@" in name else BOX
+
+
+def _height(column: list[str]) -> int:
+    return sum(map(_taken, column))
+
+
+def _places(column: list[str], layer: str, number: int, height: int) -> Iterator[Place]:
+    y = TOP + (height - _height(column)) // 2
+    for name in column:
+        yield Place(name, layer, LEFT + number * ACROSS, y + _taken(name) // 2)
+        y += _taken(name)
+
+
+def _path(places: list[Place]) -> str:
+    """Out to the right of each place and in from the left of the next; straight on where it only passes."""
+    path = f"M{places[0].x + WIDTH},{places[0].y}"
+    for one, other in pairwise(places):
+        middle = (one.x + WIDTH + other.x) // 2
+        path += f" C{middle},{one.y} {middle},{other.y} {other.x},{other.y}"
+        path += f" H{other.x + WIDTH}" if "@" in other.name else ""
+    return path

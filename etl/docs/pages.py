@@ -1,0 +1,121 @@
+"""What a table's page says, gathered from its contract, its suite and its lineage, ready for a template."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from etl import catalog
+from etl.catalog import Entry
+from etl.contract import Table
+from etl.engine import suites
+from etl.engine.suites import Rule
+from etl.lineage.flow import ROWS, Lineage, Source, Uses
+from etl.lineage.house import VALUE, Edge
+
+Named = tuple[str, list[str]]
+"""A table and some of its columns; no columns: its rows."""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """Columns that the same things decide; by how, each with what decides."""
+
+    columns: list[str]
+    by: list[tuple[str, list[Named]]]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything on one table's page."""
+
+    table: Table
+    headline: str
+    rest: str
+    made_from: dict[str, list[Named]]
+    decided: list[Decided]
+    used_in: dict[str, dict[str, list[Named]]]
+    checks: list[tuple[Rule, str, str]]
+    inputs: list[tuple[str, str]]
+    consumers: list[str]
+    guarded: list[str]
+
+
+def page(entry: Entry, lineage: Lineage | None, steps: list[Edge]) -> Page:
+    """The page of one table; `steps` are those of the whole house."""
+    table = entry.table
+    headline, _, rest = (entry.module.__doc__ or "").strip().partition("\n")
+    made = lineage or Lineage({})
+    return Page(
+        table,
+        headline,
+        rest.strip(),
+        {name: named(flow.value) for name, flow in made.columns.items()},
+        _decided(made),
+        _used_in(table, steps),
+        [(rule, _asks(rule), "suite" if rule in suites.written(table.name) else "contract")
+         for rule in suites.suite(table)],
+        [(i.table.name, _window(i)) for i in table.inputs],
+        [t.name for t in catalog.tables() if table in [i.table for i in t.inputs]],
+        [t.name for t in catalog.tables() if table in [r.to for r in t.references]],
+    )  # fmt: skip
+
+
+def named(sources: frozenset[Source] | list[Source]) -> list[Named]:
+    """Sources by table, in the order data flows."""
+    order = list(catalog.entries())
+    known = sorted(sources, key=lambda s: (order.index(s.table) if s.table in order else -1, s))
+    return [
+        (table, [s.column for s in found if s.column != ROWS]) for table, found in groupby(known, lambda s: s.table)
+    ]
+
+
+def _by_how(uses: Uses) -> list[tuple[str, list[Named]]]:
+    hows = sorted({how for how, _ in uses})
+    return [(how, named([s for h, s in uses if h == how])) for how in hows]
+
+
+def _decided(made: Lineage) -> list[Decided]:
+    """Columns with equal uses on one line, then the rows."""
+    alike: dict[Uses, list[str]] = {}
+    for name, flow in made.columns.items():
+        if flow.through:
+            alike.setdefault(flow.through, []).append(name)
+    lines = [Decided(columns, _by_how(uses)) for uses, columns in alike.items()]
+    return [*lines, Decided([], _by_how(made.rows))] if made.rows else lines
+
+
+def _used_in(table: Table, steps: list[Edge]) -> dict[str, dict[str, list[Named]]]:
+    """For each column what the next tables make of it: `value`, and `decides`."""
+    used: dict[str, dict[str, list[Named]]] = {}
+    for column in table.column_names:
+        mine = [edge for edge in steps if edge.source == Source(table.name, column)]
+        values = {edge.to for edge in mine if edge.how == VALUE}
+        others = {edge.to for edge in mine} - values
+        if mine:
+            used[column] = {"value": named(list(values)), "decides": _tables(others)}
+    return used
+
+
+def _tables(targets: set[Source]) -> list[Named]:
+    """Tables only: what a filter or a join decides is nearly every column."""
+    return [(table, []) for table, _ in named(list(targets))]
+
+
+def _window(source: Any) -> str:
+    if source.as_of:
+        return "as of the instant"
+    around = [
+        f"{hours} h {side}" for hours, side in ((source.behind_hours, "before"), (source.ahead_hours, "after")) if hours
+    ]
+    by = f"by `{source.by}`" if source.by else "what landed"
+    return ", ".join([by, *around])
+
+
+def _asks(rule: Rule) -> str:
+    """What a rule asks beyond its name: its query, or its bounds."""
+    if query := rule.kwargs.get("unexpected_rows_query"):
+        return f"no row of `{query}`"
+    bounds = {k: v for k, v in rule.kwargs.items() if k != "column"}
+    return ", ".join(f"{k} {', '.join(map(str, v)) if isinstance(v, list) else v}" for k, v in bounds.items())

@@ -1,0 +1,106 @@
+"""The pages as files: Markdown for a code host, a picture of the house, and one HTML page of it all."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markdown_it import MarkdownIt
+
+from etl import catalog
+from etl.contract import Layer
+from etl.docs.graph import picture
+from etl.docs.pages import Named, Page, page
+from etl.events import EVENTS
+from etl.lineage.flow import Lineage
+from etl.lineage.house import edges, landed_columns
+
+HTML = "index.html"
+MARK = "<!-- Made by `feed-etl docs`; change the table's module or suite instead. -->"
+
+
+def pages(lineages: dict[str, Lineage]) -> dict[str, str]:
+    """Every file of the site by name, except the HTML page. The same house gives the same bytes."""
+    steps = list(edges(lineages))
+    found = [page(entry, lineages.get(name), steps) for name, entry in catalog.entries().items()]
+    templates = _templates()
+    files = {f"{p.table.name}.md": templates.get_template("table.md.j2").render(page=p, mark=MARK) for p in found}
+    files["README.md"] = templates.get_template("index.md.j2").render(
+        layers=_by_layer(found),
+        events=[(e.name, landed_columns(e)) for e in EVENTS],
+        private=_private(found),
+        mark=MARK,
+    )
+    files["house.svg"] = templates.get_template("house.svg.j2").render(picture=picture())
+    return files
+
+
+def html(files: dict[str, str]) -> str:
+    """The pages as one HTML document that needs nothing else."""
+    order = ["README.md", *[f"{t.name}.md" for t in catalog.tables()]]
+    markdown = MarkdownIt("commonmark").enable("table")
+    sections = [(Path(name).stem, _inside(markdown.render(files[name]))) for name in order]
+    layers = {layer.name.lower(): [t.name for t in catalog.tables() if t.layer is layer] for layer in Layer}
+    return _templates().get_template("site.html.j2").render(sections=sections, layers=layers, svg=files["house.svg"])
+
+
+def write(folder: Path, lineages: dict[str, Lineage]) -> list[str]:
+    """Write the site; pages of tables that are gone are removed. Returns the names of the files."""
+    files = pages(lineages)
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.md"):
+        if old.name not in files and old.read_text(encoding="utf-8").startswith(MARK):
+            old.unlink()
+    for name, text in {**files, HTML: html(files)}.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return sorted(files)
+
+
+def _templates() -> Environment:
+    found = Environment(
+        loader=PackageLoader("etl.docs", "."),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=lambda name: name is not None and name.endswith((".svg.j2", ".html.j2")),
+    )
+    found.filters.update(cell=_cell, links=_links)
+    return found
+
+
+def _cell(text: str) -> str:
+    """Text in a cell of a Markdown table."""
+    return " ".join(str(text).split()).replace("|", "\\|")
+
+
+def _link(table: str) -> str:
+    return f"[{table}]({table}.md)" if table in catalog.entries() else f"[{table}](README.md#landing-zone)"
+
+
+def _links(found: list[Named], apart: str = "<br>") -> str:
+    """Tables as links, each with its columns."""
+    return apart.join(" ".join([_link(table), *[f"`{c}`" for c in columns]]) for table, columns in found)
+
+
+def _by_layer(found: list[Page]) -> list[tuple[str, list[Page]]]:
+    return [(layer.name.lower(), [p for p in found if p.table.layer is layer]) for layer in Layer]
+
+
+def _private(found: list[Page]) -> list[tuple[str, list[Named]]]:
+    """For each privacy class the columns that carry it."""
+    classes = sorted({c.privacy for p in found for c in p.table.columns} - {"none"})
+    return [
+        (name, [(p.table.name, cs) for p in found if (cs := [c.name for c in p.table.columns if c.privacy == name])])
+        for name in classes
+    ]
+
+
+def _inside(rendered: str) -> str:
+    """Links between pages become links within the one page, which holds the picture itself."""
+    rendered = re.sub(r"<p><img [^>]*></p>\n", "", rendered)
+    rendered = re.sub(r'href="README\.md#([^"]+)"', r'href="#\1"', rendered)
+    rendered = re.sub(r'href="(\w+)\.md"', r'href="#\1"', rendered)
+    rendered = rendered.replace("<h2>Landing zone</h2>", '<h2 id="landing-zone">Landing zone</h2>')
+    return rendered.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")

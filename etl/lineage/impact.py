@@ -1,0 +1,96 @@
+"""What would change with a column: every column and table downstream, and the rules that read it."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from etl import catalog
+from etl.engine import suites
+from etl.engine.suites import Rule
+from etl.errors import ConfigError
+from etl.events import EVENTS
+from etl.lineage.flow import ROWS, Source
+from etl.lineage.house import VALUE, Edge, landed, landed_columns
+
+
+@dataclass(frozen=True)
+class Change:
+    """A column (or the rows) of a table that would change; `via` is the step before it.
+
+    how: `value` when the column's own values flow all the way into it, else how the last step decides it
+    (filter, join, group, order, window, explode, rows), or `value` again after such a step: then not direct.
+    """
+
+    target: Source
+    how: str
+    direct: bool
+    via: Source
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A rule of a table that reads the column: it may judge otherwise, and close the gate."""
+
+    table: str
+    rule: Rule
+
+
+def parse(text: str) -> Source:
+    """`fct_impressions.post_id`, `landing.shares.channel`, or a table alone: its rows.
+
+    Raises ConfigError that names the tables, or the columns, there are.
+    """
+    known = {landed(event): [c.name for c in landed_columns(event)] for event in EVENTS}
+    known |= {table.name: list(table.column_names) for table in catalog.tables()}
+    if text in known:
+        return Source(text, ROWS)
+    table, _, column = text.rpartition(".")
+    if table not in known:
+        raise ConfigError(f"There is no table {table or text!r}. Write TABLE.COLUMN with one of: {', '.join(known)}.")
+    if column not in known[table]:
+        raise ConfigError(f"{table} has no column {column!r}. Columns: {', '.join(known[table])}.")
+    return Source(table, column)
+
+
+def changes(origin: Source, steps: Iterable[Edge]) -> list[Change]:
+    """Everything that would change with the origin, nearest first: by value, then through anything else."""
+    after: dict[Source, list[Edge]] = {}
+    for edge in steps:
+        after.setdefault(edge.source, []).append(edge)
+    found: dict[Source, Change] = {}
+    _spread([origin], after, found, direct=True)
+    _spread([origin, *found], after, found, direct=False)
+    return [change for target, change in found.items() if target != origin]
+
+
+def _spread(start: list[Source], after: dict[Source, list[Edge]], found: dict[Source, Change], direct: bool) -> None:
+    queue = deque(start)
+    while queue:
+        here = queue.popleft()
+        for edge in after.get(here, []):
+            if edge.to not in found and (edge.how == VALUE or not direct):
+                found[edge.to] = Change(edge.to, edge.how, direct, here)
+                queue.append(edge.to)
+
+
+def readers(origin: Source) -> list[Reader]:
+    """Rules that name the column: those of its own table, and those of tables that refer to it."""
+    return [
+        Reader(table.name, rule)
+        for table in catalog.tables()
+        for rule in suites.suite(table)
+        if _reads(rule, table.name, origin)
+    ]
+
+
+def _reads(rule: Rule, table: str, origin: Source) -> bool:
+    if table == origin.table:
+        named = {value for name, value in rule.kwargs.items() if name.startswith("column")}
+    else:
+        named = set()
+    query = str(rule.kwargs.get("unexpected_rows_query", ""))
+    words = set(re.findall(r"\w+", query))
+    return origin.column in named or (origin.column in words and (table == origin.table or origin.table in words))

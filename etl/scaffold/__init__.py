@@ -1,0 +1,1 @@
+"""Templates of the files a new table begins with."""

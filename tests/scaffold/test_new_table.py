@@ -1,0 +1,146 @@
+"""What `feed-etl new-table` makes is right from the start, and nothing there is ever overwritten."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from chispa.dataframe_comparer import DataFramesNotEqualError
+from pyspark.sql import SparkSession
+
+from etl import conf
+from etl.contract import Layer
+
+NAMES = {"dims": "dim_made", "facts": "fct_made", "rollups": "agg_made", "marts": "mart_made"}
+TOOLS = Path(sys.executable).parent
+
+
+def run(home: Path, *command: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    """A command in a copy of the tree, which it takes for its own."""
+    environment = {"PATH": str(TOOLS), "PYTHONPATH": f"{home}:{home / 'tests'}", "HOME": str(home)}
+    return subprocess.run(command, cwd=home, env=environment, input=given, capture_output=True, text=True, timeout=300)
+
+
+def new_table(home: Path, name: str, layer: str) -> subprocess.CompletedProcess[str]:
+    """`feed-etl new-table` in a copy of the tree."""
+    return run(home, sys.executable, "-c", "from etl.cli import main; main()", "new-table", name, "--layer", layer)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the tree with a new table in each layer."""
+    copy = tmp_path_factory.mktemp("scaffold") / "tree"
+    for name in ("etl", "conf", "expectations", "tests"):
+        shutil.copytree(conf.home() / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(conf.home() / "pyproject.toml", copy)
+    for layer, name in NAMES.items():
+        done = new_table(copy, name, layer)
+        assert done.returncode == 0, done.stderr
+    return copy
+
+
+@pytest.fixture
+def imports_of(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The new tables can be imported from here."""
+    for layer, name in NAMES.items():
+        package = importlib.import_module(f"etl.{layer}")
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(home / "etl" / layer)])
+        monkeypatch.delitem(sys.modules, f"etl.{layer}.{name}", raising=False)
+    yield
+    for layer, name in NAMES.items():
+        sys.modules.pop(f"etl.{layer}.{name}", None)
+
+
+def test_new_tables_pass_what_holds_for_every_table(home: Path) -> None:
+    """Vocabulary, suite, reasons, test file, names of inputs: the whole catalogue test, in the copy."""
+    done = run(home, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_catalog.py")
+    assert done.returncode == 0, done.stdout[-2000:]
+    listed = run(home, sys.executable, "-c", "from etl import catalog; print(*catalog.entries())").stdout.split()
+    assert set(NAMES.values()) <= set(listed)
+
+
+def test_new_tables_are_in_the_agreed_format(home: Path) -> None:
+    made = [str(file) for file in home.rglob("*_made.py")]
+    assert len(made) == 2 * len(NAMES)
+    for check in (("check",), ("format", "--check")):
+        done = run(home, str(TOOLS / "ruff"), *check, "--no-cache", *made)
+        assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("layer", NAMES)
+@pytest.mark.usefixtures("imports_of")
+def test_the_tests_of_a_new_table_pass_and_fail_when_its_transform_is_wrong(
+    spark: SparkSession, home: Path, layer: str
+) -> None:
+    file = home / "tests" / layer / f"test_{NAMES[layer]}.py"
+    spec = importlib.util.spec_from_file_location(f"made_{layer}", file)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    (test,) = [value for name, value in vars(module).items() if name.startswith("test_")]
+    test(spark)
+
+    right = module.transform
+    module.transform = lambda rows: right(rows).limit(0)
+    with pytest.raises(DataFramesNotEqualError):
+        test(spark)
+
+
+REFUSED = [
+    ("fct_made", "facts", "There is a table fct_made already"),
+    ("fct_impressions", "facts", "There is a table fct_impressions already"),
+    ("fct_x", "gold", "There is no layer 'gold'. Layers: dims, facts, rollups, marts"),
+    ("bronze_x", "bronze", "begins with its event"),
+    ("mart_x", "facts", "is named like fct_something"),
+    ("fct_X", "facts", "is named like fct_something"),
+    ("fct_../../x", "facts", "is named like fct_something"),
+    ("fct_a__b", "facts", "is named like fct_something"),
+    ("fct_", "facts", "is named like fct_something"),
+    ("fct_" + "x" * 61, "facts", "at most 64 characters"),
+]
+TRY_ALL = """
+import json, sys
+from etl.errors import ConfigError
+from etl.scaffold.new_table import make
+for name, layer, _ in json.load(sys.stdin):
+    try:
+        print("made", make(name, layer))
+    except ConfigError as error:
+        print(error)
+"""
+
+
+def files(home: Path) -> list[Path]:
+    """Every file of a tree but Python's own."""
+    return sorted(file for file in home.rglob("*") if "__pycache__" not in file.parts)
+
+
+def test_a_name_or_layer_that_may_not_be_is_refused_and_nothing_is_written(home: Path) -> None:
+    before = files(home)
+    said = run(home, sys.executable, "-c", TRY_ALL, given=json.dumps(REFUSED)).stdout.splitlines()
+    assert [words for (_, _, words), line in zip(REFUSED, said, strict=True) if words not in line] == []
+    assert files(home) == before
+
+
+def test_a_file_that_is_there_is_never_overwritten(home: Path) -> None:
+    """A suite was written first: neither the module nor the test is made."""
+    suite = home / "expectations" / "fct_half.yaml"
+    suite.write_text("mine\n")
+    try:
+        done = new_table(home, "fct_half", "facts")
+        assert done.returncode == 2 and "Already there" in done.stderr and "Traceback" not in done.stderr
+        assert suite.read_text() == "mine\n"
+        assert not (home / "etl" / "facts" / "fct_half.py").exists()
+    finally:
+        suite.unlink()
+
+
+def test_every_layer_above_bronze_can_have_a_new_table() -> None:
+    assert set(NAMES) == {layer.name.lower() for layer in Layer} - {"bronze"}

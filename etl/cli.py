@@ -10,7 +10,7 @@ import typer
 from rich.logging import RichHandler
 
 from etl import conf
-from etl.commands import lake, running, sources
+from etl.commands import lake, queries, running, sources
 from etl.commands.place import Place, errors
 from etl.errors import FeedEtlError
 
@@ -49,6 +49,8 @@ for command in (
     lake.describe,
     lake.sql,
     lake.ledger,
+    queries.query,
+    queries.queries,
 ):
     app.command()(command)
 app.add_typer(sources.imports, name="import")

@@ -96,13 +96,11 @@ class Judgement:
     reason: str
 
 
-def ratio(metric: str, cuped: bool, treatment_per_control: float = 1) -> tt.RatioOfMeans:
+def ratio(metric: str, cuped: bool, **power_analysis: Any) -> tt.RatioOfMeans:
     """A metric as tea-tasting knows it."""
     above, below = METRICS[metric]
     before = {"numer_covariate": f"pre_{above}", "denom_covariate": f"pre_{below}"} if cuped else {}
-    return tt.RatioOfMeans(
-        above, below, **before, confidence_level=1 - ALPHA, alpha=ALPHA, power=POWER, ratio=treatment_per_control
-    )
+    return tt.RatioOfMeans(above, below, **before, confidence_level=1 - ALPHA, **power_analysis)
 
 
 def judge(trial: Trial) -> Judgement:
@@ -157,7 +155,8 @@ def _lift(trial: Trial, metric: str, found: Any) -> Lift:
 def _minimum_detectable(trial: Trial, metric: str) -> float:
     control, treatment = trial.viewers
     both = trial.control + trial.treatment
-    powered = ratio(metric, _is_explained(trial, metric), treatment / control)
+    per_control = treatment / control
+    powered = ratio(metric, _is_explained(trial, metric), alpha=ALPHA, power=POWER, ratio=per_control, use_t=False)
     return float(powered.solve_power_from_aggregates(both, "rel_effect_size")[0].rel_effect_size)
 
 

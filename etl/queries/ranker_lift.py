@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from pyspark.sql import DataFrame, Row
@@ -10,13 +10,9 @@ from pyspark.sql import functions as F
 from tea_tasting.aggr import Aggregates
 
 from etl.errors import LakeError
-from etl.queries.lift import METRICS, Trial, judge, ratio
+from etl.queries.lift import METRICS, Lift, Trial, judge, ratio
 
-_LIFT = (
-    "metric STRING, control DOUBLE, treatment DOUBLE, difference DOUBLE, difference_low DOUBLE, "
-    "difference_high DOUBLE, relative_lift DOUBLE, relative_low DOUBLE, relative_high DOUBLE, p_value DOUBLE, p_adjusted DOUBLE, "
-    "minimum_detectable DOUBLE"
-)
+_LIFT = "metric STRING, " + ", ".join(f"{field.name} DOUBLE" for field in fields(Lift) if field.name != "metric")
 _TRIAL = (
     "verdict STRING, reason STRING, control_viewers BIGINT, treatment_viewers BIGINT, crossovers BIGINT, "
     "sample_ratio_p DOUBLE, cuped BOOLEAN"
@@ -63,7 +59,7 @@ def _moments() -> list[Any]:
     return [
         F.count("*").alias("viewers"),
         F.max("treatment_share").alias("treatment_share"),
-        F.count_if("pre_impressions > 0").alias("pre_viewers"),
+        F.count_if(F.col("pre_impressions") > 0).alias("pre_viewers"),
         F.bool_or("pre_treated").alias("pre_treated"),
         *[F.avg(c).alias(f"mean_{c}") for c in columns],
         *[F.var_samp(c).alias(f"var_{c}") for c in columns],

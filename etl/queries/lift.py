@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import tea_tasting as tt
@@ -96,11 +97,11 @@ class Judgement:
     reason: str
 
 
-def ratio(metric: str, cuped: bool, **power_analysis: Any) -> tt.RatioOfMeans:
+def ratio(metric: str, cuped: bool) -> tt.RatioOfMeans:
     """A metric as tea-tasting knows it."""
     above, below = METRICS[metric]
     before = {"numer_covariate": f"pre_{above}", "denom_covariate": f"pre_{below}"} if cuped else {}
-    return tt.RatioOfMeans(above, below, **before, confidence_level=1 - ALPHA, **power_analysis)
+    return tt.RatioOfMeans(above, below, **before, confidence_level=1 - ALPHA)
 
 
 def judge(trial: Trial) -> Judgement:
@@ -112,7 +113,7 @@ def judge(trial: Trial) -> Judgement:
     found = tt.Experiment({**told}).analyze(arms, control="control")
     adjusted = tt.adjust_fwer(found, alpha=ALPHA, arbitrary_dependence=True, method="bonferroni") if told else {}
     adjusted_of: Any = next(iter(adjusted.values()), {})
-    lifts = tuple(_lift(trial, m, adjusted_of[m]) if m in told else Lift(m) for m in METRICS)
+    lifts = tuple(_lift(m, adjusted_of[m]) if m in told else Lift(m) for m in METRICS)
     share = trial.treatment_share
     p = tt.SampleRatio(share / (1 - share)).analyze(arms, "control", "treatment").pvalue
     return Judgement(lifts, p, *_verdict(trial, {lift.metric: lift for lift in lifts}, p))
@@ -139,7 +140,7 @@ def _is_explained(trial: Trial, metric: str) -> bool:
     )
 
 
-def _lift(trial: Trial, metric: str, found: Any) -> Lift:
+def _lift(metric: str, found: Any) -> Lift:
     """A metric's result, as tea-tasting gives it after the correction."""
     names = {
         "control": "control", "treatment": "treatment", "difference": "effect_size",
@@ -148,16 +149,15 @@ def _lift(trial: Trial, metric: str, found: Any) -> Lift:
         "relative_high": "rel_effect_size_ci_upper", "p_value": "pvalue", "p_adjusted": "pvalue_adj",
     }  # fmt: skip
     values = {ours: float(found[theirs]) for ours, theirs in names.items()}
-    values["minimum_detectable"] = _minimum_detectable(trial, metric)
+    values["minimum_detectable"] = _minimum_detectable(values) if values["control"] else math.inf
     return Lift(metric, **{k: v if math.isfinite(v) else None for k, v in values.items()})
 
 
-def _minimum_detectable(trial: Trial, metric: str) -> float:
-    control, treatment = trial.viewers
-    both = trial.control + trial.treatment
-    per_control = treatment / control
-    powered = ratio(metric, _is_explained(trial, metric), alpha=ALPHA, power=POWER, ratio=per_control, use_t=False)
-    return float(powered.solve_power_from_aggregates(both, "rel_effect_size")[0].rel_effect_size)
+def _minimum_detectable(found: dict[str, float]) -> float:
+    """Relative; from the interval's own standard error."""
+    normal = NormalDist()
+    error = (found["difference_high"] - found["difference_low"]) / 2 / normal.inv_cdf(1 - ALPHA / 2)
+    return (normal.inv_cdf(1 - ALPHA / 2) + normal.inv_cdf(POWER)) * error / found["control"]
 
 
 def _verdict(trial: Trial, lifts: dict[str, Lift], sample_ratio_p: float) -> tuple[str, str]:

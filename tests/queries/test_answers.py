@@ -38,7 +38,7 @@ ASKED: dict[str, dict[str, Any]] = {
 def answer(spark: SparkSession, settings: Settings, name: str, **params: Any) -> Rows:
     """The question's rows, instants with their offset."""
     rows = [row.asDict() for row in run(spark, settings, name, **params).collect()]
-    return [{k: v.replace(tzinfo=UTC) if isinstance(v, datetime) else v for k, v in row.items()} for row in rows]
+    return [{k: v.astimezone(UTC) if isinstance(v, datetime) else v for k, v in row.items()} for row in rows]
 
 
 def unlike(found: Rows, wanted: Rows) -> list[str]:

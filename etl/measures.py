@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 
 HLL_LG_K = 12  # one precision everywhere, or sketches do not merge
 REGRET = "INTERVAL 5 MINUTES"
+ATTRIBUTION_HOURS = 24  # an engagement is a ranker's doing when it comes within a day of the impression
 EMPTY_SKETCH = "0201070C030C0008"  # compact HLL of lgK 12 that has seen nobody
 ONCE_PER_HOUR = ("like", "save", "follow_creator", "hide")
 SAME_ACT = ("viewer_id", "post_id", "event_type", "event_ts")
@@ -34,6 +35,17 @@ def settle(engagements: DataFrame) -> DataFrame:
         .withColumn("regretted", F.coalesce(is_regret & (F.col("_twin") == 1), F.lit(False)))
         .drop("_undo", "_rank", "_twin")
     )
+
+
+def credit(engagements: DataFrame, impressions: DataFrame, cell: list[Column]) -> DataFrame:
+    """Engagement rows -> the counts of `engagement_measures` by cells of the impression each names.
+
+    `cell` is made of columns of `impressions`. What names no impression, or comes outside the attribution window,
+    is nobody's credit.
+    """
+    acts = settle(engagements).select("impression_id", "event_type", "event_ts", "settled", "regretted")
+    within = f"event_ts >= impression_ts AND event_ts < impression_ts + INTERVAL {ATTRIBUTION_HOURS} HOURS"
+    return acts.join(impressions, "impression_id").where(within).groupBy(*cell).agg(*engagement_measures())
 
 
 def _settled(*types: str) -> Column:

@@ -296,6 +296,18 @@ SELECT viewer_id, day, coalesce(impressions, 0) AS impressions, coalesce(engagem
     average(coalesce(dwell_ms_sum, 0), coalesce(dwell_count, 0)) AS avg_dwell_ms, top_audio_id
 FROM served FULL JOIN reacted USING (viewer_id, day) FULL JOIN dwelt USING (viewer_id, day)
     LEFT JOIN top USING (viewer_id, day);
+
+CREATE TABLE mart_ranker_viewer_daily AS
+WITH served AS (
+    SELECT viewer_id, ranker_model_id, impression_hour::DATE AS day, {SERVED_SQL} FROM watched GROUP BY ALL),
+attributed AS (
+    SELECT i.viewer_id, i.ranker_model_id, i.impression_hour::DATE AS day, r.measure
+    FROM reactions r JOIN fct_impressions i USING (impression_id)
+    WHERE r.event_ts >= i.impression_ts AND r.event_ts < i.impression_ts + INTERVAL 24 HOUR),
+reacted AS (SELECT viewer_id, ranker_model_id, day, {REACTED_SQL} FROM attributed GROUP BY ALL)
+SELECT viewer_id, ranker_model_id, day, impressions, coalesce(likes, 0) AS likes, coalesce(saves, 0) AS saves,
+    coalesce(negatives, 0) AS negatives, coalesce(regrets, 0) AS regrets, dwell_ms_sum, dwell_count
+FROM served LEFT JOIN reacted USING (viewer_id, ranker_model_id, day);
 """
 
 

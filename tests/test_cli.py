@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from places import Simulated
 
@@ -34,7 +35,7 @@ def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> N
 def test_help_teaches_the_commands() -> None:
     """Every command is listed with what it is for."""
     shown = feed_etl("--help").stdout
-    for command in ("run", "simulate", "import", "tables", "describe", "sql", "ledger", "demo", "impact", "docs"):
+    for command in ("run", "simulate", "import", "tables", "sql", "ledger", "query", "queries", "demo", "impact", "docs"):
         assert command in shown
 
 
@@ -50,6 +51,12 @@ def test_help_teaches_the_commands() -> None:
         (("impact", "fct_shares.likes"), ("likes", "share_id")),
         (("impact", "shares.share_id"), ("shares", "landing.shares", "fct_shares")),
         (("new-table", "fct_shares", "--layer", "facts"), ("fct_shares", "already")),
+        (("query", "top_creator"), ("top_creator", "top_creators", "virality")),
+        (("query", "virality"), ("post_id", "BIGINT")),
+        (("query", "virality", "--param", "post_id=one"), ("whole number", "one")),
+        (("query", "virality", "--param", "post_id"), ("NAME=VALUE",)),
+        (("query", "top_creators", "--format", "parquet"), ("--out",)),
+        (("query", "top_creators", "--format", "xml"), ("xml", "parquet")),
     ],
 )  # fmt: skip
 def test_a_wrong_parameter_is_refused_with_the_right_ones(arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
@@ -109,3 +116,24 @@ def test_sql_sees_every_table_by_its_name(simulated: Simulated) -> None:
     (row,) = json.loads(feed_etl(*place, "sql", query, "--format", "json").stdout)
     assert row["n"] > 0 and row["i"] > row["n"]
     refused(feed_etl(*place, "sql", "SELECT nope FROM fct_shares"), 2, "nope")
+
+
+def test_a_question_is_explained_and_answered_into_a_file(simulated: Simulated, tmp_path: Path) -> None:
+    """Partitions read of those there are; then as many rows as were asked for, typed, in Parquet."""
+    ask = ["--lake", str(simulated.lake), "query", "top_creators", "--param"]
+
+    (explained,) = json.loads(feed_etl(*ask, "end=2026-06-01T09", "--explain", "--format", "json").stdout)
+    answered = feed_etl(*ask, "limit=3", "--format", "parquet", "--out", str(tmp_path / "top.parquet"))
+
+    hours = explained["reads"][0]
+    assert (explained["parameters"]["end"], len(hours["partitions"])) == ("2026-06-01T09:00:00+00:00", 1)
+    assert hours["of_partitions"] == 3
+    assert answered.returncode == 0 and answered.stdout == ""
+    top = pq.read_table(tmp_path / "top.parquet")
+    assert top.num_rows == 3 and str(top.schema.field("share_rate").type) == "decimal128(7, 5)"
+
+
+def test_the_questions_are_one_json_document() -> None:
+    """Without Spark, each with its parameters."""
+    listed = {q["name"]: q for q in json.loads(feed_etl("queries", "--json").stdout)}
+    assert "half_life_hours DOUBLE = 24" in listed["feed_signals"]["parameters"]

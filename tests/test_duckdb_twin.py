@@ -20,6 +20,7 @@ KEYS = {
     "agg_ranker_hourly": ["ranker_model_id", "surface", "hour"],
     "mart_post_engagement_daily": ["post_id", "day"],
     "mart_user_affinity_daily": ["viewer_id", "day"],
+    "mart_ranker_viewer_daily": ["viewer_id", "ranker_model_id", "day"],
 }
 
 

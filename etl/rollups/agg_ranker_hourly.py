@@ -10,9 +10,7 @@ from pyspark.sql import functions as F
 from etl.columns import DWELL_MEASURES, ENGAGEMENT_MEASURES, columns
 from etl.contract import Input, Layer, Table, WriteMode
 from etl.facts import fct_dwell_per_impression, fct_engagements, fct_impressions
-from etl.measures import engagement_measures, impression_measures, settle
-
-ATTRIBUTION_HOURS = 24
+from etl.measures import ATTRIBUTION_HOURS, credit, impression_measures
 
 TABLE = Table(
     name="agg_ranker_hourly",
@@ -51,9 +49,7 @@ def transform(fct_impressions: DataFrame, fct_engagements: DataFrame, fct_dwell_
         .agg(*impression_measures())
     )
     stamp = fct_impressions.select("impression_id", "ranker_model_id", "surface", "impression_hour", "impression_ts")
-    acts = settle(fct_engagements).select("impression_id", "event_type", "event_ts", "settled", "regretted")
-    within = f"event_ts >= impression_ts AND event_ts < impression_ts + INTERVAL {ATTRIBUTION_HOURS} HOURS"
-    credited = acts.join(stamp, "impression_id").where(within).groupBy(*cell).agg(*engagement_measures())
+    credited = credit(fct_engagements, stamp, cell)
     return (
         seen.join(credited, ["ranker_model_id", "surface", "hour"], "left")
         .fillna({c: 0 for c in ENGAGEMENT_MEASURES})

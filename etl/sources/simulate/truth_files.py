@@ -39,6 +39,7 @@ def write_truth(folder: Path, truth: Truth) -> None:
         "agg_ranker_hourly": _ranker_hours(truth),
         "mart_post_engagement_daily": _post_days(rollups.post_days(hours)),
         "mart_user_affinity_daily": _viewer_days(truth),
+        "mart_ranker_viewer_daily": _ranker_viewer_days(truth),
         "quarantine": _quarantine(truth),
         "landing": _landing(truth),
     }
@@ -162,6 +163,16 @@ def _viewer_days(truth: Truth) -> Iterator[Row]:
             **cell.pick("impressions", "engagements", *rollups.DWELL_SUMS),
             "avg_dwell_ms": rollups.average_dwell(cell),
             "top_audio_id": rollups.top_audio(cell),
+        }
+
+
+def _ranker_viewer_days(truth: Truth) -> Iterator[Row]:
+    for (viewer_id, model_id, day), cell in _sorted(rollups.ranker_viewer_days(truth)):
+        yield {
+            "viewer_id": viewer_id,
+            "ranker_model_id": model_id,
+            "day": iso(day)[:10],
+            **cell.pick("impressions", "likes", "saves", "negatives", "regrets", *rollups.DWELL_SUMS),
         }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -88,20 +88,34 @@ def _watched_impressions(truth: Truth) -> Iterator[tuple[Row, Dwell]]:
 
 def ranker_hours(truth: Truth) -> Cells:
     """agg_ranker_hourly by (ranker_model_id, surface, hour of the impression)."""
+    return _credited(truth, _ranker_cell)
+
+
+def ranker_viewer_days(truth: Truth) -> Cells:
+    """mart_ranker_viewer_daily by (viewer, ranker_model_id, day of the impression)."""
+    return _credited(truth, _ranker_viewer_cell)
+
+
+def _credited(truth: Truth, cell: Callable[[Row], tuple[object, ...]]) -> Cells:
+    """Impressions with what they led to, by a cell that each impression belongs to."""
     cells: Cells = defaultdict(Cell)
     for impression in truth.impressions.values():
-        cells[_ranker_cell(impression)].saw(impression["viewer_id"])
+        cells[cell(impression)].saw(impression["viewer_id"])
     for measure, row in _reactions(truth):
         impression = truth.impressions.get(row.get("impression_id") or 0, {})
         if impression and 0 <= done_ts(row) - impression["impression_ts"] < ATTRIBUTION_US:
-            cells[_ranker_cell(impression)].add(measure)
+            cells[cell(impression)].add(measure)
     for impression, dwell in _watched_impressions(truth):
-        cells[_ranker_cell(impression)].watched(dwell)
+        cells[cell(impression)].watched(dwell)
     return cells
 
 
 def _ranker_cell(impression: Row) -> tuple[object, ...]:
     return impression["ranker_model_id"], impression["surface"], impression_hour(impression["impression_id"])
+
+
+def _ranker_viewer_cell(impression: Row) -> tuple[object, ...]:
+    return impression["viewer_id"], impression["ranker_model_id"], _day(impression_hour(impression["impression_id"]))
 
 
 def post_days(hours: Cells) -> Cells:

@@ -1,0 +1,89 @@
+"""Ask a question: bind its parameters, run its SQL over the published tables, finish it; or tell what it would read."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from urllib.parse import unquote
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from etl import catalog
+from etl.conf import Settings
+from etl.contract import Table
+from etl.engine import checksums, delta, views
+from etl.errors import LakeError
+from etl.queries.parameters import complete
+from etl.queries.question import Question
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question with every parameter bound; nothing has been read yet but the tables' logs."""
+
+    question: Question
+    values: dict[str, Any]
+    rows: DataFrame
+    """What the SQL alone gives."""
+
+    def answer(self) -> DataFrame:
+        """The rows the header promises."""
+        module = f"etl.queries.{self.question.name}"
+        if not importlib.util.find_spec(module):
+            return self.rows
+        finished: DataFrame = importlib.import_module(module).finish(self.rows, self.values)
+        return finished
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a question reads of one input; partitions are the hours or days, a dimension has none."""
+
+    table: str
+    partitions: tuple[str, ...]
+    of_partitions: int
+    files: int
+    of_files: int
+
+
+def ask(spark: SparkSession, settings: Settings, question: Question, given: Mapping[str, Any]) -> Asked:
+    """Bind a question's parameters (typed already) over a lake. Raises LakeError when an input is missing or empty."""
+    views.register(spark, settings, " ".join(question.inputs))
+    values = complete(question.parameters, given, lambda: _latest(spark, catalog.entry(question.inputs[0]).table))
+    return Asked(question, values, spark.sql(question.sql, args=values))
+
+
+def _latest(spark: SparkSession, table: Table) -> date | datetime:
+    newest = spark.table(table.name).agg(F.max(table.hour)).collect()[0][0]
+    if newest is None:
+        raise LakeError(f"{table.name} is empty: give the range, or run `feed-etl run` first.")
+    if isinstance(newest, datetime):
+        return checksums.as_hour(newest) + timedelta(hours=1)
+    day: date = newest + timedelta(days=1)
+    return day
+
+
+def reads(spark: SparkSession, settings: Settings, asked: Asked) -> list[Read]:
+    """What each input contributes, after partition pruning and file skipping; only logs are looked at."""
+    files = asked.rows.inputFiles()
+    return [_read(spark, settings, catalog.entry(name).table, files) for name in asked.question.inputs]
+
+
+def _read(spark: SparkSession, settings: Settings, table: Table, files: list[str]) -> Read:
+    there = delta.read(spark, views.uri(settings, table)).inputFiles()
+    mine = [file for file in files if f"/{table.layer.name.lower()}/{table.name}/" in file]
+    partitions = _partitions(mine, table)
+    return Read(table.name, partitions, len(_partitions(there, table)), len(mine), len(there))
+
+
+def _partitions(files: list[str], table: Table) -> tuple[str, ...]:
+    if not table.hour:
+        return ()
+    return tuple(
+        sorted({unquote(unquote(part)) for file in files for part in file.split("/") if f"{table.hour}=" in part})
+    )

@@ -1,0 +1,94 @@
+"""How questions and answers are shown and written."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext, redirect_stdout
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etl import terminal
+from etl.queries import question
+from etl.queries.question import Question
+
+if TYPE_CHECKING:
+    from etl.queries.asking import Asked, Read
+
+
+def print_questions(as_json: bool) -> None:
+    """Every question, as a table or JSON."""
+    rows = [
+        {
+            "name": asked.name,
+            "question": asked.question,
+            "grain": asked.grain,
+            "inputs": list(asked.inputs),
+            "parameters": [p.signature for p in asked.parameters],
+        }
+        for asked in map(question.load, question.names())
+    ]
+    if as_json:
+        return terminal.print_rows(rows, True, title="Questions")
+    for row in rows:
+        terminal.out.print(f"[bold]{row['name']}[/]  {row['question']}")
+        terminal.out.print(f"    {', '.join(row['parameters'])}\n", highlight=False)
+
+
+def markdown() -> str:
+    """docs/queries.md."""
+    head = (
+        "# Questions\n\nAsked with `feed-etl query NAME --param k=v`; written by `feed-etl queries --markdown`.\n"
+        "Times are UTC, ranges half-open. `latest` is the end of the newest hour or day of the first input.\n"
+    )
+    return head + "".join(_section(question.load(name)) for name in question.names())
+
+
+def _section(asked: Question) -> str:
+    rows = "".join(
+        f"| `{p.name}` | {p.type} | {'required' if p.is_required else p.default if p.default is not None else 'none'} "
+        f"| {p.meaning} |\n"
+        for p in asked.parameters
+    )
+    inputs = ", ".join(f"`{name}`" for name in asked.inputs)
+    return (
+        f"\n## {asked.name}\n\n{asked.question}\n\nGrain: {asked.grain}. Reads {inputs}. {asked.note}".rstrip() + "\n\n"
+        f"| parameter | type | default | |\n|---|---|---|---|\n{rows}"
+    )
+
+
+def print_explained(asked: Asked, reads: list[Read], as_json: bool) -> None:
+    """What a question would read, without reading it."""
+    if as_json:
+        document = {"question": asked.question.name, "grain": asked.question.grain, "parameters": asked.values}
+        return terminal.print_rows([{**document, "reads": [asdict(read) for read in reads]}], True, title="")
+    terminal.out.print(f"[bold]{asked.question.name}[/]  {asked.question.question}")
+    terminal.out.print(f"Grain: {asked.question.grain}", highlight=False)
+    for name, value in asked.values.items():
+        terminal.out.print(f"    {name} = {terminal.plain(value)}", highlight=False)
+    rows = [
+        {
+            "input": read.table,
+            "partitions read": f"{len(read.partitions)} of {read.of_partitions}" if read.of_partitions else None,
+            "files read": f"{read.files} of {read.of_files}",
+            "from": read.partitions[0] if read.partitions else None,
+            "to": read.partitions[-1] if read.partitions else None,
+        }
+        for read in reads
+    ]
+    terminal.print_rows(rows, False, title="Inputs")
+
+
+def write(asked: Asked, format_: str, out: Path | None) -> None:
+    """The answer to standard output or a file. In a table, columns that say the same in every row come once, below."""
+    if format_ == "parquet":
+        import pyarrow.parquet as pq
+
+        return pq.write_table(asked.answer().toArrow(), str(out))
+    answer = asked.answer()
+    rows = [row.asDict() for row in answer.collect()]
+    once = asked.question.once if format_ == "table" else ()
+    with open(out, "w", encoding="utf-8") if out else nullcontext(sys.stdout) as target, redirect_stdout(target):
+        terminal.print_frame([c for c in answer.columns if c not in once], rows, format_)
+        for name in once if rows else ():
+            terminal.out.print(f"{name}: {terminal.plain(rows[0][name])}", highlight=False, markup=False)

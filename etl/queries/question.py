@@ -1,0 +1,95 @@
+"""What a named question is: the header of its .sql file, read and checked before anything starts.
+
+The header is YAML in the leading `--` lines:
+
+    -- question: what is answered, in a sentence
+    -- grain: what one row of the answer is
+    -- note: how things are counted, where that is not obvious
+    -- inputs: [the tables read; the range is over the first one's partitions]
+    -- once: [columns that say the same in every row, shown once]
+    -- parameters:
+    --   NAME: {type: BIGINT, default: 50, low: 1, meaning: what it does}
+
+A parameter without default must be given. See `etl/queries/parameters.py` for types and defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from etl import catalog
+from etl.errors import ConfigError, ContractViolation
+from etl.queries.parameters import Parameter, check_range
+
+_FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Question:
+    """One named question. `sql` names parameters as `:name`; Spark binds them as values."""
+
+    name: str
+    question: str
+    grain: str
+    inputs: tuple[str, ...]
+    parameters: tuple[Parameter, ...]
+    sql: str
+    once: tuple[str, ...] = ()
+    note: str = ""
+
+    def typed(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The given parameters as typed values. Raises ConfigError that names the right ones."""
+        known = {p.name: p for p in self.parameters}
+        unknown = [name for name in given if name not in known]
+        if unknown:
+            raise ConfigError(f"{self.name} has no parameter {', '.join(map(repr, unknown))}. {self.usage}")
+        missing = [p.name for p in self.parameters if p.is_required and p.name not in given]
+        if missing:
+            raise ConfigError(f"{self.name} needs {', '.join(missing)}. {self.usage}")
+        values = {name: known[name].typed(value, self.usage) for name, value in given.items()}
+        check_range(values)
+        return values
+
+    @property
+    def usage(self) -> str:
+        """Every parameter with its type and default, in one line."""
+        return f"Parameters: {', '.join(p.signature for p in self.parameters)}."
+
+
+@cache
+def load(name: str) -> Question:
+    """A question by name. Raises ConfigError that lists the names there are."""
+    if name not in names():
+        raise ConfigError(f"There is no question {name!r}. Questions: {', '.join(names())}.")
+    return parse(name, (_FOLDER / f"{name}.sql").read_text(encoding="utf-8"))
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Every question's name."""
+    return tuple(sorted(file.stem for file in _FOLDER.glob("*.sql")))
+
+
+def parse(name: str, text: str) -> Question:
+    """A question from its file. Raises ContractViolation when the header is not as it must be."""
+    lines = text.splitlines()
+    end = next((i for i, line in enumerate(lines) if not line.startswith("--")), len(lines))
+    try:
+        header = yaml.safe_load("\n".join(line.removeprefix("--").removeprefix(" ") for line in lines[:end]))
+        declared = header.pop("parameters")
+        parameters = tuple(Parameter(name=key, **fields) for key, fields in declared.items())
+        inputs, once = tuple(header.pop("inputs")), tuple(header.pop("once", ()))
+        made = Question(
+            name=name, inputs=inputs, parameters=parameters, sql="\n".join(lines[end:]), once=once, **header
+        )
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise ContractViolation(f"{name}.sql: its header is not a question's ({error}).") from error
+    for table in made.inputs:
+        catalog.entry(table)
+    return made

@@ -1,0 +1,25 @@
+-- question: Whose posts were shared most in the last hours?
+-- grain: one row per creator, most shares first; deleted posts do not count
+-- note: >-
+--   Views are impressions, reactions settled likes, shares settled shares.
+-- inputs: [agg_post_engagement_hourly, dim_posts, dim_creators]
+-- parameters:
+--   end: {type: HOUR, default: latest, meaning: "End of the range, not in it"}
+--   start: {type: HOUR, default: end - 24 hours, meaning: First hour of the range}
+--   limit: {type: INT, default: 50, low: 1, meaning: At most so many creators}
+SELECT
+    p.creator_id,
+    any_value(c.handle) AS handle,
+    sum(h.impressions) AS views,
+    sum(h.likes) AS reactions,
+    sum(h.shares) AS shares,
+    CAST(least(round(
+        CAST(sum(h.shares) AS DECIMAL(20, 0)) / CAST(nullif(sum(h.impressions), 0) AS DECIMAL(18, 0)), 5
+    ), 99.99999) AS DECIMAL(7, 5)) AS share_rate
+FROM agg_post_engagement_hourly AS h
+    JOIN dim_posts AS p ON h.post_id = p.post_id AND p.is_current
+    LEFT JOIN dim_creators AS c ON p.creator_id = c.creator_id AND c.is_current
+WHERE h.hour >= :start AND h.hour < :end
+GROUP BY p.creator_id
+ORDER BY shares DESC, views DESC, p.creator_id
+LIMIT :limit

@@ -1,0 +1,71 @@
+"""Asking over a lake: what is read is bounded by the range, and the newest data are found."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from places import END, START, Simulated
+from pyspark.sql import SparkSession
+
+from etl.conf import Settings
+from etl.errors import LakeError
+from etl.queries import asking, question, run
+from etl.queries.asking import Asked, Read
+
+HOUR = timedelta(hours=1)
+
+
+def asked(spark: SparkSession, settings: Settings, name: str, **params: Any) -> Asked:
+    """A question with its parameters bound."""
+    found = question.load(name)
+    return asking.ask(spark, settings, found, found.typed(params))
+
+
+def read(spark: SparkSession, simulated: Simulated, name: str, **params: Any) -> Read:
+    """What is read of the first input."""
+    bound = asked(spark, simulated.settings, name, **params)
+    return asking.reads(spark, simulated.settings, bound)[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "partitions"),
+    [
+        ("top_creators", {}, 1),
+        ("feed_signals", {}, 1),
+        ("brand_safety_velocity", {}, 2),
+        ("comment_thread", {"post_id": 1}, 1),
+        ("virality", {"post_id": 1}, 1),
+    ],
+)
+def test_an_hour_asked_for_is_an_hour_read(
+    spark: SparkSession, simulated: Simulated, name: str, more: dict[str, int], partitions: int
+) -> None:
+    """The velocity also needs the hour before."""
+    found = read(spark, simulated, name, start=START + HOUR, end=START + 2 * HOUR, **more)
+
+    assert len(found.partitions) == partitions < found.of_partitions
+    assert 0 < found.files < found.of_files
+
+
+@pytest.mark.parametrize(
+    ("name", "more"), [("creator_analytics", {"creator_id": 1}), ("ranker_lift", {"control": "a", "treatment": "b"})]
+)
+def test_days_outside_the_range_are_not_read(
+    spark: SparkSession, simulated: Simulated, name: str, more: dict[str, Any]
+) -> None:
+    found = read(spark, simulated, name, start="2026-07-01", end="2026-07-03", **more)
+
+    assert found.partitions == () and found.files == 0 < found.of_files
+
+
+def test_the_range_ends_with_the_newest_hour_when_none_is_given(spark: SparkSession, simulated: Simulated) -> None:
+    values = asked(spark, simulated.settings, "virality", post_id=1).values
+
+    assert values["end"] == END and values["start"] == END - timedelta(days=30)
+
+
+def test_an_input_that_is_not_there_is_named(spark: SparkSession, settings: Settings) -> None:
+    with pytest.raises(LakeError, match="agg_post_engagement_hourly is not in the lake yet"):
+        run(spark, settings, "top_creators")

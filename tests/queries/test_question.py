@@ -1,0 +1,112 @@
+"""What a question may be asked: parameters are checked before anything starts, headers before anything is asked."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from etl import catalog, conf
+from etl.errors import ConfigError, ContractViolation
+from etl.queries import printing, question
+from etl.queries.parameters import Parameter, complete
+
+by_question = pytest.mark.parametrize("name", question.names())
+
+HEADER = """-- question: How many?
+-- grain: one row
+-- inputs: [fct_shares]
+-- parameters:
+--   post_id: {type: BIGINT, meaning: The post}
+SELECT 1
+"""
+
+
+@by_question
+def test_inputs_are_the_tables_the_sql_reads(name: str) -> None:
+    asked = question.load(name)
+    read = {t.name for t in catalog.tables()} & set(re.findall(r"\w+", asked.sql))
+    assert read == set(asked.inputs)
+
+
+@by_question
+def test_the_sql_names_no_parameter_the_header_does_not_have(name: str) -> None:
+    asked = question.load(name)
+    assert set(re.findall(r"(?<!:):(\w+)", asked.sql)) <= {p.name for p in asked.parameters}
+
+
+@by_question
+def test_a_question_is_answered_from_rollups_and_marts_where_there_are_any(name: str) -> None:
+    """Threads and share trees are made of single acts, which no rollup keeps."""
+    facts = {i for i in question.load(name).inputs if i.startswith("fct_")}
+    assert facts == {"comment_thread": {"fct_engagements"}, "virality": {"fct_shares"}}.get(name, set())
+
+
+def test_the_docs_list_every_question_as_it_is() -> None:
+    assert (conf.home() / "docs" / "queries.md").read_text() == printing.markdown()
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "words"),
+    [
+        ("top_creator", {}, "no question 'top_creator'.*top_creators"),
+        ("top_creators", {"limits": 3}, "no parameter 'limits'.*limit INT = 50"),
+        ("virality", {}, "needs post_id.*post_id BIGINT"),
+        ("virality", {"post_id": "1; DROP TABLE x"}, "post_id must be a whole number"),
+        ("virality", {"post_id": True}, "post_id must be a whole number"),
+        ("virality", {"post_id": 2**63}, "post_id must be a whole number"),
+        ("top_creators", {"limit": 0}, "limit must be at least 1"),
+        ("top_creators", {"end": "2026-06-01"}, "end must be a UTC hour like 2026-06-01T10"),
+        ("top_creators", {"end": datetime(2026, 6, 1, 10, 30, tzinfo=UTC)}, "end must be a UTC hour"),
+        ("top_creators", {"start": "2026-06-01T10", "end": "2026-06-01T10"}, "start .* must be before end"),
+        ("creator_analytics", {"creator_id": 1, "start": "June"}, "start must be a UTC day like 2026-06-01"),
+        ("feed_signals", {"half_life_hours": "nan"}, "half_life_hours must be a number"),
+        ("brand_safety_velocity", {"floor": "many"}, "floor must be a number"),
+        ("ranker_lift", {"control": 31, "treatment": "v2"}, "control must be text"),
+    ],
+)  # fmt: skip
+def test_a_wrong_parameter_is_refused_with_the_right_ones(name: str, given: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        question.load(name).typed(given)
+
+
+def test_text_and_values_are_the_same_parameter() -> None:
+    asked = question.load("brand_safety_velocity")
+    hour = datetime(2026, 6, 1, 10, tzinfo=UTC)
+    as_text = asked.typed({"end": "2026-06-01T10", "floor": "0.01", "limit": "7"})
+    assert as_text == asked.typed({"end": hour, "floor": Decimal("0.01"), "limit": 7})
+
+
+def test_what_is_not_given_follows_from_what_is() -> None:
+    """The start lies before the end that is given; the newest data are not asked for."""
+    asked = question.load("creator_analytics")
+    values = complete(asked.parameters, asked.typed({"creator_id": 5, "end": "2026-06-11"}), lambda: 1 / 0)
+    assert values == {"creator_id": 5, "end": date(2026, 6, 11), "start": date(2026, 5, 12)}
+
+
+def test_a_range_that_a_default_turns_around_is_refused() -> None:
+    asked = question.load("top_creators")
+    with pytest.raises(ConfigError, match="must be before end"):
+        complete(asked.parameters, asked.typed({"start": "2026-06-03T00"}), lambda: datetime(2026, 6, 2, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "words"),
+    [
+        ("-- grain: one row\n", "", "grain"),
+        ("-- inputs: [fct_shares]\n", "", "inputs"),
+        ("type: BIGINT", "type: NUMBER", "NUMBER"),
+        ("-- grain: one row\n", "-- grain: one row\n-- owner: me\n", "owner"),
+    ],
+)
+def test_a_header_that_is_not_whole_is_refused(was: str, now: str, words: str) -> None:
+    with pytest.raises(ContractViolation, match=words):
+        question.parse("made", HEADER.replace(was, now))
+
+
+def test_a_parameter_of_another_type_than_its_default_is_refused() -> None:
+    with pytest.raises(ConfigError, match="limit must be a whole number"):
+        complete((Parameter("limit", "INT", "", default="few"),), {}, lambda: None)

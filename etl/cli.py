@@ -10,7 +10,7 @@ import typer
 from rich.logging import RichHandler
 
 from etl import conf
-from etl.commands import lake, running, sources
+from etl.commands import lake, report, running, sources
 from etl.commands.place import Place, errors
 from etl.errors import FeedEtlError
 
@@ -52,6 +52,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(sources.imports, name="import")
+app.add_typer(report.reports, name="report")
 
 
 def main() -> None:

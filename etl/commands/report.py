@@ -8,3 +8,4 @@ from etl.commands import report_dashboard
 
 reports = typer.Typer(no_args_is_help=True, help="Pages and reports for people.")
 reports.command("dashboard")(report_dashboard.dashboard)
+reports.command("virality")(report_dashboard.virality)

@@ -26,3 +26,16 @@ def dashboard(
     here: Place = context.obj
     written = report.write(here.spark(), here.settings, out, span)
     errors.print(f"Open {written.resolve().as_uri()}", soft_wrap=True)
+
+
+def virality(
+    context: typer.Context,
+    post: Annotated[int, typer.Option(help="The post, by its id.")],
+    out: Annotated[Path, typer.Option(help="Where to write the page.")],
+) -> None:
+    """One page on how a post spread: its share tree, shares per hour, depth, breadth, reshare factor."""
+    from etl.reports import virality as report
+
+    here: Place = context.obj
+    written = report.write(here.spark(), here.settings, post, out)
+    errors.print(f"Open {written.resolve().as_uri()}", soft_wrap=True)

@@ -52,7 +52,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(sources.imports, name="import")
-app.add_typer(report.reports, name="report")
+app.add_typer(report.report, name="report")
 
 
 def main() -> None:

@@ -6,6 +6,6 @@ import typer
 
 from etl.commands import report_dashboard
 
-reports = typer.Typer(no_args_is_help=True, help="Pages and reports for people.")
-reports.command("dashboard")(report_dashboard.dashboard)
-reports.command("virality")(report_dashboard.virality)
+report = typer.Typer(no_args_is_help=True, help="Pages and report for people.")
+report.command("dashboard")(report_dashboard.dashboard)
+report.command("virality")(report_dashboard.virality)

@@ -23,6 +23,8 @@ def _options(settings: Settings) -> dict[str, str]:
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         "spark.databricks.delta.snapshotPartitions": "2",
         "spark.databricks.delta.commitInfo.userMetadata": "",
+        # Delta's parser drops the values of `spark.sql(text, args=...)`; this binds them in the analyzer instead.
+        "spark.sql.legacy.parameterSubstitution.constantsOnly": "true",
         "spark.driver.memory": settings.driver_memory,
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",

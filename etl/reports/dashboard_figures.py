@@ -176,7 +176,7 @@ def _worst_posts(health: Health) -> Figure:
         found.setdefault(f"post {row['post_id']}", {})[row["hour"]] = row["negative_rate"]
     table = [[hour(h), *[percent(v[h]) if h in v else "no data" for v in found.values()]] for h in health.hours]
     svg = charts.hourly_lines("worst-posts", health.hours, found, percent, level=(FLOOR, f"floor {percent(FLOOR)}"))
-    says = f"Negative rate by hour of the {len(found)} posts that jumped most."
+    says = f"Negative rate by hour of the {len(found)} posts that rose most."
     title, unit = "Negative rate of the posts in the queue", "hides and reports per impression"
     return Figure("worst-posts", title, unit, says, svg, ["Hour (UTC)", *found], table)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from etl.reports.charts import Format, number, percent
-from etl.reports.health import FLOOR, JUMP, MIN_IMPRESSIONS, Health, Ingest, Ranker, Safety
+from etl.reports.health import FLOOR, MIN_IMPRESSIONS, RISE, Health, Ingest, Ranker, Safety
 from etl.reports.intervals import Estimate, difference, lift
 
 SKEW_LIMIT = 1.4  # no task of a fact gets more than 1.4 x the mean
@@ -171,12 +171,12 @@ def safety(health: Safety) -> Iterator[Tile]:
     else:
         yield _none("over-floor", "Posts over the floor", f"no post {many} in an hour")
     waiting = len(health.queue)
-    detail = f"post-hours over {percent(FLOOR)} that rose more than {100 * JUMP:.1f} points in an hour"
+    detail = f"post-hours over {percent(FLOOR)} that rose more than {100 * RISE:.1f} points in an hour"
     yield Tile("review-queue", "Review queue", str(waiting), waiting, "watch" if waiting else "ok", detail)
     first = health.fastest
     if first:
         detail = f"points in an hour: post {first['post_id']}, {first['hour']:%d %b %H:00}"
-        yield Tile("fastest", "Fastest riser", _points(first["jump"]), first["jump"], "plain", detail)
+        yield Tile("fastest", "Fastest riser", _points(first["rise"]), first["rise"], "plain", detail)
     else:
         yield _none("fastest", "Fastest riser", f"no post {many} in two hours that follow each other")
     if newest:

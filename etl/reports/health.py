@@ -19,7 +19,7 @@ from etl.reports.questions import Row, ask
 DEFAULT_DAYS = 7
 MIN_IMPRESSIONS = 1000  # brand safety: a post-hour with no more is noise
 FLOOR = 0.005  # negative rate that needs a look
-JUMP = 0.003  # rise over the hour before that needs one now
+RISE = 0.003  # rise over the hour before that needs one now
 QUEUE_SHOWN = 50
 POSTS_DRAWN = 5
 
@@ -65,9 +65,10 @@ class Ingest:
 
 @dataclass(frozen=True)
 class Safety:
-    """The review queue, worst first; hours; the fastest riser; negative rates of the worst posts by hour."""
+    """The review queue, worst first, and what its posts are; hours; the fastest riser; the worst posts by hour."""
 
     queue: list[Row]
+    told: dict[int, Row]
     hours: list[Row]
     fastest: Row | None
     posts: list[Row]
@@ -155,9 +156,11 @@ def _ingest(spark: SparkSession, settings: Settings, span: operations.Span, ledg
 
 def _safety(spark: SparkSession, settings: Settings, span: operations.Span) -> Safety:
     over = {"start": span[0], "end": span[1], "min_impressions": MIN_IMPRESSIONS}
-    queue = ask(spark, settings, "review_queue", floor=FLOOR, jump=JUMP, **over)
+    queue = ask(spark, settings, "brand_safety_velocity", floor=FLOOR, rise=RISE, **over)
     fastest = ask(spark, settings, "fastest_post", **over)
     worst = list(dict.fromkeys(row["post_id"] for row in queue))[:POSTS_DRAWN]
     posts = ask(spark, settings, "post_hours", start=span[0], end=span[1], post_ids=worst) if worst else []
+    shown = [row["post_id"] for row in queue[:QUEUE_SHOWN]]
+    told = {r["post_id"]: r for r in ask(spark, settings, "posts_now", post_ids=shown)} if shown else {}
     hours = ask(spark, settings, "safety_hours", floor=FLOOR, **over)
-    return Safety(queue, hours, fastest[0] if fastest else None, posts)
+    return Safety(queue, told, hours, fastest[0] if fastest else None, posts)

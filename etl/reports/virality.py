@@ -35,13 +35,14 @@ def page(tree: Tree) -> str:
 def _tiles(tree: Tree) -> list[Tile]:
     by_hour, factor = tree.by_hour, tree.reshare_factor
     per_hour = len(tree.shares) / len(by_hour) if by_hour else None
+    pace = "none" if per_hour is None else f"{per_hour:.2f}"
     gone = sum(node.is_deleted for node in tree.shares)
     hours = f"over {len(by_hour)} hours, at most {max(by_hour.values())} in one" if by_hour else "never shared"
     return [
         Tile("shares", "Shares", number(len(tree.shares)), len(tree.shares), "plain", f"{gone} of them deleted since"),
         Tile("depth", "Depth", str(tree.depth), tree.depth, "plain", "shares in a row, at most"),
         Tile("breadth", "Breadth", str(tree.breadth), tree.breadth, "plain", "shares on the widest level"),
-        Tile("per-hour", "Shares per hour", "none" if per_hour is None else f"{per_hour:.2f}", per_hour, "plain", hours),
+        Tile("per-hour", "Shares per hour", pace, per_hour, "plain", hours),
         Tile("reshare-factor", "Reshare factor", "none" if factor is None else f"{factor:.2f}", factor, "plain",
              "further shares per share; 1 and more keeps growing"),
     ]  # fmt: skip

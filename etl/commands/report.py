@@ -1,4 +1,4 @@
-"""`feed-etl report`: what people read. Each report is a module of its own."""
+"""`feed-etl report`: what people read. Each group is a module of its own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import typer
 
 from etl.commands import report_dashboard
 
-report = typer.Typer(no_args_is_help=True, help="Pages and report for people.")
+report = typer.Typer(no_args_is_help=True, help="Pages and reports for people.")
 report.command("dashboard")(report_dashboard.dashboard)
 report.command("virality")(report_dashboard.virality)

@@ -62,7 +62,7 @@ def _value_axis(axes: Axes, form: Format) -> None:
 def _ticks(axes: Axes, which: str, form: Format) -> None:
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_formatter(FuncFormatter(lambda value, _place: form(value)))
-    axis.set_major_locator(MaxNLocator(4))
+    axis.set_major_locator(MaxNLocator(4, integer=form is number))
     axes.grid(visible=False, axis="y" if which == "x" else "x")
 
 
@@ -70,8 +70,9 @@ def _level(axes: Axes, level: Level) -> None:
     value, label = level
     axes.axhline(value, color=fig.MUTED, linewidth=1.2, linestyle=(0, (4, 3)))
     axes.set_ylim(top=max(axes.get_ylim()[1], value * 1.3))
-    place: Any = {"xycoords": ("axes fraction", "data"), "xytext": (0, 2), "textcoords": "offset points"}
-    axes.annotate(label, (1, value), ha="right", va="bottom", fontsize=9, color=fig.MUTED, **place)
+    place: Any = {"xycoords": ("axes fraction", "data"), "xytext": (0, 4), "textcoords": "offset points"}
+    behind = {"facecolor": fig.CARD, "edgecolor": "none", "pad": 1.5, "alpha": 0.85}
+    axes.annotate(label, (1, value), ha="right", va="bottom", fontsize=9, color=fig.MUTED, bbox=behind, **place)
 
 
 def hourly_bars(name: str, hours: Hours, values: ByHour, form: Format, level: Level | None = None) -> str:

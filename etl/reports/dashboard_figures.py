@@ -22,6 +22,7 @@ MEASURES = {
     "negative": "Negative rate, hides and reports per impression",
     "regret": "Regret rate, likes taken back within 5 minutes, per like",
 }
+RUNS_DRAWN = 18
 COST = ("Table", "Layer", "Runs", "Seconds", "Rows written")
 LAYER_COLOURS = {layer: SERIES[i] for i, layer in enumerate(Layer)}
 
@@ -44,7 +45,7 @@ def _estimate(estimate: Estimate | None, form: Callable[[float], str]) -> str:
 
 
 def ranker(health: Health) -> Iterator[Figure]:
-    """Rates with intervals per version, and the three that move by hour."""
+    """Rates with intervals per version, over the range and by hour."""
     versions = health.ranker.versions
     if not versions:
         return
@@ -60,7 +61,7 @@ def ranker(health: Health) -> Iterator[Figure]:
     says = "; ".join(f"{n}: like rate {_estimate(v['like'], percent)}" for n, v in named.items())
     yield Figure("versions", "Rates by model version", "dot: rate; bar: 95 % interval; each axis from zero", says,
                  charts.forest("versions", panels), columns, rows)  # fmt: skip
-    for measure in ("like", "negative", "regret"):
+    for measure in MEASURES:
         yield _by_hour(health, measure, list(named))
 
 
@@ -192,6 +193,13 @@ def operations(health: Health) -> Iterator[Figure]:
                  charts.presence("coverage", health.hours, tables), ["Table", "Hours", "Missing"], rows)  # fmt: skip
     if health.costs:
         yield _cost(health.costs)
+    if health.runs:
+        table = [[run, f"{seconds:.1f}"] for run, seconds in health.runs.items()]
+        newest = dict(list(health.runs.items())[-RUNS_DRAWN:])
+        says = f"{len(health.runs)} runs, {sum(health.runs.values()):.0f} s in all."
+        unit = f"seconds over all tables; oldest first, at most the last {RUNS_DRAWN}"
+        svg = charts.bars("runs", newest, lambda v: f"{v:.0f}")
+        yield Figure("runs", "Cost per run", unit, says, svg, ["Run", "Seconds"], table)
 
 
 def _cost(costs: Sequence[Cost]) -> Figure:

@@ -16,9 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 INK, MUTED, GRID, BAND = "#010101", "#010102", "#010103", "#010104"
-GOOD, WATCH, ALARM = "#010105", "#010106", "#010107"
+GOOD, ALARM, CARD = "#010105", "#010106", "#010107"
 SERIES = ("#010111", "#010112", "#010113", "#010114", "#010115", "#010116")
-VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", BAND: "band", GOOD: "good", WATCH: "watch", ALARM: "alarm"} | {
+VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", BAND: "band", GOOD: "good", ALARM: "alarm", CARD: "card"} | {
     colour: f"s{i}" for i, colour in enumerate(SERIES, 1)
 }
 STYLE: Any = {
@@ -38,6 +38,7 @@ STYLE: Any = {
     "xtick.color": MUTED,
     "ytick.color": MUTED,
     "xtick.major.size": 0,
+    "xtick.major.pad": 7,
     "ytick.major.size": 0,
     "lines.linewidth": 1.8,
     "lines.solid_capstyle": "round",

@@ -88,6 +88,7 @@ class Health:
     landed: datetime | None
     freshness: list[operations.Freshness]
     costs: list[operations.Cost]
+    runs: dict[str, float]
     coverage: dict[str, set[datetime]]
 
     @property
@@ -112,6 +113,7 @@ def collect(spark: SparkSession, settings: Settings, span: operations.Span | Non
         landed=operations.newest_landed(ledger),
         freshness=operations.freshness(ledger),
         costs=operations.costs(entries),
+        runs=operations.runs(entries),
         coverage=operations.coverage(ledger, span),
     )
 

@@ -127,6 +127,15 @@ def _cost(table: Table, entries: list[Entry]) -> Cost:
     return Cost(table, len(entries), sum(e.seconds for e in entries), sum(e.rows_written for e in entries))
 
 
+def runs(entries: list[Entry]) -> dict[str, float]:
+    """Run -> seconds over all its tables, oldest first; seconds of a quarantine lie within those of its event."""
+    found: dict[str, float] = {}
+    for entry in entries:
+        if entry.table_name != "quarantine":
+            found[entry.run_id] = found.get(entry.run_id, 0.0) + entry.seconds
+    return found
+
+
 def skews(entries: list[Entry]) -> list[Skew]:
     """Of each fact, the newest publish; other layers are small or come as their files landed."""
     newest = {e.table_name: e for e in entries if "skew" in e.metrics}

@@ -14,8 +14,6 @@ from truth import expected
 from etl.errors import ConfigError, LakeError
 from etl.reports import dashboard, share_tree
 
-FACTS = ("impressions", "engagements", "shares")
-
 
 def test_tiles_of_a_simulated_feed_show_the_truth(spark: SparkSession, simulated: Simulated, tmp_path: Path) -> None:
     """Impressions, quarantine share, lift and regret against the simulator's own count."""

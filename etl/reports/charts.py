@@ -75,6 +75,7 @@ def _level(axes: Axes, level: Level) -> None:
     axes.annotate(label, (1, value), ha="right", va="bottom", fontsize=9, color=fig.MUTED, bbox=behind, **place)
 
 
+@fig.styled
 def hourly_bars(name: str, hours: Hours, values: ByHour, form: Format, level: Level | None = None) -> str:
     """A bar per hour, from zero."""
     canvas, (axes,) = fig.canvas()
@@ -87,6 +88,7 @@ def hourly_bars(name: str, hours: Hours, values: ByHour, form: Format, level: Le
     return fig.inline(canvas, name)
 
 
+@fig.styled
 def hourly_lines(
     name: str,
     hours: Hours,
@@ -122,6 +124,7 @@ def _or_nan(value: float | None) -> float:
     return nan if value is None else float(value)
 
 
+@fig.styled
 def bars(
     name: str,
     values: Mapping[str, float],
@@ -145,6 +148,7 @@ def bars(
     return fig.inline(canvas, name)
 
 
+@fig.styled
 def forest(name: str, panels: Mapping[str, tuple[Mapping[str, Estimate | None], Format]]) -> str:
     """A panel per measure on its own axis from zero; in each, a dot and its interval per version."""
     count = max((len(versions) for versions, _form in panels.values()), default=1)
@@ -174,6 +178,7 @@ def _dot(axes: Axes, place: int, estimate: Estimate | None, form: Format) -> Non
     axes.annotate(form(estimate.value), (end, place), **beside)
 
 
+@fig.styled
 def presence(name: str, hours: Hours, there: Mapping[str, set[datetime]]) -> str:
     """A row per table and a square per hour that has rows; what is missing is empty."""
     canvas, (axes,) = fig.canvas(0.5 + 0.22 * len(there))

@@ -44,6 +44,8 @@ STYLE: Any = {
     "lines.solid_capstyle": "round",
     "figure.constrained_layout.use": True,
 }
+styled = matplotlib.rc_context(STYLE)
+"""Decorates what draws: marks and texts take their style when they are made."""
 WIDTH, HEIGHT = 5.0, 2.4  # inches: 360 points, so that a phone shows text at its own size
 
 
@@ -62,17 +64,15 @@ class Figure:
 
 
 def canvas(height: float = HEIGHT, panels: int = 1) -> tuple[Canvas, list[Axes]]:
-    """An empty figure with panels one below the other."""
-    with matplotlib.rc_context(STYLE):
-        figure = Canvas(figsize=(WIDTH, height))
-        return figure, list(figure.subplots(panels, 1, squeeze=False)[:, 0])
+    """An empty figure with panels one below the other; to be called from a `styled` function."""
+    figure = Canvas(figsize=(WIDTH, height))
+    return figure, list(figure.subplots(panels, 1, squeeze=False)[:, 0])
 
 
 def inline(figure: Canvas, name: str) -> str:
     """A figure as an `<svg>` element for a page."""
     out = io.StringIO()
-    with matplotlib.rc_context(STYLE):
-        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
+    figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     text = out.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", text[text.index("<svg") :], flags=re.DOTALL)
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)

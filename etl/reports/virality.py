@@ -64,6 +64,7 @@ def _rows(tree: Tree) -> dict[int, float]:
     return places
 
 
+@fig.styled
 def _tree_figure(tree: Tree) -> Figure:
     places = _rows(tree)
     nodes = [tree.root, *tree.shares]

@@ -48,33 +48,28 @@ def _tiles(tree: Tree) -> list[Tile]:
     ]  # fmt: skip
 
 
-def _rows(tree: Tree) -> dict[int, float]:
-    """A place for each post: leaves one below the other in the order of a walk, a parent amid its shares."""
-    places: dict[int, float] = {}
-    stack: list[tuple[Node, bool]] = [(tree.root, False)]
-    leaf = 0
+def _rows(tree: Tree) -> dict[int, int]:
+    """A row for each post: what was shared from it follows below it, so that no two marks share a line."""
+    rows: dict[int, int] = {}
+    stack = [tree.root]
     while stack:
-        node, is_done = stack.pop()
-        if is_done:
-            places[node.post_id] = (places[node.shares[0].post_id] + places[node.shares[-1].post_id]) / 2
-        elif node.shares:
-            stack += [(node, True), *[(child, False) for child in reversed(node.shares)]]
-        else:
-            places[node.post_id], leaf = float(leaf), leaf + 1
-    return places
+        node = stack.pop()
+        rows[node.post_id] = len(rows)
+        stack += reversed(node.shares)
+    return rows
 
 
 @fig.styled
 def _tree_figure(tree: Tree) -> Figure:
     places = _rows(tree)
     nodes = [tree.root, *tree.shares]
-    canvas, (axes,) = fig.canvas(min(14, max(2.4, 0.7 + 0.16 * (1 + max(places.values())))))
+    canvas, (axes,) = fig.canvas(min(14, max(2.4, 0.7 + 0.17 * len(places))))
     times = {n.post_id: when for n, when in zip(nodes, charts.days(_moments(tree, nodes)), strict=True)}
     for node in tree.shares:
         _edge(axes, node, times, places)
     for node in nodes:
         _mark(axes, node, (times[node.post_id], places[node.post_id]), len(nodes) <= NAMED)
-    axes.set_ylim(max(places.values()) + 0.8, -0.8)
+    axes.set_ylim(len(places) - 0.2, -0.8)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     first, last = min(times.values()), max(times.values())
@@ -82,7 +77,9 @@ def _tree_figure(tree: Tree) -> Figure:
     charts.time_axis(axes, first - 0.03 * span, last + (0.3 if len(nodes) <= NAMED else 0.05) * span)
     says = f"Post {tree.root.post_id}: {len(tree.shares)} shares on {tree.depth} levels, at most {tree.breadth} on one."
     rows = [[str(i), str(len(level)), str(sum(n.is_deleted for n in level))] for i, level in enumerate(tree.levels)]
-    unit = "each dot a post at the time it was shared, coloured by level; a cross is a post deleted since"
+    unit = (
+        "a dot per post at the time it was shared, below the post it shares, coloured by level; a cross: deleted since"
+    )
     return Figure("tree", "Share tree", unit, says, fig.inline(canvas, "tree"), ["Level", "Posts", "Deleted"], rows)
 
 
@@ -92,13 +89,13 @@ def _moments(tree: Tree, nodes: list[Node]) -> list[datetime]:
     return [node.shared_at or first for node in nodes]
 
 
-def _edge(axes: Axes, node: Node, times: dict[int, float], places: dict[int, float]) -> None:
+def _edge(axes: Axes, node: Node, times: dict[int, float], places: dict[int, int]) -> None:
     assert node.parent
     start, end = (times[node.parent.post_id], places[node.parent.post_id]), (times[node.post_id], places[node.post_id])
     axes.plot([start[0], start[0], end[0]], [start[1], end[1], end[1]], color=fig.GRID, linewidth=1.3, zorder=1)
 
 
-def _mark(axes: Axes, node: Node, at: tuple[float, float], named: bool) -> None:
+def _mark(axes: Axes, node: Node, at: tuple[float, int], named: bool) -> None:
     tint = fig.SERIES[node.level % len(fig.SERIES)]
     size = 8 if not node.level else 5
     shape = "X" if node.is_deleted else "o"

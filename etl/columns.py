@@ -95,6 +95,13 @@ _ALL = (
     Column("share_rate", "DECIMAL(7,5)", "Settled shares per impression", unit="ratio", low=0),
     Column("negative_rate", "DECIMAL(7,5)", "Settled hides and reports per impression", unit="ratio", low=0),
     Column("avg_dwell_ms", "INT", "dwell_ms_sum / dwell_count, half up, 0 where there is none", unit="ms", low=0),
+    Column("records_accepted", "BIGINT", "Landed records that were accepted, repeats and all", unit="records", low=0),
+    Column("records_late", "BIGINT", "Accepted records whose own hour is older than the hour they landed in",
+           unit="records", low=0),
+    Column("records_quarantined", "BIGINT", "Landed records (and unreadable files) that were not accepted",
+           unit="records", low=0),
+    Column("lag_kll", "BINARY", "Mergeable KLL sketch of lag: end of the landed hour - event time; NULL without facts",
+           unit="s", nullable=True),
     Column("top_audio_id", "BIGINT", "Audio with the most dwell, as of impression time; ties: smallest id",
            nullable=True),
 )  # fmt: skip

@@ -13,6 +13,7 @@ from etl import terminal
 from etl.conf import Settings
 from etl.engine import runner, views
 from etl.engine.files import local_folder
+from etl.reports import dashboard
 from etl.sources.open_bandit import import_open_bandit
 from etl.sources.simulate import simulate
 
@@ -36,6 +37,7 @@ def run(spark: SparkSession, settings: Settings, impressions_per_hour: int, cons
     made_up = _beside(settings, "simulated")
     simulate(local_folder(made_up.landing), START, END, impressions_per_hour, 7)
     _run(spark, made_up, START, END, TOP_POSTS, console)
+    _dashboard(spark, made_up, console)
     console.rule("Open Bandit: 60,000 real impressions, two policies")
     if not any(PUBLIC_LOG.glob("*.tar.gz")):
         console.print("Not fetched: set-up could not reach the package index. `make setup` tries again.")
@@ -43,6 +45,7 @@ def run(spark: SparkSession, settings: Settings, impressions_per_hour: int, cons
     real = _beside(settings, "open_bandit")
     summary = import_open_bandit(PUBLIC_LOG, local_folder(real.landing))
     _run(spark, real, summary.first_hour, summary.end_hour, BY_MODEL, console)
+    _dashboard(spark, real, console)
     console.print(f"Look around: .venv/bin/feed-etl --lake {made_up.lake} tables")
 
 
@@ -60,3 +63,10 @@ def _run(
         raise error
     answer = views.query(spark, settings, question)
     terminal.print_frame(answer.columns, [row.asDict() for row in answer.collect()], "table")
+
+
+def _dashboard(spark: SparkSession, settings: Settings, console: Console) -> None:
+    """Beside the lake, where it is local, so that a lake holds nothing but tables."""
+    lake = local_folder(settings.lake)
+    page = dashboard.write(spark, settings, lake.with_name(f"{lake.name}-dashboard.html"))
+    console.print(f"Its dashboard: {page.as_uri()}", soft_wrap=True)

@@ -61,6 +61,18 @@ def test_every_quarantined_record_has_the_reasons_it_was_made_with(spark: SparkS
     assert counted == wanted
 
 
+def test_what_landed_is_counted_by_event_and_hour(spark: SparkSession, simulated: Simulated) -> None:
+    """Accepted and quarantined records of each landed hour; heartbeats are in no table."""
+    rows = delta.read(spark, views.uri(simulated.settings, catalog.entry("agg_ingest_hourly").table)).collect()
+    counted = {(r["event"], plain(r["landed_hour"])): (r["records_accepted"], r["records_quarantined"]) for r in rows}
+    wanted = {
+        (r["event"], r["landed_hour"].replace(".000000", "")): (r["accepted"], r["quarantined"])
+        for r in expected(simulated.landing, "landing")
+        if r["event"] != "heartbeats"
+    }
+    assert counted == wanted
+
+
 def test_accepted_and_quarantined_make_up_what_was_read(simulated: Simulated) -> None:
     """The three numbers of every event, against the simulator's own count."""
     totals: dict[str, list[int]] = {}

@@ -1,4 +1,4 @@
-"""Tell people about the lake: reports to owners by mail."""
+"""Tell people about the lake: reports to owners by mail, and pages."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from etl import terminal
+from etl.commands import report_dashboard
 from etl.commands.place import Json, Place, errors
 from etl.errors import ConfigError, MailError
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from etl.reports.quality_mail import OwnerReport
 
 report = typer.Typer(no_args_is_help=True, help="Reports about the lake: to owners by mail, and as pages.")
+report.command("dashboard")(report_dashboard.dashboard)
+report.command("virality")(report_dashboard.virality)
 Send = Annotated[bool, typer.Option("--send", help="Send at once what is in the outbox.")]
 
 

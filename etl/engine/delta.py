@@ -7,6 +7,7 @@ The calls are those that Delta's own DELETE and INSERT make; see docs/decisions/
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -67,6 +68,7 @@ class Transaction:
         self._convert = jvm(spark).scala.jdk.javaapi.CollectionConverters
         self._adds: list[Any] = []
         self._removes: list[Any] = []
+        self.task_rows: dict[str, int] = {}
 
     @property
     def version(self) -> int:
@@ -80,6 +82,7 @@ class Transaction:
     def stage(self, rows: DataFrame) -> DataFrame:
         """Write rows as files nobody sees yet; returns them as read back from those files."""
         self._adds = list(self._convert.asJava(self._txn.writeFiles(rows._jdf)))
+        self.task_rows = _rows_by_task(self._adds)
         return self._frame(self._adds)
 
     def keep(self, partitions: set[str], column: str) -> None:
@@ -115,6 +118,15 @@ class Transaction:
 
     def _seq(self, items: list[Any]) -> Any:
         return self._convert.asScala(items).toSeq()
+
+
+def _rows_by_task(adds: list[Any]) -> dict[str, int]:
+    """Rows each task wrote, by the task's number, which begins the name of its files (`part-00003-...`)."""
+    found: dict[str, int] = {}
+    for add in adds:
+        task = str(add.path()).rsplit("/", 1)[-1].split("-")[1]
+        found[task] = found.get(task, 0) + int(json.loads(add.stats() or "{}").get("numRecords", 0))
+    return found
 
 
 def as_conflict(error: Py4JJavaError, uri: str) -> Exception:

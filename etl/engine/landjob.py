@@ -140,6 +140,7 @@ def _quarantine(
     staged = txn.stage(_rejected(work, event, read, bad, table))
     found = {checksums.as_hour(r["landed_hour"]): r["count"] for r in staged.groupBy("landed_hour").count().collect()}
     pass_gate(work, table, staged, mine)
+    mine.touched[table.hour] = entry.handled
     publish(work, table, txn, mine, {})
     mine.rows_written = sum(found.values())
     record(work, mine)

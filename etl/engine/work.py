@@ -137,6 +137,8 @@ def publish(work: Work, table: Table, txn: delta.Transaction, entry: Entry, cont
     if txn.is_empty:
         return
     entry.touched.setdefault(table.hour, sorted(contents))
+    if rows := sorted(txn.task_rows.values()):
+        entry.metrics |= {"tasks": float(len(rows)), "skew": rows[-1] * len(rows) / max(1, sum(rows))}
     started = time.monotonic()
     entry.output_version = txn.commit(metadata(entry))
     entry.metrics["publish_seconds"] = round(time.monotonic() - started, 3)

@@ -1,1 +1,1 @@
-"""What people are told about the lake: the data-quality report of each owner, by mail."""
+"""What people are told about the lake: mails to the owners of tables, and pages, each a single file."""

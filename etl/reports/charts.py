@@ -1,0 +1,193 @@
+"""The few forms of chart the pages use. Bars and rates start at zero; an hour without data is a gap, never a line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from math import nan
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from etl.reports import figure as fig
+from etl.reports.intervals import Estimate
+
+HALF = 0.5 / 24  # half an hour, in the days matplotlib counts
+MARKED = 48  # so many hours still have a mark each
+Hours = Sequence[datetime]
+ByHour = Mapping[datetime, float | None]
+Format = Callable[[float], str]
+Level = tuple[float, str]  # a value to compare with, and what it is
+
+
+def percent(value: float) -> str:
+    """0.0312 -> 3.12 %."""
+    return f"{100 * value:.3g} %" if abs(value) < 0.995 else f"{100 * value:.0f} %"
+
+
+def number(value: float) -> str:
+    """12345.6 -> 12,346; small ones keep two figures."""
+    return f"{value:,.0f}" if abs(value) >= 10 or value == int(value) else f"{value:.2g}"
+
+
+def days(hours: Iterable[datetime]) -> list[float]:
+    """Instants as matplotlib counts them."""
+    return [float(date2num(h)) for h in hours]
+
+
+def time_axis(axes: Axes, low: float, high: float) -> None:
+    """Few, short ticks between two instants."""
+    locator = AutoDateLocator(minticks=3, maxticks=6)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axes.set_xlim(low, high)
+    axes.grid(visible=False, axis="x")
+
+
+def _hour_axis(axes: Axes, hours: Hours, there: set[datetime]) -> None:
+    """The time axis of all hours; those without data are shaded."""
+    for day in days(h for h in hours if h not in there):
+        axes.axvspan(day - HALF, day + HALF, facecolor=fig.BAND, edgecolor="none", zorder=0)
+    first, last = days([hours[0], hours[-1]])
+    time_axis(axes, first - HALF, last + HALF)
+
+
+def _value_axis(axes: Axes, form: Format) -> None:
+    axes.set_ylim(bottom=0)
+    _ticks(axes, "y", form)
+
+
+def _ticks(axes: Axes, which: str, form: Format) -> None:
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_formatter(FuncFormatter(lambda value, _place: form(value)))
+    axis.set_major_locator(MaxNLocator(4, integer=form is number))
+    axes.grid(visible=False, axis="y" if which == "x" else "x")
+
+
+def _level(axes: Axes, level: Level) -> None:
+    value, label = level
+    axes.axhline(value, color=fig.MUTED, linewidth=1.2, linestyle=(0, (4, 3)))
+    axes.set_ylim(top=max(axes.get_ylim()[1], value * 1.3))
+    place: Any = {"xycoords": ("axes fraction", "data"), "xytext": (0, 4), "textcoords": "offset points"}
+    behind = {"facecolor": fig.CARD, "edgecolor": "none", "pad": 1.5, "alpha": 0.85}
+    axes.annotate(label, (1, value), ha="right", va="bottom", fontsize=9, color=fig.MUTED, bbox=behind, **place)
+
+
+@fig.styled
+def hourly_bars(name: str, hours: Hours, values: ByHour, form: Format, level: Level | None = None) -> str:
+    """A bar per hour, from zero."""
+    canvas, (axes,) = fig.canvas()
+    there = {h: v for h, v in values.items() if v is not None}
+    axes.bar(days(there), list(there.values()), width=1.6 * HALF, color=fig.SERIES[0])
+    if level:
+        _level(axes, level)
+    _hour_axis(axes, hours, set(there))
+    _value_axis(axes, form)
+    return fig.inline(canvas, name)
+
+
+@fig.styled
+def hourly_lines(
+    name: str,
+    hours: Hours,
+    series: Mapping[str, ByHour],
+    form: Format,
+    bands: Mapping[str, Mapping[datetime, Estimate | None]] | None = None,
+    level: Level | None = None,
+) -> str:
+    """A line per series, broken where an hour is missing, with the interval of each point as a band."""
+    canvas, (axes,) = fig.canvas()
+    size = 3.5 if len(hours) <= MARKED else 0
+    for place, (label, values) in enumerate(series.items()):
+        tint, mark = fig.SERIES[place % len(fig.SERIES)], "os^Dv"[place % 5]
+        points = [_or_nan(values.get(h)) for h in hours]
+        axes.plot(days(hours), points, color=tint, marker=mark, markersize=size, label=label)
+        if bands:
+            _band(axes, hours, [bands[label].get(h) for h in hours], tint)
+    if level:
+        _level(axes, level)
+    _hour_axis(axes, hours, {h for values in series.values() for h, v in values.items() if v is not None})
+    _value_axis(axes, form)
+    canvas.legend(loc="outside upper left", ncols=3, frameon=False, fontsize=9, handlelength=1.6, columnspacing=1.2)
+    return fig.inline(canvas, name)
+
+
+def _band(axes: Axes, hours: Hours, estimates: list[Estimate | None], tint: str) -> None:
+    low = [_or_nan(e.low if e else None) for e in estimates]
+    high = [_or_nan(e.high if e else None) for e in estimates]
+    axes.fill_between(days(hours), low, high, color=tint, alpha=0.16, linewidth=0)
+
+
+def _or_nan(value: float | None) -> float:
+    return nan if value is None else float(value)
+
+
+@fig.styled
+def bars(
+    name: str,
+    values: Mapping[str, float],
+    form: Format,
+    level: Level | None = None,
+    tints: Mapping[str, str] | None = None,
+) -> str:
+    """A horizontal bar per name, from zero, its value written at its end."""
+    canvas, (axes,) = fig.canvas(0.55 + 0.27 * len(values))
+    places, sizes = range(len(values)), list(values.values())
+    drawn = axes.barh(places, sizes, color=[(tints or {}).get(n, fig.SERIES[0]) for n in values], height=0.68)
+    axes.bar_label(drawn, [form(v) for v in sizes], padding=4, fontsize=9, color=fig.INK)
+    axes.set_yticks(places, list(values), fontsize=9)
+    axes.invert_yaxis()
+    axes.set_xlim(0, max([*sizes, level[0] if level else 0, 1e-9]) * 1.18)
+    _ticks(axes, "x", form)
+    if level:
+        axes.axvline(level[0], color=fig.ALARM, linewidth=1.2, linestyle=(0, (4, 3)))
+        place: Any = {"xycoords": ("data", "axes fraction"), "xytext": (0, 3), "textcoords": "offset points"}
+        axes.annotate(level[1], (level[0], 1), ha="center", va="bottom", fontsize=9, color=fig.MUTED, **place)
+    return fig.inline(canvas, name)
+
+
+@fig.styled
+def forest(name: str, panels: Mapping[str, tuple[Mapping[str, Estimate | None], Format]]) -> str:
+    """A panel per measure on its own axis from zero; in each, a dot and its interval per version."""
+    count = max((len(versions) for versions, _form in panels.values()), default=1)
+    canvas, found = fig.canvas(len(panels) * (0.5 + 0.24 * count), len(panels))
+    for axes, (title, (versions, form)) in zip(found, panels.items(), strict=True):
+        axes.set_title(title, loc="left", fontsize=9.5, color=fig.INK, pad=3)
+        for place, estimate in enumerate(versions.values()):
+            _dot(axes, place, estimate, form)
+        axes.set_yticks(range(len(versions)), list(versions), fontsize=9)
+        axes.set_ylim(len(versions) - 0.4, -0.6)
+        reach = [e.high if e.high is not None else e.value for e in versions.values() if e]
+        axes.set_xlim(0, (max(reach, default=0) or 1) * 1.3)
+        _ticks(axes, "x", form)
+    return fig.inline(canvas, name)
+
+
+def _dot(axes: Axes, place: int, estimate: Estimate | None, form: Format) -> None:
+    beside: Any = {"xytext": (6, 0), "textcoords": "offset points", "va": "center", "fontsize": 9}
+    if estimate is None:
+        axes.annotate("no data", (0, place), color=fig.MUTED, **beside)
+        return
+    tint, end = fig.SERIES[place % len(fig.SERIES)], estimate.value
+    if estimate.low is not None and estimate.high is not None:
+        axes.plot([estimate.low, estimate.high], [place, place], color=tint, linewidth=2.4, alpha=0.55)
+        end = estimate.high
+    axes.plot([estimate.value], [place], marker="o", markersize=6, color=tint, linestyle="none")
+    axes.annotate(form(estimate.value), (end, place), **beside)
+
+
+@fig.styled
+def presence(name: str, hours: Hours, there: Mapping[str, set[datetime]]) -> str:
+    """A row per table and a square per hour that has rows; what is missing is empty."""
+    canvas, (axes,) = fig.canvas(0.5 + 0.22 * len(there))
+    for place, found in enumerate(there.values()):
+        starts = [day - 0.9 * HALF for day in days(sorted(found))]
+        axes.barh([place] * len(starts), 1.8 * HALF, left=starts, height=0.72, color=fig.GOOD)
+    axes.set_yticks(range(len(there)), list(there), fontsize=8.5)
+    axes.set_ylim(len(there) - 0.4, -0.6)
+    axes.grid(visible=False)
+    first, last = days([hours[0], hours[-1]])
+    time_axis(axes, first - HALF, last + HALF)
+    return fig.inline(canvas, name)

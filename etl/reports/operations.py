@@ -1,0 +1,164 @@
+"""What the ledger says of a lake: the state of every gate, freshness, cost, skew and the collapse of heartbeats."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from etl import catalog, events
+from etl.contract import Layer, Table
+from etl.engine import planner
+from etl.engine.landing import Landed
+from etl.engine.ledger import Entry, Ledger
+
+Span = tuple[datetime, datetime]
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The last verdict on a table: `passed`, `failed` or `never judged`, and each rule that did not hold."""
+
+    table: Table
+    state: str
+    judged: Entry | None
+    failures: list[dict[str, Any]]
+
+    @property
+    def warnings(self) -> int:
+        return sum(f["severity"] == "warning" for f in self.failures)
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """The newest hour (day) a table was made for, and how many hours that is behind what has landed."""
+
+    table: Table
+    newest: datetime | None
+    behind_hours: int | None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds and rows of the runs of a table over a range."""
+
+    table: Table
+    runs: int
+    seconds: float
+    rows: int
+
+
+@dataclass(frozen=True)
+class Skew:
+    """The largest task of a table's newest publish over the mean of the tasks that wrote."""
+
+    table: Table
+    ratio: float
+    tasks: int
+
+
+@dataclass(frozen=True)
+class Heartbeats:
+    """Beats read, accepted and quarantined by the runs of a range, and the rows they collapsed to."""
+
+    read: int
+    accepted: int
+    quarantined: int
+    rows: int
+
+    @property
+    def collapse(self) -> float | None:
+        """Beats in per row out."""
+        return self.accepted / self.rows if self.rows else None
+
+
+def gates(ledger: Ledger) -> list[Gate]:
+    """Every table in the order data flows."""
+    return [_gate(ledger, table) for table in catalog.tables()]
+
+
+def _gate(ledger: Ledger, table: Table) -> Gate:
+    judged = [e for e in ledger.entries if e.table_name == table.name]
+    if not judged:
+        return Gate(table, "never judged", None, [])
+    return Gate(table, judged[-1].verdict, judged[-1], json.loads(judged[-1].failures))
+
+
+def newest_landed(ledger: Ledger) -> datetime | None:
+    """The newest hour with landed files that any run has seen, published or refused."""
+    nothing = Landed(datetime.min, ()).fingerprint
+    seen = {t.name for t in catalog.tables() if t.event}
+    hours = [h for e in ledger.entries if e.table_name in seen for h, mark in e.fingerprints.items() if mark != nothing]
+    return max(map(datetime.fromisoformat, hours), default=None)
+
+
+def freshness(ledger: Ledger) -> list[Freshness]:
+    """Every table that is made for hours or days; quarantine is written when there is something to set aside."""
+    landed = newest_landed(ledger)
+    return [_fresh(ledger, t, landed) for t in catalog.tables() if t.event or t.inputs]
+
+
+def _fresh(ledger: Ledger, table: Table, landed: datetime | None) -> Freshness:
+    newest = max([h for e in ledger.published(table.name) for h in e.handled], default=None)
+    if newest is None or landed is None:
+        return Freshness(table, newest, None)
+    wanted = planner.grain(table, landed)
+    return Freshness(table, newest, max(0, int((wanted - newest) / HOUR)))
+
+
+def in_range(ledger: Ledger, span: Span) -> list[Entry]:
+    """Runs whose range of landed hours overlaps a span."""
+    return [
+        e
+        for e in ledger.entries
+        if e.range_from is None or e.range_to is None or (e.range_from < span[1] and e.range_to > span[0])
+    ]
+
+
+def costs(entries: list[Entry]) -> list[Cost]:
+    """Per table, dearest first."""
+    found = [_cost(table, [e for e in entries if e.table_name == table.name]) for table in catalog.tables()]
+    return sorted((c for c in found if c.runs), key=lambda c: -c.seconds)
+
+
+def _cost(table: Table, entries: list[Entry]) -> Cost:
+    return Cost(table, len(entries), sum(e.seconds for e in entries), sum(e.rows_written for e in entries))
+
+
+def runs(entries: list[Entry]) -> dict[str, float]:
+    """Run -> seconds over all its tables, oldest first; seconds of a quarantine lie within those of its event."""
+    found: dict[str, float] = {}
+    for entry in entries:
+        if entry.table_name != "quarantine":
+            found[entry.run_id] = found.get(entry.run_id, 0.0) + entry.seconds
+    return found
+
+
+def skews(entries: list[Entry]) -> list[Skew]:
+    """Of each fact, the newest publish; other layers are small or come as their files landed."""
+    newest = {e.table_name: e for e in entries if "skew" in e.metrics}
+    facts = [t for t in catalog.tables() if t.layer is Layer.FACTS and t.name in newest]
+    return [Skew(t, newest[t.name].metrics["skew"], int(newest[t.name].metrics["tasks"])) for t in facts]
+
+
+def heartbeats(ledger: Ledger, entries: list[Entry]) -> Heartbeats:
+    """Beats of the runs of a range; rows are those the hours these runs touched hold now."""
+    (table,) = [t for t in catalog.tables() if t.event is events.HEARTBEATS]
+    mine = [e for e in entries if e.table_name == table.name]
+    state = ledger.state(table.name)
+    hours = {h["hour"] for e in mine for h in e.hours}
+    passed = sum(e.records_accepted for e in mine if e.verdict == "passed")
+    rows = sum(state[h]["row_count"] for h in hours if h in state)
+    return Heartbeats(sum(e.records_read for e in mine), passed, sum(e.records_quarantined for e in mine), rows)
+
+
+def coverage(ledger: Ledger, span: Span) -> dict[str, set[datetime]]:
+    """Table -> hours of a span that hold rows now; only tables by hour."""
+    hourly = [t for t in catalog.tables() if t.hour and not t.daily and (t.event or t.inputs)]
+    return {t.name: _hours(ledger, t, span) for t in hourly}
+
+
+def _hours(ledger: Ledger, table: Table, span: Span) -> set[datetime]:
+    return {h for h, state in ledger.state(table.name).items() if state["row_count"] and span[0] <= h < span[1]}

@@ -1,0 +1,32 @@
+"""The reports' questions: SQL beside the code, answered by the lake. No value is pasted into SQL."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from etl.conf import Settings
+from etl.engine import views
+
+Row = dict[str, Any]
+
+
+@cache
+def text(name: str) -> str:
+    """The SQL of a question."""
+    return (Path(__file__).parent / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def ask(spark: SparkSession, settings: Settings, name: str, **parameters: Any) -> list[Row]:
+    """Rows of a question; times are UTC. Raises LakeError when a table it reads is not in the lake yet."""
+    views.register(spark, settings, text(name))
+    rows = spark.sql(text(name), args=parameters).collect()
+    return [{key: _utc(value) for key, value in row.asDict().items()} for row in rows]
+
+
+def _utc(value: Any) -> Any:
+    return value.astimezone(UTC) if isinstance(value, datetime) else value

@@ -1,0 +1,8 @@
+-- Per hour: posts shown often enough to judge, how many are over the floor, the 99th percentile of negative rates.
+SELECT
+  hour, count(*) AS judged, count_if(negatives / impressions > :floor) AS over_floor,
+  percentile(negatives / impressions, 0.99) AS negative_p99
+FROM agg_post_engagement_hourly
+WHERE hour >= :start AND hour < :end AND impressions > :min_impressions
+GROUP BY hour
+ORDER BY hour

@@ -1,0 +1,117 @@
+"""The share tree of a post: who shared it, who shared those shares, and how far it went.
+
+Source: the engagement data model's virality question. A share makes a new post that can be shared on, so the
+shares below a post are a tree; anything else in the data is refused.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pyspark.sql import SparkSession
+
+from etl.conf import Settings
+from etl.errors import ConfigError, LakeError
+from etl.reports.questions import Row, ask
+
+MOST_POSTS = 20_000  # a page of more would be no picture any more
+
+
+@dataclass
+class Node:
+    """A post of the tree: how it came to be (None for the root), and the posts that share it, oldest first."""
+
+    post_id: int
+    level: int
+    parent: Node | None = None
+    shared_at: datetime | None = None
+    channel: str | None = None
+    handle: str | None = None
+    is_deleted: bool = False
+    shares: list[Node] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A post and everything shared from it, level by level; `published` is None for a post the lake does not know."""
+
+    levels: list[list[Node]]
+    published: datetime | None
+
+    @property
+    def root(self) -> Node:
+        return self.levels[0][0]
+
+    @property
+    def shares(self) -> list[Node]:
+        """Every share, oldest first within a level."""
+        return [node for level in self.levels[1:] for node in level]
+
+    @property
+    def depth(self) -> int:
+        """Shares in a row at most."""
+        return len(self.levels) - 1
+
+    @property
+    def breadth(self) -> int:
+        """Shares of the widest level."""
+        return max((len(level) for level in self.levels[1:]), default=0)
+
+    @property
+    def reshare_factor(self) -> float | None:
+        """Further shares per share: what is below the first level, over all shares. None without a share."""
+        return sum(map(len, self.levels[2:])) / len(self.shares) if self.shares else None
+
+    @property
+    def by_hour(self) -> dict[datetime, int]:
+        """Shares per clock hour, from the first share's to the last one's; hours without any are 0."""
+        times = [node.shared_at for node in self.shares if node.shared_at]
+        found = Counter(t.replace(minute=0, second=0, microsecond=0) for t in times)
+        if not found:
+            return {}
+        count = int((max(found) - min(found)) / timedelta(hours=1)) + 1
+        return {h: found[h] for h in (min(found) + i * timedelta(hours=1) for i in range(count))}
+
+
+def grow(root: int, shares_of: Callable[[list[int]], Iterable[Row]]) -> list[list[Node]]:
+    """Levels of the tree below a post; `shares_of` gives the shares of some posts, oldest first.
+
+    Raises LakeError when a post is reached twice (a cycle, or two shares that claim one post).
+    """
+    levels, seen = [[Node(root, 0)]], {root}
+    while levels[-1]:
+        parents = {node.post_id: node for node in levels[-1]}
+        found = [_attach(parents[row["original_post_id"]], row, seen) for row in shares_of(list(parents))]
+        if len(seen) > MOST_POSTS:
+            raise ConfigError(f"Post {root} has more than {MOST_POSTS:,} shares below it. Draw one of its shares.")
+        levels.append(found)
+    return levels[:-1]
+
+
+def _attach(parent: Node, row: Row, seen: set[int]) -> Node:
+    post = row["shared_post_id"]
+    if post in seen:
+        raise LakeError(
+            f"Share {row['share_id']} makes post {post} of post {parent.post_id}, but post {post} is in the tree "
+            "already: shares that go round are no tree. Look at fct_shares for these posts."
+        )
+    seen.add(post)
+    node = Node(post, parent.level + 1, parent, row["share_ts"], row["channel"])
+    parent.shares.append(node)
+    return node
+
+
+def collect(spark: SparkSession, settings: Settings, post_id: int) -> Tree:
+    """The tree of a post. Raises ConfigError for one neither published nor shared, LakeError for a cycle."""
+    levels = grow(post_id, lambda posts: ask(spark, settings, "shares_of", post_ids=posts))
+    nodes = {node.post_id: node for level in levels for node in level}
+    known = ask(spark, settings, "posts_now", post_ids=list(nodes))
+    for row in known:
+        nodes[row["post_id"]].handle, nodes[row["post_id"]].is_deleted = row["handle"], bool(row["is_deleted"])
+    published = next((row["published"] for row in known if row["post_id"] == post_id), None)
+    if published is None and len(levels) == 1:
+        raise ConfigError(f"There is no post {post_id} in {settings.lake}. Try one from dim_posts or fct_shares.")
+    return Tree(levels, published)

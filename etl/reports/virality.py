@@ -1,0 +1,112 @@
+"""The virality page of a post: its share tree drawn over time, shares per hour, and the numbers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from pyspark.sql import SparkSession
+
+from etl.conf import Settings
+from etl.reports import charts, pages, share_tree
+from etl.reports import figure as fig
+from etl.reports.charts import number
+from etl.reports.dashboard_figures import hour
+from etl.reports.dashboard_tiles import Tile
+from etl.reports.figure import Figure
+from etl.reports.share_tree import Node, Tree
+
+NAMED = 40  # so many posts still have room for their ids
+LISTED = 500
+
+
+def write(spark: SparkSession, settings: Settings, post_id: int, out: Path) -> Path:
+    """Write the page of a post; returns where it is. Raises ConfigError for an unknown post, LakeError for a cycle."""
+    return pages.write(page(share_tree.collect(spark, settings, post_id)), out)
+
+
+def page(tree: Tree) -> str:
+    """The page's HTML."""
+    figures = [_tree_figure(tree), _hours_figure(tree)] if tree.shares else []
+    return pages.render("virality.html.j2", tree=tree, tiles=_tiles(tree), figures=figures, listed=LISTED)
+
+
+def _tiles(tree: Tree) -> list[Tile]:
+    by_hour, factor = tree.by_hour, tree.reshare_factor
+    per_hour = len(tree.shares) / len(by_hour) if by_hour else None
+    pace = "none" if per_hour is None else f"{per_hour:.2f}"
+    gone = sum(node.is_deleted for node in tree.shares)
+    hours = f"over {len(by_hour)} hours, at most {max(by_hour.values())} in one" if by_hour else "never shared"
+    return [
+        Tile("shares", "Shares", number(len(tree.shares)), len(tree.shares), "plain", f"{gone} of them deleted since"),
+        Tile("depth", "Depth", str(tree.depth), tree.depth, "plain", "shares in a row, at most"),
+        Tile("breadth", "Breadth", str(tree.breadth), tree.breadth, "plain", "shares on the widest level"),
+        Tile("per-hour", "Shares per hour", pace, per_hour, "plain", hours),
+        Tile("reshare-factor", "Reshare factor", "none" if factor is None else f"{factor:.2f}", factor, "plain",
+             "further shares per share; 1 and more keeps growing"),
+    ]  # fmt: skip
+
+
+def _rows(tree: Tree) -> dict[int, int]:
+    """A row for each post: what was shared from it follows below it, so that no two marks share a line."""
+    rows: dict[int, int] = {}
+    stack = [tree.root]
+    while stack:
+        node = stack.pop()
+        rows[node.post_id] = len(rows)
+        stack += reversed(node.shares)
+    return rows
+
+
+@fig.styled
+def _tree_figure(tree: Tree) -> Figure:
+    places = _rows(tree)
+    nodes = [tree.root, *tree.shares]
+    canvas, (axes,) = fig.canvas(min(14, max(2.4, 0.7 + 0.17 * len(places))))
+    times = {n.post_id: when for n, when in zip(nodes, charts.days(_moments(tree, nodes)), strict=True)}
+    for node in tree.shares:
+        _edge(axes, node, times, places)
+    for node in nodes:
+        _mark(axes, node, (times[node.post_id], places[node.post_id]), len(nodes) <= NAMED)
+    axes.set_ylim(len(places) - 0.2, -0.8)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    first, last = min(times.values()), max(times.values())
+    span = last - first or charts.HALF
+    charts.time_axis(axes, first - 0.03 * span, last + (0.3 if len(nodes) <= NAMED else 0.05) * span)
+    says = f"Post {tree.root.post_id}: {len(tree.shares)} shares on {tree.depth} levels, at most {tree.breadth} on one."
+    rows = [[str(i), str(len(level)), str(sum(n.is_deleted for n in level))] for i, level in enumerate(tree.levels)]
+    unit = (
+        "a dot per post at the time it was shared, below the post it shares, coloured by level; a cross: deleted since"
+    )
+    return Figure("tree", "Share tree", unit, says, fig.inline(canvas, "tree"), ["Level", "Posts", "Deleted"], rows)
+
+
+def _moments(tree: Tree, nodes: list[Node]) -> list[datetime]:
+    """When each post came to be; the root, where its publication is unknown or long past, at its first share."""
+    first = min(node.shared_at for node in tree.shares if node.shared_at)
+    return [node.shared_at or first for node in nodes]
+
+
+def _edge(axes: Axes, node: Node, times: dict[int, float], places: dict[int, int]) -> None:
+    assert node.parent
+    start, end = (times[node.parent.post_id], places[node.parent.post_id]), (times[node.post_id], places[node.post_id])
+    axes.plot([start[0], start[0], end[0]], [start[1], end[1], end[1]], color=fig.GRID, linewidth=1.3, zorder=1)
+
+
+def _mark(axes: Axes, node: Node, at: tuple[float, int], named: bool) -> None:
+    tint = fig.SERIES[node.level % len(fig.SERIES)]
+    size = 8 if not node.level else 5
+    shape = "X" if node.is_deleted else "o"
+    axes.plot([at[0]], [at[1]], marker=shape, markersize=size, color=fig.MUTED if node.is_deleted else tint, zorder=2)
+    if named:
+        axes.annotate(str(node.post_id), at, xytext=(6, 0), textcoords="offset points", va="center", fontsize=8)
+
+
+def _hours_figure(tree: Tree) -> Figure:
+    found = tree.by_hour
+    svg = charts.hourly_bars("shares", list(found), {h: float(n) for h, n in found.items()}, number)
+    says = f"{len(tree.shares)} shares over {len(found)} hours."
+    rows = [[hour(h), str(n)] for h, n in found.items()]
+    return Figure("shares", "Shares per hour", "shares", says, svg, ["Hour (UTC)", "Shares"], rows)

@@ -1,0 +1,136 @@
+"""The dashboard in a real browser, made from values alone: what it shows, what it never does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from browser import opened
+from made_up import HOSTILE, MISSING, made_up
+
+from etl.reports import dashboard, pages
+from etl.reports.health import Ingest, Ranker, Safety
+from etl.reports.operations import Heartbeats
+
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dashboard with something of everything."""
+    return pages.write(dashboard.page(made_up()), tmp_path_factory.mktemp("page") / "dashboard.html")
+
+
+def test_it_loads_without_a_complaint_or_a_request(page: Path) -> None:
+    """One file of less than 2 MB; nothing else is fetched, the console stays empty."""
+    with opened(page) as seen:
+        assert seen.page.locator("h1").inner_text() == "Feed health"
+        assert seen.requests == [page.as_uri()]
+        assert seen.complaints == []
+    assert page.stat().st_size < 2_000_000
+
+
+def test_tiles_show_the_numbers_given(page: Path) -> None:
+    with opened(page) as seen:
+        assert seen.tile("review-queue") == 1
+        assert seen.tile("like-lift") == pytest.approx(7600 / 6000 - 1)
+        assert seen.tile("regret") == pytest.approx((7600 // 30) / (7600 + 7600 // 30))
+        assert seen.tile("skew") == pytest.approx(1.17)
+        assert seen.tile("collapse") == 25
+        assert seen.tile("quarantine") == pytest.approx(1000 / 301_000)
+        assert seen.tile("gates") == 1 and seen.tile("freshness") == 2
+
+
+def test_hostile_text_stays_text(page: Path) -> None:
+    """A caption, a handle and a rule's reason that are markup are shown letter by letter; no script runs."""
+    with opened(page) as seen:
+        assert seen.page.locator("script").count() == 0
+        assert seen.page.title().startswith("Feed health")
+        assert seen.page.locator("td.caption", has_text=HOSTILE).count() == 2
+        assert seen.page.locator("td", has_text=f"@{HOSTILE}").count() == 1
+
+
+def test_a_closed_gate_says_which_and_why(page: Path) -> None:
+    with opened(page) as seen:
+        row = seen.page.locator("#gate-fct_shares").inner_text()
+        assert "closed" in row and "key(), 3 of 90 rows" in row
+        assert "gates closed" in seen.page.locator("header").inner_text()
+
+
+def test_it_works_by_keyboard(page: Path) -> None:
+    """Tab reaches the skip link first; Enter on a chart's summary opens its numbers."""
+    with opened(page) as seen:
+        seen.page.keyboard.press("Tab")
+        assert seen.page.evaluate("document.activeElement.textContent") == "Skip to the content"
+        seen.page.keyboard.press("Enter")
+        assert seen.page.evaluate("document.activeElement.id") == "main"
+        numbers = seen.page.locator("#figure-landed details")
+        numbers.locator("summary").focus()
+        seen.page.keyboard.press("Enter")
+        assert numbers.locator("tbody tr").first.is_visible()
+
+
+def test_every_chart_is_named_and_has_its_numbers_as_a_table(page: Path) -> None:
+    with opened(page) as seen:
+        figures = seen.page.locator("figure")
+        assert figures.count() >= 12
+        for figure in figures.all():
+            assert len(figure.locator('[role="img"]').get_attribute("aria-label") or "") > 20
+            assert figure.locator("details tbody tr").count() > 0
+
+
+def test_ids_are_unique_and_references_lead_somewhere(page: Path) -> None:
+    """Many drawings on one page share no id, and each mark or clip they refer to is there."""
+    text = page.read_text()
+    ids = re.findall(r'\bid="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', text)) <= set(ids)
+
+
+def test_a_missing_hour_is_a_gap(page: Path) -> None:
+    """Its line of the table says so, and the line of the chart is two pieces."""
+    with opened(page) as seen:
+        seen.page.locator("#figure-lag summary").click()
+        row = seen.page.locator("#figure-lag tr", has_text=f"{MISSING:%Y-%m-%d %H:00}")
+        assert row.locator("td").all_inner_texts() == ["no data"] * 3
+    drawn = re.search(r'<figure id="figure-lag".*?</svg>', page.read_text(), re.DOTALL)
+    assert drawn and re.search(r'd="M[^"M]+\nM[^"]+"[^>]*stroke-width: 1.8', drawn[0])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_can_be_read_in_light_and_dark(page: Path, scheme: str) -> None:
+    """Every text of a chart stands out from its card: a contrast of 4.5 and more, as WCAG asks."""
+    contrast = """() => {
+        const light = c => { const v = c.match(/[\\d.]+/g).slice(0, 3).map(x => x / 255)
+            .map(x => x <= 0.03928 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
+            return 0.2126 * v[0] + 0.7152 * v[1] + 0.0722 * v[2] };
+        const card = light(getComputedStyle(document.querySelector('.card')).backgroundColor);
+        return Math.min(...[...document.querySelectorAll('svg text')].map(t => {
+            const ink = light(getComputedStyle(t).fill);
+            return (Math.max(ink, card) + 0.05) / (Math.min(ink, card) + 0.05) }));
+    }"""
+    with opened(page, color_scheme=scheme) as seen:
+        assert seen.page.evaluate(contrast) >= 4.5
+
+
+def test_a_phone_needs_no_sideways_scrolling(page: Path) -> None:
+    with opened(page, viewport=PHONE) as seen:
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_a_lake_with_hardly_anything_in_it_says_what_is_missing(tmp_path: Path) -> None:
+    """No model, no landed hour, no post: a page without charts of them, not an error."""
+    empty = made_up(
+        ranker=Ranker([], []),
+        ingest=Ingest([], [], Heartbeats(0, 0, 0, 0), [], []),
+        safety=Safety([], {}, [], None, []),
+        landed=None, freshness=[], costs=[], runs={},
+    )  # fmt: skip
+    with opened(pages.write(dashboard.page(empty), tmp_path / "empty.html")) as seen:
+        assert seen.tile("like-lift") is None and seen.complaints == []
+        assert "Nothing waits for review" in seen.page.locator("main").inner_text()
+
+
+def test_the_same_health_makes_the_same_page(page: Path) -> None:
+    assert dashboard.page(made_up()) == page.read_text()

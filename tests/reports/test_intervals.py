@@ -1,0 +1,69 @@
+"""Intervals from counts, viewers and hours."""
+
+from __future__ import annotations
+
+from dataclasses import astuple
+
+import pytest
+from scipy.stats import binomtest
+
+from etl.reports.intervals import Estimate, difference, lift, mean, rate
+
+
+def test_a_rate_of_independent_impressions_has_wilsons_interval() -> None:
+    """As many viewers as impressions: scipy says the same."""
+    wilson = binomtest(37, 1000).proportion_ci(method="wilson")
+
+    found = rate(37, 1000, 1000)
+
+    assert found and astuple(found) == pytest.approx((0.037, wilson.low, wilson.high))
+
+
+def test_fewer_viewers_make_a_wider_interval_around_the_same_rate() -> None:
+    many, few = rate(300, 10_000, 10_000), rate(300, 10_000, 1_000)
+
+    assert many and few and many.value == few.value
+    assert few.low < many.low < many.high < few.high
+
+
+def test_a_rate_of_nothing_is_no_rate() -> None:
+    assert rate(0, 0, 0) is None
+
+
+def test_a_mean_is_that_of_all_hours_together_not_of_their_means() -> None:
+    found = mean([100, 900, 100], [1, 3, 1])
+
+    assert found and found.value == 1100 / 5
+    assert found.low < found.value < found.high
+
+
+def test_hours_that_do_not_differ_leave_no_doubt() -> None:
+    assert mean([20, 40, 60], [2, 4, 6]) == Estimate(10, 10, 10)
+
+
+def test_two_hours_say_nothing_of_how_hours_differ() -> None:
+    assert mean([20, 50], [2, 4]) == Estimate(70 / 6)
+
+
+def test_the_lift_of_equal_rates_is_zero_and_its_interval_holds_zero() -> None:
+    same = rate(50, 1000, 1000)
+
+    found = lift(same, same, 1000, 1000)
+
+    assert found and found.value == 0 and found.low < 0 < found.high
+
+
+def test_a_clear_lift_has_an_interval_above_zero() -> None:
+    found = lift(rate(1200, 10_000, 10_000), rate(1000, 10_000, 10_000), 10_000, 10_000)
+
+    assert found and found.value == pytest.approx(0.2) and found.low > 0
+
+
+def test_there_is_no_lift_over_nothing() -> None:
+    assert lift(rate(5, 100, 100), rate(0, 100, 100), 100, 100) is None
+
+
+def test_a_difference_is_taken_the_right_way_round() -> None:
+    found = difference(rate(30, 1000, 1000), rate(10, 1000, 1000))
+
+    assert found and found.value == pytest.approx(0.02) and 0 < found.low < found.value < found.high

@@ -1,0 +1,135 @@
+"""What the ledger says of gates, freshness, cost, skew and heartbeats."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from rows import at
+
+from etl.engine.ledger import Entry, Ledger
+from etl.reports import operations
+
+TEN, ELEVEN, NOON = at("10:00"), at("11:00"), at("12:00")
+NO_FILES = operations.Landed(datetime.min, ()).fingerprint
+
+
+class Remembered(Ledger):
+    """A ledger that holds what it is given."""
+
+    def __init__(self, *entries: Entry) -> None:
+        self._entries = list(entries)
+
+
+def entry(table: str, hour: datetime = TEN, **given: Any) -> Entry:
+    """A run of a table over one landed hour."""
+    made = Entry(f"run-{hour:%H}", table, hour + timedelta(minutes=65), hour, hour + timedelta(hours=1), handled=[hour])
+    for name, value in given.items():
+        setattr(made, name, value)
+    return made
+
+
+def landed(table: str, hour: datetime, mark: str = "abc", **given: Any) -> Entry:
+    """A run of a table that is read from landing files."""
+    return entry(table, hour, fingerprints={hour.isoformat(): mark}, **given)
+
+
+def test_a_gate_is_as_its_last_verdict_left_it() -> None:
+    failure = {"rule": "key()", "severity": "critical", "reason": "r", "count": 1, "of": 2, "error": ""}
+    ledger = Remembered(
+        entry("fct_shares", verdict="failed", failures=json.dumps([failure])),
+        entry("fct_shares", ELEVEN),
+        entry("fct_impressions"),
+        entry("fct_impressions", ELEVEN, verdict="failed", failures=json.dumps([failure])),
+    )
+
+    found = {g.table.name: (g.state, len(g.failures)) for g in operations.gates(ledger)}
+
+    assert found["fct_shares"] == ("passed", 0)
+    assert found["fct_impressions"] == ("failed", 1)
+    assert found["fct_engagements"] == ("never judged", 0)
+
+
+def test_a_refused_hour_has_landed_all_the_same() -> None:
+    """Bronze refused 11:00: it is the newest landed hour, and bronze is an hour behind it."""
+    ledger = Remembered(landed("bronze_shares", TEN), landed("bronze_shares", ELEVEN, verdict="failed"))
+
+    found = {f.table.name: f for f in operations.freshness(ledger)}
+
+    assert operations.newest_landed(ledger) == ELEVEN
+    assert found["bronze_shares"].newest == TEN and found["bronze_shares"].behind_hours == 1
+
+
+def test_an_hour_without_files_has_not_landed() -> None:
+    ledger = Remembered(landed("bronze_shares", TEN), landed("bronze_shares", ELEVEN, NO_FILES))
+
+    assert operations.newest_landed(ledger) == TEN
+
+
+def test_a_daily_table_is_fresh_when_it_has_the_day_of_the_newest_hour() -> None:
+    day = at("00:00")
+    ledger = Remembered(landed("bronze_shares", TEN), entry("mart_post_engagement_daily", TEN, handled=[day]))
+
+    found = {f.table.name: f.behind_hours for f in operations.freshness(ledger)}
+
+    assert found["mart_post_engagement_daily"] == 0
+    assert found["fct_shares"] is None
+
+
+def test_runs_of_other_hours_are_not_in_the_range() -> None:
+    ledger = Remembered(entry("fct_shares", TEN), entry("fct_shares", ELEVEN), entry("fct_shares", NOON))
+
+    found = operations.in_range(ledger, (ELEVEN, NOON))
+
+    assert [e.range_from for e in found] == [ELEVEN]
+
+
+def test_cost_sums_runs_dearest_first() -> None:
+    entries = [
+        entry("fct_shares", TEN, seconds=2.0, rows_written=5),
+        entry("fct_shares", ELEVEN, seconds=3.0, rows_written=6),
+        entry("fct_impressions", TEN, seconds=9.0),
+    ]
+
+    found = [(c.table.name, c.runs, c.seconds, c.rows) for c in operations.costs(entries)]
+
+    assert found == [("fct_impressions", 1, 9.0, 0), ("fct_shares", 2, 5.0, 11)]
+    assert operations.runs(entries) == {"run-10": 11.0, "run-11": 3.0}
+
+
+def test_skew_is_that_of_the_newest_publish_of_each_fact() -> None:
+    entries = [
+        entry("fct_shares", TEN, metrics={"skew": 3.0, "tasks": 2.0}),
+        entry("fct_shares", ELEVEN, metrics={"skew": 1.1, "tasks": 4.0}),
+        entry("fct_shares", NOON),
+        entry("bronze_shares", NOON, metrics={"skew": 2.0, "tasks": 2.0}),
+    ]
+
+    assert [(s.table.name, s.ratio, s.tasks) for s in operations.skews(entries)] == [("fct_shares", 1.1, 4)]
+
+
+def test_heartbeats_collapse_to_the_rows_that_are_there_now() -> None:
+    """An hour folded twice has its rows once; beats of a run that failed are read but not in any row."""
+    state = {"hour": TEN, "row_count": 10, "checksum": "0-0"}
+    name = "fct_dwell_per_impression"
+    ledger = Remembered(
+        entry(name, TEN, hours=[state | {"row_count": 8}], records_read=81, records_accepted=80, records_quarantined=1),
+        entry(name, ELEVEN, hours=[state], records_read=20, records_accepted=20),
+        entry(name, NOON, verdict="failed", records_read=50, records_accepted=30, records_quarantined=20),
+    )
+
+    found = operations.heartbeats(ledger, ledger.entries)
+
+    assert (found.read, found.accepted, found.quarantined, found.rows) == (151, 100, 21, 10)
+    assert found.collapse == 10
+
+
+def test_an_hour_that_lost_its_rows_is_not_covered() -> None:
+    there, gone = {"hour": TEN, "row_count": 3, "checksum": "0-0"}, {"hour": TEN, "row_count": 0, "checksum": "0-0"}
+    ledger = Remembered(entry("fct_shares", hours=[there]), entry("fct_impressions", hours=[there]))
+    ledger.entries.append(entry("fct_impressions", ELEVEN, hours=[gone]))
+
+    found = operations.coverage(ledger, (TEN, NOON))
+
+    assert found["fct_shares"] == {TEN} and found["fct_impressions"] == set()

@@ -1,0 +1,100 @@
+"""How a post spread: the tree of its shares, what is refused, and the page in a real browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import opened
+from made_up import HOSTILE
+from rows import at
+
+from etl.errors import ConfigError, LakeError
+from etl.reports import pages, share_tree, virality
+from etl.reports.share_tree import Tree, grow
+
+Row = dict[str, Any]
+
+
+def share(original: int, shared: int, when: str = "10:00") -> Row:
+    """One share; its id is that of the post it makes."""
+    return {
+        "share_id": shared,
+        "original_post_id": original,
+        "shared_post_id": shared,
+        "share_ts": at(when),
+        "channel": None,
+    }
+
+
+def tree(*shares: Row) -> Tree:
+    """The tree of post 1."""
+    return Tree(grow(1, lambda posts: [s for s in shares if s["original_post_id"] in posts]), at("08:00"))
+
+
+SPREAD = (
+    share(1, 11, "09:10"), share(1, 12, "09:20"), share(1, 13, "12:30"),
+    share(11, 111, "09:40"), share(11, 112, "12:10"), share(111, 1111, "12:50"), share(7, 71),
+)  # fmt: skip
+
+
+def test_depth_breadth_and_reshare_factor() -> None:
+    r"""1 - 11 - 111 - 1111, 1 - 11 - 112, 1 - 12, 1 - 13: three in a row, three side by side, 3 of 6 are reshares."""
+    found = tree(*SPREAD)
+
+    assert [[n.post_id for n in level] for level in found.levels] == [[1], [11, 12, 13], [111, 112], [1111]]
+    assert (found.depth, found.breadth, found.reshare_factor) == (3, 3, 0.5)
+
+
+def test_an_hour_without_shares_counts_none() -> None:
+    assert tree(*SPREAD).by_hour == {at("09:00"): 3, at("10:00"): 0, at("11:00"): 0, at("12:00"): 3}
+
+
+def test_a_post_nobody_shared_has_no_factor() -> None:
+    found = tree()
+
+    assert (found.depth, found.breadth, found.reshare_factor, found.by_hour) == (0, 0, None, {})
+
+
+@pytest.mark.parametrize("back_to", [1, 11, 111])
+def test_a_cycle_is_refused_with_the_share_that_closes_it(back_to: int) -> None:
+    closing = share(111, back_to) | {"share_id": 5}
+
+    with pytest.raises(LakeError, match=rf"Share 5 makes post {back_to} of post 111"):
+        tree(share(1, 11), share(11, 111), closing)
+
+
+def test_a_post_shared_into_being_twice_is_refused() -> None:
+    with pytest.raises(LakeError, match="post 2 is in the tree already"):
+        tree(share(1, 2), share(1, 2))
+
+
+def test_a_tree_too_large_to_draw_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(share_tree, "MOST_POSTS", 3)
+
+    with pytest.raises(ConfigError, match="more than 3 shares"):
+        tree(*SPREAD)
+
+
+def test_the_page_shows_the_numbers_and_marks_deleted_posts(tmp_path: Path) -> None:
+    """Hostile handles stay text; nothing is fetched; the console stays empty."""
+    found = tree(*SPREAD)
+    found.levels[1][1].is_deleted, found.root.handle = True, HOSTILE
+
+    with opened(pages.write(virality.page(found), tmp_path / "post.html")) as seen:
+        assert (seen.tile("depth"), seen.tile("breadth"), seen.tile("reshare-factor")) == (3, 3, 0.5)
+        assert seen.tile("per-hour") == 1.5
+        assert HOSTILE in seen.page.locator("header").inner_text()
+        assert seen.page.locator("script").count() == 0
+        gone = seen.page.locator("tr", has=seen.page.locator("td", has_text="deleted")).locator("th[scope=row]")
+        assert gone.all_inner_texts() == ["12"]
+        assert seen.complaints == [] and len(seen.requests) == 1
+
+
+def test_a_long_chain_is_drawn(tmp_path: Path) -> None:
+    """A thousand shares in a row: no recursion to run out of."""
+    found = tree(*[share(i, i + 1, f"10:{i // 60:02}:{i % 60:02}") for i in range(1, 1001)])
+
+    assert found.depth == 1000
+    assert "1000 levels" in virality.page(found)

@@ -35,7 +35,19 @@ def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> N
 def test_help_teaches_the_commands() -> None:
     """Every command is listed with what it is for."""
     shown = feed_etl("--help").stdout
-    for command in ("run", "simulate", "import", "tables", "sql", "ledger", "query", "queries", "demo", "impact", "docs"):
+    for command in (
+        "run",
+        "simulate",
+        "import",
+        "tables",
+        "sql",
+        "ledger",
+        "query",
+        "queries",
+        "demo",
+        "impact",
+        "docs",
+    ):
         assert command in shown
 
 

@@ -10,7 +10,7 @@ import typer
 from rich.logging import RichHandler
 
 from etl import conf
-from etl.commands import lake, running, sources
+from etl.commands import backfill, lake, running, sources
 from etl.commands.place import Place, errors
 from etl.errors import FeedEtlError
 
@@ -51,6 +51,7 @@ for command in (
     lake.ledger,
 ):
     app.command()(command)
+app.add_typer(backfill.backfill, name="backfill")
 app.add_typer(sources.imports, name="import")
 
 

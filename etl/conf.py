@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     facts_days: int = Field(ge=1, description="How long facts are kept; how far an undo may reach back")
     future_minutes: int = Field(ge=0, description="How far after its landed hour a fact may lie")
     quarantine_share: float = Field(ge=0, le=1, description="Allowed share of bad records per event and hour")
+    backfill_days_without_yes: int = Field(ge=1, description="A backfill of more days than this wants --yes")
+    backfill_change_budget: float = Field(ge=0, description="Largest change of a measure a backfill makes unasked")
     spark: dict[str, str] = Field(default_factory=dict, description="Further Spark settings")
 
     @classmethod

@@ -51,12 +51,16 @@ def _text(value: Any) -> str:
     return escape(text if len(text) <= 60 else f"{text[:57]}...")
 
 
+def print_document(document: Any) -> None:
+    """One JSON document on standard output."""
+    json.dump(plain(document), sys.stdout, indent=2)
+    print()
+
+
 def print_rows(rows: list[dict[str, Any]], as_json: bool, title: str, hide: tuple[str, ...] = ()) -> None:
     """Rows of one shape, as a table or as a JSON list."""
     if as_json:
-        json.dump(plain(rows), sys.stdout, indent=2)
-        print()
-        return
+        return print_document(rows)
     columns = [c for c in (rows[0] if rows else {}) if c not in hide]
     grid = Grid(*columns, title=title, title_justify="left")
     for row in rows:

@@ -132,9 +132,8 @@ def _downstream(there: LakeHours, chosen: dict[str, list[datetime]]) -> list[Ste
             hour
             for source in table.inputs
             for hour in lake_hours.matter_to(source, table, changing.get(source.table.name, set()))
-        } & there.known(table)
-        rest = reached - changing.get(table.name, set())
-        if rest:
+        } - changing.get(table.name, set())
+        if rest := reached and reached & there.known(table):
             changing[table.name] = changing.get(table.name, set()) | rest
             steps.append(_step(there, table.name, sorted(rest)))
     return steps

@@ -40,7 +40,8 @@ class HourDiff:
 
     def over(self, budget: float) -> dict[str, float]:
         """Measures that change by more than a share of what they were. An hour that was not there has none."""
-        shares = {name: change(*pair) for name, pair in self.measures.items()} if self.live.rows else {}
+        counts = self.changed and self.live.rows
+        shares = {name: change(*pair) for name, pair in self.measures.items()} if counts else {}
         return {name: share for name, share in shares.items() if share > budget}
 
     def as_json(self, budget: float) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from etl.backfill.staging import Staging
 from etl.backfill.switch import Moved, switch
 from etl.conf import Settings
 from etl.contract import Table
-from etl.engine import delta, files, runner
+from etl.engine import ddl, delta, files, runner
 from etl.engine.ledger import Ledger
 from etl.engine.work import Work, recover
 from etl.errors import ConfigError, ConflictError, FeedEtlError, GateFailed, first_line
@@ -92,6 +92,7 @@ def go_on(
     live.run_id = backfill.id
     place = staging.open_staging(live, backfill)
     for table in place.tables():
+        ddl.ensure(spark, table, live.uri(table))
         recover(live, table, since=backfill.versions[table.name])
     live.ledger.flush()
     try:

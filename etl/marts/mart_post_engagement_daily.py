@@ -34,7 +34,6 @@ TABLE = Table(
     cluster=("post_id",),
     inputs=(Input(agg_post_engagement_hourly.TABLE, by="hour"),),
     checksum_skips=("reach_hll", "reach"),  # an estimate: it moves with the order viewers were seen in
-   ,
 )
 
 

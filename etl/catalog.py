@@ -68,6 +68,27 @@ def entry(name: str) -> Entry:
     return entries()[name]
 
 
+def logic(name: str, version: int) -> Callable[..., Any]:
+    """A version of a table's logic: `transform_v2` is version 2, `transform` version 1 unless `transform_v1` is there.
+
+    Each is a pure function of the same inputs to the same columns. Raises ConfigError that lists those there are.
+    """
+    found = versions(name)
+    if version not in found:
+        listed = ", ".join(f"v{n}" for n in sorted(found))
+        raise ConfigError(
+            f"{name} has no logic v{version}. There is: {listed}. Write transform_v{version} in its module."
+        )
+    return found[version]
+
+
+def versions(name: str) -> dict[int, Callable[..., Any]]:
+    """Every version of a table's logic by number."""
+    one = entry(name)
+    numbered = {k.removeprefix("transform_v"): f for k, f in vars(one.module).items() if k.startswith("transform_v")}
+    return {1: one.transform} | {int(number): f for number, f in numbered.items() if number.isdecimal()}
+
+
 def select(names: list[str] | None) -> list[Entry]:
     """The named tables (all when none are named), in the order data flows."""
     wanted = {entry(name).table.name for name in names} if names else set(entries())

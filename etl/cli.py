@@ -10,7 +10,7 @@ import typer
 from rich.logging import RichHandler
 
 from etl import conf
-from etl.commands import documents, lake, queries, running, scaffolding, sources
+from etl.commands import backfill, documents, lake, queries, running, scaffolding, sources
 from etl.commands.place import Place, errors
 from etl.commands.report import report
 from etl.errors import FeedEtlError
@@ -57,6 +57,7 @@ for command in (
     scaffolding.new_table,
 ):
     app.command()(command)
+app.add_typer(backfill.backfill, name="backfill")
 app.add_typer(sources.imports, name="import")
 app.add_typer(report, name="report")
 

@@ -58,6 +58,8 @@ class Settings(BaseSettings):
     owners: dict[str, list[MailAddress]] = Field(description="Who gets the reports of an owner's tables")
     mail: Mail = Field(description="How reports leave")
     data_docs_runs: int = Field(ge=1, le=50, description="Newest runs of a table that Data Docs show")
+    backfill_days_without_yes: int = Field(ge=1, description="A backfill of more days than this wants --yes")
+    backfill_change_budget: float = Field(ge=0, description="Largest change of a measure a backfill makes unasked")
     spark: dict[str, str] = Field(default_factory=dict, description="Further Spark settings")
 
     @classmethod

@@ -14,6 +14,7 @@ from typing import Any
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from etl.engine.files import jvm
@@ -51,6 +52,18 @@ def read(spark: SparkSession, uri: str, version: int | None = None) -> DataFrame
     """The table as published, or as of a version."""
     reader = spark.read.format("delta")
     return (reader if version is None else reader.option("versionAsOf", version)).load(uri)
+
+
+def partitions(spark: SparkSession, uri: str, column: str) -> dict[str, tuple[int, str]]:
+    """Partition value -> (rows, mark) from the log alone. The mark changes with every change to the partition."""
+    files = DataFrame(_delta_log(spark, uri).update(False, _none(spark), _none(spark)).allFiles().toDF(), spark)
+    deleted = F.coalesce("deletionVector.cardinality", F.lit(0))
+    rows = F.coalesce(F.get_json_object("stats", "$.numRecords").cast("bigint"), F.lit(0)) - deleted
+    name = F.concat("path", F.coalesce("deletionVector.pathOrInlineDv", F.lit("")), deleted)
+    found = files.groupBy(F.col("partitionValues")[column].alias("value")).agg(
+        F.sum(rows).alias("rows"), F.md5(F.array_join(F.sort_array(F.collect_list(name)), " ")).alias("mark")
+    )
+    return {r["value"]: (r["rows"], r["mark"]) for r in found.collect()}
 
 
 def _none(spark: SparkSession) -> Any:

@@ -43,7 +43,7 @@ def _input(work: Work, source: Input, entry: Entry) -> DataFrame:
 def _insert_new(work: Work, table: Table, entry: Entry) -> None:
     source = table.inputs[0]
     landed = _input(work, source, entry).where(in_hours(source.table, entry.handled))
-    rows = ddl.conform(catalog.entry(table.name).transform(_first_landed(landed, table)), table)
+    rows = ddl.conform(work.transform(table)(first_landed(landed, table)), table)
     entry.records_read = landed.count()
     hours = [checksums.as_hour(r[0]) for r in rows.select(table.hour).distinct().collect()]
     txn = Transaction(work.spark, work.uri(table))
@@ -62,7 +62,7 @@ def _insert_new(work: Work, table: Table, entry: Entry) -> None:
     publish(work, table, txn, entry, {h: before.get(h, Content()) + c for h, c in added.items()})
 
 
-def _first_landed(landed: DataFrame, table: Table) -> DataFrame:
+def first_landed(landed: DataFrame, table: Table) -> DataFrame:
     """One row per key: the first to land. Only the keys that repeat, a few, are sorted."""
     repeated = F.broadcast(landed.groupBy(*table.key).count().where("count > 1").select(*table.key))
     own = [c for c in landed.columns if c not in ("landed_hour", "source_file")]
@@ -91,24 +91,24 @@ def _touched(table: Table, staged: DataFrame, existing: DataFrame, hours: list[d
     return touched
 
 
-def _window(source: Input, table: Table, hours: list[datetime]) -> str:
-    """Partition predicate on an input for some output hours, as far around them as the input asks."""
+def input_hours(source: Input, table: Table, hours: list[datetime]) -> list[datetime]:
+    """Hours of an input to read for some output hours, as far around them as the input asks."""
     step = timedelta(hours=1)
     span = (24 if table.daily else 1) + source.ahead_hours
     needed = {hour + i * step for hour in hours for i in range(-source.behind_hours, span)}
     if source.table.daily:
         needed = {planner.grain(source.table, hour) for hour in needed}
-    return in_hours(source.table, sorted(needed))
+    return sorted(needed)
 
 
 def _replace_hours(work: Work, table: Table, entry: Entry) -> None:
     given = {
         i.table.name: _input(work, i, entry)
         if i.as_of
-        else _input(work, i, entry).where(_window(i, table, entry.handled))
+        else _input(work, i, entry).where(in_hours(i.table, input_hours(i, table, entry.handled)))
         for i in table.inputs
     }
-    rows = catalog.entry(table.name).transform(**given).where(in_hours(table, entry.handled))
+    rows = work.transform(table)(**given).where(in_hours(table, entry.handled))
     txn = Transaction(work.spark, work.uri(table))
     staged = txn.stage(spread(ddl.conform(rows, table), table, len(entry.handled), work.settings))
     pass_gate(work, table, staged, entry)

@@ -22,6 +22,7 @@ SCHEMA = """
     records_read BIGINT, records_accepted BIGINT, records_quarantined BIGINT, rows_written BIGINT,
     rules BIGINT, failures STRING, metrics MAP<STRING, DOUBLE>, code_version STRING
 """
+LOGIC = "logic_version"  # among the metrics of a publish that switches a table to other logic
 
 
 @dataclass
@@ -124,6 +125,11 @@ class Ledger:
             for hour in e.handled:
                 state.setdefault(hour, {}).update(e.input_versions)
         return state
+
+    def logic(self, table: str) -> int:
+        """Version of a table's logic that the lake is made with: the one last switched to, 1 when none was."""
+        pinned = [e.metrics[LOGIC] for e in self.published(table) if LOGIC in e.metrics]
+        return int(pinned[-1]) if pinned else 1
 
     def state(self, table: str) -> dict[datetime, dict[str, Any]]:
         """Hour -> rows and checksum as last published."""

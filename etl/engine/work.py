@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from pyspark.sql import DataFrame, SparkSession
 
+from etl import catalog
 from etl.conf import Settings
 from etl.contract import Table
 from etl.engine import checksums, delta, gate, suites, views
@@ -35,6 +36,10 @@ class Work:
     def uri(self, table: Table) -> str:
         """Where a table is."""
         return views.uri(self.settings, table)
+
+    def transform(self, table: Table) -> Callable[..., DataFrame]:
+        """The logic this lake makes a table with: version 1 until a backfill has switched to another."""
+        return catalog.logic(table.name, self.ledger.logic(table.name))
 
     def begin(self, table: Table) -> Entry:
         """The ledger row of a table in this run, not yet written."""
@@ -100,15 +105,19 @@ def metadata(entry: Entry) -> str:
     return json.dumps(asdict(entry), default=lambda v: {"t": v.isoformat()})
 
 
-def recover(work: Work, table: Table) -> None:
-    """Record publishes that a killed run committed but did not get to write into the ledger."""
+def recover(work: Work, table: Table, since: int | None = None) -> None:
+    """Record publishes that a killed run committed but did not get to write into the ledger.
+
+    Looks at versions after the newest one recorded, or after `since` when runs published side by side.
+    """
     uri = work.uri(table)
-    known = max([e.output_version or 0 for e in work.ledger.published(table.name)], default=0)
-    if delta.current_version(work.spark, uri) <= known:
+    known = {e.output_version or 0 for e in work.ledger.published(table.name)}
+    after = max(known, default=0) if since is None else since
+    if delta.current_version(work.spark, uri) <= after:
         return
-    history = work.spark.sql(f"DESCRIBE HISTORY delta.`{uri}`").where(f"version > {known}").orderBy("version")
+    history = work.spark.sql(f"DESCRIBE HISTORY delta.`{uri}`").where(f"version > {after}").orderBy("version")
     for row in history.select("version", "userMetadata").collect():
-        if row["userMetadata"] and row["userMetadata"].startswith("{"):
+        if row["version"] not in known and (row["userMetadata"] or "").startswith("{"):
             entry = Entry(**json.loads(row["userMetadata"], object_hook=_instant))
             entry.output_version = row["version"]
             record(work, entry, "passed", "recovered from the commit")

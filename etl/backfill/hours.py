@@ -1,0 +1,107 @@
+"""Which table-hours there are, and which are missing, failed or stale: questions to the ledger and Delta's log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from etl.contract import Input, Table
+from etl.engine import checksums, delta, planner
+from etl.engine.work import Work
+
+HOUR = timedelta(hours=1)
+LANDED_BEHIND = 1  # an event may lie minutes after the end of the hour it landed in
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def partitions(work: Work, table: Table) -> dict[datetime, tuple[int, str]]:
+    """Hour (day) -> rows and a mark that changes with every change to it; empty when the table is not there."""
+    uri = work.uri(table)
+    if not delta.is_table(work.spark, uri):
+        return {}
+    found = delta.partitions(work.spark, uri, table.hour)
+    return {checksums.as_hour(datetime.fromisoformat(value).replace(tzinfo=UTC)): what for value, what in found.items()}
+
+
+def marks(work: Work, table: Table) -> dict[datetime, str]:
+    """Hour (day) -> its mark."""
+    return {hour: mark for hour, (_, mark) in partitions(work, table).items()}
+
+
+@dataclass
+class LakeHours:
+    """The hours of a lake's tables, each table looked at once."""
+
+    work: Work
+    _live: dict[str, dict[datetime, int]] = field(default_factory=dict)
+
+    def live(self, table: Table) -> dict[datetime, int]:
+        """Hour -> rows that are really there."""
+        if table.name not in self._live:
+            found = partitions(self.work, table).items()
+            self._live[table.name] = {hour: rows for hour, (rows, _) in found if rows}
+        return self._live[table.name]
+
+    def recorded(self, table: Table) -> dict[datetime, int]:
+        """Hour -> rows that were last published, by the ledger."""
+        state = self.work.ledger.state(table.name)
+        return {hour: h["row_count"] for hour, h in state.items() if h["row_count"]}
+
+    def known(self, table: Table) -> set[datetime]:
+        """Hours the table has, had, or should have since its inputs have them."""
+        return self._own(table) | {h for i in table.inputs if not i.as_of for h in self._of_input(i, table)}
+
+    def chosen(self, table: Table, only: str) -> set[datetime]:
+        """The known hours that are missing, failed or stale, or all of them."""
+        choose = {"all": self.known, "missing": self._missing, "failed": self._failed, "stale": self._stale}
+        return choose[only](table) & self.known(table)
+
+    def _own(self, table: Table) -> set[datetime]:
+        return set(self.live(table)) | set(self.recorded(table))
+
+    def _of_input(self, source: Input, table: Table) -> set[datetime]:
+        return {planner.grain(table, hour) for hour in self._own(source.table)}
+
+    def _missing(self, table: Table) -> set[datetime]:
+        """Published but no longer there, or never made."""
+        lost = set(self.recorded(table)) - set(self.live(table))
+        never = self.known(table) - set(self.work.ledger.consumed(table.name)) - self._own(table)
+        return lost | never
+
+    def _failed(self, table: Table) -> set[datetime]:
+        """The last run that tried them did not pass."""
+        failed: set[datetime] = set()
+        for e in self.work.ledger.entries:
+            if e.table_name == table.name:
+                failed = failed - set(e.handled) if e.verdict == "passed" else failed | set(e.handled)
+        return failed
+
+    def _stale(self, table: Table) -> set[datetime]:
+        """Made before an input of theirs was published anew."""
+        return set(planner.due(self.work.ledger, table, None))
+
+
+def in_range(table: Table, hours: set[datetime], start: datetime, end: datetime) -> list[datetime]:
+    """Those of a half-open range; a day belongs to it when any of its hours does."""
+    return sorted(h for h in hours if planner.grain(table, start) <= h < end)
+
+
+def newest_landed(work: Work, tables: list[Table]) -> datetime:
+    """The newest landed hour that gave any row: the lake's own clock. The epoch when nothing has landed."""
+    landed = [
+        hour
+        for table in tables
+        if table.event and table.hour == "landed_hour"
+        for hour, state in work.ledger.state(table.name).items()
+        if state["row_count"]
+    ]
+    return max(landed, default=EPOCH)
+
+
+def matter_to(source: Input, table: Table, hours: set[datetime]) -> set[datetime]:
+    """Output hours (days) that a change in some hours of an input may matter to."""
+    if source.as_of:
+        return set()
+    by_other = source.by not in ("", source.table.hour)
+    around = range(-source.ahead_hours, source.behind_hours + 1) if by_other else range(1)
+    return {planner.grain(table, hour + i * HOUR) for hour in hours for i in around}

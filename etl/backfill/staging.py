@@ -1,0 +1,170 @@
+"""Hours built beside the live ones: a small lake of their own at `<lake>/_backfill/<id>`, with its own ledger.
+
+Each table is built a day at a time through its gate, one commit each, so a killed backfill goes on where it was. An
+hour is built again when the live hour, or a staged hour it was made from, changed after it was staged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from pyspark.sql import DataFrame, SparkSession
+
+from etl import catalog
+from etl.backfill import hours as lake_hours
+from etl.backfill.hours import HOUR, LANDED_BEHIND
+from etl.backfill.register import Backfill
+from etl.contract import Input, Table, WriteMode
+from etl.engine import checksums, ddl, delta, files
+from etl.engine.checksums import Content
+from etl.engine.delta import Transaction
+from etl.engine.derivejob import first_landed, input_hours
+from etl.engine.layout import spread
+from etl.engine.ledger import Entry, Ledger
+from etl.engine.work import Work, as_literal, in_hours, pass_gate, publish, record, recover
+
+LIVE = "live "  # input_versions: the live version of an input that is staged, too
+
+
+def lake_of(lake: str, backfill_id: str) -> str:
+    """Where a backfill is staged."""
+    return f"{lake}/_backfill/{backfill_id}"
+
+
+@dataclass(kw_only=True)
+class Staging(Work):
+    """The staging lake as a place of work: tables of the backfill are staged, all others are the live ones."""
+
+    live: Work
+    backfill: Backfill
+
+    def uri(self, table: Table) -> str:
+        return super().uri(table) if table.name in self.backfill.hours else self.live.uri(table)
+
+    def switched(self, table: Table) -> set[datetime]:
+        """Hours that have been switched over, or were equal to the live ones."""
+        return switched(self.live.ledger, self.backfill, table.name)
+
+    def waiting(self, table: Table) -> list[datetime]:
+        """Hours of the plan not yet switched over."""
+        return sorted(set(self.backfill.hours[table.name]) - self.switched(table))
+
+    def tables(self) -> list[Table]:
+        """The tables of the plan, in the order data flows."""
+        return [catalog.entry(name).table for name in self.backfill.hours]
+
+
+def switched(ledger: Ledger, backfill: Backfill, table: str) -> set[datetime]:
+    """Hours of a table that the live ledger says a backfill has switched over."""
+    return {state["hour"] for e in ledger.published(table) if e.run_id == backfill.id for state in e.hours}
+
+
+def open_staging(live: Work, backfill: Backfill) -> Staging:
+    """The staging lake of a backfill, made when it is not there."""
+    where = lake_of(files.absolute(live.settings.lake), backfill.id)
+    settings = live.settings.model_copy(update={"lake": where})
+    span = (backfill.range_from, backfill.range_to)
+    ledger = Ledger(live.spark, where)
+    return Staging(
+        spark=live.spark, settings=settings, ledger=ledger, run_id=backfill.id, span=span, live=live, backfill=backfill
+    )
+
+
+def discard(spark: SparkSession, lake: str, backfill_id: str) -> None:
+    """Remove the staged rows; the ledger of the staging and the comparison stay."""
+    where = lake_of(lake, backfill_id)
+    for layer in dict.fromkeys(t.layer.name.lower() for t in catalog.tables()):
+        files.delete(spark, f"{where}/{layer}")
+    files.delete(spark, f"{where}/_rejected")
+
+
+def unstaged(staging: Staging, table: Table) -> list[datetime]:
+    """Hours still to be built, or to be built again."""
+    marks = lake_hours.marks(staging.live, table)
+    seen = staging.ledger.fingerprints(table.name)
+    return [
+        hour
+        for hour in staging.waiting(table)
+        if seen.get(hour.isoformat()) != marks.get(hour, "") or _outdated(staging, table, hour)
+    ]
+
+
+def _outdated(staging: Staging, table: Table, hour: datetime) -> bool:
+    """Whether a staged hour it reads was staged after it."""
+    consumed = staging.ledger.consumed(table.name).get(hour, {})
+    return any(
+        e.output_version is not None and e.output_version > consumed.get(source.table.name, -1)
+        for source in table.inputs
+        if source.table.name in staging.backfill.hours
+        for e in staging.ledger.published(source.table.name)
+        if set(e.handled) & set(input_hours(source, table, [hour]))
+    )
+
+
+def by_day(hours: Iterable[datetime]) -> list[list[datetime]]:
+    """Hours in lots that are staged together."""
+    return [list(lot) for _, lot in groupby(sorted(hours), key=lambda h: h.date())]
+
+
+def stage(staging: Staging, table: Table, hours: list[datetime]) -> None:
+    """Build some hours of a table and let the gate judge them. Raises GateFailed; nothing live changes."""
+    ddl.ensure(staging.spark, table, staging.uri(table))
+    recover(staging, table)
+    marks = lake_hours.marks(staging.live, table)
+    entry = staging.begin(table)
+    entry.handled = hours
+    entry.fingerprints = {hour.isoformat(): marks.get(hour, "") for hour in hours}
+    entry.input_versions = _versions(staging, table)
+    txn = Transaction(staging.spark, staging.uri(table))
+    rows = _rebuilt(staging, table, hours, entry).where(in_hours(table, hours))
+    staged = txn.stage(spread(ddl.conform(rows, table), table, len(hours), staging.settings))
+    pass_gate(staging, table, staged, entry)
+    found = checksums.by_hour(staged, table)
+    entry.rows_written = sum(c.rows for c in found.values())
+    txn.remove(in_hours(table, hours))
+    publish(staging, table, txn, entry, {hour: found.get(hour, Content()) for hour in hours})
+    record(staging, entry)
+    staging.ledger.flush()
+
+
+def _versions(staging: Staging, table: Table) -> dict[str, int]:
+    spark, found = staging.spark, {}
+    for source in (i.table for i in table.inputs):
+        found[source.name] = delta.current_version(spark, staging.uri(source))
+        if source.name in staging.backfill.hours:
+            found[LIVE + source.name] = delta.current_version(spark, staging.live.uri(source))
+    return found
+
+
+def _rebuilt(staging: Staging, table: Table, hours: list[datetime], entry: Entry) -> DataFrame:
+    logic = catalog.logic(table.name, staging.backfill.logic or staging.live.ledger.logic(table.name))
+    if table.write is WriteMode.INSERT_NEW:
+        return logic(first_landed(_landed(staging, table, hours, entry), table))
+    return logic(**{i.table.name: _input(staging, i, table, hours, entry) for i in table.inputs})
+
+
+def _landed(staging: Staging, table: Table, hours: list[datetime], entry: Entry) -> DataFrame:
+    """All that may hold records of the hours, however late they landed."""
+    source = table.inputs[0].table
+    first = as_literal(min(hours) - LANDED_BEHIND * HOUR, source)
+    rows = delta.read(staging.spark, staging.uri(source), entry.input_versions[source.name])
+    return rows.where(f"{source.hour} >= {first}")
+
+
+def _input(staging: Staging, source: Input, table: Table, hours: list[datetime], entry: Entry) -> DataFrame:
+    """An input as it will be: staged hours in place of the live ones that have not been switched yet."""
+    name, spark = source.table.name, staging.spark
+    own = name in staging.backfill.hours
+    live = delta.read(spark, staging.live.uri(source.table), entry.input_versions[LIVE * own + name])
+    if source.as_of:
+        return live
+    needed = set(input_hours(source, table, hours))
+    staged = needed & set(staging.waiting(source.table)) if own else set()
+    rows = live.where(in_hours(source.table, sorted(needed - staged)))
+    if not staged:
+        return rows
+    built = delta.read(spark, staging.uri(source.table), entry.input_versions[name])
+    return rows.unionByName(built.where(in_hours(source.table, sorted(staged))))

@@ -1,0 +1,132 @@
+"""Staged hours become live ones: one atomic commit per table-hour, recorded in the ledger like any publish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from etl import catalog
+from etl.backfill import hours as lake_hours
+from etl.backfill.compare import HourDiff
+from etl.backfill.hours import HOUR
+from etl.backfill.staging import LIVE, Staging
+from etl.contract import Input, Table, WriteMode
+from etl.engine import checksums, delta
+from etl.engine.delta import Transaction
+from etl.engine.layout import spread
+from etl.engine.ledger import LOGIC, Entry
+from etl.engine.work import in_hours, metadata, record, recover
+from etl.errors import ConflictError
+
+
+class Moved(Exception):
+    """A live hour changed after it was staged; it has to be built again."""
+
+
+def switch(
+    staging: Staging, table: Table, diffs: dict[tuple[str, datetime], HourDiff], check: Callable[[], None]
+) -> None:
+    """Switch the hours of a table that wait. `check` raises when the backfill was cancelled. Raises Moved."""
+    waiting = staging.waiting(table)
+    if not waiting:
+        return
+    pin_logic(staging, table)
+    recover(staging.live, table)
+    for source in table.inputs:
+        recover(staging.live, source.table)
+    try:
+        for hour in waiting:
+            check()
+            _switch_hour(staging, table, hour, diffs[table.name, hour])
+    finally:
+        staging.live.ledger.flush()
+
+
+def pin_logic(staging: Staging, table: Table) -> None:
+    """From the first hour switched to other logic on, runs make the table with that logic, too."""
+    logic = staging.backfill.logic
+    if logic is not None and staging.live.ledger.logic(table.name) != logic:
+        entry = staging.live.begin(table)
+        entry.metrics[LOGIC] = float(logic)
+        record(staging.live, entry, reason=f"logic v{logic} from here on: {staging.backfill.reason}")
+        staging.live.ledger.flush()
+
+
+def _switch_hour(staging: Staging, table: Table, hour: datetime, diff: HourDiff) -> None:
+    live = staging.live
+    txn = Transaction(live.spark, live.uri(table))
+    staged_for = staging.ledger.fingerprints(table.name)[hour.isoformat()]
+    if lake_hours.marks(live, table).get(hour, "") != staged_for:
+        raise Moved(f"{table.name}, {hour:%Y-%m-%dT%H} changed after it was staged")
+    entry = _entry(staging, table, hour, diff)
+    if diff.changed:
+        old = txn.read(in_hours(table, [hour]))
+        new = delta.read(live.spark, staging.uri(table)).where(in_hours(table, [hour]))
+        entry.touched = {table.hour: [hour], **_touched_elsewhere(table, old, new)}
+        txn.stage(spread(new, table, 1, live.settings))
+        txn.remove(in_hours(table, [hour]))
+        entry.rows_written = diff.staged.rows
+        entry.output_version = _commit(txn, entry)
+    record(live, entry, reason=entry.reason)
+    if entry.output_version and entry.output_version > txn.version + 1:
+        recover(live, table, since=txn.version)
+
+
+def _commit(txn: Transaction, entry: Entry) -> int:
+    try:
+        return txn.commit(metadata(entry))
+    except ConflictError as error:
+        raise Moved(str(error)) from error
+
+
+def _entry(staging: Staging, table: Table, hour: datetime, diff: HourDiff) -> Entry:
+    entry = staging.live.begin(table)
+    entry.reason = f"backfill: {staging.backfill.reason}"
+    entry.hours = [diff.staged.state(hour)]
+    built = [e for e in staging.ledger.published(table.name) if hour in e.handled][-1]
+    entry.rules, entry.failures = built.rules, built.failures
+    if table.write is WriteMode.INSERT_NEW:  # a whole hour, but of no landed hour all that it holds: none is handled
+        entry.input_versions = built.input_versions
+        return entry
+    entry.handled = [hour]
+    entry.input_versions = {i.table.name: _version_read(staging, i, table, hour, built) for i in table.inputs}
+    return entry
+
+
+def _version_read(staging: Staging, source: Input, table: Table, hour: datetime, built: Entry) -> int:
+    """The newest live version of an input whose change to an hour is in what was staged.
+
+    An input that was staged, too, is live by now: its switch counts as read, unless another run changed it since.
+    """
+    name = source.table.name
+    if name not in staging.backfill.hours:
+        return built.input_versions[name]
+    base = built.input_versions[LIVE + name]
+    column = source.by or source.table.hour
+    later = [
+        e
+        for e in staging.live.ledger.published(name)
+        if (e.output_version or 0) > base and _reaches(e, column, table, hour)
+    ]
+    if any(e.run_id != staging.backfill.id for e in later):
+        return base
+    return max([base, *(e.output_version or 0 for e in later)])
+
+
+def _reaches(entry: Entry, column: str, table: Table, hour: datetime) -> bool:
+    span = 24 if table.daily else 1
+    return any(hour <= touched < hour + span * HOUR for touched in entry.touched.get(column, []))
+
+
+def _touched_elsewhere(table: Table, old: DataFrame, new: DataFrame) -> dict[str, list[datetime]]:
+    """Hours by another column that rows which differ matter to, where other tables read by it."""
+    wider = getattr(catalog.entry(table.name).module, "touched", None)
+    if wider is None:
+        return {}
+    differing = old.exceptAll(new).unionByName(new.exceptAll(old))
+    found = wider(differing, old.unionByName(new)).where(F.col("impression_hour").isNotNull())
+    hours = found.select("impression_hour").distinct().collect()
+    return {"impression_hour": sorted(checksums.as_hour(r[0]) for r in hours)}

@@ -1,0 +1,176 @@
+"""Rebuild hours on purpose: plan, run, status, cancel, diff."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from etl import terminal
+from etl.backfill import request as requests
+from etl.commands.place import Json, Place, errors, parse_range
+from etl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from etl.backfill.register import Backfill
+
+backfill = typer.Typer(no_args_is_help=True, help="Rebuild hours beside the live ones, compare, then switch over.")
+
+From = Annotated[str, typer.Option("--from", help="First hour, UTC: 2026-06-01T10")]
+To = Annotated[str, typer.Option("--to", help="End of the range, not in it: 2026-06-01T13")]
+Tables = Annotated[list[str] | None, typer.Option("--table", help="Only this table (may be repeated).")]
+Only = Annotated[str, typer.Option(help=f"Which hours: {', '.join(requests.ONLY)}")]
+Version = Annotated[str | None, typer.Option("--from-version", help="Build one table by other logic of its own: v2")]
+Id = Annotated[str, typer.Argument(help="The backfill's id, as `run` and `status` say it.")]
+
+
+@backfill.command()
+def plan(
+    context: typer.Context,
+    start: From,
+    end: To,
+    table: Tables = None,
+    only: Only = "all",
+    version: Version = None,
+    as_json: Json = False,
+) -> None:
+    """What a run would rebuild, what reads it, and what it may cost. Writes nothing."""
+    request = requests.make(parse_range(start, end), table, only, version)
+    from etl.backfill import driver
+    from etl.backfill import plan as plans
+
+    here: Place = context.obj
+    work, _ = driver.open_lake(here.spark(), here.settings)
+    made = plans.make(work, request)
+    if as_json:
+        return terminal.print_document(made.as_json())
+    _print_plan(made.as_json())
+
+
+def _print_plan(made: dict[str, Any]) -> None:
+    for title, name in (("To rebuild", "steps"), ("Reads it, made anew by the next run", "downstream")):
+        rows = [s | {"hours": len(s["hours"]), "which": ", ".join(h[:13] for h in s["hours"])} for s in made[name]]
+        if rows:
+            terminal.print_rows(rows, False, title)
+    if not made["steps"]:
+        terminal.out.print(f"Nothing to rebuild: no hour of the range is {made['only']}.")
+    for table, why in made["kept"].items():
+        terminal.out.print(f"[yellow]kept[/] {table}: {why}")
+
+
+@backfill.command()
+def run(
+    context: typer.Context,
+    start: Annotated[str | None, typer.Option("--from", help="First hour, UTC: 2026-06-01T10")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="End of the range, not in it: 2026-06-01T13")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why, for those who read the register later.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Who answers for it.")] = None,
+    table: Tables = None,
+    only: Only = "all",
+    version: Version = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Also above backfill_days_without_yes days.")] = False,
+    accept: Annotated[bool, typer.Option("--accept-changes", help="However much measures change.")] = False,
+    resume: Annotated[str | None, typer.Option(help="Go on with the backfill of this id.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Rebuild, compare and switch over. Killed at any point, go on with --resume ID."""
+    given = {"--from": start, "--to": end, "--reason": reason, "--owner": owner}
+    if resume is None:
+        request = requests.make(_complete(given), table, only, version)
+    elif any(given.values()) or table or version or only != "all":
+        raise ConfigError(f"--resume goes on with {resume} as it was declared; only --accept-changes can be added.")
+    from etl.backfill import driver
+
+    here: Place = context.obj
+    spark = here.spark()
+    if resume is None:
+        new = driver.declare(spark, here.settings, request, str(owner), str(reason), yes)
+        if new is None:
+            return _say(None, as_json)
+        errors.print(f"Declared {new.id}", soft_wrap=True)
+        resume = new.id
+    with terminal.progress(errors) as show:
+        done = driver.go_on(spark, here.settings, resume, accept, show)
+    _say(done, as_json)
+
+
+def _complete(given: dict[str, str | None]) -> Any:
+    missing = [option for option, value in given.items() if not (value or "").strip()]
+    if missing:
+        raise ConfigError(f"A backfill is declared with {', '.join(given)}; missing: {', '.join(missing)}.")
+    return parse_range(str(given["--from"]), str(given["--to"]))
+
+
+def _say(done: Backfill | None, as_json: bool) -> None:
+    if as_json:
+        terminal.print_document({"backfill": done and _row(done)})
+    elif done is None:
+        terminal.out.print("Nothing to rebuild in that range.")
+    else:
+        hours = sum(map(len, done.hours.values()))
+        terminal.out.print(f"{done.id} is {done.state}: {hours} table-hours of {', '.join(done.hours)}")
+
+
+@backfill.command()
+def status(
+    context: typer.Context,
+    backfill_id: Annotated[str | None, typer.Argument(help="Only this one.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Every backfill and how far it got, oldest first."""
+    from etl.backfill import driver
+
+    here: Place = context.obj
+    found = driver.progress_of(here.spark(), here.settings, backfill_id)
+    rows = [_row(b) | counts for b, counts in found]
+    terminal.print_rows(rows, as_json, "Backfills", hide=("range_from", "range_to", "accepted", "at"))
+
+
+def _row(b: Backfill) -> dict[str, Any]:
+    return {
+        "id": b.id,
+        "state": b.state,
+        "at": b.at,
+        "owner": b.owner,
+        "reason": b.reason,
+        "range_from": b.range_from,
+        "range_to": b.range_to,
+        "only": b.choice,
+        "logic": f"v{b.logic}" if b.logic else None,
+        "tables": list(b.hours),
+        "accepted": b.accepted,
+        "note": b.note,
+    }
+
+
+@backfill.command()
+def cancel(context: typer.Context, backfill_id: Id) -> None:
+    """End a backfill that is in flight. Hours already switched over stay."""
+    from etl.backfill import driver
+
+    here: Place = context.obj
+    over, switched = driver.cancel(here.spark(), here.settings, backfill_id)
+    stay = ", ".join(f"{count} of {table}" for table, count in switched.items() if count) or "none"
+    terminal.out.print(f"{over.id} is cancelled. Hours switched over already, which stay: {stay}.", soft_wrap=True)
+
+
+@backfill.command()
+def diff(context: typer.Context, backfill_id: Id, as_json: Json = False) -> None:
+    """Staged against live by table-hour: rows, checksums, every measure, and what is over the budget."""
+    from etl.backfill import driver
+
+    here: Place = context.obj
+    budget = here.settings.backfill_change_budget
+    found = [d.as_json(budget) for d in driver.differences(here.spark(), here.settings, backfill_id)]
+    if as_json:
+        return terminal.print_document(found)
+    changed = [d for d in found if d["changed"]]
+    rows = [
+        {"table": d["table"], "hour": d["hour"][:13], "measure": name, **m, "over budget": name in d["over_budget"]}
+        for d in changed
+        for name, m in d["measures"].items()
+        if m["change"] or name == "rows"
+    ]
+    if rows:
+        terminal.print_rows(rows, False, "Changed")
+    terminal.out.print(f"{len(changed)} of {len(found)} table-hours change; the budget is {budget:.2%} of a measure.")

@@ -1,0 +1,34 @@
+"""What backfill tests ask of a lake."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pyspark.sql import SparkSession
+
+from etl import catalog
+from etl.conf import Settings
+from etl.engine import delta, views
+from etl.engine.work import in_hours
+
+
+def uri(settings: Settings, table: str) -> str:
+    """Where a table is."""
+    return views.uri(settings, catalog.entry(table).table)
+
+
+def drop(spark: SparkSession, settings: Settings, table: str, hours: list[datetime]) -> None:
+    """Lose hours of a table behind the ledger's back."""
+    spark.conf.set(delta.METADATA, "")
+    where = in_hours(catalog.entry(table).table, hours)
+    spark.sql(f"DELETE FROM delta.`{uri(settings, table)}` WHERE {where}")
+
+
+def versions(spark: SparkSession, settings: Settings) -> dict[str, int]:
+    """The newest version of every table."""
+    return {t.name: delta.current_version(spark, uri(settings, t.name)) for t in catalog.tables()}
+
+
+def moved(spark: SparkSession, settings: Settings, before: dict[str, int]) -> set[str]:
+    """Tables that have a newer version."""
+    return {name for name, version in versions(spark, settings).items() if version != before[name]}

@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     master: str = Field(description="Spark master")
     driver_memory: str = Field(pattern=r"^\d+[gm]$", description="Memory of the Spark driver")
     shuffle_partitions: int = Field(ge=1, description="Tasks of a shuffle")
+    parallel_tables: int = Field(ge=1, description="Tables of one run made at the same time")
     timezone: str = Field(pattern="^UTC$", description="All times are UTC")
     snowflake_epoch_ms: int = Field(ge=0, description="Epoch of impression ids, ms")
     lateness_days: int = Field(ge=0, description="How late a fact may land")

@@ -21,8 +21,9 @@ from etl.contract import Input, Table, WriteMode
 from etl.engine import checksums, ddl, delta, files
 from etl.engine.checksums import Content
 from etl.engine.delta import Transaction
-from etl.engine.derivejob import first_landed, input_hours
-from etl.engine.layout import spread
+from etl.engine.derivejob import input_hours
+from etl.engine.insertjob import first_landed
+from etl.engine.layout import lay_out
 from etl.engine.ledger import Entry, Ledger
 from etl.engine.work import Work, as_literal, in_hours, pass_gate, publish, record, recover
 
@@ -120,7 +121,7 @@ def stage(staging: Staging, table: Table, hours: list[datetime]) -> None:
     entry.input_versions = _versions(staging, table)
     txn = Transaction(staging.spark, staging.uri(table))
     rows = _rebuilt(staging, table, hours, entry).where(in_hours(table, hours))
-    staged = txn.stage(spread(ddl.conform(rows, table), table, len(hours), staging.settings))
+    staged = txn.stage(lay_out(ddl.conform(rows, table), table, len(hours), staging.settings))
     pass_gate(staging, table, staged, entry)
     found = checksums.by_hour(staged, table)
     entry.rows_written = sum(c.rows for c in found.values())

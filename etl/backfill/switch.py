@@ -16,7 +16,7 @@ from etl.backfill.staging import LIVE, Staging
 from etl.contract import Input, Table, WriteMode
 from etl.engine import checksums, delta
 from etl.engine.delta import Transaction
-from etl.engine.layout import spread
+from etl.engine.layout import lay_out
 from etl.engine.ledger import LOGIC, Entry
 from etl.engine.work import in_hours, metadata, record, recover
 from etl.errors import ConflictError
@@ -66,7 +66,7 @@ def _switch_hour(staging: Staging, table: Table, hour: datetime, diff: HourDiff)
         old = txn.read(in_hours(table, [hour]))
         new = delta.read(live.spark, staging.uri(table)).where(in_hours(table, [hour]))
         entry.touched = {table.hour: [hour], **_touched_elsewhere(table, old, new)}
-        txn.stage(spread(new, table, 1, live.settings))
+        txn.stage(lay_out(new, table, 1, live.settings))
         txn.remove(in_hours(table, [hour]))
         entry.rows_written = diff.staged.rows
         entry.output_version = _commit(txn, entry)

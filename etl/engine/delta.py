@@ -70,6 +70,11 @@ def _none(spark: SparkSession) -> Any:
     return jvm(spark).scala.Option.empty()
 
 
+def activate(spark: SparkSession) -> None:
+    """Make a session the one Delta's transactions of this thread run in."""
+    jvm(spark).org.apache.spark.sql.classic.SparkSession.setActiveSession(spark._jsparkSession)
+
+
 class Transaction:
     """One optimistic transaction on one table: read a version, stage files, commit or walk away."""
 

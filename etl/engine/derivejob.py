@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 
 from delta.tables import DeltaTable
 from py4j.protocol import Py4JJavaError
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from etl import catalog, scd2
 from etl.contract import Input, Table, WriteMode
 from etl.engine import checksums, ddl, delta, planner
-from etl.engine.checksums import Content
 from etl.engine.delta import Transaction
-from etl.engine.layout import spread
+from etl.engine.insertjob import insert_new
+from etl.engine.layout import lay_out
 from etl.engine.ledger import Entry
 from etl.engine.work import Work, in_hours, keep_changed, metadata, pass_gate, publish, record
 
@@ -28,7 +28,7 @@ def run(work: Work, table: Table) -> Entry | None:
     entry.handled = hours
     entry.input_versions = {i.table.name: delta.current_version(work.spark, work.uri(i.table)) for i in table.inputs}
     how = {
-        WriteMode.INSERT_NEW: _insert_new,
+        WriteMode.INSERT_NEW: insert_new,
         WriteMode.REPLACE: _replace_hours,
         WriteMode.SCD2: _merge_versions,
     }
@@ -38,57 +38,6 @@ def run(work: Work, table: Table) -> Entry | None:
 
 def _input(work: Work, source: Input, entry: Entry) -> DataFrame:
     return delta.read(work.spark, work.uri(source.table), entry.input_versions[source.table.name])
-
-
-def _insert_new(work: Work, table: Table, entry: Entry) -> None:
-    source = table.inputs[0]
-    landed = _input(work, source, entry).where(in_hours(source.table, entry.handled))
-    rows = ddl.conform(work.transform(table)(first_landed(landed, table)), table)
-    entry.records_read = landed.count()
-    hours = [checksums.as_hour(r[0]) for r in rows.select(table.hour).distinct().collect()]
-    txn = Transaction(work.spark, work.uri(table))
-    existing = txn.read(in_hours(table, hours))
-    before = _contents(work, table, existing, hours)
-    if before:
-        rows = rows.join(existing.select(*table.key), list(table.key), "left_anti").select(*table.column_names)
-    staged = txn.stage(spread(rows, table, len(hours), work.settings))
-    added = checksums.by_hour(staged, table)
-    pass_gate(work, table, staged, entry)
-    entry.rows_written = sum(c.rows for c in added.values())
-    if added:
-        entry.touched = _touched(table, staged, existing, sorted(added))
-    else:
-        txn.keep(set(), table.hour)
-    publish(work, table, txn, entry, {h: before.get(h, Content()) + c for h, c in added.items()})
-
-
-def first_landed(landed: DataFrame, table: Table) -> DataFrame:
-    """One row per key: the first to land. Only the keys that repeat, a few, are sorted."""
-    repeated = F.broadcast(landed.groupBy(*table.key).count().where("count > 1").select(*table.key))
-    own = [c for c in landed.columns if c not in ("landed_hour", "source_file")]
-    first = Window.partitionBy(*table.key).orderBy("landed_hour", F.xxhash64(*own))
-    ranked = landed.join(repeated, list(table.key), "left_semi").withColumn("_rank", F.row_number().over(first))
-    single = landed.join(repeated, list(table.key), "left_anti")
-    return single.unionByName(ranked.where("_rank = 1").drop("_rank"))
-
-
-def _contents(work: Work, table: Table, existing: DataFrame, hours: list[datetime]) -> dict[datetime, Content]:
-    """What the hours hold now, by the ledger; counted anew where the ledger does not know."""
-    known = work.ledger.state(table.name)
-    if known:
-        return {hour: Content.of(known[hour]) for hour in hours if hour in known}
-    return checksums.by_hour(existing, table)
-
-
-def _touched(table: Table, staged: DataFrame, existing: DataFrame, hours: list[datetime]) -> dict[str, list[datetime]]:
-    """Hours a change matters to, by each column another table may read it by."""
-    touched = {table.hour: hours}
-    wider = getattr(catalog.entry(table.name).module, "touched", None)
-    if wider:
-        both = existing.where(in_hours(table, hours)).unionByName(staged)
-        found = wider(staged, both).select("impression_hour").where("impression_hour IS NOT NULL").distinct()
-        touched["impression_hour"] = sorted(checksums.as_hour(r[0]) for r in found.collect())
-    return touched
 
 
 def input_hours(source: Input, table: Table, hours: list[datetime]) -> list[datetime]:
@@ -110,7 +59,7 @@ def _replace_hours(work: Work, table: Table, entry: Entry) -> None:
     }
     rows = work.transform(table)(**given).where(in_hours(table, entry.handled))
     txn = Transaction(work.spark, work.uri(table))
-    staged = txn.stage(spread(ddl.conform(rows, table), table, len(entry.handled), work.settings))
+    staged = txn.stage(lay_out(ddl.conform(rows, table), table, len(entry.handled), work.settings))
     pass_gate(work, table, staged, entry)
     changed = keep_changed(work, table, txn, staged, entry.handled)
     entry.rows_written = sum(c.rows for c in changed.values())

@@ -1,7 +1,8 @@
 """The gate: a batch is judged by Great Expectations before anyone can read it. It fails closed.
 
-Cheap first: one pass without samples over all rules together. Only rules that fail are asked again for samples. A
-rule that cannot be evaluated, an exception inside Great Expectations, an empty or missing suite: all are failures.
+Cheap first: all column rules are one pass and all queries are one Spark job, however many rules there are. Only
+rules that fail are asked again for samples. A rule that cannot be evaluated, an exception inside Great Expectations,
+an empty or missing suite: all are failures.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from great_expectations.expectations.metadata_types import FailureSeverity
 from great_expectations.expectations.registry import get_expectation_impl
 from pyspark.sql import DataFrame
 
+from etl.engine.gate_queries import ExpectQueryToReturnNoRows, unexpected
 from etl.engine.suites import Rule
 from etl.errors import first_line
 
@@ -58,6 +60,10 @@ class Verdict:
         """No critical rule failed, and every rule, whatever its severity, could be evaluated."""
         return not any(f.severity == "critical" or f.error for f in self.failures)
 
+    def broke(self, label: str) -> bool:
+        """Whether the rule of this label was asked and did not hold."""
+        return any(f.rule.endswith(f"({label})") and not f.error for f in self.failures)
+
     def as_json(self) -> str:
         """The failures as the ledger keeps them: without samples, which may hold personal data."""
         return json.dumps([{k: v for k, v in asdict(f).items() if k != "samples"} for f in self.failures])
@@ -69,8 +75,8 @@ def judge(batch: DataFrame, rules: list[Rule]) -> Verdict:
         return Verdict(0, [Failure("suite", "critical", "No gate, no publish.", None, None, [], "it is empty")])
     try:
         results = _validate(batch, rules, "BOOLEAN_ONLY")
-        failed = [rule for rule, result in zip(rules, results, strict=True) if not result.success]
-        failures = [_failure(rule, result) for rule, result in zip(failed, _sampled(batch, failed), strict=True)]
+        failed = [(rule, result) for rule, result in zip(rules, results, strict=True) if not result.success]
+        failures = _failures(batch, failed)
     except Exception as error:  # whatever happens inside a gate, it did not pass
         failures = [
             Failure("suite", "critical", "A gate that breaks is closed.", None, None, [], first_line(error, 300))
@@ -78,41 +84,46 @@ def judge(batch: DataFrame, rules: list[Rule]) -> Verdict:
     return Verdict(len(rules), failures)
 
 
-def _sampled(batch: DataFrame, failed: list[Rule]) -> list[Any]:
-    """Results with samples. A query shows rows only in COMPLETE, where a column rule would collect all."""
-    forms = ["COMPLETE" if "unexpected_rows_query" in rule.kwargs else "SUMMARY" for rule in failed]
-    answers = {
-        form: iter(_validate(batch, [r for r, f in zip(failed, forms, strict=True) if f == form], form))
-        for form in dict.fromkeys(forms)
-    }
-    return [next(answers[form]) for form in forms]
+def _failures(batch: DataFrame, failed: list[tuple[Rule, Any]]) -> list[Failure]:
+    """What failed, with samples: column rules are asked again for them, queries for a few of their rows."""
+    again = [rule for rule, _ in failed if not rule.query]
+    sampled = iter(_validate(batch, again, "SUMMARY") if again else [])
+    return [_query_failure(batch, rule, r) if rule.query else _failure(rule, next(sampled)) for rule, r in failed]
+
+
+def _query_failure(batch: DataFrame, rule: Rule, result: Any) -> Failure:
+    raised = _raised(result.exception_info)
+    if raised:
+        return Failure(rule.name, rule.severity, rule.reason, None, None, [], raised)
+    count, rows = unexpected(batch, rule.query)
+    return Failure(rule.name, rule.severity, rule.reason, count, None, _few(rows), "")
 
 
 def _validate(batch: DataFrame, rules: list[Rule], result_format: Any) -> list[Any]:
+    queries = [rule.query for rule in rules if rule.query]
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     source = context.data_sources.add_spark("spark", persist=False)
     definition = source.add_dataframe_asset("batch").add_batch_definition_whole_dataframe("whole")
-    suite = gx.ExpectationSuite("gate", expectations=[_expectation(r, i) for i, r in enumerate(rules)])
+    suite = gx.ExpectationSuite("gate", expectations=[_expectation(r, i, queries) for i, r in enumerate(rules)])
     outcome = definition.get_batch({"dataframe": batch}).validate(suite, result_format=result_format)
     by_number = {r.expectation_config.meta["number"]: r for r in outcome.results if r.expectation_config}
     return [by_number[i] for i in range(len(rules))]
 
 
-def _expectation(rule: Rule, number: int) -> Any:
-    implementation = get_expectation_impl(rule.type)
-    kwargs = {k: v for k, v in rule.kwargs.items() if k != "label"}
-    return implementation(**kwargs, severity=FailureSeverity(rule.severity), meta={"number": number})
+def _expectation(rule: Rule, number: int, queries: list[str]) -> Any:
+    said: dict[str, Any] = {"severity": FailureSeverity(rule.severity), "meta": {"number": number}}
+    if rule.query:
+        return ExpectQueryToReturnNoRows(query=rule.query, queries=queries, **said)
+    return get_expectation_impl(rule.type)(**rule.kwargs, **said)
 
 
 def _failure(rule: Rule, result: Any) -> Failure:
     raised = _raised(result.exception_info)
     found = result.result or {}
-    count = found.get("unexpected_count", found.get("observed_value"))
-    samples = found.get("partial_unexpected_list") or (found.get("details") or {}).get("unexpected_rows") or []
-    of = found.get("element_count")
+    count, shown = found.get("unexpected_count", found.get("observed_value")), found.get("partial_unexpected_list")
     number = int(count) if isinstance(count, int | float) else None
-    return Failure(rule.name, rule.severity, rule.reason, number, of, _few(samples), raised)
+    return Failure(rule.name, rule.severity, rule.reason, number, found.get("element_count"), _few(shown or []), raised)
 
 
 def _few(samples: Any) -> list[Any]:

@@ -17,7 +17,7 @@ from etl.engine.delta import Transaction
 from etl.engine.files import LandedFile
 from etl.engine.gate import Failure
 from etl.engine.landing import Landed
-from etl.engine.layout import spread
+from etl.engine.layout import lay_out
 from etl.engine.ledger import Entry
 from etl.engine.work import Work, in_hours, keep_changed, log, pass_gate, publish, record
 from etl.errors import LandingError, first_line
@@ -108,7 +108,7 @@ def _combine(
     hours = [checksums.as_hour(r[0]) for r in batch.select(table.hour).distinct().collect()]
     existing = txn.read(in_hours(table, hours))
     folded = batch if existing.isEmpty() else module.module.combine(existing, batch)
-    staged = txn.stage(spread(ddl.conform(folded, table), table, len(hours), work.settings))
+    staged = txn.stage(lay_out(ddl.conform(folded, table), table, len(hours), work.settings))
     batch.unpersist()
     return staged, keep_changed(work, table, txn, staged, hours)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -76,20 +77,23 @@ class Ledger:
             delta.create(spark, self.uri, f"({fields}) USING DELTA")
         self._entries: list[Entry] | None = None
         self._unwritten: list[Entry] = []
+        self._lock = threading.RLock()  # tables of a run are made side by side
 
     @property
     def entries(self) -> list[Entry]:
         """Every row, oldest first."""
-        if self._entries is None:
-            rows = delta.read(self.spark, self.uri).orderBy("started_at").collect()
-            found = [_from_row(row.asDict(recursive=True)) for row in rows]
-            once = {(e.run_id, e.table_name, e.started_at): e for e in found}
-            self._entries = [*once.values(), *self._unwritten]
-        return self._entries
+        with self._lock:
+            if self._entries is None:
+                rows = delta.read(self.spark, self.uri).orderBy("started_at").collect()
+                found = [_from_row(row.asDict(recursive=True)) for row in rows]
+                once = {(e.run_id, e.table_name, e.started_at): e for e in found}
+                self._entries = [*once.values(), *self._unwritten]
+            return list(self._entries)
 
     def refresh(self) -> None:
         """Forget what was read, so that rows of other runs are seen."""
-        self._entries = None
+        with self._lock:
+            self._entries = None
 
     def append(self, entry: Entry) -> None:
         """Record what a run did to a table; on disk after `flush`.
@@ -98,8 +102,9 @@ class Ledger:
         a row recovered by another run meanwhile counts once.
         """
         entry.code_version = code_version()
-        self.entries.append(entry)
-        self._unwritten.append(entry)
+        with self._lock:
+            self._entries = [*self.entries, entry]
+            self._unwritten.append(entry)
 
     def flush(self) -> None:
         """Write what was appended."""

@@ -13,6 +13,7 @@ from etl import conf
 from etl.contract import Table, WriteMode
 from etl.errors import ContractViolation
 
+KEY = "key"  # the label of the rule that no key is there twice
 SEVERITIES = ("critical", "warning", "info")
 
 
@@ -24,6 +25,11 @@ class Rule:
     kwargs: dict[str, Any]
     severity: str
     reason: str
+
+    @property
+    def query(self) -> str:
+        """The SQL of a rule that lists unexpected rows; empty for other rules."""
+        return str(self.kwargs.get("unexpected_rows_query", ""))
 
     @property
     def name(self) -> str:
@@ -69,7 +75,7 @@ def structural(table: Table) -> list[Rule]:
     """What the contract alone implies: not null, sets, ranges, key, references, SCD2 invariants."""
     rules = [r for column in table.columns for r in _column_rules(column)]
     if table.key:
-        rules.append(_no_rows("key", _repeated(table.key), f"{', '.join(table.key)} is the key of a row."))
+        rules.append(_no_rows(KEY, _repeated(table.key), f"{', '.join(table.key)} is the key of a row."))
     for ref in table.references:
         view, column = ref.to.name, ref.column
         never = f"SELECT {column} FROM {{batch}} WHERE {column} NOT IN (SELECT {ref.to_column} FROM {view})"

@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from pyspark.sql import DataFrame, SparkSession
@@ -32,6 +32,12 @@ class Work:
     ledger: Ledger
     run_id: str
     span: tuple[datetime, datetime] | None = None
+
+    def apart(self) -> Work:
+        """The same run in a session of its own, for a thread: views and commit messages are a session's."""
+        spark = self.spark.newSession()
+        delta.activate(spark)
+        return replace(self, spark=spark)
 
     def uri(self, table: Table) -> str:
         """Where a table is."""
@@ -63,24 +69,32 @@ def as_partition(hour: datetime, table: Table) -> str:
     return f"{hour:%Y-%m-%d}" if table.daily else f"{hour:%Y-%m-%dT%H:%M:%S.000000Z}"
 
 
-def pass_gate(
-    work: Work, table: Table, batch: DataFrame, entry: Entry, extra: list[gate.Failure] | None = None
-) -> None:
-    """Judge a batch. Raises GateFailed, after keeping the batch and the verdict, when a critical rule fails."""
+def judged(work: Work, table: Table, batch: DataFrame) -> gate.Verdict:
+    """What the gate says of a batch; references are looked up in the published dimensions."""
     for ref in table.references:
         delta.read(work.spark, work.uri(ref.to)).createOrReplaceTempView(ref.to.name)
     try:
-        verdict = gate.judge(batch, suites.suite(table))
+        return gate.judge(batch, suites.suite(table))
     except ContractViolation as error:
-        verdict = gate.Verdict(
-            0, [gate.Failure("suite", "critical", "No gate, no publish.", None, None, [], str(error))]
-        )
-    verdict = gate.Verdict(verdict.rules + (len(extra) if extra else 0), verdict.failures + (extra or []))
+        return gate.Verdict(0, [gate.Failure("suite", "critical", "No gate, no publish.", None, None, [], str(error))])
+
+
+def enforce(work: Work, table: Table, batch: DataFrame, entry: Entry, verdict: gate.Verdict) -> None:
+    """Note a verdict. Raises GateFailed, after keeping the batch and the verdict, when a critical rule failed."""
     entry.rules, entry.failures = verdict.rules, verdict.as_json()
     for failure in verdict.failures:
         log.warning("%s: %s %s", table.name, failure.severity, failure)
     if not verdict.passed:
         _refuse(work, table, batch, entry, verdict)
+
+
+def pass_gate(
+    work: Work, table: Table, batch: DataFrame, entry: Entry, extra: list[gate.Failure] | None = None
+) -> None:
+    """Judge a batch, together with what the job itself found, and enforce the verdict."""
+    found = judged(work, table, batch)
+    added = extra or []
+    enforce(work, table, batch, entry, gate.Verdict(found.rules + len(added), found.failures + added))
 
 
 def _refuse(work: Work, table: Table, batch: DataFrame, entry: Entry, verdict: gate.Verdict) -> None:

@@ -31,31 +31,48 @@ TABLE = Table(
     event=events.HEARTBEATS,
     retention_days=30,
 )
+KEY = ("impression_id", "impression_hour")
+FIRST_WORDS = 8  # of 64 beats each: the first two minutes
 FULL_VIEW = "0.99"
 BEAT_MS = 250
 
 
 def transform(records: DataFrame) -> DataFrame:
-    """Accepted heartbeats, repeats and all -> one row per impression. One shuffle, fixed-width aggregates first."""
-    words = (
-        records.withColumn("word", F.expr("beat_seq DIV 64"))
-        .repartition("impression_id")
-        .groupBy("impression_id", "impression_hour", "word")
-        .agg(
-            F.min("viewer_id").alias("viewer_id"),
-            F.bit_or(F.expr("shiftleft(1L, CAST(beat_seq % 64 AS INT))")).alias("bits"),
-            F.max("viewport_pct").alias("viewport"),
-        )
-    )
-    folded = words.groupBy("impression_id", "impression_hour").agg(
+    """Accepted heartbeats, repeats and all -> one row per impression.
+
+    Aggregates are of fixed width, so that beats fold on the map side and never sort: the first words are one column
+    each. Beats beyond them, minutes into a post, are few and take a path of their own.
+    """
+    bit = "shiftleft(1L, CAST(beat_seq % 64 AS INT))"
+    words = [F.expr(f"bit_or(IF(beat_seq DIV 64 = {w}, {bit}, 0L))").alias(f"word_{w}") for w in range(FIRST_WORDS)]
+    folded = records.groupBy(*KEY).agg(
         F.min("viewer_id").alias("viewer_id"),
-        F.max("viewport").alias("viewport"),
-        F.map_from_entries(F.collect_list(F.struct("word", "bits"))).alias("by_word"),
-        F.max("word").alias("last"),
+        F.max("viewport_pct").alias("viewport"),
+        F.max("beat_seq").alias("last"),
+        *words,
     )
-    dense = F.expr("transform(sequence(0L, CAST(last AS BIGINT)), w -> coalesce(by_word[w], 0L))")
-    full = F.expr(f"viewport >= {FULL_VIEW}")
-    return _measured(folded.withColumn("beat_words", dense).withColumn("was_full_view", full))
+    later = (
+        records.where(f"beat_seq >= {64 * FIRST_WORDS}")
+        .groupBy(*KEY, F.expr("beat_seq DIV 64").alias("word"))
+        .agg(F.expr(f"bit_or({bit})").alias("bits"))
+        .groupBy(*KEY)
+        .agg(F.map_from_entries(F.collect_list(F.struct("word", "bits"))).alias("by_word"))
+    )
+    return _measured(
+        folded.join(later.hint("shuffle_hash"), list(KEY), "left")
+        .withColumn("beat_words", F.expr(_dense()))
+        .withColumn("was_full_view", F.expr(f"viewport >= {FULL_VIEW}"))
+    )
+
+
+def _dense() -> str:
+    """Words 0 to the last one, as an array; NULL where a long view was without a beat is a word of none."""
+    first = ", ".join(f"word_{w}" for w in range(FIRST_WORDS))
+    rest = f"transform(sequence({FIRST_WORDS}L, last DIV 64), w -> coalesce(by_word[w], 0L))"
+    return (
+        f"IF(last < {64 * FIRST_WORDS}, slice(array({first}), 1, CAST(last DIV 64 AS INT) + 1), "
+        f"concat(array({first}), {rest}))"
+    )
 
 
 def combine(existing: DataFrame, batch: DataFrame) -> DataFrame:

@@ -33,7 +33,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Freshness:
-    """The newest hour (day) a table was made for, and how many hours that is behind what has landed."""
+    """The newest hour (day) a table was made for, and how many hours (days) wait to be made; None: nothing ever was."""
 
     table: Table
     newest: datetime | None
@@ -96,16 +96,22 @@ def newest_landed(ledger: Ledger) -> datetime | None:
 
 def freshness(ledger: Ledger) -> list[Freshness]:
     """Every table that is made for hours or days; quarantine is written when there is something to set aside."""
-    landed = newest_landed(ledger)
-    return [_fresh(ledger, t, landed) for t in catalog.tables() if t.event or t.inputs]
+    landed, found = newest_landed(ledger), dict[str, Freshness]()
+    for table in catalog.tables():
+        if table.event or table.inputs:
+            found[table.name] = _fresh(ledger, table, landed, found)
+    return list(found.values())
 
 
-def _fresh(ledger: Ledger, table: Table, landed: datetime | None) -> Freshness:
+def _fresh(ledger: Ledger, table: Table, landed: datetime | None, above: dict[str, Freshness]) -> Freshness:
+    """A table read from files is behind what landed; any other by the hours due, and at least as far as its inputs."""
     newest = max([h for e in ledger.published(table.name) for h in e.handled], default=None)
-    if newest is None or landed is None:
-        return Freshness(table, newest, None)
-    wanted = planner.grain(table, landed)
-    return Freshness(table, newest, max(0, int((wanted - newest) / HOUR)))
+    behind = len(planner.due(ledger, table, None))
+    if table.event and newest and landed:
+        behind = max(0, int((landed - newest) / HOUR))
+    inputs = [above[i.table.name].behind_hours or 0 for i in table.inputs if i.table.name in above]
+    behind = max([behind, *inputs])
+    return Freshness(table, newest, None if newest is None and not behind else behind)
 
 
 def in_range(ledger: Ledger, span: Span) -> list[Entry]:

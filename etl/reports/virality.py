@@ -63,7 +63,7 @@ def _rows(tree: Tree) -> dict[int, int]:
 def _tree_figure(tree: Tree) -> Figure:
     places = _rows(tree)
     nodes = [tree.root, *tree.shares]
-    canvas, (axes,) = fig.canvas(min(14, max(2.4, 0.7 + 0.17 * len(places))))
+    canvas, (axes,) = fig.canvas(min(14, max(2.4, 0.7 + (0.17 if len(nodes) <= NAMED else 0.07) * len(nodes))))
     times = {n.post_id: when for n, when in zip(nodes, charts.days(_moments(tree, nodes)), strict=True)}
     for node in tree.shares:
         _edge(axes, node, times, places)
@@ -97,7 +97,7 @@ def _edge(axes: Axes, node: Node, times: dict[int, float], places: dict[int, int
 
 def _mark(axes: Axes, node: Node, at: tuple[float, int], named: bool) -> None:
     tint = fig.SERIES[node.level % len(fig.SERIES)]
-    size = 8 if not node.level else 5
+    size = 8 if not node.level else 5 if named else 4
     shape = "X" if node.is_deleted else "o"
     axes.plot([at[0]], [at[1]], marker=shape, markersize=size, color=fig.MUTED if node.is_deleted else tint, zorder=2)
     if named:

@@ -67,14 +67,39 @@ def test_an_hour_without_files_has_not_landed() -> None:
     assert operations.newest_landed(ledger) == TEN
 
 
-def test_a_daily_table_is_fresh_when_it_has_the_day_of_the_newest_hour() -> None:
-    day = at("00:00")
-    ledger = Remembered(landed("bronze_shares", TEN), entry("mart_post_engagement_daily", TEN, handled=[day]))
+def test_what_nothing_changed_for_is_not_behind() -> None:
+    """No share landed at 11:00: the fact, made at 10:00, waits for nothing."""
+    ledger = Remembered(
+        landed("bronze_shares", TEN, touched={"landed_hour": [TEN]}, output_version=1),
+        landed("bronze_shares", ELEVEN),
+        entry("fct_shares", TEN, input_versions={"bronze_shares": 1}),
+    )
 
     found = {f.table.name: f.behind_hours for f in operations.freshness(ledger)}
 
-    assert found["mart_post_engagement_daily"] == 0
-    assert found["fct_shares"] is None
+    assert found["bronze_shares"] == 0 and found["fct_shares"] == 0
+    assert found["fct_impressions"] is None
+
+
+def test_a_table_is_behind_by_the_hours_that_are_due() -> None:
+    ledger = Remembered(
+        landed("bronze_shares", TEN, touched={"landed_hour": [TEN]}, output_version=1),
+        landed("bronze_shares", ELEVEN, touched={"landed_hour": [ELEVEN]}, output_version=2),
+        entry("fct_shares", TEN, input_versions={"bronze_shares": 1}),
+    )
+
+    assert {f.table.name: f.behind_hours for f in operations.freshness(ledger)}["fct_shares"] == 1
+
+
+def test_a_table_is_at_least_as_far_behind_as_what_it_reads() -> None:
+    """Bronze refused 11:00, so the fact has nothing due and is an hour behind all the same."""
+    ledger = Remembered(
+        landed("bronze_shares", TEN, touched={"landed_hour": [TEN]}, output_version=1),
+        landed("bronze_shares", ELEVEN, verdict="failed"),
+        entry("fct_shares", TEN, input_versions={"bronze_shares": 1}),
+    )
+
+    assert {f.table.name: f.behind_hours for f in operations.freshness(ledger)}["fct_shares"] == 1
 
 
 def test_runs_of_other_hours_are_not_in_the_range() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -80,9 +80,9 @@ def send(context: typer.Context) -> None:
         raise MailError(waiting)
 
 
-def _day(text: str | None) -> datetime:
+def _day(text: str | None) -> date:
     try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC) if text else datetime.now(UTC)
+        return (datetime.strptime(text, "%Y-%m-%d") if text else datetime.now(UTC)).date()
     except ValueError as error:
         raise ConfigError(f"--day must be a day like 2026-06-01, not {text!r}.") from error
 

@@ -13,9 +13,9 @@ SELECT
     sum(h.impressions) AS views,
     sum(h.likes) AS reactions,
     sum(h.shares) AS shares,
-    CAST(least(round(
+    CASE WHEN sum(h.impressions) > 0 THEN CAST(least(round(
         CAST(sum(h.shares) AS DECIMAL(20, 0)) / CAST(nullif(sum(h.impressions), 0) AS DECIMAL(18, 0)), 5
-    ), 99.99999) AS DECIMAL(7, 5)) AS share_rate
+    ), 99.99999) AS DECIMAL(7, 5)) END AS share_rate
 FROM agg_post_engagement_hourly AS h
     JOIN dim_posts AS p ON h.post_id = p.post_id AND p.is_current
     LEFT JOIN dim_creators AS c ON p.creator_id = c.creator_id AND c.is_current

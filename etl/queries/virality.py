@@ -20,7 +20,10 @@ def finish(rows: DataFrame, given: dict[str, Any]) -> DataFrame:
     own = rows.where(F.col("post_id") == post).selectExpr("parent_post_id AS node")
     if not own.join(tree, "node").isEmpty():
         raise LakeError(f"Post {post} is a share of its own shares: fct_shares holds a circle.")
-    levels = tree.join(rows, tree["node"] == rows["post_id"]).groupBy("depth", "hour").agg(F.count("*").alias("shares"))
+    shared = tree.where("depth > 0")
+    levels = (
+        shared.join(rows, shared["node"] == rows["post_id"]).groupBy("depth", "hour").agg(F.count("*").alias("shares"))
+    )
     whole = _summary(levels)
     return levels.withColumnRenamed("depth", "level").crossJoin(whole).orderBy("level", "hour")
 

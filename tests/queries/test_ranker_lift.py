@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,8 +16,8 @@ DAY, DAY_BEFORE = at("00:00", day=20).date(), at("00:00", day=15).date()
 ASKED: dict[str, Any] = {
     "control": "v1", "treatment": "v2", "start": "2026-06-20", "end": "2026-06-21", "minimum_effect": 0.05,
 }  # fmt: skip
-V1 = {"ranker_model_id": 1, "model_semver": "v1", "deployed_pct": 50}
-V2 = {"ranker_model_id": 2, "model_semver": "v2", "deployed_pct": 50}
+V1 = {"ranker_model_id": 1, "model_semver": "v1", "deployed_pct": Decimal(50)}
+V2 = {"ranker_model_id": 2, "model_semver": "v2", "deployed_pct": Decimal(50)}
 
 
 def served(model: int, viewers: range, likes: int = 1, **given: Any) -> list[Row]:
@@ -53,8 +54,8 @@ def test_a_ramp_is_a_stage_and_the_one_that_tells_most_is_judged(spark: SparkSes
     """At 10 % the treatment had few viewers; those of the half-and-half stage after it are compared, and only those."""
     ramp, noon = [at("00:00", day=18), at("12:00", day=20)], at("12:00", day=20)
     versions: list[Row] = [
-        {**V1, "ranker_model_id": 11, "deployed_pct": 90, "valid_from": ramp[0], "valid_to": noon},
-        {**V2, "ranker_model_id": 12, "deployed_pct": 10, "valid_from": ramp[0], "valid_to": noon},
+        {**V1, "ranker_model_id": 11, "deployed_pct": Decimal(90), "valid_from": ramp[0], "valid_to": noon},
+        {**V2, "ranker_model_id": 12, "deployed_pct": Decimal(10), "valid_from": ramp[0], "valid_to": noon},
         {**V1, "valid_from": noon},
         {**V2, "valid_from": noon},
     ]
@@ -68,7 +69,7 @@ def test_a_ramp_is_a_stage_and_the_one_that_tells_most_is_judged(spark: SparkSes
 
 def test_the_expected_split_is_the_deployed_one(spark: SparkSession) -> None:
     """200 of 1,000 are as deployed; 200 of 400 where 20 % were deployed are a mismatch."""
-    versions = [{**V1, "deployed_pct": 80}, {**V2, "deployed_pct": 20}]
+    versions = [{**V1, "deployed_pct": Decimal(80)}, {**V2, "deployed_pct": Decimal(20)}]
     treatment = served(2, range(1000, 1200), likes=2)
 
     right = lift(spark, served(1, range(800)) + treatment, versions)

@@ -14,7 +14,8 @@ DELETED: Row = {"post_id": 2, "creator_id": 5, "valid_to": at("11:30"), "is_dele
 
 def hours(*given: Row) -> list[Row]:
     """Post-hours, at eleven unless said otherwise."""
-    return [{"hour": at("11:00"), "impressions": 100, "likes": 0, **row} for row in given]
+    none = dict.fromkeys(("likes", "saves", "shares", "comments", "follows"), 0)
+    return [{"hour": at("11:00"), "impressions": 100, **none, **row} for row in given]
 
 
 def test_a_deleted_post_is_in_no_serving_answer_and_stays_in_history(spark: SparkSession) -> None:

@@ -54,13 +54,20 @@ class Register:
 
     def __init__(self, spark: SparkSession, lake: str) -> None:
         self.spark, self.uri = spark, f"{lake}/_backfills"
+        self._seen: tuple[int, list[Backfill]] = -1, []
 
     def all(self) -> list[Backfill]:
         """Every backfill as it stands, oldest first. What is over stays over."""
         if not delta.is_table(self.spark, self.uri):
             return []
+        version = delta.current_version(self.spark, self.uri)
+        if version != self._seen[0]:
+            self._seen = version, self._read(version)
+        return self._seen[1]
+
+    def _read(self, version: int) -> list[Backfill]:
         latest: dict[str, Backfill] = {}
-        for row in delta.read(self.spark, self.uri).orderBy("at").collect():
+        for row in delta.read(self.spark, self.uri, version).orderBy("at").collect():
             found = _from_row(row.asDict())
             if found.id not in latest or latest[found.id].in_flight:
                 latest[found.id] = found

@@ -51,9 +51,21 @@ def _entry(module: ModuleType) -> Entry:
 def entries() -> dict[str, Entry]:
     """Every table by name, inputs before the tables that read them, layer by layer."""
     found = {entry.table.name: entry for entry in map(_entry, _modules())}
-    graph = {name: {i.table.name for i in e.table.inputs} for name, e in sorted(found.items())}
+    graph = {name: sorted(i.table.name for i in e.table.inputs) for name, e in sorted(found.items())}
     order = list(TopologicalSorter(graph).static_order())
     return {name: found[name] for name in sorted(order, key=lambda n: (found[n].table.layer, order.index(n)))}
+
+
+def reads(table: Table) -> list[str]:
+    """Tables whose rows a table is made or judged from."""
+    return sorted({i.table.name for i in table.inputs} | {r.to.name for r in table.references})
+
+
+def after(table: Table) -> list[str]:
+    """Tables to bring up to date before a table: those it reads. What no job makes is written by all that land."""
+    if table.event or table.inputs:
+        return reads(table)
+    return sorted(t.name for t in tables() if t.event)
 
 
 def tables() -> list[Table]:

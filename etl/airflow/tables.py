@@ -36,7 +36,11 @@ def derived() -> list[Step]:
 
 
 def _after(table: Table) -> list[str]:
-    return sorted({i.table.name for i in table.inputs} | {r.to.name for r in table.references})
+    """The steps before a table's; those that write what has no step of its own in its place."""
+    from etl import catalog
+
+    found = (catalog.entry(name).table for name in catalog.after(table))
+    return sorted({name for t in found for name in ([t.name] if t.event or t.inputs else catalog.after(t))})
 
 
 def as_text(steps: list[Step]) -> str:

@@ -107,16 +107,14 @@ def _needed(chosen: list[catalog.Entry]) -> list[Table]:
     return list(found.values())
 
 
-def _needs(table: Table) -> list[str]:
-    return [i.table.name for i in table.inputs] + [r.to.name for r in table.references]
-
-
 def _side_by_side(
     work: Work, chosen: list[catalog.Entry], summary: Summary, progress: Callable[[str, Table], None]
 ) -> None:
     """Tables that do not need each other at the same time: a small table leaves most of a machine idle."""
     tables = {entry.table.name: entry.table for entry in chosen}
-    order = TopologicalSorter({name: [n for n in _needs(table) if n in tables] for name, table in tables.items()})
+    order = TopologicalSorter(
+        {name: [n for n in catalog.after(table) if n in tables] for name, table in tables.items()}
+    )
     order.prepare()
     running: dict[Future[None], str] = {}
     with ThreadPoolExecutor(work.settings.parallel_tables) as pool:
@@ -130,7 +128,7 @@ def _side_by_side(
 
 
 def _step(work: Work, table: Table, summary: Summary, progress: Callable[[str, Table], None]) -> None:
-    blocked = [name for name in _needs(table) if name in {*summary.errors, *summary.skipped}]
+    blocked = [name for name in catalog.reads(table) if name in {*summary.errors, *summary.skipped}]
     if blocked:
         summary.skipped[table.name] = blocked[0]
         return

@@ -31,6 +31,12 @@ BY_MODEL = """
 """
 
 
+def compile_little(settings: Settings) -> Settings:
+    """For many small jobs in one short process the JVM's first compiler is enough: a quarter less work."""
+    options = {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1", **settings.spark}
+    return settings.model_copy(update={"spark": options})
+
+
 def run(spark: SparkSession, settings: Settings, impressions_per_hour: int, console: Console) -> None:
     """Simulate, run, show; then the same for the Open Bandit log in a lake beside."""
     console.rule("A made-up feed, three hours")

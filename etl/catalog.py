@@ -61,9 +61,14 @@ def reads(table: Table) -> list[str]:
     return sorted({i.table.name for i in table.inputs} | {r.to.name for r in table.references})
 
 
+def is_made(table: Table) -> bool:
+    """Whether a job makes the table. Quarantine is written by the jobs that find what goes there."""
+    return bool(table.event or table.inputs)
+
+
 def after(table: Table) -> list[str]:
     """Tables to bring up to date before a table: those it reads. What no job makes is written by all that land."""
-    if table.event or table.inputs:
+    if is_made(table):
         return reads(table)
     return sorted(t.name for t in tables() if t.event)
 

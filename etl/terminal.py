@@ -6,6 +6,7 @@ import base64
 import csv
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -113,11 +114,13 @@ def print_summary(summary: Summary, as_json: bool) -> None:
         for e in summary.entries
         if e.table_name != "quarantine"
     ]
+    reasons = dict(sum((Counter(e.reasons) for e in summary.entries), Counter()).most_common())
     if as_json:
         failed = {name: str(error) for name, error in summary.errors.items()}
         document = {
             "run_id": summary.run_id,
             "tables": rows,
+            "quarantined": reasons,
             "failed": failed,
             "skipped": summary.skipped,
             "unchanged": summary.unchanged,
@@ -126,6 +129,8 @@ def print_summary(summary: Summary, as_json: bool) -> None:
         return
     if rows:
         print_rows(rows, False, f"Run {summary.run_id}")
+    if reasons:
+        print_rows([{"reason": r, "records": n} for r, n in reasons.items()], False, "Quarantined, by reason")
     if summary.unchanged:
         out.print(f"Up to date already: {', '.join(summary.unchanged)}")
     for name, cause in summary.skipped.items():

@@ -32,7 +32,7 @@ def derived() -> list[Step]:
     """The steps as the contracts say, in the order data flows. Quarantine has none: landing tasks write it."""
     from etl import catalog
 
-    return [Step(t.name, t.layer.name.lower(), t.owner, _after(t)) for t in catalog.tables() if t.event or t.inputs]
+    return [Step(t.name, t.layer.name.lower(), t.owner, _after(t)) for t in filter(catalog.is_made, catalog.tables())]
 
 
 def _after(table: Table) -> list[str]:
@@ -40,7 +40,7 @@ def _after(table: Table) -> list[str]:
     from etl import catalog
 
     found = (catalog.entry(name).table for name in catalog.after(table))
-    return sorted({name for t in found for name in ([t.name] if t.event or t.inputs else catalog.after(t))})
+    return sorted({name for t in found for name in ([t.name] if catalog.is_made(t) else catalog.after(t))})
 
 
 def as_text(steps: list[Step]) -> str:

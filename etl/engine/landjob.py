@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from etl import catalog
@@ -18,7 +19,7 @@ from etl.engine.files import LandedFile
 from etl.engine.gate import Failure
 from etl.engine.landing import Landed
 from etl.engine.layout import lay_out
-from etl.engine.ledger import Entry
+from etl.engine.ledger import REASON, Entry
 from etl.engine.work import Work, in_hours, keep_changed, log, pass_gate, publish, record
 from etl.errors import LandingError, first_line
 
@@ -138,13 +139,25 @@ def _quarantine(
         return {}
     mine = work.begin(table)
     staged = txn.stage(_rejected(work, event, read, bad, table))
-    found = {checksums.as_hour(r["landed_hour"]): r["count"] for r in staged.groupBy("landed_hour").count().collect()}
+    counts = staged.groupBy("landed_hour", "reasons").count().collect()
+    mine.metrics = _by_reason(counts)
+    found: Counter[datetime] = Counter()
+    for row in counts:
+        found[checksums.as_hour(row["landed_hour"])] += row["count"]
     pass_gate(work, table, staged, mine)
     mine.touched[table.hour] = entry.handled
     publish(work, table, txn, mine, {})
     mine.rows_written = sum(found.values())
     record(work, mine)
     return found
+
+
+def _by_reason(counts: list[Row]) -> dict[str, float]:
+    """How many records were put aside for each reason; one with several counts for each."""
+    found: Counter[str] = Counter()
+    for row in counts:
+        found.update({REASON + reason: row["count"] for reason in row["reasons"]})
+    return {reason: float(count) for reason, count in found.items()}
 
 
 def _rejected(work: Work, event: Event, read: DataFrame | None, bad: list[BadFile], table: Table) -> DataFrame:

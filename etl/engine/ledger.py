@@ -23,6 +23,7 @@ SCHEMA = """
     records_read BIGINT, records_accepted BIGINT, records_quarantined BIGINT, rows_written BIGINT,
     rules BIGINT, failures STRING, metrics MAP<STRING, DOUBLE>, code_version STRING
 """
+REASON = "reason:"  # how many records were quarantined for it, among the metrics of quarantine
 LOGIC = "logic_version"  # among the metrics of a publish that switches a table to other logic
 
 
@@ -52,6 +53,11 @@ class Entry:
     failures: str = "[]"
     metrics: dict[str, float] = field(default_factory=dict)
     code_version: str = ""
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Records put aside by reason (quarantine only); one with several reasons counts for each."""
+        return {n.removeprefix(REASON): int(c) for n, c in self.metrics.items() if n.startswith(REASON)}
 
 
 @cache

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyspark
 from pyspark.sql import SparkSession
 
+from etl import conf
 from etl.conf import Settings
 from etl.engine.jars import delta_jars
 from etl.engine.java import require_java
@@ -29,7 +30,15 @@ def _options(settings: Settings) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         **settings.spark,
+        "spark.driver.extraJavaOptions": _java_options(settings),
     }
+
+
+def _java_options(settings: Settings) -> str:
+    """What the settings say, and a log of warnings instead of a greeting of ten lines."""
+    log = (conf.home() / "conf" / "spark-log4j2.properties").absolute().as_uri()
+    given = settings.spark.get("spark.driver.extraJavaOptions", "")
+    return f"-Dlog4j2.configurationFile={log} {given}".strip()
 
 
 def _local_options(master: str) -> dict[str, str]:
@@ -42,6 +51,8 @@ def _local_options(master: str) -> dict[str, str]:
 def start(settings: Settings, name: str = "feed-etl") -> SparkSession:
     """Start (or reuse) the session. Raises ConfigError when there is no usable Java."""
     os.environ["JAVA_HOME"] = str(require_java())
+    if settings.master.startswith("local"):
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     os.environ.setdefault("SPARK_HOME", str(Path(pyspark.__file__).parent))
     builder = SparkSession.builder.appName(name).master(settings.master)
     builder = builder.config("spark.jars", ",".join(str(jar) for jar in delta_jars()))

@@ -3,7 +3,7 @@
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help setup run test test-dags dags airflow airflow-demo docs new-table lint format lock clean
+.PHONY: help setup run test test-slow test-dags bench bench-quick dags airflow airflow-demo docs new-table lint format lock clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,9 +17,18 @@ run: setup ## Simulate a part of a day, import the public log, and run both into
 test: setup ## Run the tests (ARGS=... for pytest, e.g. ARGS='-k jars -x')
 	@$(BIN)/pytest -q $(ARGS)
 
+test-slow: setup ## Run the tests that take minutes each: backfills killed at random moments, other logic
+	@$(BIN)/pytest -q -m slow $(ARGS)
+
 test-dags: setup ## Run the tests of the DAGs, in an environment of Airflow's own
 	@bin/setup-airflow
 	@.venv-airflow/bin/pytest -q --confcutdir tests/dags tests/dags $(ARGS)
+
+bench: setup ## Time an hour of 4 M impressions against plain PySpark and DuckDB (needs 20 GB of disk, half an hour)
+	@$(BIN)/python -m bench $(ARGS)
+
+bench-quick: setup ## The same with 500,000 impressions, once
+	@$(BIN)/python -m bench --impressions 500000 --rounds 1 $(ARGS)
 
 dags: setup ## Write again what Airflow knows of the tables, and the DAGs as text for a review
 	@bin/setup-airflow

@@ -14,12 +14,13 @@ from etl.engine.ledger import Ledger
 from etl.errors import LakeError
 from etl.reports import intervals, operations
 from etl.reports.intervals import Estimate
-from etl.reports.questions import Row, ask
+from etl.reports.questions import Row, ask, ask_named
 
 DEFAULT_DAYS = 7
 MIN_IMPRESSIONS = 1000  # brand safety: a post-hour with no more is noise
 FLOOR = 0.005  # negative rate that needs a look
 RISE = 0.003  # rise over the hour before that needs one now
+QUEUE_LIMIT = 100_000  # the tile counts them all
 QUEUE_SHOWN = 50
 POSTS_DRAWN = 5
 
@@ -158,7 +159,8 @@ def _ingest(spark: SparkSession, settings: Settings, span: operations.Span, ledg
 
 def _safety(spark: SparkSession, settings: Settings, span: operations.Span) -> Safety:
     over = {"start": span[0], "end": span[1], "min_impressions": MIN_IMPRESSIONS}
-    queue = ask(spark, settings, "brand_safety_velocity", floor=FLOOR, rise=RISE, **over)
+    judged = {"floor": FLOOR, "rise": RISE, "limit": QUEUE_LIMIT}
+    queue = ask_named(spark, settings, "brand_safety_velocity", **judged, **over)
     fastest = ask(spark, settings, "fastest_post", **over)
     worst = list(dict.fromkeys(row["post_id"] for row in queue))[:POSTS_DRAWN]
     posts = ask(spark, settings, "post_hours", start=span[0], end=span[1], post_ids=worst) if worst else []

@@ -1,4 +1,4 @@
-"""The reports' questions: SQL beside the code, answered by the lake. No value is pasted into SQL."""
+"""What reports ask: named questions, and SQL beside the code for what only a page shows; values are bound."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
+from etl import queries
 from etl.conf import Settings
 from etl.engine import views
 
@@ -24,8 +25,16 @@ def text(name: str) -> str:
 def ask(spark: SparkSession, settings: Settings, name: str, **parameters: Any) -> list[Row]:
     """Rows of a question; times are UTC. Raises LakeError when a table it reads is not in the lake yet."""
     views.register(spark, settings, text(name))
-    rows = spark.sql(text(name), args=parameters).collect()
-    return [{key: _utc(value) for key, value in row.asDict().items()} for row in rows]
+    return _collected(spark.sql(text(name), args=parameters))
+
+
+def ask_named(spark: SparkSession, settings: Settings, name: str, **parameters: Any) -> list[Row]:
+    """Rows of a question of etl/queries, as anyone who asks it gets them; times are UTC."""
+    return _collected(queries.run(spark, settings, name, **parameters))
+
+
+def _collected(answer: DataFrame) -> list[Row]:
+    return [{key: _utc(value) for key, value in row.asDict().items()} for row in answer.collect()]
 
 
 def _utc(value: Any) -> Any:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 from datetime import timedelta
 
+import pytest
 from lakes import drop
 from places import END, START, Simulated
 from pyspark.sql import SparkSession
@@ -18,6 +19,7 @@ from test_order import content, recorded
 from etl.conf import Settings
 from etl.engine import runner
 
+pytestmark = pytest.mark.slow
 KILLS = 3
 LONGEST = 25.0  # seconds a process lives at most before it is killed
 

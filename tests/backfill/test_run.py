@@ -58,6 +58,7 @@ def test_lost_hours_come_back_as_they_were(spark: SparkSession, copied: Settings
     assert recorded(spark, copied) == recorded(spark, simulated.settings)
 
 
+@pytest.mark.slow
 def test_rebuilding_all_that_is_right_already_moves_nothing(spark: SparkSession, copied: Settings) -> None:
     """Every hour comes out equal, no table gets a version, no run has anything to do after it."""
     before = versions(spark, copied)
@@ -104,6 +105,7 @@ def without_a_tenth(spark: SparkSession, settings: Settings, table: str, column:
     spark.sql(f"DELETE FROM delta.`{uri(settings, table)}` WHERE {column} % 10 = 0")
 
 
+@pytest.mark.slow
 def test_a_large_change_waits_until_it_is_accepted(spark: SparkSession, copied: Settings, simulated: Simulated) -> None:
     """More than 0.1 % of a measure: nothing is switched, the difference can be looked at, then it goes on."""
     without_a_tenth(spark, copied, "fct_impressions", "viewer_id")
@@ -134,6 +136,7 @@ def test_a_second_one_over_the_same_hours_is_refused_by_the_name_of_the_first(
         driver.go_on(spark, copied, first.id)
 
 
+@pytest.mark.slow
 def test_other_logic_is_built_beside_and_switched_to_and_back(
     spark: SparkSession, copied: Settings, simulated: Simulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,6 +178,7 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, number: int, after: bool) -> None:
     monkeypatch.setattr(delta.Transaction, "commit", dying)
 
 
+@pytest.mark.slow
 def test_killed_at_any_commit_it_goes_on_to_the_same_end(
     spark: SparkSession, copied: Settings, simulated: Simulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:

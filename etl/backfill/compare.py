@@ -125,9 +125,9 @@ def renew(staging: Staging) -> dict[tuple[str, datetime], HourDiff]:
     for table in staging.tables():
         fresh = compare(staging, table, staging.waiting(table))
         found |= {(d.table, d.hour): d for d in fresh}
-    staging.spark.conf.set(delta.METADATA, staging.backfill.id)
     frame = staging.spark.createDataFrame([_to_row(d) for d in found.values()], SCHEMA).coalesce(1)
-    frame.write.format("delta").mode("overwrite").save(_stored_at(staging.settings.lake))
+    with delta.signed(staging.spark, staging.backfill.id):
+        frame.write.format("delta").mode("overwrite").save(_stored_at(staging.settings.lake))
     return found
 
 

@@ -107,8 +107,8 @@ class Register:
     def note(self, backfill: Backfill, state: str, note: str = "") -> Backfill:
         """Append what became of it; returns it as it stands now."""
         now = dataclasses.replace(backfill, at=datetime.now(UTC), state=state, note=note)
-        self.spark.conf.set(delta.METADATA, backfill.id)
-        self._frame(now).write.format("delta").mode("append").save(self.uri)
+        with delta.signed(self.spark, backfill.id):
+            self._frame(now).write.format("delta").mode("append").save(self.uri)
         return now
 
     def accept(self, backfill: Backfill) -> Backfill:
@@ -118,7 +118,6 @@ class Register:
     def ensure(self) -> None:
         """Make the table when it is not there."""
         if not delta.is_table(self.spark, self.uri):
-            self.spark.conf.set(delta.METADATA, "")
             self.spark.sql(f"CREATE TABLE IF NOT EXISTS delta.`{self.uri}` ({SCHEMA}) USING DELTA")
 
     def _frame(self, backfill: Backfill) -> DataFrame:

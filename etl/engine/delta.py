@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
@@ -75,6 +77,16 @@ def activate(spark: SparkSession) -> None:
     jvm(spark).org.apache.spark.sql.classic.SparkSession.setActiveSession(spark._jsparkSession)
 
 
+@contextmanager
+def signed(spark: SparkSession, metadata: str) -> Iterator[None]:
+    """Commits made inside carry this text, those after do not: it is what a killed run is recovered from."""
+    spark.conf.set(METADATA, metadata)
+    try:
+        yield
+    finally:
+        spark.conf.set(METADATA, "")
+
+
 class Transaction:
     """One optimistic transaction on one table: read a version, stage files, commit or walk away."""
 
@@ -114,11 +126,11 @@ class Transaction:
 
     def commit(self, metadata: str) -> int:
         """Publish atomically. Raises ConflictError when someone else changed what was read."""
-        self.spark.conf.set(METADATA, metadata)
         operation = getattr(jvm(self.spark).org.apache.spark.sql.delta, "DeltaOperations$ManualUpdate$")
         actions = self._seq(self._adds + self._removes)
         try:
-            return int(self._txn.commit(actions, getattr(operation, "MODULE$")))
+            with signed(self.spark, metadata):
+                return int(self._txn.commit(actions, getattr(operation, "MODULE$")))
         except Py4JJavaError as error:
             raise as_conflict(error, self.uri) from error
 

@@ -99,7 +99,6 @@ def _merge(work: Work, table: Table, diff: DataFrame, entry: Entry) -> None:
     target = work.uri(table)
     on = " AND ".join(f"t.{c} = s.{c}" for c in (*table.natural_key, "valid_from"))
     values: dict[str, str | Column] = {c: f"s.{c}" for c in table.column_names}
-    work.spark.conf.set(delta.METADATA, metadata(entry))
     merge = (
         DeltaTable.forPath(work.spark, target).alias("t").merge(diff.alias("s"), on)
         .whenMatchedDelete("s._gone")
@@ -107,7 +106,8 @@ def _merge(work: Work, table: Table, diff: DataFrame, entry: Entry) -> None:
         .whenNotMatchedInsert("NOT s._gone", values)
     )  # fmt: skip
     try:
-        merge.execute()
+        with delta.signed(work.spark, metadata(entry)):
+            merge.execute()
     except Py4JJavaError as error:
         raise delta.as_conflict(error, target) from error
     entry.output_version = delta.current_version(work.spark, target)

@@ -7,7 +7,7 @@ import threading
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,10 @@ def code_version() -> str:
         ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         commit = "installed"
-    return f"{version('feed-etl')}+{commit}"
+    try:
+        return f"{version('feed-etl')}+{commit}"
+    except PackageNotFoundError:  # run from a tree that was never installed
+        return f"0+{commit}"
 
 
 class Ledger:
@@ -117,8 +120,8 @@ class Ledger:
         if not self._unwritten:
             return
         frame = self.spark.createDataFrame([asdict(e) for e in self._unwritten], SCHEMA).coalesce(1)
-        self.spark.conf.set(delta.METADATA, self._unwritten[-1].run_id)
-        frame.write.format("delta").mode("append").save(self.uri)
+        with delta.signed(self.spark, self._unwritten[-1].run_id):
+            frame.write.format("delta").mode("append").save(self.uri)
         self._unwritten = []
 
     def published(self, table: str) -> list[Entry]:

@@ -13,6 +13,9 @@ from etl.conf import Settings
 from etl.engine.jars import delta_jars
 from etl.engine.java import require_java
 
+# The JVM's first compiler only. Its code cache would then be 48 MB, and once that is full nothing is compiled any more.
+SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m"
+
 
 def _options(settings: Settings) -> dict[str, str]:
     return {

@@ -64,4 +64,4 @@ def test_killed_at_random_moments_then_resumed_equals_never_killed(
         assert done.returncode == 0, done.stderr
     assert content(spark, copied) == content(spark, simulated.settings)
     assert recorded(spark, copied) == recorded(spark, simulated.settings)
-    assert runner.run(spark, copied, START, END).entries == []
+    assert not [e.table_name for e in runner.run(spark, copied, START, END).entries if e.output_version is not None]

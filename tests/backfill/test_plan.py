@@ -34,6 +34,7 @@ def test_hours_dropped_from_one_table_are_exactly_what_is_missing(spark: SparkSe
     below = {s.table: [h for h in s.hours if START <= h < END] for s in made.downstream}
     assert set(below) == {
         "agg_post_engagement_hourly", "agg_ranker_hourly", "mart_user_affinity_daily", "mart_post_engagement_daily",
+        "mart_ranker_viewer_daily",
     }  # fmt: skip
     assert below["agg_post_engagement_hourly"] == [START, START + HOUR, START + 2 * HOUR]
 

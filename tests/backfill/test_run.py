@@ -69,6 +69,7 @@ def test_rebuilding_all_that_is_right_already_moves_nothing(spark: SparkSession,
     assert nothing_is_due(spark, copied)
 
 
+@pytest.mark.slow
 def test_readers_see_whole_hours_only(spark: SparkSession, copied: Settings) -> None:
     """Each version of the table after the loss holds each hour whole or not at all."""
     table = uri(copied, "fct_impressions")
@@ -86,6 +87,7 @@ def _counts(rows: DataFrame) -> list:
     return rows.groupBy("impression_hour").count().collect()
 
 
+@pytest.mark.slow
 def test_after_a_changed_fact_only_its_readers_are_due(spark: SparkSession, copied: Settings) -> None:
     """The hourly run makes what was not selected anew; then nothing is left."""
     drop(spark, copied, "fct_shares", [START])
@@ -93,7 +95,7 @@ def test_after_a_changed_fact_only_its_readers_are_due(spark: SparkSession, copi
     rebuild(spark, copied, only="missing")
     entries = runner.run(spark, copied, *SPAN).entries
     assert {e.table_name for e in entries} == {
-        "agg_post_engagement_hourly", "agg_ranker_hourly", "mart_user_affinity_daily",
+        "agg_post_engagement_hourly", "agg_ranker_hourly", "mart_user_affinity_daily", "mart_ranker_viewer_daily",
     }  # fmt: skip
     assert all(e.output_version is None for e in entries)
     assert nothing_is_due(spark, copied)
@@ -101,7 +103,6 @@ def test_after_a_changed_fact_only_its_readers_are_due(spark: SparkSession, copi
 
 def without_a_tenth(spark: SparkSession, settings: Settings, table: str, column: str) -> None:
     """Lose some rows of each hour behind the ledger's back."""
-    spark.conf.set(delta.METADATA, "")
     spark.sql(f"DELETE FROM delta.`{uri(settings, table)}` WHERE {column} % 10 = 0")
 
 
@@ -120,6 +121,7 @@ def test_a_large_change_waits_until_it_is_accepted(spark: SparkSession, copied: 
     assert content(spark, copied) == content(spark, simulated.settings)
 
 
+@pytest.mark.slow
 def test_a_second_one_over_the_same_hours_is_refused_by_the_name_of_the_first(
     spark: SparkSession, copied: Settings
 ) -> None:
@@ -201,6 +203,7 @@ def test_killed_at_any_commit_it_goes_on_to_the_same_end(
     assert nothing_is_due(spark, copied)
 
 
+@pytest.mark.slow
 def test_an_hour_that_a_run_changes_after_it_was_staged_is_built_again(
     spark: SparkSession, copied: Settings, simulated: Simulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,6 +222,7 @@ def test_an_hour_that_a_run_changes_after_it_was_staged_is_built_again(
     assert content(spark, copied)["fct_impressions"] == content(spark, simulated.settings)["fct_impressions"]
 
 
+@pytest.mark.slow
 def test_a_cancel_meanwhile_stops_it_before_the_next_hour(
     spark: SparkSession, copied: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,7 +81,7 @@ def test_the_expected_split_is_the_deployed_one(spark: SparkSession) -> None:
 
 def test_days_before_the_trial_are_used_when_nobody_had_the_treatment_yet(spark: SparkSession) -> None:
     both = served(1, range(200)) + served(2, range(200, 400))
-    before = served(1, range(400), day=DAY_BEFORE)
+    before = [row | {"likes": row["viewer_id"] % 3} for row in served(1, range(400), day=DAY_BEFORE)]
     treated = served(2, range(200, 201), day=DAY_BEFORE)
 
     assert lift(spark, both + before)["cuped"]

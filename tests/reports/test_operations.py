@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ class Remembered(Ledger):
     """A ledger that holds what it is given."""
 
     def __init__(self, *entries: Entry) -> None:
-        self._entries = list(entries)
+        self._entries, self._lock = list(entries), threading.RLock()
 
 
 def entry(table: str, hour: datetime = TEN, **given: Any) -> Entry:
@@ -152,8 +153,8 @@ def test_heartbeats_collapse_to_the_rows_that_are_there_now() -> None:
 
 def test_an_hour_that_lost_its_rows_is_not_covered() -> None:
     there, gone = {"hour": TEN, "row_count": 3, "checksum": "0-0"}, {"hour": TEN, "row_count": 0, "checksum": "0-0"}
-    ledger = Remembered(entry("fct_shares", hours=[there]), entry("fct_impressions", hours=[there]))
-    ledger.entries.append(entry("fct_impressions", ELEVEN, hours=[gone]))
+    first = entry("fct_shares", hours=[there]), entry("fct_impressions", hours=[there])
+    ledger = Remembered(*first, entry("fct_impressions", ELEVEN, hours=[gone]))
 
     found = operations.coverage(ledger, (TEN, NOON))
 

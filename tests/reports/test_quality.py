@@ -87,6 +87,8 @@ def test_a_table_waits_when_something_it_reads_failed_however_far_up() -> None:
         "agg_ranker_hourly",
         "mart_post_engagement_daily",
         "mart_user_affinity_daily",
+        "mart_ranker_viewer_daily",
+        "agg_ingest_hourly",
     }
     assert seen["fct_shares"].verdict == IDLE
 

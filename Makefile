@@ -17,7 +17,7 @@ run: setup ## Simulate a part of a day, import the public log, and run both into
 test: setup ## Run the tests (ARGS=... for pytest, e.g. ARGS='-k jars -x')
 	@$(BIN)/pytest -q $(ARGS)
 
-test-slow: setup ## Run the tests that take minutes each: backfills killed at random moments, other logic
+test-slow: setup ## Run the tests that take minutes each: separate executors, any order of hours, killed backfills
 	@$(BIN)/pytest -q -m slow $(ARGS)
 
 test-dags: setup ## Run the tests of the DAGs, in an environment of Airflow's own

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 FEED_ETL = [str(Path(sys.executable).parent / "feed-etl")]
 TABLES = [
     "bronze_ranker_models",
@@ -28,6 +30,7 @@ def feed_etl(*arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_local_cluster_runs_unchanged_and_equals_the_truth(landed: Path, tmp_path: Path) -> None:
     """Two executors with a core and 1 GiB each."""
     place = [

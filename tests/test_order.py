@@ -37,6 +37,7 @@ def recorded(spark: SparkSession, settings: Settings) -> dict[str, dict[datetime
     return {name: {h: s["checksum"] for h, s in ledger.state(name).items()} for name in hourly}
 
 
+@pytest.mark.slow
 def test_hours_one_by_one_in_any_order_equal_one_range(
     spark: SparkSession, simulated: Simulated, tmp_path: Path
 ) -> None:

@@ -41,6 +41,7 @@ def nothing_is_due(spark: SparkSession, settings: Settings) -> bool:
     return runner.run(spark, settings, *SPAN).entries == []
 
 
+@pytest.mark.slow
 def test_lost_hours_come_back_as_they_were(spark: SparkSession, copied: Settings, simulated: Simulated) -> None:
     """Two ways in, one result: facts from bronze, a rollup from facts, a mart from hours; nothing else moves."""
     lost = {

@@ -62,6 +62,7 @@ def test_a_finished_range_run_again_changes_nothing(spark: SparkSession, simulat
     }
 
 
+@pytest.mark.slow
 def test_more_files_in_an_hour_already_run_add_what_is_new(
     spark: SparkSession, simulated: Simulated, tmp_path: Path
 ) -> None:

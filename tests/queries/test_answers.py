@@ -139,6 +139,7 @@ def bandit(
         yield settings, connection, start, end
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["top_creators", "feed_signals", "creator_analytics", "brand_safety_velocity"])
 def test_an_answer_on_a_public_log_is_what_duckdb_says(
     spark: SparkSession, bandit: tuple[Settings, duckdb.DuckDBPyConnection, datetime, datetime], name: str

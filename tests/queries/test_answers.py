@@ -156,6 +156,7 @@ def test_an_answer_on_a_public_log_is_what_duckdb_says(
     assert unlike(answer(spark, settings, name, **asked), twin_rows(connection, name, **asked)) == []
 
 
+@pytest.mark.slow
 def test_a_log_that_was_not_split_by_viewer_gets_no_verdict(
     spark: SparkSession, bandit: tuple[Settings, duckdb.DuckDBPyConnection, datetime, datetime]
 ) -> None:

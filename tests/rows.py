@@ -16,6 +16,7 @@ from etl import conf
 from etl.contract import Column, Event, Table
 from etl.engine import ddl
 from etl.engine.records import enrich, parse_text
+from etl.facts import fct_dwell_per_impression, fct_engagements, fct_impressions
 from etl.measures import EMPTY_SKETCH
 from etl.snowflake import EPOCH_MS
 
@@ -140,3 +141,14 @@ def assert_rows(made: DataFrame, table: Table, expected: list[Row]) -> None:
     )
     found = ddl.conform(made, table).select(*names)
     assert_df_equality(found, wanted, ignore_row_order=True, ignore_nullable=True)
+
+
+def facts(
+    spark: SparkSession, impressions: list[Row], engagements: list[Row], dwell: list[Row] | None = None
+) -> tuple[DataFrame, DataFrame, DataFrame]:
+    """The three facts that are made for an hour, in the order a transform of all takes them."""
+    return (
+        rows(spark, fct_impressions.TABLE, impressions),
+        rows(spark, fct_engagements.TABLE, engagements),
+        rows(spark, fct_dwell_per_impression.TABLE, dwell or []),
+    )

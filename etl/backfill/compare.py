@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,6 +23,10 @@ SCHEMA = (
 )
 _NUMBERS = ("SMALLINT", "INT", "BIGINT", "DECIMAL", "DOUBLE")
 _IDENTIFIERS = ("_id", "_sk")
+_SKETCHES: dict[str, Callable[[str], Column]] = {  # by the ending of the column's name: one number each
+    "_hll": lambda name: F.hll_sketch_estimate(F.hll_union_agg(name)),
+    "_kll": lambda name: F.sum(F.kll_sketch_get_n_bigint(name)),
+}
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ def change(live: float, staged: float) -> float:
 
 
 def measures(table: Table) -> dict[str, Column]:
-    """What of a table can be summed: numbers that are no identifiers, flags counted, sketches united."""
+    """What of a table can be summed: numbers that are no identifiers, flags counted, sketches as one number each."""
     found: dict[str, Column] = {}
     for column in table.columns:
         kind = column.type.split("(")[0]
@@ -75,7 +80,7 @@ def measures(table: Table) -> dict[str, Column]:
         elif kind == "BOOLEAN":
             found[column.name] = F.count_if(column.name)
         elif kind == "BINARY":
-            found[column.name] = F.hll_sketch_estimate(F.hll_union_agg(column.name))
+            found[column.name] = _SKETCHES[column.name[-4:]](column.name)
     return {name: F.coalesce(made.cast("double"), F.lit(0.0)) for name, made in found.items()}
 
 

@@ -31,10 +31,9 @@ def quiet(_state: str, _table: Table) -> None:
 
 
 def open_lake(spark: SparkSession, settings: Settings) -> tuple[Work, Register]:
-    """The live lake and its register. Raises ConfigError when there is no lake yet."""
+    """The live lake and its register. Raises LakeError when there is no lake yet."""
     lake = files.absolute(settings.lake)
-    if not delta.is_table(spark, f"{lake}/_ledger"):
-        raise ConfigError(f"There is no lake at {lake} yet, so there is nothing to backfill. Run `feed-etl run` first.")
+    Ledger.existing(spark, lake)
     return runner.open_work(spark, settings), Register(spark, lake)
 
 

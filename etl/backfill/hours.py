@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from etl.contract import Input, Table
 from etl.engine import checksums, delta, planner
 from etl.engine.work import Work
 
-HOUR = timedelta(hours=1)
 LANDED_BEHIND = 1  # an event may lie minutes after the end of the hour it landed in
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -104,4 +103,4 @@ def matter_to(source: Input, table: Table, hours: set[datetime]) -> set[datetime
         return set()
     by_other = source.by not in ("", source.table.hour)
     around = range(-source.ahead_hours, source.behind_hours + 1) if by_other else range(1)
-    return {planner.grain(table, hour + i * HOUR) for hour in hours for i in around}
+    return {planner.grain(table, hour + i * planner.HOUR) for hour in hours for i in around}

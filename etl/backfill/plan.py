@@ -8,9 +8,10 @@ from typing import Any
 
 from etl import catalog
 from etl.backfill import hours as lake_hours
-from etl.backfill.hours import EPOCH, HOUR, LANDED_BEHIND, LakeHours
+from etl.backfill.hours import EPOCH, LANDED_BEHIND, LakeHours
 from etl.backfill.request import Request, kept_because
 from etl.contract import Table
+from etl.engine import planner
 from etl.engine.work import Work
 from etl.errors import ConfigError
 
@@ -89,10 +90,10 @@ def _inputs(request: Request) -> list[Table]:
 def _refuse_future(request: Request, newest: datetime) -> None:
     if newest == EPOCH:
         raise ConfigError("Nothing has landed in this lake yet, so there is nothing to backfill. Run `feed-etl run`.")
-    if request.end > newest + HOUR:
+    if request.end > newest + planner.HOUR:
         raise ConfigError(
             f"--to {request.end:%Y-%m-%dT%H} lies beyond the newest landed hour {newest:%Y-%m-%dT%H}; "
-            f"it may be {newest + HOUR:%Y-%m-%dT%H} at most."
+            f"it may be {newest + planner.HOUR:%Y-%m-%dT%H} at most."
         )
 
 
@@ -103,7 +104,7 @@ def _refuse_gone(request: Request, newest: datetime) -> None:
             if source.table.retention_days is None or source.as_of:
                 continue
             behind = max(source.behind_hours, LANDED_BEHIND if source.table.hour == "landed_hour" else 0)
-            first = newest + HOUR - source.table.retention_days * DAY + behind * HOUR
+            first = newest + planner.HOUR - source.table.retention_days * DAY + behind * planner.HOUR
             first = first if not table.daily or first.hour == 0 else (first + DAY).replace(hour=0)
             if request.start < first:
                 raise ConfigError(

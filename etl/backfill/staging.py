@@ -15,10 +15,10 @@ from pyspark.sql import DataFrame, SparkSession
 
 from etl import catalog
 from etl.backfill import hours as lake_hours
-from etl.backfill.hours import HOUR, LANDED_BEHIND
+from etl.backfill.hours import LANDED_BEHIND
 from etl.backfill.register import Backfill
 from etl.contract import Input, Table, WriteMode
-from etl.engine import checksums, ddl, delta, files
+from etl.engine import checksums, ddl, delta, files, planner
 from etl.engine.checksums import Content
 from etl.engine.delta import Transaction
 from etl.engine.derivejob import input_hours
@@ -150,7 +150,7 @@ def _rebuilt(staging: Staging, table: Table, hours: list[datetime], entry: Entry
 def _landed(staging: Staging, table: Table, hours: list[datetime], entry: Entry) -> DataFrame:
     """All that may hold records of the hours, however late they landed."""
     source = table.inputs[0].table
-    first = as_literal(min(hours) - LANDED_BEHIND * HOUR, source)
+    first = as_literal(min(hours) - LANDED_BEHIND * planner.HOUR, source)
     rows = delta.read(staging.spark, staging.uri(source), entry.input_versions[source.name])
     return rows.where(f"{source.hour} >= {first}")
 

@@ -6,16 +6,14 @@ from collections.abc import Callable
 from datetime import datetime
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
-from etl import catalog
 from etl.backfill import hours as lake_hours
 from etl.backfill.compare import HourDiff
-from etl.backfill.hours import HOUR
 from etl.backfill.staging import LIVE, Staging
 from etl.contract import Input, Table, WriteMode
-from etl.engine import checksums, delta
+from etl.engine import delta, planner
 from etl.engine.delta import Transaction
+from etl.engine.insertjob import touched_elsewhere
 from etl.engine.layout import lay_out
 from etl.engine.ledger import LOGIC, Entry
 from etl.engine.work import in_hours, metadata, record, recover
@@ -118,15 +116,10 @@ def _version_read(staging: Staging, source: Input, table: Table, hour: datetime,
 
 def _reaches(entry: Entry, column: str, table: Table, hour: datetime) -> bool:
     span = 24 if table.daily else 1
-    return any(hour <= touched < hour + span * HOUR for touched in entry.touched.get(column, []))
+    return any(hour <= touched < hour + span * planner.HOUR for touched in entry.touched.get(column, []))
 
 
 def _touched_elsewhere(table: Table, old: DataFrame, new: DataFrame) -> dict[str, list[datetime]]:
     """Hours by another column that rows which differ matter to, where other tables read by it."""
-    wider = getattr(catalog.entry(table.name).module, "touched", None)
-    if wider is None:
-        return {}
     differing = old.exceptAll(new).unionByName(new.exceptAll(old))
-    found = wider(differing, old.unionByName(new)).where(F.col("impression_hour").isNotNull())
-    hours = found.select("impression_hour").distinct().collect()
-    return {"impression_hour": sorted(checksums.as_hour(r[0]) for r in hours)}
+    return touched_elsewhere(table, differing, old.unionByName(new))

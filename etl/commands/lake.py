@@ -64,10 +64,11 @@ def ledger(context: typer.Context, as_json: Json = False) -> None:
     """What every run did to every table, oldest first."""
     from dataclasses import asdict
 
-    from etl.engine.runner import open_work
+    from etl.engine.files import absolute
+    from etl.engine.ledger import Ledger
 
     here: Place = context.obj
-    rows = [asdict(entry) for entry in open_work(here.spark(), here.settings).ledger.entries]
+    rows = [asdict(entry) for entry in Ledger.existing(here.spark(), absolute(here.settings.lake)).entries]
     if as_json:
         terminal.print_rows(rows, True, title="Ledger")
     else:

@@ -55,7 +55,10 @@ def _insert(work: Work, table: Table, entry: Entry, landed: DataFrame, repeats_o
     enforce(work, table, staged, entry, verdict)
     entry.rows_written = sum(c.rows for c in added.values())
     if added:
-        entry.touched = _touched(table, staged, existing, sorted(added))
+        entry.touched = {
+            table.hour: sorted(added),
+            **touched_elsewhere(table, staged, existing.where(in_hours(table, added)).unionByName(staged)),
+        }
     else:
         txn.keep(set(), table.hour)
     publish(work, table, txn, entry, {h: before.get(h, Content()) + c for h, c in added.items()})
@@ -84,12 +87,10 @@ def _contents(work: Work, table: Table, existing: DataFrame, hours: list[datetim
     return checksums.by_hour(existing, table)
 
 
-def _touched(table: Table, staged: DataFrame, existing: DataFrame, hours: list[datetime]) -> dict[str, list[datetime]]:
-    """Hours a change matters to, by each column another table may read it by."""
-    touched = {table.hour: hours}
+def touched_elsewhere(table: Table, changed: DataFrame, rows: DataFrame) -> dict[str, list[datetime]]:
+    """Hours by another column that changed rows, among all rows, matter to; empty where no table reads by another."""
     wider = getattr(catalog.entry(table.name).module, "touched", None)
-    if wider:
-        both = existing.where(in_hours(table, hours)).unionByName(staged)
-        found = wider(staged, both).select("impression_hour").where("impression_hour IS NOT NULL").distinct()
-        touched["impression_hour"] = sorted(checksums.as_hour(r[0]) for r in found.collect())
-    return touched
+    if wider is None:
+        return {}
+    hours = wider(changed, rows).select("impression_hour").where("impression_hour IS NOT NULL").distinct().collect()
+    return {"impression_hour": sorted(checksums.as_hour(r[0]) for r in hours)}

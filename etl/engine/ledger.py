@@ -14,6 +14,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from etl.engine import delta
+from etl.errors import LakeError
 
 SCHEMA = """
     run_id STRING, table_name STRING, started_at TIMESTAMP, seconds DOUBLE, verdict STRING, reason STRING,
@@ -87,6 +88,13 @@ class Ledger:
         self._entries: list[Entry] | None = None
         self._unwritten: list[Entry] = []
         self._lock = threading.RLock()  # tables of a run are made side by side
+
+    @classmethod
+    def existing(cls, spark: SparkSession, lake: str) -> Ledger:
+        """To read the ledger of a lake only. Raises LakeError when there is none."""
+        if not delta.is_table(spark, f"{lake}/_ledger"):
+            raise LakeError(f"There is no lake at {lake} yet. Run `feed-etl run` first.")
+        return cls(spark, lake)
 
     @property
     def entries(self) -> list[Entry]:

@@ -100,11 +100,10 @@ def run_hours(
 
 def _needed(chosen: list[catalog.Entry]) -> list[Table]:
     """The chosen tables and all they read or write beside."""
-    found = {"quarantine": catalog.entry("quarantine").table}
+    names = {"quarantine"}
     for table in (entry.table for entry in chosen):
-        reads = [i.table for i in table.inputs] + [r.to for r in table.references]
-        found |= {t.name: t for t in (table, *reads)}
-    return list(found.values())
+        names |= {table.name, *catalog.reads(table)}
+    return [entry.table for entry in catalog.select(sorted(names))]
 
 
 def _side_by_side(

@@ -48,6 +48,11 @@ class Trial:
     minimum_effect: float
 
     @property
+    def arms(self) -> dict[object, Aggregates]:
+        """As tea-tasting takes them."""
+        return {"control": self.control, "treatment": self.treatment}
+
+    @property
     def viewers(self) -> tuple[int, int]:
         """Viewers of control and treatment."""
         return self.control.count(), self.treatment.count()
@@ -108,14 +113,13 @@ def judge(trial: Trial) -> Judgement:
     """Analyse every metric and decide."""
     if min(trial.viewers) < LEAST_VIEWERS:
         return _too_few(trial)
-    arms: dict[object, Aggregates] = {"control": trial.control, "treatment": trial.treatment}
-    told = {m: ratio(m, _is_explained(trial, m)) for m in METRICS if _can_be_told(trial, m)}
-    found = tt.Experiment({**told}).analyze(arms, control="control")
+    told = {m: _judged_by(trial, m) for m in METRICS if _can_be_told(trial, m)}
+    found = tt.Experiment({**told}).analyze(trial.arms, control="control")
     adjusted = tt.adjust_fwer(found, alpha=ALPHA, arbitrary_dependence=True, method="bonferroni") if told else {}
     adjusted_of: Any = next(iter(adjusted.values()), {})
     lifts = tuple(_lift(m, adjusted_of[m]) if m in told else Lift(m) for m in METRICS)
     share = trial.treatment_share
-    p = tt.SampleRatio(share / (1 - share)).analyze(arms, "control", "treatment").pvalue
+    p = tt.SampleRatio(share / (1 - share)).analyze(trial.arms, "control", "treatment").pvalue
     return Judgement(lifts, p, *_verdict(trial, {lift.metric: lift for lift in lifts}, p))
 
 
@@ -134,10 +138,16 @@ def _can_be_told(trial: Trial, metric: str) -> bool:
     return all(a.mean(below) > 0 for a in arms) and any(a.mean(above) > 0 for a in arms)
 
 
-def _is_explained(trial: Trial, metric: str) -> bool:
-    return trial.cuped and all(
-        trial.control.mean(f"pre_{c}") > 0 < trial.treatment.mean(f"pre_{c}") for c in METRICS[metric]
-    )
+def _judged_by(trial: Trial, metric: str) -> tt.RatioOfMeans:
+    """Less what earlier days explain; but not where they explain all, which leaves no variance to judge by."""
+    adjusted, plain = ratio(metric, cuped=True), ratio(metric, cuped=False)
+    if not trial.cuped or not all(a.mean(f"pre_{c}") > 0 for a in trial.arms.values() for c in METRICS[metric]):
+        return plain
+    try:
+        tt.Experiment({metric: adjusted}).analyze(trial.arms, control="control")
+    except ValueError:  # tea-tasting takes the root of a variance that rounding left below zero
+        return plain
+    return adjusted
 
 
 def _lift(metric: str, found: Any) -> Lift:

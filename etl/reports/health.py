@@ -9,7 +9,8 @@ from statistics import median
 from pyspark.sql import SparkSession
 
 from etl.conf import Settings
-from etl.engine import planner, runner, views
+from etl.engine import planner
+from etl.engine.files import absolute
 from etl.engine.ledger import Ledger
 from etl.errors import LakeError
 from etl.reports import intervals, operations
@@ -99,8 +100,7 @@ class Health:
 
 def collect(spark: SparkSession, settings: Settings, span: operations.Span | None) -> Health:
     """The health of a lake; without a range, of its last seven days. Raises LakeError when nothing is in it yet."""
-    views.register(spark, settings, "ledger")
-    ledger = runner.open_work(spark, settings).ledger
+    ledger = Ledger.existing(spark, absolute(settings.lake))
     span = span or _last_days(spark, settings)
     entries = operations.in_range(ledger, span)
     return Health(
@@ -123,7 +123,7 @@ def _last_days(spark: SparkSession, settings: Settings) -> operations.Span:
     (newest,) = ask(spark, settings, "landed_range")
     if newest["newest"] is None:
         raise LakeError(f"Nothing has landed in {settings.lake} yet. Run `feed-etl run` first.")
-    end = newest["newest"] + operations.HOUR
+    end = newest["newest"] + planner.HOUR
     return max(newest["oldest"], end - timedelta(days=DEFAULT_DAYS)), end
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from etl import catalog, events
@@ -14,7 +14,6 @@ from etl.engine.landing import Landed
 from etl.engine.ledger import Entry, Ledger
 
 Span = tuple[datetime, datetime]
-HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def freshness(ledger: Ledger) -> list[Freshness]:
     """Every table that is made for hours or days; quarantine is written when there is something to set aside."""
     landed, found = newest_landed(ledger), dict[str, Freshness]()
     for table in catalog.tables():
-        if table.event or table.inputs:
+        if catalog.is_made(table):
             found[table.name] = _fresh(ledger, table, landed, found)
     return list(found.values())
 
@@ -108,7 +107,7 @@ def _fresh(ledger: Ledger, table: Table, landed: datetime | None, above: dict[st
     newest = max([h for e in ledger.published(table.name) for h in e.handled], default=None)
     behind = len(planner.due(ledger, table, None))
     if table.event and newest and landed:
-        behind = max(0, int((landed - newest) / HOUR))
+        behind = max(0, int((landed - newest) / planner.HOUR))
     inputs = [above[i.table.name].behind_hours or 0 for i in table.inputs if i.table.name in above]
     behind = max([behind, *inputs])
     return Freshness(table, newest, None if newest is None and not behind else behind)
@@ -162,7 +161,7 @@ def heartbeats(ledger: Ledger, entries: list[Entry]) -> Heartbeats:
 
 def coverage(ledger: Ledger, span: Span) -> dict[str, set[datetime]]:
     """Table -> hours of a span that hold rows now; only tables by hour."""
-    hourly = [t for t in catalog.tables() if t.hour and not t.daily and (t.event or t.inputs)]
+    hourly = [t for t in catalog.tables() if t.hour and not t.daily and catalog.is_made(t)]
     return {t.name: _hours(ledger, t, span) for t in hourly}
 
 

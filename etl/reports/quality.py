@@ -104,13 +104,11 @@ def states(entries: list[Entry], start: datetime, end: datetime) -> dict[str, Ta
             by_table[entry.table_name].append(entry)
     found = {t.name: _state(t, by_table[t.name], start) for t in catalog.tables()}
     for state in found.values():  # inputs come before the tables that read them
-        if state.verdict != FAILED and any(found[i].verdict in (FAILED, WAITING) for i in _needs(state.table)):
+        if state.verdict != FAILED and any(
+            found[name].verdict in (FAILED, WAITING) for name in catalog.reads(state.table)
+        ):
             state.verdict = WAITING
     return found
-
-
-def _needs(table: Table) -> list[str]:
-    return [i.table.name for i in table.inputs] + [r.to.name for r in table.references]
 
 
 def _state(table: Table, history: list[Entry], start: datetime) -> TableState:

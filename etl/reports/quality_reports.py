@@ -8,10 +8,9 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from etl.conf import Settings
-from etl.engine import delta
 from etl.engine.files import absolute
 from etl.engine.ledger import Entry, Ledger
-from etl.errors import ConfigError, LakeError
+from etl.errors import ConfigError
 from etl.reports.outbox import Outbox
 from etl.reports.quality import FAILED, ORDER, TableState, owners, states
 from etl.reports.quality_mail import OwnerReport, check_addresses, compose
@@ -22,10 +21,7 @@ INSTANT = timedelta(microseconds=1)
 
 def ledger_rows(spark: SparkSession, settings: Settings) -> list[Entry]:
     """The ledger of the lake, oldest first. Raises LakeError when there is none."""
-    lake = absolute(settings.lake)
-    if not delta.is_table(spark, f"{lake}/_ledger"):
-        raise LakeError(f"There is no ledger in {lake} yet. Run `feed-etl run` first.")
-    return Ledger(spark, lake).entries
+    return Ledger.existing(spark, absolute(settings.lake)).entries
 
 
 def of_day(entries: list[Entry], day: date, owner: str | None = None) -> list[OwnerReport]:

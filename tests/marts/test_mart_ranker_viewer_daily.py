@@ -4,26 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
-from rows import Row, assert_rows, at, minted, rows
+from rows import assert_rows, at, facts, minted
 
-from etl.facts import fct_dwell_per_impression, fct_engagements, fct_impressions
 from etl.marts.mart_ranker_viewer_daily import TABLE, transform
 
 FIRST, SECOND = minted(at("10:10")), minted(at("23:50"))
 DAY = at("00:00").date()
-
-
-def facts(
-    spark: SparkSession, impressions: list[Row], engagements: list[Row], dwell: list[Row] | None = None
-) -> tuple[DataFrame, DataFrame, DataFrame]:
-    """The three inputs, in the order transform takes them."""
-    return (
-        rows(spark, fct_impressions.TABLE, impressions),
-        rows(spark, fct_engagements.TABLE, engagements),
-        rows(spark, fct_dwell_per_impression.TABLE, dwell or []),
-    )
 
 
 def test_two_reactions_on_one_impression_double_neither_impressions_nor_dwell(spark: SparkSession) -> None:

@@ -75,6 +75,6 @@ def test_from_a_refused_batch_to_its_mail_and_back_to_green(
 
 
 def test_a_lake_without_ledger_is_refused_and_left_alone(spark: SparkSession, tmp_path: Path) -> None:
-    with pytest.raises(LakeError, match="no ledger"):
+    with pytest.raises(LakeError, match="no lake"):
         quality_reports.ledger_rows(spark, place(tmp_path))
     assert list(tmp_path.iterdir()) == []

@@ -10,4 +10,4 @@ Trouble of the machine, the landing zone or the lake is tried four times more, 1
 
 from etl.airflow import dags
 
-dag = dags.hourly("feed_hourly", __doc__, "0 * * * *")
+dag = dags.hourly("feed_hourly", __doc__, "0 * * * *", "feed")

@@ -7,4 +7,4 @@ read it. Each hour is judged by itself: a bad one does not hold back the others.
 
 from etl.airflow import dags
 
-dag = dags.late("feed_late", __doc__, "30 * * * *")
+dag = dags.late("feed_late", __doc__, "30 * * * *", "feed")

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
 from types import ModuleType
 from typing import Any
 
-from etl.contract import Layer, Table
+from etl import ads_events, events
+from etl.contract import Event, Layer, Table
 from etl.errors import ConfigError, ContractViolation
+
+SUBJECTS = {"feed": events.EVENTS, "ads": ads_events.EVENTS}
+"""What lands, by subject area. A table is of the subjects whose events it is made from: nothing else says so."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,26 @@ def entries() -> dict[str, Entry]:
 def reads(table: Table) -> list[str]:
     """Tables whose rows a table is made or judged from."""
     return sorted({i.table.name for i in table.inputs} | {r.to.name for r in table.references})
+
+
+def subjects(table: Table) -> set[str]:
+    """The subjects a table is of; what no job makes is of them all."""
+    if table.event:
+        return {name for name, landed in SUBJECTS.items() if table.event in landed}
+    return {name for i in table.inputs if is_made(i.table) for name in subjects(i.table)} or set(SUBJECTS)
+
+
+def landing_events() -> list[Event]:
+    """Every kind of landed record, subject by subject."""
+    return [event for landed in SUBJECTS.values() for event in landed]
+
+
+def of_subjects(names: Collection[str]) -> list[str]:
+    """Tables of some subjects by name. Raises ConfigError that lists the subjects there are."""
+    unknown = [name for name in names if name not in SUBJECTS]
+    if unknown:
+        raise ConfigError(f"There is no subject {unknown[0]!r}. Subjects: {', '.join(SUBJECTS)}.")
+    return [t.name for t in tables() if subjects(t) & set(names)]
 
 
 def is_made(table: Table) -> bool:

@@ -4,6 +4,7 @@ Privacy classes: `viewer` identifies a person who looks, `creator` one who publi
 somebody wrote, `none` is neither. Erasure and mails are driven by them.
 """
 
+from etl.ads_columns import ADS
 from etl.contract import Column, Event
 
 SURFACES = ("feed", "reels", "stories", "explore")
@@ -28,7 +29,7 @@ _ALL = (
     Column("creator_sk", "BIGINT", "Surrogate of a version: hash of (creator_id, valid_from)"),
     # as served
     Column("feed_position", "SMALLINT", "Slot in the feed, from the top", low=0, high=32767),
-    Column("surface", "STRING", "Where the post was shown", values=SURFACES),
+    Column("surface", "STRING", "Where the post or ad was shown", values=SURFACES),
     Column("predicted_score", "DECIMAL(8,6)", "The score the model chose the post on, frozen",
            low=-99.999999, high=99.999999),
     # actions
@@ -57,7 +58,7 @@ _ALL = (
     Column("is_current", "BOOLEAN", "No later version and not deleted"),
     Column("is_deleted", "BOOLEAN", "The version was ended by a delete, not by a newer version"),
     # times
-    Column("impression_ts", "TIMESTAMP", "When the post was served"),
+    Column("impression_ts", "TIMESTAMP", "When the post or ad was served"),
     Column("event_ts", "TIMESTAMP", "When the action happened; on an undo, when the thing undone happened"),
     Column("original_ts", "TIMESTAMP", "On an undo: when the thing undone happened", nullable=True),
     Column("undone_ts", "TIMESTAMP", "When it was taken back", nullable=True),
@@ -69,14 +70,14 @@ _ALL = (
     Column("event_hour", "TIMESTAMP", "The hour of event_ts"),
     Column("share_hour", "TIMESTAMP", "The hour of share_ts"),
     Column("hour", "TIMESTAMP", "The hour aggregated"),
-    Column("day", "DATE", "The UTC day aggregated"),
+    Column("day", "DATE", "The day: in UTC, or in the advertiser's time zone where the table says so"),
     # provenance
     Column("source_file", "STRING", "Landing file the record came in"),
     Column("event", "STRING", "Kind of landed record"),
     Column("raw", "STRING", "The record as it came", privacy="viewer", nullable=True),
     Column("reasons", "ARRAY<STRING>", "Every reason it was not accepted"),
     # measures
-    Column("impressions", "BIGINT", "Impressions served", low=0),
+    Column("impressions", "BIGINT", "Impressions served; of ads, the valid ones", low=0),
     Column("reach_hll", "BINARY", "Mergeable HLL sketch (lgK 12) of distinct viewers"),
     Column("reach", "BIGINT", "Distinct viewers, estimated from the sketch", low=0),
     Column("likes", "BIGINT", "Settled likes", low=0),
@@ -104,6 +105,7 @@ _ALL = (
            unit="s", nullable=True),
     Column("top_audio_id", "BIGINT", "Audio with the most dwell, as of impression time; ties: smallest id",
            nullable=True),
+    *ADS,
 )  # fmt: skip
 
 VOCABULARY: dict[str, Column] = {column.name: column for column in _ALL}

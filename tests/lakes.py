@@ -8,6 +8,7 @@ from pyspark.sql import SparkSession
 
 from etl import catalog
 from etl.conf import Settings
+from etl.contract import Table
 from etl.engine import delta, views
 from etl.engine.work import in_hours
 
@@ -15,6 +16,11 @@ from etl.engine.work import in_hours
 def uri(settings: Settings, table: str) -> str:
     """Where a table is."""
     return views.uri(settings, catalog.entry(table).table)
+
+
+def there(spark: SparkSession, settings: Settings) -> list[Table]:
+    """The tables a lake has: those of the subjects that landed."""
+    return [t for t in catalog.tables() if delta.is_table(spark, uri(settings, t.name))]
 
 
 def drop(spark: SparkSession, settings: Settings, table: str, hours: list[datetime]) -> None:
@@ -26,7 +32,7 @@ def drop(spark: SparkSession, settings: Settings, table: str, hours: list[dateti
 
 def versions(spark: SparkSession, settings: Settings) -> dict[str, int]:
     """The newest version of every table."""
-    return {t.name: delta.current_version(spark, uri(settings, t.name)) for t in catalog.tables()}
+    return {t.name: delta.current_version(spark, uri(settings, t.name)) for t in there(spark, settings)}
 
 
 def moved(spark: SparkSession, settings: Settings, before: dict[str, int]) -> set[str]:

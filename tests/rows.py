@@ -58,13 +58,21 @@ _FOLLOWS: dict[str, Callable[[Row], Any]] = {
     "impression_hour": lambda r: _hour(minted_at(r["impression_id"])),
     "event_hour": lambda r: _hour(r["event_ts"]),
     "share_hour": lambda r: _hour(r["share_ts"]),
+    "click_hour": lambda r: _hour(r["click_ts"]),
+    "ad_impression_hour": lambda r: _hour(r["impression_ts"]),
+    "conversion_hour": lambda r: _hour(r["conversion_ts"]),
     "is_undone": lambda r: r["undone_ts"] is not None,
     "is_current": lambda r: r["valid_to"] is None,
     "beat_words": lambda r: _words(r["dwell_ms"]),
 }
 """Columns that are what another column of the row makes them."""
 
-_SPECIAL: dict[str, Any] = {"valid_from": at("00:00"), "reach_hll": bytes.fromhex(EMPTY_SKETCH)}
+_SPECIAL: dict[str, Any] = {
+    "valid_from": at("00:00"),
+    "reach_hll": bytes.fromhex(EMPTY_SKETCH),
+    "users_hll": bytes.fromhex(EMPTY_SKETCH),
+    "is_valid": True,
+}
 _BY_TYPE: dict[str, Any] = {
     "TIMESTAMP": at("10:00"),
     "DATE": at("00:00").date(),
@@ -87,13 +95,18 @@ def _default(column: Column) -> Any:
     return _BY_TYPE.get(kind, int(max(column.low or 0, 1)))
 
 
+def _has_source(name: str, row: Row) -> bool:
+    """An ad's impression has no time minted into its id."""
+    return name not in ("impression_ts", "impression_hour") or "impression_id" in row
+
+
 def _lawful(columns: Sequence[Column], given: Row, number: int) -> Row:
     unknown = given.keys() - {c.name for c in columns}
     assert not unknown, f"not in the contract: {unknown}"
     first = columns[0]
     numbered = minted(at("10:00"), number) if first.name == "impression_id" else number
     row = {c.name: _default(c) for c in columns} | {first.name: numbered} | given
-    follow = [c.name for c in columns if c.name in _FOLLOWS and c.name not in given]
+    follow = [c.name for c in columns if c.name in _FOLLOWS and c.name not in given and _has_source(c.name, row)]
     return row | {name: _FOLLOWS[name](row) for name in follow}
 
 
@@ -116,7 +129,7 @@ def record(event: Event, **given: Any) -> Row:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
+    if isinstance(value, date):  # a datetime is one, too
         return value.isoformat()
     return float(value) if isinstance(value, Decimal) else value
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from datasketches import hll_sketch, hll_union, tgt_hll_type
+from lakes import there
 from places import Simulated
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -35,7 +36,7 @@ def by_spark(spark: SparkSession, simulated: Simulated, table: str) -> DataFrame
 
 
 def test_arrow_sees_every_row_of_every_table(spark: SparkSession, simulated: Simulated, page: dict[str, Any]) -> None:
-    for table in catalog.tables():
+    for table in there(spark, simulated.settings):
         rows = by_spark(spark, simulated, table.name).count()
         found = page["dataset"](table.layer.name.lower(), table.name)
         assert (found.count_rows(), tuple(found.schema.names)) == (rows, table.column_names)

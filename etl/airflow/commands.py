@@ -30,10 +30,10 @@ def hour(table: str) -> list[str]:
     return ["run", "--from", THIS_HOUR, "--to", NEXT_HOUR, "--table", table]
 
 
-def late(first: datetime) -> list[str]:
-    """Every table, the hours before the one that is running but none before the first, each judged by itself."""
+def late(first: datetime, subject: str) -> list[str]:
+    """A subject, the hours before the one that is running but none before the first, each judged by itself."""
     oldest = f"{{{{ [{A_DAY_BEFORE}, '{first.strftime(HOUR)}'] | max }}}}"
-    return ["run", "--from", oldest, "--to", THIS_HOUR, "--hour-by-hour"]
+    return ["run", "--from", oldest, "--to", THIS_HOUR, "--subject", subject, "--hour-by-hour"]
 
 
 def backfill_plan(params: dict[str, Any]) -> list[str]:

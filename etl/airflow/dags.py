@@ -53,8 +53,8 @@ def asset(step: Step) -> Asset:
     return Asset(name=step.name, uri=f"feed-etl://{step.layer}/{step.name}", group=step.layer)
 
 
-def hourly(dag_id: str, doc: str, cron: str) -> DAG:
-    """A task per table, after the tables it reads or refers to; a missed hour is caught up."""
+def hourly(dag_id: str, doc: str, cron: str, subject: str) -> DAG:
+    """A task per table of a subject, after the tables it reads or refers to; a missed hour is caught up."""
     in_time = DeadlineAlert(
         reference=DeadlineReference.DAGRUN_LOGICAL_DATE,
         interval=timedelta(hours=1) + IN_TIME,
@@ -62,8 +62,8 @@ def hourly(dag_id: str, doc: str, cron: str) -> DAG:
     )
     schedule = CronDataIntervalTimetable(cron, timezone="UTC")
     with _dag(dag_id, doc, schedule, catchup=True, deadline=in_time) as dag:
-        tasks = {step.name: _table(step) for step in steps()}
-        for step in steps():
+        tasks = {step.name: _table(step) for step in steps(subject)}
+        for step in steps(subject):
             tasks[step.name].set_upstream([tasks[name] for name in step.after])
     return dag
 
@@ -79,11 +79,11 @@ def _table(step: Step) -> FeedEtlOperator:
     )
 
 
-def late(dag_id: str, doc: str, cron: str) -> DAG:
-    """One task for all tables: what landed for hours that were run already, so there is nothing in the first hour."""
+def late(dag_id: str, doc: str, cron: str, subject: str) -> DAG:
+    """One task for a subject: what landed for hours that were run already, so there is nothing in the first hour."""
     schedule, second = CronDataIntervalTimetable(cron, timezone="UTC"), _start() + timedelta(hours=1)
     with _dag(dag_id, doc, schedule, start_date=second, catchup=False) as dag:
-        FeedEtlOperator(task_id="late_files", command=commands.late(_start()), pool=pools.HOURLY)
+        FeedEtlOperator(task_id="late_files", command=commands.late(_start(), subject), pool=pools.HOURLY)
     return dag
 
 

@@ -20,9 +20,10 @@ HEADER = "# Made by `make dags` from the contracts: do not edit. `after` is what
 
 @dataclass(frozen=True)
 class Step:
-    """A table as a task: its layer, who owns it, and the tables that must be published before it."""
+    """A table as a task: its subject, layer, owner, and the tables that must be published before it."""
 
     name: str
+    subject: str
     layer: str
     owner: str
     after: list[str]
@@ -32,7 +33,15 @@ def derived() -> list[Step]:
     """The steps as the contracts say, in the order data flows. Quarantine has none: landing tasks write it."""
     from etl import catalog
 
-    return [Step(t.name, t.layer.name.lower(), t.owner, _after(t)) for t in filter(catalog.is_made, catalog.tables())]
+    made = filter(catalog.is_made, catalog.tables())
+    return [Step(t.name, _subject(t), t.layer.name.lower(), t.owner, _after(t)) for t in made]
+
+
+def _subject(table: Table) -> str:
+    from etl import catalog
+
+    (subject,) = catalog.subjects(table)  # a table of two would need a DAG that waits for both
+    return subject
 
 
 def _after(table: Table) -> list[str]:
@@ -40,7 +49,8 @@ def _after(table: Table) -> list[str]:
     from etl import catalog
 
     found = (catalog.entry(name).table for name in catalog.after(table))
-    return sorted({name for t in found for name in ([t.name] if catalog.is_made(t) else catalog.after(t))})
+    names = {name for t in found for name in ([t.name] if catalog.is_made(t) else catalog.after(t))}
+    return sorted(name for name in names if _subject(catalog.entry(name).table) == _subject(table))
 
 
 def as_text(steps: list[Step]) -> str:
@@ -49,9 +59,10 @@ def as_text(steps: list[Step]) -> str:
 
 
 @cache
-def steps() -> tuple[Step, ...]:
-    """Every step, inputs before the tables that read them."""
-    return tuple(Step(**step) for step in yaml.safe_load(FILE.read_text(encoding="utf-8")))
+def steps(subject: str | None = None) -> tuple[Step, ...]:
+    """The steps of a subject, or all, inputs before the tables that read them."""
+    found = (Step(**step) for step in yaml.safe_load(FILE.read_text(encoding="utf-8")))
+    return tuple(step for step in found if subject in (None, step.subject))
 
 
 if __name__ == "__main__":

@@ -101,6 +101,4 @@ def matter_to(source: Input, table: Table, hours: set[datetime]) -> set[datetime
     """Output hours (days) that a change in some hours of an input may matter to."""
     if source.as_of:
         return set()
-    by_other = source.by not in ("", source.table.hour)
-    around = range(-source.ahead_hours, source.behind_hours + 1) if by_other else range(1)
-    return {planner.grain(table, hour + i * planner.HOUR) for hour in hours for i in around}
+    return {out for hour in hours for out in planner.reached(source, table, hour)}

@@ -8,6 +8,7 @@ import typer
 
 from etl import catalog, terminal
 from etl.commands.place import Json, Place, errors, parse_range
+from etl.errors import ConfigError
 
 
 def run(
@@ -15,6 +16,7 @@ def run(
     start: Annotated[str, typer.Option("--from", help="First landed hour, UTC: 2026-06-01T10")],
     end: Annotated[str, typer.Option("--to", help="End of the range, not in it: 2026-06-01T13")],
     table: Annotated[list[str] | None, typer.Option(help="Only this table (may be repeated).")] = None,
+    subject: Annotated[list[str] | None, typer.Option(help="feed or ads; without it, those that land.")] = None,
     hour_by_hour: Annotated[bool, typer.Option(help="Judge each hour alone: a bad one holds back no other.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -23,13 +25,21 @@ def run(
 
     here: Place = context.obj
     span = parse_range(start, end)
-    catalog.select(table)
+    chosen = _tables(table, subject)
     with terminal.progress(errors) as show:
         each = runner.run_hours if hour_by_hour else runner.run
-        summary = each(here.spark(), here.settings, *span, tables=table, progress=show)
+        summary = each(here.spark(), here.settings, *span, tables=chosen, progress=show)
     terminal.print_summary(summary, as_json)
     if summary.errors:
         raise next(iter(summary.errors.values()))
+
+
+def _tables(named: list[str] | None, subject: list[str] | None) -> list[str] | None:
+    """Tables to run; None leaves the choice to what has landed. Raises ConfigError for what there is not."""
+    if named and subject:
+        raise ConfigError("--table and --subject say the same twice: give one of them.")
+    catalog.select(named)
+    return catalog.of_subjects(subject) if subject else named
 
 
 def demo(

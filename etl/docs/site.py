@@ -12,7 +12,6 @@ from etl import catalog
 from etl.contract import Layer
 from etl.docs.graph import picture
 from etl.docs.pages import Named, Page, page
-from etl.events import EVENTS
 from etl.lineage.flow import Lineage
 from etl.lineage.house import edges, landed_columns
 
@@ -28,7 +27,7 @@ def pages(lineages: dict[str, Lineage]) -> dict[str, str]:
     files = {f"{p.table.name}.md": templates.get_template("table.md.j2").render(page=p, mark=MARK) for p in found}
     files["README.md"] = templates.get_template("index.md.j2").render(
         layers=_by_layer(found),
-        events=[(e.name, landed_columns(e)) for e in EVENTS],
+        events=[(e.name, landed_columns(e)) for e in catalog.landing_events()],
         private=_private(found),
         mark=MARK,
     )

@@ -47,12 +47,23 @@ def grain(table: Table, hour: datetime) -> datetime:
     return hour.replace(hour=0) if table.daily else hour
 
 
+def reached(source: Input, table: Table, hour: datetime) -> set[datetime]:
+    """Output hours (days) that read an hour (day) of an input."""
+    last = grain(table, hour + (source.behind_hours + (23 if source.table.daily else 0)) * HOUR)
+    first, step = grain(table, hour - source.ahead_hours * HOUR), 24 * HOUR if table.daily else HOUR
+    return {first + i * step for i in range((last - first) // step + 1)}
+
+
 def _latest_touch(ledger: Ledger, source: Input, table: Table) -> dict[datetime, int]:
     column = source.by or source.table.hour
-    latest: dict[datetime, int] = defaultdict(int)
+    touched: dict[datetime, int] = defaultdict(int)
     for e in ledger.published(source.table.name):
         for hour in e.touched.get(column, []):
-            latest[grain(table, hour)] = max(latest[grain(table, hour)], e.output_version or 0)
+            touched[hour] = max(touched[hour], e.output_version or 0)
+    latest: dict[datetime, int] = defaultdict(int)
+    for hour, version in touched.items():
+        for out in reached(source, table, hour) if column == source.table.hour else {grain(table, hour)}:
+            latest[out] = max(latest[out], version)
     return latest
 
 

@@ -105,6 +105,7 @@ def _from_parquet(value: Column, found: str, field: Field) -> Column:
         (wanted == "BIGINT" and found in integral)
         or (wanted == EXACT and found in (*integral, *fractional))
         or (wanted == "STRING" and found == "string")
+        or (found in ("boolean", "date", "array") and wanted.lower().startswith(found))
     )
     return value.try_cast(wanted) if fits else F.lit(None).cast(wanted)
 

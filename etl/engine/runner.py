@@ -12,7 +12,7 @@ from graphlib import TopologicalSorter
 from pyspark.sql import SparkSession
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from etl import catalog
+from etl import catalog, subjects
 from etl.conf import Settings
 from etl.contract import Table
 from etl.engine import ddl, derivejob, files, landjob, planner
@@ -70,7 +70,7 @@ def run(
         raise LandingError(f"There is no landing zone at {landing}. Set --landing, or try `feed-etl simulate`.")
     work = open_work(spark, settings, (start, end))
     summary = Summary(work.run_id)
-    chosen = catalog.select(tables)
+    chosen = catalog.select(tables or catalog.of_subjects(subjects.landed(spark, settings)))
     for each in _needed(chosen):
         ddl.ensure(spark, each, work.uri(each))
     try:

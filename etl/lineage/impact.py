@@ -11,7 +11,6 @@ from etl import catalog
 from etl.engine import suites
 from etl.engine.suites import Rule
 from etl.errors import ConfigError
-from etl.events import EVENTS
 from etl.lineage.flow import ROWS, Source
 from etl.lineage.house import VALUE, Edge, landed, landed_columns
 
@@ -43,7 +42,7 @@ def parse(text: str) -> Source:
 
     Raises ConfigError that names the tables, or the columns, there are.
     """
-    known = {landed(event): [c.name for c in landed_columns(event)] for event in EVENTS}
+    known = {landed(event): [c.name for c in landed_columns(event)] for event in catalog.landing_events()}
     known |= {table.name: list(table.column_names) for table in catalog.tables()}
     if text in known:
         return Source(text, ROWS)

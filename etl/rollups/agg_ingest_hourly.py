@@ -42,6 +42,7 @@ TABLE = Table(
     ),
     checksum_skips=("lag_kll",),
 )
+COUNTED = [event for event in events.EVENTS if event is not events.HEARTBEATS]
 CELL = ["event", "landed_hour"]
 COUNTS = ["records_accepted", "records_late", "records_quarantined"]
 
@@ -69,7 +70,7 @@ def transform(
         F.count_if(F.expr("own_hour < landed_hour")).alias("records_late"),
         F.when(F.count("lag_seconds") > 0, F.kll_sketch_agg_bigint("lag_seconds")).alias("lag_kll"),
     )  # fmt: skip
-    logged = quarantine.where(F.col("event") != events.HEARTBEATS.name)
+    logged = quarantine.where(F.col("event").isin(*[e.name for e in COUNTED]))
     refused = logged.groupBy(*CELL).agg(F.count("*").alias("records_quarantined"))
     return accepted.join(refused, CELL, "full_outer").fillna(0, COUNTS).select(*TABLE.column_names)
 

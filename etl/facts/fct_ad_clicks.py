@@ -1,0 +1,77 @@
+"""One row per click on an ad, with what was known of it then and whether it is taken for valid traffic.
+
+click_id is a hash of the grain: the same click has the same id in any engine, run and order. Ad, campaign and
+advertiser are those as of the click, device and region those the session had told by then.
+"""
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from etl.ads_measures import SESSION_HOURS, judge_traffic, stamp
+from etl.columns import columns
+from etl.contract import Input, Layer, Table, WriteMode
+from etl.dims import dim_ads, dim_advertisers, dim_campaigns
+from etl.facts import stg_ad_clicks, stg_page_events
+
+TABLE = Table(
+    name="fct_ad_clicks",
+    layer=Layer.FACTS,
+    columns=columns(
+        "click_id",
+        "ad_id",
+        "user_id",
+        "session_id",
+        "click_ts",
+        "ad_impression_id?",
+        "creative_id?",
+        "campaign_id?",
+        "advertiser_id?",
+        "device?",
+        "region?",
+        "is_valid",
+        "time_zone?",
+        "local_day",
+        "click_hour",
+    ),
+    key=("click_id",),
+    write=WriteMode.REPLACE,
+    owner="ads",
+    partition=("click_hour",),
+    cluster=("user_id", "click_id"),
+    inputs=(
+        Input(stg_ad_clicks.TABLE, by="click_hour", behind_hours=1),
+        Input(stg_page_events.TABLE, by="event_hour", behind_hours=SESSION_HOURS),
+        Input(dim_ads.TABLE, as_of=True),
+        Input(dim_campaigns.TABLE, as_of=True),
+        Input(dim_advertisers.TABLE, as_of=True),
+    ),
+    retention_days=30,
+)
+SESSION = ["user_id", "session_id"]
+
+
+def transform(
+    stg_ad_clicks: DataFrame,
+    stg_page_events: DataFrame,
+    dim_ads: DataFrame,
+    dim_campaigns: DataFrame,
+    dim_advertisers: DataFrame,
+) -> DataFrame:
+    """Clicks of whole hours and the hour before, page events as far back as a session lasts -> clicks."""
+    told = _told_by_then(judge_traffic(stg_ad_clicks), stg_page_events)
+    grain = "concat_ws('|', ad_id, user_id, session_id, unix_micros(click_ts))"
+    stamped = stamp(told, "click_ts", dim_ads, dim_campaigns, dim_advertisers)
+    return stamped.withColumn("click_id", F.expr(f"left(sha2({grain}, 256), 32)")).select(*TABLE.column_names)
+
+
+def _told_by_then(clicks: DataFrame, pages: DataFrame) -> DataFrame:
+    """Clicks with the device and region last told of in their session, at their own instant included."""
+    told = pages.select(
+        *SESSION, F.col("event_ts").alias("_at"), F.lit(False).alias("_is_click"), "event_name", "device", "region"
+    )
+    clicked = clicks.withColumn("_at", F.col("click_ts")).withColumn("_is_click", F.lit(True))
+    line = clicked.unionByName(told, allowMissingColumns=True)
+    so_far = Window.partitionBy(*SESSION).orderBy("_at", "_is_click", "event_name")
+    for name in ("device", "region"):
+        line = line.withColumn(name, F.last(name, ignorenulls=True).over(so_far))
+    return line.where("_is_click")

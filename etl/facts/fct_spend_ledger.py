@@ -1,0 +1,27 @@
+"""One row per campaign and day of the advertiser that was billed: the invoice, and the streaming counter beside it.
+
+An invoice is never changed: of two for one day the first to land stands, the other is in bronze.
+"""
+
+from pyspark.sql import DataFrame
+
+from etl.bronze import bronze_spend_ledger
+from etl.columns import columns
+from etl.contract import Input, Layer, Table, WriteMode
+
+TABLE = Table(
+    name="fct_spend_ledger",
+    layer=Layer.FACTS,
+    columns=columns("campaign_id", "billed_usd", "streaming_usd?", "day"),
+    key=("campaign_id", "day"),
+    write=WriteMode.INSERT_NEW,
+    owner="billing",
+    partition=("day",),
+    cluster=("campaign_id",),
+    inputs=(Input(bronze_spend_ledger.TABLE),),
+)
+
+
+def transform(bronze_spend_ledger: DataFrame) -> DataFrame:
+    """Bronze invoices -> fact rows, repeats not yet removed."""
+    return bronze_spend_ledger.select(*TABLE.column_names)

@@ -1,0 +1,28 @@
+"""One row per conversion, once however often it was told of, in the hour it happened."""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from etl.bronze import bronze_conversions
+from etl.columns import columns
+from etl.contract import Input, Layer, Table, WriteMode
+
+TABLE = Table(
+    name="stg_conversions",
+    layer=Layer.FACTS,
+    columns=columns("conversion_id", "user_id", "conversion_ts", "value_usd", "received_ts", "conversion_hour"),
+    key=("conversion_id",),
+    write=WriteMode.INSERT_NEW,
+    owner="ads",
+    partition=("conversion_hour",),
+    cluster=("user_id", "conversion_id"),
+    inputs=(Input(bronze_conversions.TABLE),),
+    retention_days=30,
+)
+
+
+def transform(bronze_conversions: DataFrame) -> DataFrame:
+    """Bronze conversions -> rows in the hour they happened in, repeats not yet removed."""
+    return bronze_conversions.withColumn("conversion_hour", F.date_trunc("hour", "conversion_ts")).select(
+        *TABLE.column_names
+    )

@@ -1,0 +1,96 @@
+"""One row per campaign and day of its advertiser: delivery, spend, and the conversions it earned.
+
+A conversion counts in the day it happened, and re-opens it for seven days after its end; from locked_from on the row is
+final. What came later than that is in fct_attributed_conversion, where is_in_time is false: no rerun counts it, only a
+restatement that changes this rule under a name of its own.
+"""
+
+from functools import reduce
+
+from pyspark.sql import DataFrame, GroupedData
+from pyspark.sql import functions as F
+
+from etl.ads_measures import EAST_HOURS, WEST_HOURS, locked_from, ratio
+from etl.columns import columns
+from etl.contract import Input, Layer, Table, WriteMode
+from etl.facts import fct_ad_clicks, fct_ad_impressions, fct_attributed_conversion
+from etl.measures import HLL_LG_K, empty_sketch
+
+COUNTS = ("impressions", "ad_clicks", "conversions_click", "conversions_view")
+MONEY = ("spend_usd", "value_usd_sum")
+
+TABLE = Table(
+    name="mart_campaign_daily",
+    layer=Layer.MARTS,
+    columns=columns(
+        "advertiser_id",
+        "campaign_id",
+        "impressions",
+        "reach_hll",
+        "reach",
+        "ad_clicks",
+        "ctr",
+        "spend_usd",
+        "conversions_click",
+        "conversions_view",
+        "value_usd_sum",
+        "roas",
+        "locked_from",
+        "day",
+    ),
+    key=("advertiser_id", "campaign_id", "day"),
+    write=WriteMode.REPLACE,
+    owner="ads",
+    partition=("day",),
+    cluster=("advertiser_id", "campaign_id"),
+    inputs=(
+        Input(fct_ad_impressions.TABLE, by="ad_impression_hour", behind_hours=EAST_HOURS, ahead_hours=WEST_HOURS),
+        Input(fct_ad_clicks.TABLE, by="click_hour", behind_hours=EAST_HOURS, ahead_hours=WEST_HOURS),
+        Input(fct_attributed_conversion.TABLE, by="day", behind_hours=EAST_HOURS, ahead_hours=WEST_HOURS),
+    ),
+    checksum_skips=("reach_hll", "reach"),  # an estimate: it moves with the order users were seen in
+)
+KEY = ["advertiser_id", "campaign_id", "day"]
+
+
+def transform(
+    fct_ad_impressions: DataFrame, fct_ad_clicks: DataFrame, fct_attributed_conversion: DataFrame
+) -> DataFrame:
+    """Facts of whole days wherever the advertiser is -> campaign-days."""
+    lock = F.max(locked_from("day")).alias("locked_from")
+    shown = _of(fct_ad_impressions, "is_valid").agg(
+        F.count("*").alias("impressions"),
+        F.hll_sketch_agg("user_id", HLL_LG_K).alias("reach_hll"),
+        F.expr("CAST(CAST(sum(spend_micros) AS DECIMAL(20,0)) * 0.000001 AS DECIMAL(18,6))").alias("spend_usd"),
+        lock,
+    )
+    clicked = _of(fct_ad_clicks, "is_valid").agg(F.count("*").alias("ad_clicks"), lock)
+    earned = _of(fct_attributed_conversion, "is_in_time").agg(
+        F.count_if(F.col("attribution") == "click").alias("conversions_click"),
+        F.count_if(F.col("attribution") == "view").alias("conversions_view"),
+        F.sum("value_usd").cast("DECIMAL(18,2)").alias("value_usd_sum"),
+        F.max("locked_from").alias("locked_from"),
+    )
+    days = reduce(_merge, (shown, clicked, earned))
+    zeros = {name: F.coalesce(name, F.lit(0)) for name in (*COUNTS, *MONEY)}
+    return (
+        days.withColumns(zeros)
+        .withColumn("reach_hll", F.coalesce("reach_hll", empty_sketch()))
+        .withColumn("reach", F.hll_sketch_estimate("reach_hll"))
+        .withColumn("ctr", ratio("ad_clicks", "impressions", 7, "DECIMAL(9,7)"))
+        .withColumn("roas", F.expr("CASE WHEN spend_usd > 0 THEN CAST(least(round(value_usd_sum / spend_usd, 4), "
+                                   "99999999.9999) AS DECIMAL(12,4)) END"))
+        .select(*TABLE.column_names)
+    )  # fmt: skip
+
+
+def _of(facts: DataFrame, which: str) -> GroupedData:
+    """Rows that count, of a campaign, by its days."""
+    known = facts.where(which).where("campaign_id IS NOT NULL AND advertiser_id IS NOT NULL")
+    return known.withColumn("day", F.col("local_day")).groupBy(*KEY)
+
+
+def _merge(one: DataFrame, other: DataFrame) -> DataFrame:
+    """Campaign-days that either has; locked_from is the later one where a time zone changed in mid-day."""
+    both = one.join(other.withColumnRenamed("locked_from", "_lock"), KEY, "full_outer")
+    return both.withColumn("locked_from", F.greatest("locked_from", "_lock")).drop("_lock")

@@ -1,0 +1,22 @@
+"""fct_spend_ledger: the invoice of a campaign and day, to the cent."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+from pyspark.sql import SparkSession
+from rows import assert_rows, rows
+
+from etl.bronze import bronze_spend_ledger
+from etl.facts.fct_spend_ledger import TABLE, transform
+
+
+def test_an_invoice_is_of_the_day_it_names_whenever_it_lands(spark: SparkSession) -> None:
+    bill = {
+        "campaign_id": 5, "day": date(2026, 5, 30), "billed_usd": Decimal("9999999999.99"), "streaming_usd": None,
+    }  # fmt: skip
+
+    made = transform(rows(spark, bronze_spend_ledger.TABLE, [bill]))
+
+    assert_rows(made, TABLE, [bill])

@@ -14,7 +14,6 @@ HOUR = "%Y-%m-%dT%H"
 THIS_HOUR = "{{ data_interval_start.strftime('%Y-%m-%dT%H') }}"
 NEXT_HOUR = "{{ data_interval_end.strftime('%Y-%m-%dT%H') }}"
 LATE_HOURS = 24
-A_DAY_BEFORE = f"(data_interval_start - macros.timedelta(hours={LATE_HOURS})).strftime('%Y-%m-%dT%H')"
 
 DAY = "{{ data_interval_start.strftime('%Y-%m-%d') }}"
 
@@ -30,9 +29,10 @@ def hour(table: str) -> list[str]:
     return ["run", "--from", THIS_HOUR, "--to", NEXT_HOUR, "--table", table]
 
 
-def late(first: datetime, subject: str) -> list[str]:
+def late(first: datetime, subject: str, look_back_hours: int = LATE_HOURS) -> list[str]:
     """A subject, the hours before the one that is running but none before the first, each judged by itself."""
-    oldest = f"{{{{ [{A_DAY_BEFORE}, '{first.strftime(HOUR)}'] | max }}}}"
+    before = f"(data_interval_start - macros.timedelta(hours={look_back_hours})).strftime('%Y-%m-%dT%H')"
+    oldest = f"{{{{ [{before}, '{first.strftime(HOUR)}'] | max }}}}"
     return ["run", "--from", oldest, "--to", THIS_HOUR, "--subject", subject, "--hour-by-hour"]
 
 

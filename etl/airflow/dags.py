@@ -79,11 +79,13 @@ def _table(step: Step) -> FeedEtlOperator:
     )
 
 
-def late(dag_id: str, doc: str, cron: str, subject: str) -> DAG:
+def late(dag_id: str, doc: str, cron: str, subject: str, look_back_hours: int = commands.LATE_HOURS) -> DAG:
     """One task for a subject: what landed for hours that were run already, so there is nothing in the first hour."""
     schedule, second = CronDataIntervalTimetable(cron, timezone="UTC"), _start() + timedelta(hours=1)
     with _dag(dag_id, doc, schedule, start_date=second, catchup=False) as dag:
-        FeedEtlOperator(task_id="late_files", command=commands.late(_start(), subject), pool=pools.HOURLY)
+        FeedEtlOperator(
+            task_id="late_files", command=commands.late(_start(), subject, look_back_hours), pool=pools.HOURLY
+        )
     return dag
 
 

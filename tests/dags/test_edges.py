@@ -30,10 +30,13 @@ def test_a_dag_is_what_was_reviewed(file: Path) -> None:
     assert as_text(load(file)) == (HERE / f"{file.stem}.txt").read_text(encoding="utf-8")
 
 
-def test_every_table_waits_for_exactly_what_it_reads_or_refers_to() -> None:
-    """Edges come from the contracts, one task per table."""
-    dag = load(HERE.parent.parent / "dags" / "feed_hourly.py")
-    assert {task.task_id: task.upstream_task_ids for task in dag.tasks} == {s.name: set(s.after) for s in steps("feed")}
+@pytest.mark.parametrize("subject", ["feed", "ads"])
+def test_every_table_waits_for_exactly_what_it_reads_or_refers_to(subject: str) -> None:
+    """Edges come from the contracts, one task per table of the subject."""
+    dag = load(HERE.parent.parent / "dags" / f"{subject}_hourly.py")
+    assert {task.task_id: task.upstream_task_ids for task in dag.tasks} == {
+        s.name: set(s.after) for s in steps(subject)
+    }
 
 
 def loaded_by_the_dag_files(tmp_path: Path) -> set[str]:

@@ -130,8 +130,8 @@ def test_what_is_no_whole_hour_is_refused_before_spark_starts(ends_with: Any, in
 def test_late_files_are_looked_for_a_day_back_but_not_before_the_first_hour(start: str, oldest: str) -> None:
     """The run at half past ten looks at the hours before nine; hour nine may still be running."""
     given = {"data_interval_start": datetime.fromisoformat(start), "macros": SimpleNamespace(timedelta=timedelta)}
-    words = [Template(word).render(given) for word in commands.late(datetime(2026, 6, 1, 3, tzinfo=UTC))]
-    assert words == ["run", "--from", oldest, "--to", f"{start[:10]}T09", "--hour-by-hour"]
+    words = [Template(word).render(given) for word in commands.late(datetime(2026, 6, 1, 3, tzinfo=UTC), "feed")]
+    assert words == ["run", "--from", oldest, "--to", f"{start[:10]}T09", "--subject", "feed", "--hour-by-hour"]
 
 
 @pytest.mark.parametrize(("code", "told"), [(4, True), (6, False), (0, False)])

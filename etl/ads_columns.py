@@ -90,6 +90,7 @@ ADS = (
     Column("explanation", "STRING", "Why the invoice differs from batch_usd",
            values=("agrees", "rounding", "invalid_traffic", "no_invoice", "no_delivery", "unallocated")),
     # times
+    Column("day_start", "TIMESTAMP", "Midnight, in UTC, of the day's name"),
     Column("click_ts", "TIMESTAMP", "When the ad was clicked"),
     Column("click_hour", "TIMESTAMP", "The hour of click_ts"),
     Column("ad_impression_hour", "TIMESTAMP", "The hour of an ad's impression_ts"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from places import END, START, Simulated, place
+from places import ADS_END, ADS_START, END, START, Simulated, place
 from pyspark.sql import SparkSession
 
 from etl import conf
@@ -15,6 +15,7 @@ from etl.engine import runner, session
 from etl.lineage.flow import Lineage
 from etl.lineage.house import house
 from etl.sources.simulate import simulate
+from etl.sources.simulate_ads import AdsScenario, simulate_ads
 
 collect_ignore = ["dags"]  # these need Airflow's environment: `make test-dags`
 
@@ -49,6 +50,17 @@ def simulated(spark: SparkSession, landed: Path) -> Simulated:
     summary = runner.run(spark, made, START, END)
     assert not summary.errors, summary.errors
     return Simulated(landed, landed.parent / "lake", made, summary)
+
+
+@pytest.fixture(scope="session")
+def simulated_ads(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Simulated:
+    """Ten days of ads with six busy hours, over midnight and up to the lock of the first days, in one run."""
+    made = place(tmp_path_factory.mktemp("ads"))
+    landing = Path(made.landing)
+    simulate_ads(landing, AdsScenario(ADS_START, ADS_END, 2400, 7, busy=(22, 23, 24, 30, 96, 120), hot_share=0.5))
+    summary = runner.run(spark, made, ADS_START, ADS_END)
+    assert not summary.errors, summary.errors
+    return Simulated(landing, Path(made.lake), made, summary)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ from etl.engine.runner import Summary
 
 START, END = datetime(2026, 6, 1, 8, tzinfo=UTC), datetime(2026, 6, 1, 11, tzinfo=UTC)
 
+ADS_START, ADS_END = datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 6, 11, tzinfo=UTC)
+
 
 @dataclass(frozen=True)
 class Simulated:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,6 +55,31 @@ def failures(
     entries = quality_reports.ledger_rows(here.spark(), here.settings)
     runs = [run] if run else quality_reports.failed_runs(entries, datetime.now(UTC) - timedelta(days=1))
     _write(here, [r for each in runs for r in quality_reports.of_run(entries, each)], send, as_json)
+
+
+@report.command()
+def lateness(
+    context: typer.Context,
+    allowed: Annotated[float, typer.Option(min=0, max=1, help="Share a look-back may miss.")] = 0.001,
+    by_hour: Annotated[bool, typer.Option(help="Delays also by hour of day.")] = False,
+    as_json: Json = False,
+) -> None:
+    """How late records land by source, what look-backs of 1 to 48 hours would miss, and which one to take."""
+    from etl.reports import lateness as lateness_report
+
+    here: Place = context.obj
+    found = lateness_report.of_lake(here.spark(), here.settings, allowed)
+    if as_json:
+        return terminal.print_document(asdict(found))
+    delays = [row for row in found.delays if by_hour or row["hour_of_day"] is None]
+    terminal.print_rows(delays, False, title="Seconds from event to the end of its landed hour")
+    shares = [
+        {"source": source}
+        | {f"{x} h": f"{share:.3%}" for x, share in missed.items()}
+        | {"recommended": f"{found.recommended[source]} h" if found.recommended[source] else "more than 48 h"}
+        for source, missed in found.missed.items()
+    ]
+    terminal.print_rows(shares, False, title="Share that a look-back misses")
 
 
 @report.command()

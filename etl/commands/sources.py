@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from etl import catalog
 from etl.commands.place import errors, parse_range
 
 imports = typer.Typer(no_args_is_help=True, help="Make landing files from public logs.")
@@ -18,15 +19,21 @@ def simulate(
     end: Annotated[str, typer.Option("--to", help="End of the range, not in it: 2026-06-01T13")],
     impressions_per_hour: Annotated[int, typer.Option(min=1, help="Impressions served per hour.")] = 20000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
+    subject: Annotated[str, typer.Option(help="feed or ads")] = "feed",
 ) -> None:
-    """Write a made-up feed to the landing zone, and beside it (_truth) what the marts must say."""
+    """Write a made-up feed (or ads) to the landing zone, and beside it (_truth) what the marts must say."""
     from etl.engine.files import local_folder
-    from etl.sources.simulate import simulate as write
+    from etl.sources.simulate import simulate as write_feed
+    from etl.sources.simulate_ads import AdsScenario, simulate_ads
 
     span = parse_range(start, end)
+    catalog.of_subjects([subject])
     out = local_folder(context.obj.settings.landing)
     with errors.status(f"simulating {impressions_per_hour} impressions an hour into {out}"):
-        write(out, *span, impressions_per_hour, seed)
+        if subject == "ads":
+            simulate_ads(out, AdsScenario(*span, impressions_per_hour, seed))
+        else:
+            write_feed(out, *span, impressions_per_hour, seed)
     errors.print(f"Landed in {out}. Next: feed-etl run --from {start} --to {end}", soft_wrap=True)
 
 

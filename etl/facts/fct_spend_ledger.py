@@ -1,9 +1,11 @@
 """One row per campaign and day of the advertiser that was billed: the invoice, and the streaming counter beside it.
 
-An invoice is never changed: of two for one day the first to land stands, the other is in bronze.
+An invoice is never changed: of two for one day the first to land stands, the other is in bronze. Rows are inserted by
+the hour they landed in, so the partition is an hour too: the one the day begins with.
 """
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from etl.bronze import bronze_spend_ledger
 from etl.columns import columns
@@ -12,11 +14,11 @@ from etl.contract import Input, Layer, Table, WriteMode
 TABLE = Table(
     name="fct_spend_ledger",
     layer=Layer.FACTS,
-    columns=columns("campaign_id", "billed_usd", "streaming_usd?", "day"),
+    columns=columns("campaign_id", "billed_usd", "streaming_usd?", "day", "day_start"),
     key=("campaign_id", "day"),
     write=WriteMode.INSERT_NEW,
     owner="billing",
-    partition=("day",),
+    partition=("day_start",),
     cluster=("campaign_id",),
     inputs=(Input(bronze_spend_ledger.TABLE),),
 )
@@ -24,4 +26,4 @@ TABLE = Table(
 
 def transform(bronze_spend_ledger: DataFrame) -> DataFrame:
     """Bronze invoices -> fact rows, repeats not yet removed."""
-    return bronze_spend_ledger.select(*TABLE.column_names)
+    return bronze_spend_ledger.withColumn("day_start", F.col("day").cast("timestamp")).select(*TABLE.column_names)

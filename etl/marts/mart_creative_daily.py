@@ -74,7 +74,9 @@ _N = "CAST(baseline_days AS DECIMAL(10,0))"
 _VARIANCE = f"({_N} * ctr_squares - ctr_sum * ctr_sum)"  # times n squared
 _Z = f"""CASE WHEN {GREAT} AND {_VARIANCE} > 0 THEN
     CAST(round(CAST({_N} * ctr - ctr_sum AS DOUBLE) / sqrt(CAST({_VARIANCE} AS DOUBLE)), 4) AS DECIMAL(12,4)) END"""
-_LATER, _SHOWN = "CAST(later_ad_clicks AS DECIMAL(10,0))", "CAST(later_impressions AS DECIMAL(10,0))"
-_KEPT = f"{_LATER} * first_impressions / ({_SHOWN} * first_ad_clicks)"
+_KEPT = (  # DECIMAL(18,0) by itself: a wider quotient keeps six places, and would be rounded twice
+    "CAST(later_ad_clicks * first_impressions AS DECIMAL(18,0))"
+    " / CAST(later_impressions * first_ad_clicks AS DECIMAL(18,0))"
+)
 _FATIGUE = f"""CASE WHEN later_impressions > 0 AND first_ad_clicks > 0 AND first_impressions > 0 THEN
     CAST(greatest(round(1 - {_KEPT}, 5), -99.99999) AS DECIMAL(7,5)) END"""

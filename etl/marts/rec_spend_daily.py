@@ -39,7 +39,7 @@ TABLE = Table(
     cluster=("campaign_id",),
     inputs=(
         Input(fct_ad_impressions.TABLE, by="ad_impression_hour", behind_hours=EAST_HOURS, ahead_hours=WEST_HOURS),
-        Input(fct_spend_ledger.TABLE, by="day"),
+        Input(fct_spend_ledger.TABLE, by="day_start"),
     ),
 )
 KEY = ["campaign_id", "day"]

@@ -55,19 +55,51 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
 }  # fmt: skip
 """Every event's fields, each with its kind: id and int are integers, time is microseconds since 1970 UTC."""
 
+ADS_FIELDS: Mapping[str, Mapping[str, str]] = {
+    "ad_impressions": {
+        "ad_impression_id": "id", "user_id": "id", "ad_id": "id", "session_id": "id", "surface": "text",
+        "clearing_cpm": "float", "spend_micros": "id", "is_valid": "flag", "experiment_ids": "ids",
+        "impression_ts": "time",
+    },
+    "ad_clicks": {"ad_id": "id", "user_id": "id", "session_id": "id", "click_ts": "time", "ad_impression_id": "id"},
+    "page_events": {
+        "user_id": "id", "session_id": "id", "event_name": "text", "event_ts": "time", "device": "text",
+        "region": "text",
+    },
+    "conversions": {
+        "conversion_id": "id", "user_id": "id", "conversion_ts": "time", "value_usd": "float", "received_ts": "time",
+    },
+    "ads": {"ad_id": "id", "creative_id": "id", "campaign_id": "id", "effective_ts": "time", "op": "text"},
+    "campaigns": {
+        "campaign_id": "id", "advertiser_id": "id", "objective": "text", "bid_strategy": "text",
+        "daily_budget_usd": "float", "effective_ts": "time", "op": "text",
+    },
+    "advertisers": {
+        "advertiser_id": "id", "time_zone": "text", "click_window_days": "int", "view_window_days": "int",
+        "effective_ts": "time", "op": "text",
+    },
+    "spend_ledger": {"campaign_id": "id", "day": "text", "billed_usd": "float", "streaming_usd": "float"},
+}  # fmt: skip
+"""The same of the ads subject; flag is true or false, ids a list of integers. A day is text: JSON only."""
+
 FACT_EVENTS = ("impressions", "engagements", "heartbeats", "shares")
 CHANGE_EVENTS = ("ranker_models", "posts", "creators")
 
 _PARQUET_TYPES = {
     "id": pa.int64(), "int": pa.int32(), "float": pa.float64(), "text": pa.string(),
-    "time": pa.timestamp("us", tz="UTC"),
+    "time": pa.timestamp("us", tz="UTC"), "flag": pa.bool_(), "ids": pa.list_(pa.int64()),
 }  # fmt: skip
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 
 
+def fields(event: str) -> Mapping[str, str]:
+    """An event's fields with their kinds, of either subject."""
+    return FIELDS[event] if event in FIELDS else ADS_FIELDS[event]
+
+
 def time_fields(event: str) -> tuple[str, ...]:
     """The fields of an event that hold a moment."""
-    return tuple(name for name, kind in FIELDS[event].items() if kind == "time")
+    return tuple(name for name, kind in fields(event).items() if kind == "time")
 
 
 def required_fields(event: str) -> tuple[str, ...]:
@@ -133,7 +165,7 @@ def _parquet(event: str, lines: Sequence[Line]) -> bytes:
     rows = [line for line in lines if not isinstance(line, str)]
     columns = {
         name: pa.array([row.get(name) for row in rows], type=_PARQUET_TYPES[kind])
-        for name, kind in FIELDS[event].items()
+        for name, kind in fields(event).items()
     }
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(columns), sink, compression="zstd", version="2.6", coerce_timestamps="us")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from pyspark.sql import SparkSession
-from rows import assert_rows, rows
+from rows import assert_rows, at, rows
 
 from etl.bronze import bronze_spend_ledger
 from etl.facts.fct_spend_ledger import TABLE, transform
@@ -19,4 +19,4 @@ def test_an_invoice_is_of_the_day_it_names_whenever_it_lands(spark: SparkSession
 
     made = transform(rows(spark, bronze_spend_ledger.TABLE, [bill]))
 
-    assert_rows(made, TABLE, [bill])
+    assert_rows(made, TABLE, [bill | {"day_start": at("00:00") - timedelta(days=2)}])

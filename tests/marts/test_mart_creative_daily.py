@@ -73,5 +73,12 @@ def test_fatigue_is_the_share_of_the_first_impressions_rate_that_is_lost(spark: 
     assert_rows(made, TABLE, [{"impressions": 300, "ad_clicks": 111, "fatigue": Decimal("0.80000")}])
 
 
+def test_fatigue_is_rounded_once(spark: SparkSession) -> None:
+    """1 - 160/51 = -2.13725490…: from six places, -2.137255, it would become -2.13726."""
+    made = today(spark, day(0, 51, 160), day(0, 1, 1, frequency_bucket="4-7"))
+
+    assert_rows(made, TABLE, [{"fatigue": Decimal("-2.13725")}])
+
+
 def test_without_a_fourth_impression_there_is_no_fatigue(spark: SparkSession) -> None:
     assert_rows(today(spark, day(0, 10, 100)), TABLE, [{"fatigue": None}])

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from etl.sources.simulate.truth import Truth
 from etl.sources.simulate.truth_files import write_truth
 from etl.sources.simulate.watching import send_beats
 from etl.sources.simulate.world import World
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 TRUTH_FOLDER = "_truth"
 
@@ -54,7 +57,7 @@ def simulate(
 
 def simulate_scenario(out: Path, scenario: Scenario) -> TruthSummary:
     """As `simulate`, of a scenario at hand."""
-    _claim(out, scenario)
+    claim(out, scenario, "scenario.json")
     truth = Truth()
     world, outbox = World(scenario), Outbox(out, scenario, truth)
     for hour in range(scenario.hours):
@@ -76,9 +79,9 @@ def _send_hour(world: World, outbox: Outbox, hour: int) -> None:
     send_shares(world, outbox, served, hour, rng)
 
 
-def _claim(out: Path, scenario: Scenario) -> None:
+def claim(out: Path, scenario: DataclassInstance, name: str) -> None:
     """Note whose files these are: two scenarios in one folder would agree with neither's truth."""
-    note = out / TRUTH_FOLDER / "scenario.json"
+    note = out / TRUTH_FOLDER / name
     text = json.dumps(asdict(scenario), default=str, indent=1, sort_keys=True) + "\n"
     if note.exists() and note.read_text() != text:
         raise LandingError(f"{out} holds the files of another scenario ({note}): choose an empty folder")

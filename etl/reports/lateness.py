@@ -1,0 +1,72 @@
+"""How late records land, source by source, and how far back a run must look to miss few of them.
+
+Processing time is the end of the hour a file landed in: nothing finer is known of an arrival, so a delay is an upper
+bound. A run of landed hour H that looks back x hours sees what happened since H - x.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from etl import catalog
+from etl.conf import Settings
+from etl.engine import delta, views
+from etl.errors import LakeError
+
+LOOK_BACKS = (1, 2, 3, 6, 12, 24, 48)
+"""Hours."""
+_DELAY = "unix_seconds(landed_hour) + 3600 - unix_seconds(event_ts)"
+_MISSED = "event_ts < landed_hour - make_interval(0, 0, 0, 0, {})"
+
+
+@dataclass(frozen=True)
+class Lateness:
+    """Delays in seconds by (source, hour of day of the event, None: all), shares missed by look-back in hours."""
+
+    delays: list[dict[str, object]]
+    missed: dict[str, dict[int, float]]
+    recommended: dict[str, int | None]
+    """The smallest look-back that misses no more than was asked for; None when none of LOOK_BACKS does."""
+
+
+def of_lake(spark: SparkSession, settings: Settings, allowed: float) -> Lateness:
+    """The lateness of every source in the lake. Raises LakeError when nothing has landed."""
+    found = [
+        _arrivals(delta.read(spark, views.uri(settings, table)), table.event.name, table.event.times[0][0])
+        for table in catalog.tables()
+        if table.event and table.event.times and table.hour == "landed_hour"
+        if delta.is_table(spark, views.uri(settings, table))
+    ]
+    if not found:
+        raise LakeError("Nothing has landed in this lake yet. Run `feed-etl run` first.")
+    return measure(reduce(DataFrame.unionByName, found), allowed)
+
+
+def _arrivals(bronze: DataFrame, source: str, happened: str) -> DataFrame:
+    return bronze.select(F.lit(source).alias("source"), F.col(happened).alias("event_ts"), "landed_hour")
+
+
+def measure(arrivals: DataFrame, allowed: float) -> Lateness:
+    """Rows of (source, event_ts, landed_hour) -> their lateness; `allowed` is a share of 1."""
+    dated = arrivals.withColumn("delay", F.expr(_DELAY)).withColumn("hour_of_day", F.hour("event_ts"))
+    quantiles = F.percentile("delay", F.array(*map(F.lit, (0.5, 0.9, 0.99)))).alias("q")
+    delays = dated.rollup("source", "hour_of_day").agg(F.count("*").alias("records"), quantiles)
+    rows = delays.where("source IS NOT NULL").orderBy("source", "hour_of_day").collect()
+    shares = [F.avg(F.expr(f"IF({_MISSED.format(x)}, 1, 0)")).alias(str(x)) for x in LOOK_BACKS]
+    missed = {
+        row["source"]: {x: float(row[str(x)]) for x in LOOK_BACKS}
+        for row in arrivals.groupBy("source").agg(*shares).orderBy("source").collect()
+    }
+    return Lateness(
+        [
+            {"source": r["source"], "hour_of_day": r["hour_of_day"], "records": r["records"]}
+            | dict(zip(("p50", "p90", "p99"), map(round, r["q"]), strict=True))
+            for r in rows
+        ],
+        missed,
+        {source: next((x for x in LOOK_BACKS if by[x] <= allowed), None) for source, by in missed.items()},
+    )

@@ -1,0 +1,28 @@
+"""Any order of landing gives the same tables of ads: what comes last reaches back to all that read it."""
+
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from places import ADS_START, place
+from pyspark.sql import SparkSession
+from test_order import content
+
+from etl.engine import runner
+from etl.sources.simulate_ads import AdsScenario, simulate_ads
+
+
+@pytest.mark.slow
+def test_the_last_hours_before_the_first_give_the_same_rows(spark: SparkSession, tmp_path: Path) -> None:
+    """Conversions before the clicks they are credited to, sessions before their start, edits after the traffic."""
+    at_once, last_first = place(tmp_path / "at_once"), place(tmp_path / "last_first")
+    start, middle, end = (ADS_START + timedelta(hours=h) for h in (22, 24, 52))
+    simulate_ads(Path(at_once.landing), AdsScenario(start, end, 300, 7, busy=(0, 1, 2)))
+    shutil.copytree(at_once.landing, last_first.landing)
+
+    assert not runner.run(spark, at_once, start, end).errors
+    for first, last in ((middle, end), (start, middle)):
+        assert not runner.run(spark, last_first, first, last).errors
+
+    assert content(spark, last_first) == content(spark, at_once)

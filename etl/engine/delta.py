@@ -56,9 +56,19 @@ def read(spark: SparkSession, uri: str, version: int | None = None) -> DataFrame
     return (reader if version is None else reader.option("versionAsOf", version)).load(uri)
 
 
+def live_files(spark: SparkSession, uri: str) -> DataFrame:
+    """The files of the newest version as the log knows them: path, partitionValues, size, stats, deletionVector."""
+    return DataFrame(_delta_log(spark, uri).update(False, _none(spark), _none(spark)).allFiles().toDF(), spark)
+
+
+def removed_files(spark: SparkSession, uri: str) -> DataFrame:
+    """Files of earlier versions that the log still remembers: path, deletionTimestamp (ms)."""
+    return DataFrame(_delta_log(spark, uri).update(False, _none(spark), _none(spark)).tombstones().toDF(), spark)
+
+
 def partitions(spark: SparkSession, uri: str, column: str) -> dict[str, tuple[int, str]]:
     """Partition value -> (rows, mark) from the log alone. The mark changes with every change to the partition."""
-    files = DataFrame(_delta_log(spark, uri).update(False, _none(spark), _none(spark)).allFiles().toDF(), spark)
+    files = live_files(spark, uri)
     deleted = F.coalesce("deletionVector.cardinality", F.lit(0))
     rows = F.coalesce(F.get_json_object("stats", "$.numRecords").cast("bigint"), F.lit(0)) - deleted
     name = F.concat("path", F.coalesce("deletionVector.pathOrInlineDv", F.lit("")), deleted)
@@ -85,6 +95,19 @@ def signed(spark: SparkSession, metadata: str) -> Iterator[None]:
         yield
     finally:
         spark.conf.set(METADATA, "")
+
+
+@contextmanager
+def conflicts(uri: str) -> Iterator[None]:
+    """A ConflictError for what Delta's own commands raise when another run got in between."""
+    try:
+        yield
+    except Py4JJavaError as error:
+        raise as_conflict(error, uri) from error
+    except PySparkException as error:
+        if "Concurrent" not in type(error).__name__ + str(error):
+            raise
+        raise ConflictError(f"Another run changed {uri} meanwhile; run again.") from error
 
 
 class Transaction:

@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 from etl import catalog
 from etl.backfill import hours as lake_hours
-from etl.backfill.hours import EPOCH, HOUR, LANDED_BEHIND
+from etl.backfill.hours import EPOCH, LANDED_BEHIND
 from etl.backfill.register import Backfill
 from etl.contract import Table
 from etl.engine import delta, planner
 from etl.engine.derivejob import input_hours
+from etl.engine.planner import HOUR
 from etl.engine.work import Work
 
 DAY = timedelta(days=1)

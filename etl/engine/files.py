@@ -98,3 +98,22 @@ def delete_if_empty(spark: SparkSession, folder: str) -> None:
     fs, path = _path(spark, folder)
     if not list(fs.listStatus(path)):
         fs.delete(path, False)
+
+
+def replace(spark: SparkSession, uri: str, by: str) -> None:
+    """Move a file over another in one step, where the file system has such a step (local, HDFS; not object stores)."""
+    hadoop, gateway = jvm(spark).org.apache.hadoop.fs, spark.sparkContext._gateway
+    assert gateway
+    kind = getattr(hadoop, "Options$Rename")
+    over = gateway.new_array(kind, 1)
+    over[0] = kind.OVERWRITE
+    target, source = hadoop.Path(uri), hadoop.Path(by)
+    settings = spark._jsparkSession.sessionState().newHadoopConf()
+    hadoop.FileContext.getFileContext(target.toUri(), settings).rename(source, target, over)
+
+
+def compress(spark: SparkSession, uri: str, to: str) -> None:
+    """Write a file again as one Zstandard frame."""
+    fs, source = _path(spark, uri)
+    target = jvm(spark).com.github.luben.zstd.ZstdOutputStream(fs.create(_path(spark, to)[1]))
+    jvm(spark).org.apache.hadoop.io.IOUtils.copyBytes(fs.open(source), target, 65536, True)

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from etl.contract import Table, WriteMode
+from etl.contract import Event, Table, WriteMode
 from etl.engine import files, landing
 from etl.engine.landing import Landed
+from etl.engine.work import Work
 from etl.maintenance.action import Action
 from etl.maintenance.window import Window, tables
 
@@ -42,9 +43,14 @@ def _landed_before(window: Window, table: Table, limit: datetime) -> list[Landed
     """What is in the landing zone of hours that ended by a limit."""
     work, event = window.work, table.event
     assert event
+    hours = [hour for hour in landed_hours(work, event) if hour < limit]
+    return landing.listing(work.spark, work.settings, event, hours)
+
+
+def landed_hours(work: Work, event: Event) -> list[datetime]:
+    """Hours that have a folder in the landing zone."""
     folders = files.list_folders(work.spark, f"{files.absolute(work.settings.landing)}/{event.name}")
-    hours = [_hour(folder.name) for folder in folders]
-    return landing.listing(work.spark, work.settings, event, [h for h in hours if h is not None and h < limit])
+    return [hour for folder in folders if (hour := _hour(folder.name)) is not None]
 
 
 def _hour(folder: str) -> datetime | None:

@@ -26,6 +26,7 @@ SCHEMA = """
 """
 REASON = "reason:"  # how many records were quarantined for it, among the metrics of quarantine
 KEPT_FROM = "kept_from"  # among the metrics of a retention: hours before it (seconds since 1970) are gone for good
+SWEPT = "swept_at"  # among the metrics: when a table was last looked through for erased viewers (s since 1970)
 LOGIC = "logic_version"  # among the metrics of a publish that switches a table to other logic
 
 

@@ -12,7 +12,7 @@ from etl.backfill import driver as backfills
 from etl.backfill import staging
 from etl.backfill.register import Register
 from etl.conf import Settings
-from etl.contract import Table
+from etl.contract import Event, Table
 from etl.engine import files
 from etl.engine.runner import CONFLICT_ATTEMPTS
 from etl.engine.suppression import Suppressed
@@ -21,6 +21,7 @@ from etl.erasure import disk, landed, mails, register, rules, tables
 from etl.erasure.tables import Erased
 from etl.errors import ConfigError, ConflictError
 from etl.maintenance import window
+from etl.maintenance.landing import landed_hours
 
 PASSES = 5  # a run may publish what it read before the viewer was on the list; then there is more to do
 
@@ -39,8 +40,8 @@ def erase(spark: SparkSession, settings: Settings, viewer: int, reason: str) -> 
         recover(work, table)
     lake = files.absolute(settings.lake)
     suppressed = register.suppress(spark, lake, viewer)
-    receipt: dict[str, Any] = {"id": f"erasure-{work.run_id}", "reason": reason, "by": settings_of(settings)}
-    receipt["landing"] = {e.name: landed.as_json(landed.clean(work, t, suppressed)) for t, e in landed.events()}
+    receipt: dict[str, Any] = {"id": f"erasure-{work.run_id}", "reason": reason, "place": _place(settings)}
+    receipt["landing"] = {e.name: _landed(work, t, e, suppressed) for t, e in landed.events()}
     done = _rows(work, personal, viewer, suppressed, receipt["id"])
     receipt["tables"] = {t.name: done.get(t.name, {}) | disk.purge(work, t, viewer) for t in personal}
     receipt["batches"] = disk.batches(work, viewer)
@@ -52,8 +53,7 @@ def erase(spark: SparkSession, settings: Settings, viewer: int, reason: str) -> 
     return receipt
 
 
-def settings_of(settings: Settings) -> dict[str, str]:
-    """Which lake and landing zone a receipt is about."""
+def _place(settings: Settings) -> dict[str, str]:
     return {"lake": files.absolute(settings.lake), "landing": files.absolute(settings.landing)}
 
 
@@ -63,6 +63,11 @@ def _refuse_in_flight(register_: Register) -> None:
         raise ConflictError(
             f"Backfill {going[0]} is in flight and has rows staged. Let it end, or `feed-etl backfill cancel` it first."
         )
+
+
+def _landed(work: Work, table: Table, event: Event, suppressed: Suppressed) -> dict[str, int]:
+    found = landed.clean(work, table, suppressed, landed_hours(work, event))
+    return {"files": len(found), "records": sum(found.values())}
 
 
 def _rows(

@@ -7,7 +7,6 @@ cannot be parsed and holds the number of an erased viewer becomes one word, so t
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -22,7 +21,6 @@ from etl.engine.landing import Landed
 from etl.engine.suppression import NUMBER, Suppressed, by_column
 from etl.engine.work import Work, record
 from etl.errors import LandingError
-from etl.maintenance.landing import landed_hours
 
 VIEWER = rf'("viewer_id"\s*:\s*"?)({NUMBER})'
 DEVICE = r'("device_id"\s*:\s*)("[^"]*"|[^,}\s]+)'
@@ -35,18 +33,17 @@ def events() -> list[tuple[Table, Event]]:
     return [(t, event) for t, event in made if any(f.privacy == "viewer" for f in event.fields)]
 
 
-def clean(work: Work, table: Table, suppressed: Suppressed, since: datetime | None = None) -> dict[str, int]:
-    """Write files of a table's event that name an erased viewer anew; returns records by file.
+def clean(work: Work, table: Table, suppressed: Suppressed, hours: list[datetime]) -> dict[str, int]:
+    """Write files of a table's event, of some landed hours, that name an erased viewer anew; returns records by file.
 
-    Only files as new as `since`, when given. Raises LandingError for a file that cannot be read to its end: nobody
+    Raises LandingError for a file that cannot be read to its end: nobody
     can say who is in it.
     """
     assert table.event
-    hours = landed_hours(work, table.event)
     known = work.ledger.fingerprints(table.name)
     found: dict[str, int] = {}
     for part in landing.listing(work.spark, work.settings, table.event, hours):
-        new = [f for f in part.files if landing.known(f) and (since is None or f.modified >= since.timestamp() * 1000)]
+        new = [f for f in part.files if landing.known(f)]
         named = _naming(work.spark, table.event, new, suppressed) if new else {}
         for file in new:
             if file.name in named:
@@ -143,8 +140,3 @@ def _rewrite(work: Work, event: Event, file: LandedFile, suppressed: Suppressed)
         files.replace(spark, files.list_files(spark, beside)[0].uri, f"{beside}/_{file.name}")
     files.replace(spark, files.list_files(spark, beside)[0].uri, file.uri)
     files.delete(spark, beside)
-
-
-def as_json(found: dict[str, int]) -> dict[str, Any]:
-    """For a receipt: how many records in how many files."""
-    return {"files": len(found), "records": sum(found.values())}

@@ -16,6 +16,7 @@ from etl.backfill import driver as backfills
 from etl.conf import Settings
 from etl.engine.runner import CONFLICT_ATTEMPTS
 from etl.engine.work import Work, recover
+from etl.erasure import sweep
 from etl.errors import ConflictError
 from etl.maintenance import compact, condense, fold, landing, retention, trim, window
 from etl.maintenance.action import Action
@@ -24,6 +25,7 @@ from etl.maintenance.window import Window
 STEPS: tuple[Callable[[Window], Iterator[Action]], ...] = (
     retention.plan,
     landing.plan,
+    sweep.plan,
     condense.plan,
     compact.plan,
     trim.plan,

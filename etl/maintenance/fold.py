@@ -13,7 +13,7 @@ from datetime import datetime
 from etl import catalog
 from etl.engine import planner
 from etl.engine.delta import Transaction
-from etl.engine.ledger import KEPT_FROM, LOGIC, SCHEMA, Entry, Ledger
+from etl.engine.ledger import KEPT_FROM, LOGIC, SCHEMA, SWEPT, Entry, Ledger
 from etl.engine.work import Work
 from etl.maintenance.action import Action
 from etl.maintenance.condense import CONDENSED
@@ -21,7 +21,7 @@ from etl.maintenance.window import DAY, Window
 
 STEP = "ledger"
 FOLDED = "folded"  # run_id of a row that stands for many
-LASTING = (KEPT_FROM, CONDENSED, LOGIC)
+LASTING = (KEPT_FROM, CONDENSED, SWEPT, LOGIC)
 
 
 def plan(window: Window) -> Iterator[Action]:

@@ -1,4 +1,4 @@
-"""Lakes and landing zones copied from the simulated ones. Times of files are kept: a run finds nothing new."""
+"""Lakes copied from the simulated one, to be changed."""
 
 from __future__ import annotations
 
@@ -7,18 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from places import Simulated, place
+from lakes import copy
+from places import Simulated
 
 from etl.conf import Settings
-
-
-def copy(simulated: Simulated, folder: Path) -> Settings:
-    """The same content as `simulated` in a place of its own."""
-    settings = place(folder)
-    shutil.copytree(simulated.lake, settings.lake)
-    shutil.copytree(simulated.landing, settings.landing)
-    outbox = settings.mail.model_copy(update={"outbox": str(folder / "outbox")})
-    return settings.model_copy(update={"mail": outbox})
 
 
 @pytest.fixture

@@ -13,9 +13,12 @@ from pyspark.sql import SparkSession
 from test_order import content, recorded
 
 from etl import catalog
+from etl.backfill import driver as backfills
+from etl.backfill import request
 from etl.conf import Settings
 from etl.engine import delta, runner
 from etl.engine.work import in_hours
+from etl.errors import ConfigError
 from etl.maintenance import driver
 
 
@@ -76,3 +79,10 @@ def test_what_is_gone_is_not_due_and_does_not_come_back_from_landed_files(
     after = content(spark, aged)
     assert after.pop("agg_ingest_hourly") and before.pop("agg_ingest_hourly")  # it counts what landed twice
     assert after == before
+
+
+def test_hours_that_are_closed_are_not_rebuilt(spark: SparkSession, aged: Settings) -> None:
+    """Of what is left of their inputs they would be made wrong."""
+    made = request.make((START, END), ["agg_post_engagement_hourly"], "all", None)
+    with pytest.raises(ConfigError, match="cannot be rebuilt before 2026-06-01T10"):
+        backfills.declare(spark, aged, made, "tests", "closed")

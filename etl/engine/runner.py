@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from graphlib import TopologicalSorter
 
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -17,7 +19,7 @@ from etl.conf import Settings
 from etl.contract import Table
 from etl.engine import ddl, derivejob, files, landjob, planner
 from etl.engine.ledger import Entry, Ledger
-from etl.engine.work import Work, recover
+from etl.engine.work import Work, log, recover
 from etl.errors import ConflictError, FeedEtlError, LakeError, LandingError, first_line
 
 CONFLICT_ATTEMPTS = 6  # re-read, recomputed and tried again; Delta itself does not retry logical conflicts
@@ -139,6 +141,11 @@ def _step(work: Work, table: Table, summary: Summary, progress: Callable[[str, T
             summary.unchanged.append(table.name)
     except FeedEtlError as error:
         summary.errors[table.name] = error
+    except (Py4JJavaError, PySparkException) as error:
+        log.debug("%s", table.name, exc_info=error)
+        summary.errors[table.name] = LakeError(
+            f"{table.name} or a table it reads cannot be read or written: {first_line(error)}. See docs/runbook.md"
+        )
     progress("done", table)
 
 

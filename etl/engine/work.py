@@ -45,7 +45,13 @@ class Work:
 
     def transform(self, table: Table) -> Callable[..., DataFrame]:
         """The logic this lake makes a table with: version 1 until a backfill has switched to another."""
-        return catalog.logic(table.name, self.ledger.logic(table.name))
+        logic = catalog.logic(table.name, self.ledger.logic(table.name))
+        return lambda *inputs, **named: self.kept(table, logic(*inputs, **named))
+
+    def kept(self, table: Table, rows: DataFrame) -> DataFrame:
+        """Rows but those of hours that retention took: what landed long ago and is read again stays gone."""
+        floor = self.ledger.kept_from(table.name)
+        return rows if floor is None else rows.where(f"{table.hour} >= {as_literal(floor, table)}")
 
     def begin(self, table: Table) -> Entry:
         """The ledger row of a table in this run, not yet written."""

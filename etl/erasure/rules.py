@@ -1,0 +1,68 @@
+"""What erasure does to a table, from the privacy class of its columns. A table it has no rule for is refused."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from etl.contract import Layer, Table
+from etl.engine.suppression import Suppressed, by_column
+from etl.errors import ContractViolation
+
+VIEWER = "viewer"
+UNITED = ("reach_hll", "reach")
+"""Made of viewer ids, and from which none can be read back: they stay, or totals would not."""
+
+
+class Rule(Enum):
+    """Rows stay with a stand-in, rows about the viewer go, or text that names the viewer goes."""
+
+    STAND_IN = "stand-in"
+    REMOVE = "rows removed"
+    REDACT = "text removed"
+
+
+def personal(table: Table) -> list[str]:
+    """Columns of a table that identify a viewer."""
+    return [c.name for c in table.columns if c.privacy == VIEWER]
+
+
+def rule(table: Table) -> Rule | None:
+    """What is done to a table; None when it has nothing of a viewer. Raises ContractViolation when nothing fits."""
+    names = personal(table)
+    if not names:
+        return None
+    others = [c for c in table.columns if c.name in names and c.name != "viewer_id"]
+    if "viewer_id" in table.key and table.layer >= Layer.ROLLUPS:
+        return Rule.REMOVE
+    if all(c.nullable for c in others):
+        if names == ["raw"]:
+            return Rule.REDACT
+        if "viewer_id" in names and by_column(list(table.column_names)):
+            return Rule.STAND_IN
+    raise ContractViolation(
+        f"{table.name} holds {', '.join(names)} of a viewer and erasure has no rule for it. Rows with a viewer_id need "
+        "a post or an impression beside it, tables per viewer need it in their key, all else must allow NULL."
+    )
+
+
+def holds(table: Table, viewer: int) -> str:
+    """Predicate of the rows that name a viewer."""
+    if rule(table) is Rule.REDACT:
+        return f"raw RLIKE '(^|[^0-9]){viewer}([^0-9]|$)'"
+    return f"viewer_id = {viewer}"
+
+
+def changed(table: Table, rows: DataFrame, viewer: int, suppressed: Suppressed) -> DataFrame:
+    """Rows as they are after: those that name the viewer by the table's rule, all others as they were."""
+    named = F.expr(holds(table, viewer))
+    if rule(table) is Rule.REMOVE:
+        return rows.where(~named)
+    by = by_column(rows.columns)
+    stand_in = suppressed.stand_in(F.col("viewer_id"), F.col(by)) if by else None
+    new: dict[str, Column] = {name: F.when(~F.coalesce(named, F.lit(False)), F.col(name)) for name in personal(table)}
+    if stand_in is not None:
+        new["viewer_id"] = F.when(named, stand_in).otherwise(F.col("viewer_id"))
+    return rows.select(*[new.get(c, F.col(c)).alias(c) for c in rows.columns])

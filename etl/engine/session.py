@@ -13,8 +13,8 @@ from etl.conf import Settings
 from etl.engine.jars import delta_jars
 from etl.engine.java import require_java
 
-# Where a run takes its time with the number of plans, not with data: the JVM's first compiler only (whose code cache
-# would be 48 MB, and once full nothing is compiled any more), no code made for a plan of a few rows, none planned twice.
+# For runs whose time goes with the number of plans, not with data: the JVM's first compiler only (whose code cache
+# would be 48 MB, and once full nothing is compiled any more), no code made for a plan of a few rows, none adapted.
 SMALL_HOURS = {
     "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
     "spark.sql.codegen.wholeStage": "false",

@@ -17,7 +17,8 @@ from bench.generate import Shape, generate
 from bench.measure import Measured
 
 OURS = "bench.ours"
-CONTENDERS = {"ours": OURS, "plain PySpark": "bench.plain_pyspark", "DuckDB": "bench.duckdb_parquet"}
+CONTENDERS = {"ours": OURS, "plain PySpark": "bench.plain_pyspark", "DuckDB": "bench.duckdb_parquet",
+              "Polars": "bench.polars_delta"}  # fmt: skip
 console = Console()
 
 

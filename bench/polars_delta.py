@@ -135,14 +135,14 @@ def mart_post(f: Frames) -> pl.LazyFrame:
 def mart_user(f: Frames) -> pl.LazyFrame:
     """mart_user_affinity_daily."""
     keys, shown, held = ["viewer_id", "day"], f["fct_impressions"], f["fct_dwell_per_impression"]
-    by_day = {"day": pl.col("impression_hour").dt.date()}
-    seen = shown.group_by("viewer_id", **by_day).agg(impressions=pl.len())
+    day = pl.col("impression_hour").dt.date().alias("day")
+    seen = shown.group_by("viewer_id", day).agg(impressions=pl.len())
     did = f["settled"].filter("settled").group_by("viewer_id", day=pl.col("event_hour").dt.date())
-    watched = held.group_by("viewer_id", **by_day).agg(dwell_ms_sum=pl.col("dwell_ms").sum(), dwell_count=pl.len())
+    watched = held.group_by("viewer_id", day).agg(dwell_ms_sum=pl.col("dwell_ms").sum(), dwell_count=pl.len())
     heard = held.join(shown.select("impression_id", "post_id", "impression_ts"), on="impression_id").join(
         f["posts"].select("post_id", "audio_id", "effective_ts"), on="post_id"
     )
-    heard = heard.filter(pl.col("impression_ts") >= pl.col("effective_ts")).with_columns(**by_day)
+    heard = heard.filter(pl.col("impression_ts") >= pl.col("effective_ts")).with_columns(day)
     by_audio = heard.group_by(*keys, "audio_id").agg(pl.col("dwell_ms").sum())
     top = by_audio.sort("dwell_ms", "audio_id", descending=[True, False]).group_by(keys).agg(
         top_audio_id=pl.col("audio_id").first()

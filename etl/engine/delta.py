@@ -137,6 +137,7 @@ class Transaction:
         self._adds: list[Any] = []
         self._removes: list[Any] = []
         self.task_rows: dict[str, int] = {}
+        self.stage_seconds = 0.0
 
     @property
     def version(self) -> int:
@@ -149,7 +150,9 @@ class Transaction:
 
     def stage(self, rows: DataFrame) -> DataFrame:
         """Write rows as files nobody sees yet; returns them as read back from those files."""
+        started = time.monotonic()
         self._adds = list(self._convert.asJava(self._txn.writeFiles(rows._jdf)))
+        self.stage_seconds = time.monotonic() - started
         self.task_rows = _rows_by_task(self._adds)
         return self._frame(self._adds)
 

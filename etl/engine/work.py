@@ -88,6 +88,7 @@ def judged(work: Work, table: Table, batch: DataFrame) -> gate.Verdict:
 def enforce(work: Work, table: Table, batch: DataFrame, entry: Entry, verdict: gate.Verdict) -> None:
     """Note a verdict. Raises GateFailed, after keeping the batch and the verdict, when a critical rule failed."""
     entry.rules, entry.failures = verdict.rules, verdict.as_json()
+    entry.metrics["gate_seconds"] = round(verdict.seconds, 3)
     for failure in verdict.failures:
         log.warning("%s: %s %s", table.name, failure.severity, failure)
     if not verdict.passed:
@@ -100,7 +101,7 @@ def pass_gate(
     """Judge a batch, together with what the job itself found, and enforce the verdict."""
     found = judged(work, table, batch)
     added = extra or []
-    enforce(work, table, batch, entry, gate.Verdict(found.rules + len(added), found.failures + added))
+    enforce(work, table, batch, entry, gate.Verdict(found.rules + len(added), found.failures + added, found.seconds))
 
 
 def _refuse(work: Work, table: Table, batch: DataFrame, entry: Entry, verdict: gate.Verdict) -> None:
@@ -162,6 +163,7 @@ def keep_changed(
 
 def publish(work: Work, table: Table, txn: delta.Transaction, entry: Entry, contents: dict[datetime, Content]) -> None:
     """Commit what is staged; `contents` is the state after it of each hour that changes. Nothing changed: no commit."""
+    entry.metrics["stage_seconds"] = round(txn.stage_seconds, 3)
     entry.hours = [content.state(hour) for hour, content in sorted(contents.items())]
     if txn.is_empty:
         return

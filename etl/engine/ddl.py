@@ -11,7 +11,8 @@ from etl.contract import Table
 from etl.engine import delta
 from etl.errors import ContractViolation
 
-LOG_KEPT = "delta.logRetentionDuration"  # statistics in a log hold ids and times of rows that are gone
+# Statistics in a log hold ids of rows that are gone. Delta wants to know of removed files no longer than of versions.
+PAST = dict.fromkeys(("delta.logRetentionDuration", "delta.deletedFileRetentionDuration"), "interval 2 days")
 
 
 def columns_ddl(table: Table) -> str:
@@ -40,7 +41,7 @@ def ensure(spark: SparkSession, table: Table, uri: str) -> None:
     )
     partitioned = f"PARTITIONED BY ({', '.join(table.partition)})" if table.partition else ""
     stats = {"delta.dataSkippingStatsColumns": found} if (found := _filtered_columns(table)) else {}
-    properties = ", ".join(f"'{name}' = '{value}'" for name, value in ({LOG_KEPT: "interval 2 days"} | stats).items())
+    properties = ", ".join(f"'{name}' = '{value}'" for name, value in (PAST | stats).items())
     delta.create(spark, uri, f"({fields}) USING DELTA {partitioned} TBLPROPERTIES ({properties})")
 
 

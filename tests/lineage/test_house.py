@@ -104,11 +104,11 @@ def test_a_column_is_named_in_the_rules_that_read_it() -> None:
 
 
 def test_questions_are_named_with_the_columns_that_reach_them(lineages: dict[str, Lineage]) -> None:
-    """Beats become dwell, which rankers are told of; who liked a comment's author is nothing that beats decide."""
+    """Beats become dwell, which rankers are told of; nobody asks through which channel a post was shared."""
     origin = Source("landing.heartbeats", "beat_seq")
     asked = {a.question: {str(c) for c in a.columns} for a in asking(origin, changes(origin, edges(lineages)))}
     assert "mart_ranker_viewer_daily.dwell_ms_sum" in asked["ranker_lift"]
-    assert "top_creators" not in asked
+    assert asking(Source("fct_shares", "channel"), []) == []
 
 
 @pytest.mark.parametrize(

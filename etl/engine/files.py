@@ -100,8 +100,8 @@ def delete_if_empty(spark: SparkSession, folder: str) -> None:
         fs.delete(path, False)
 
 
-def replace(spark: SparkSession, uri: str, by: str) -> None:
-    """Move a file over another in one step, where the file system has such a step (local, HDFS; not object stores)."""
+def replace(spark: SparkSession, uri: str, *, by: str) -> None:
+    """Move the file `by` over the one at `uri` in one step, where the file system has such a step (local, HDFS; not object stores)."""
     hadoop, gateway = jvm(spark).org.apache.hadoop.fs, spark.sparkContext._gateway
     assert gateway
     kind = getattr(hadoop, "Options$Rename")

@@ -137,6 +137,6 @@ def _rewrite(work: Work, event: Event, file: LandedFile, suppressed: Suppressed)
         lines.write.option("compression", "gzip" if file.name.endswith(".gz") else "none").text(beside)
     if file.name.endswith(".zst"):  # Spark reads this format of text and does not write it
         files.compress(spark, files.list_files(spark, beside)[0].uri, f"{beside}/_{file.name}")
-        files.replace(spark, files.list_files(spark, beside)[0].uri, f"{beside}/_{file.name}")
-    files.replace(spark, files.list_files(spark, beside)[0].uri, file.uri)
+        files.replace(spark, files.list_files(spark, beside)[0].uri, by=f"{beside}/_{file.name}")
+    files.replace(spark, file.uri, by=files.list_files(spark, beside)[0].uri)
     files.delete(spark, beside)

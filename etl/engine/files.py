@@ -101,7 +101,7 @@ def delete_if_empty(spark: SparkSession, folder: str) -> None:
 
 
 def replace(spark: SparkSession, uri: str, *, by: str) -> None:
-    """Move the file `by` over the one at `uri` in one step, where the file system has such a step (local, HDFS; not object stores)."""
+    """Move the file `by` over the one at `uri`, in one step where the file system has one (local, HDFS; not S3)."""
     hadoop, gateway = jvm(spark).org.apache.hadoop.fs, spark.sparkContext._gateway
     assert gateway
     kind = getattr(hadoop, "Options$Rename")

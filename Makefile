@@ -24,7 +24,7 @@ test-dags: setup ## Run the tests of the DAGs, in an environment of Airflow's ow
 	@bin/setup-airflow
 	@.venv-airflow/bin/pytest -q --confcutdir tests/dags tests/dags $(ARGS)
 
-bench: setup ## Time an hour of 4 M impressions against plain PySpark and DuckDB (needs 20 GB of disk, half an hour)
+bench: setup ## Time an hour of 4 M impressions against plain PySpark, DuckDB and Polars (needs 20 GB of disk, half an hour)
 	@$(BIN)/python -m bench $(ARGS)
 
 bench-quick: setup ## The same with 500,000 impressions, once

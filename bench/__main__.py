@@ -12,12 +12,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import compare, measure
+from bench import compare, measure, picture
 from bench.generate import Shape, generate
 from bench.measure import Measured
 
 OURS = "bench.ours"
-CONTENDERS = {"ours": OURS, "plain PySpark": "bench.plain_pyspark", "DuckDB": "bench.duckdb_parquet"}
+CONTENDERS = {"ours": OURS, "plain PySpark": "bench.plain_pyspark", "DuckDB": "bench.duckdb_parquet",
+              "Polars": "bench.polars_delta"}  # fmt: skip
 console = Console()
 
 
@@ -65,6 +66,18 @@ def _print(rounds: list[dict[str, Measured]]) -> None:
     console.print(grid)
 
 
+def _print_phases(tables: dict[str, dict[str, float]]) -> None:
+    """Where the seconds of our tables go. They overlap: tables are made side by side."""
+    grid = Table("table", "seconds", *picture.PHASES.values(), "share of the gate")
+    told = {name: picture.phases(table) for name, table in tables.items()}
+    total = {phase: sum(t[phase] for t in told.values()) for phase in picture.PHASES}
+    for name, found in {**told, "all": total}.items():
+        seconds = sum(found.values())
+        share = found["gate_seconds"] / seconds if seconds else 0.0
+        grid.add_row(name, f"{seconds:.1f}", *[f"{s:.1f}" for s in found.values()], f"{share:.0%}")
+    console.print(grid)
+
+
 def main() -> None:
     """Generate, run in turns, check, report."""
     given = _arguments()
@@ -77,6 +90,10 @@ def main() -> None:
     given.out.parent.mkdir(parents=True, exist_ok=True)
     document = {"shape": asdict(shape), "rounds": [{n: asdict(m) for n, m in r.items()} for r in rounds]}
     given.out.write_text(json.dumps(document, indent=2))
+    if "ours" in given.only:
+        _print_phases(rounds[-1]["ours"].tables)
+        picture.draw(rounds, "ours", given.out.with_suffix(".svg"))
+    console.print(f"Figures: {given.out} and {given.out.with_suffix('.svg')}")
 
 
 if __name__ == "__main__":

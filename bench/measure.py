@@ -9,6 +9,7 @@ import tempfile
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -21,7 +22,7 @@ class Measured:
 
     seconds: float
     session: float
-    tables: dict[str, object]
+    tables: dict[str, Any]
     peak_bytes: int
     read_bytes: int
     written_bytes: int

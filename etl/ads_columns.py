@@ -8,7 +8,7 @@ ADS = (
     # keys
     Column("ad_impression_id", "BIGINT", "One ad shown once"),
     Column("user_id", "BIGINT", "Who looked, clicked or bought", privacy="viewer"),
-    Column("session_id", "BIGINT", "A visit of a user; lasts six hours at most", privacy="viewer"),
+    Column("session_id", "BIGINT", "A visit of a user; lasts six hours at most"),
     Column("ad_id", "BIGINT", "The ad"),
     Column("creative_id", "BIGINT", "What the ad shows, as of the event"),
     Column("campaign_id", "BIGINT", "The campaign the ad is of, as of the event"),

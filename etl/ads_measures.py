@@ -17,6 +17,13 @@ EAST_HOURS, WEST_HOURS = 14, 12  # how far a local day begins before the UTC day
 WINDOW_US = 5 * 60 * 1_000_000
 
 
+def click_id(at: str, whose: Column | None = None) -> Column:
+    """The id of a click: half a SHA-256 of its grain, the same in any engine, run and order."""
+    user = F.col("user_id") if whose is None else whose
+    grain = F.concat_ws("|", "ad_id", user, "session_id", F.unix_micros(at))
+    return F.left(F.sha2(grain, 256), F.lit(32))
+
+
 def as_of(rows: DataFrame, versions: DataFrame, key: str, at: str, *wanted: str) -> DataFrame:
     """Rows with columns of the version that held at an instant of each; NULL where none did. Never more rows."""
     held = versions.select(F.col(key).alias("_key"), *wanted, "valid_from", "valid_to")

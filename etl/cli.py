@@ -10,7 +10,7 @@ import typer
 from rich.logging import RichHandler
 
 from etl import conf
-from etl.commands import backfill, documents, lake, queries, running, scaffolding, sources
+from etl.commands import backfill, documents, erase, lake, maintain, queries, running, scaffolding, sources
 from etl.commands.place import Place, errors
 from etl.commands.report import report
 from etl.errors import FeedEtlError
@@ -50,6 +50,8 @@ for command in (
     lake.describe,
     lake.sql,
     lake.ledger,
+    maintain.maintain,
+    erase.erase,
     queries.query,
     queries.queries,
     documents.docs,

@@ -39,6 +39,18 @@ class Mail(BaseModel):
     keep_days: int = Field(ge=1, description="How long sent mails are kept")
 
 
+class Maintenance(BaseModel):
+    """How long things are kept that no contract speaks of, and when an hour is left in peace."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    heartbeat_hours: int = Field(ge=1, description="How long raw heartbeats stay in the landing zone once collapsed")
+    readers_hours: int = Field(ge=0, description="How long files of earlier versions stay for who still reads them")
+    quiet_hours: int = Field(ge=0, description="How long after its end an hour is left alone before it is compacted")
+    rejected_days: int = Field(ge=0, description="How long refused batches and finished backfills stay to be looked at")
+    ledger_days: int = Field(ge=1, description="How long the ledger keeps each run; older ones are folded")
+
+
 class Settings(BaseSettings):
     """What differs between places. An unknown key is an error that names it."""
 
@@ -58,6 +70,7 @@ class Settings(BaseSettings):
     quarantine_share: float = Field(ge=0, le=1, description="Allowed share of bad records per event and hour")
     owners: dict[str, list[MailAddress]] = Field(description="Who gets the reports of an owner's tables")
     mail: Mail = Field(description="How reports leave")
+    maintenance: Maintenance = Field(description="How long things are kept that no contract speaks of")
     data_docs_runs: int = Field(ge=1, le=50, description="Newest runs of a table that Data Docs show")
     backfill_days_without_yes: int = Field(ge=1, description="A backfill of more days than this wants --yes")
     backfill_change_budget: float = Field(ge=0, description="Largest change of a measure a backfill makes unasked")

@@ -12,8 +12,10 @@ from etl.contract import Table
 CLOSING = ("delete", "retire")
 
 
-def _payload_hash(table: Table) -> Column:
-    """Of each tracked column also whether it is NULL: xxhash64 skips NULLs, and ('x', NULL) is not (NULL, 'x')."""
+def payload_hash(table: Table) -> Column:
+    """What a change says, in 64 bits. Whether a column is NULL counts, too: xxhash64 skips NULLs, and ('x', NULL) is
+    not (NULL, 'x').
+    """
     return F.xxhash64("op", *[part for c in table.tracked for part in (F.col(c).isNull(), F.col(c))])
 
 
@@ -22,8 +24,8 @@ def resolve(changes: DataFrame, table: Table) -> DataFrame:
     by = [*table.natural_key, "effective_ts"]
     kept = [c for c in dict.fromkeys((*table.tracked, "op")) if c not in by]
     best = changes.groupBy(*by).agg(
-        F.max_by(F.struct(*kept), _payload_hash(table)).alias("winner"),
-        F.count_distinct(_payload_hash(table)).alias("payloads"),
+        F.max_by(F.struct(*kept), payload_hash(table)).alias("winner"),
+        F.count_distinct(payload_hash(table)).alias("payloads"),
     )
     return best.select(*by, "payloads", "winner.*")
 
@@ -40,7 +42,7 @@ def versions(changes: DataFrame, table: Table) -> DataFrame:
     surrogate. Equal neighbours collapse, a delete or retire closes, a later upsert opens anew.
     """
     timeline = Window.partitionBy(*table.natural_key).orderBy("effective_ts")
-    state = F.when(F.col("op").isin(*CLOSING), F.lit(None)).otherwise(_payload_hash(table))
+    state = F.when(F.col("op").isin(*CLOSING), F.lit(None)).otherwise(payload_hash(table))
     steps = (
         resolve(changes, table)
         .withColumn("_state", state)

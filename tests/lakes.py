@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import datetime
+from pathlib import Path
 
+from places import Simulated, place
 from pyspark.sql import SparkSession
 
 from etl import catalog
@@ -38,3 +41,12 @@ def versions(spark: SparkSession, settings: Settings) -> dict[str, int]:
 def moved(spark: SparkSession, settings: Settings, before: dict[str, int]) -> set[str]:
     """Tables that have a newer version."""
     return {name for name, version in versions(spark, settings).items() if version != before[name]}
+
+
+def copy(simulated: Simulated, folder: Path) -> Settings:
+    """A lake and landing zone of the test's own. Times of files are kept: a run finds nothing new."""
+    settings = place(folder)
+    shutil.copytree(simulated.lake, settings.lake)
+    shutil.copytree(simulated.landing, settings.landing)
+    outbox = settings.mail.model_copy(update={"outbox": str(folder / "outbox")})
+    return settings.model_copy(update={"mail": outbox})

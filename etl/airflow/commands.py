@@ -20,6 +20,7 @@ DAY = "{{ data_interval_start.strftime('%Y-%m-%d') }}"
 QUALITY_REPORT = ["report", "quality", "--day", DAY, "--send"]
 DASHBOARD = ["report", "dashboard"]
 DATA_DOCS = ["report", "data-docs"]
+MAINTAIN = ["maintain"]
 FAILURES = ["report", "failures", "--send"]
 """Mails to the owners of tables whose gate failed; what was told once is not told again."""
 

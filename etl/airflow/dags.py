@@ -90,11 +90,12 @@ def late(dag_id: str, doc: str, cron: str, subject: str, look_back_hours: int = 
 
 
 def daily(dag_id: str, doc: str, cron: str) -> DAG:
-    """The reports of the day; none waits for another."""
+    """The reports of the day and maintenance; none waits for another."""
     with _dag(dag_id, doc, CronDataIntervalTimetable(cron, timezone="UTC"), catchup=False) as dag:
         FeedEtlOperator(task_id="quality_report", command=commands.QUALITY_REPORT, pool=pools.HOURLY)
         FeedEtlOperator(task_id="dashboard", command=commands.DASHBOARD, pool=pools.HOURLY)
         FeedEtlOperator(task_id="data_docs", command=commands.DATA_DOCS, pool=pools.HOURLY)
+        FeedEtlOperator(task_id="maintain", command=commands.MAINTAIN, pool=pools.HOURLY)
     return dag
 
 

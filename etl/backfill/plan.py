@@ -70,7 +70,7 @@ def make(work: Work, request: Request) -> Plan:
     """Plan a request. Raises ConfigError for hours that have not landed, or that retention took the inputs of."""
     newest = lake_hours.newest_landed(work, catalog.tables())
     _refuse_future(request, newest)
-    _refuse_gone(request, newest)
+    _refuse_gone(work, request, newest)
     there = LakeHours(work)
     chosen = {
         name: lake_hours.in_range(table, there.chosen(table, request.only), request.start, request.end)
@@ -97,14 +97,15 @@ def _refuse_future(request: Request, newest: datetime) -> None:
         )
 
 
-def _refuse_gone(request: Request, newest: datetime) -> None:
+def _refuse_gone(work: Work, request: Request, newest: datetime) -> None:
     """An hour can be rebuilt while every hour that its inputs hold for it is kept."""
     for table in (catalog.entry(name).table for name in request.tables):
         for source in table.inputs:
             if source.table.retention_days is None or source.as_of:
                 continue
             behind = max(source.behind_hours, LANDED_BEHIND if source.table.hour == "landed_hour" else 0)
-            first = newest + planner.HOUR - source.table.retention_days * DAY + behind * planner.HOUR
+            limit = newest + planner.HOUR - source.table.retention_days * DAY
+            first = max(limit, work.ledger.kept_from(source.table.name) or limit) + behind * planner.HOUR
             first = first if not table.daily or first.hour == 0 else (first + DAY).replace(hour=0)
             if request.start < first:
                 raise ConfigError(

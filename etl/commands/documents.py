@@ -15,7 +15,7 @@ from etl.commands.place import Json, Place, errors
 
 if TYPE_CHECKING:
     from etl.lineage.flow import Source
-    from etl.lineage.impact import Change, Reader
+    from etl.lineage.impact import Asking, Change, Reader
 
 
 def docs(
@@ -36,29 +36,32 @@ def impact(
     column: Annotated[str, typer.Argument(help="TABLE.COLUMN, landing.EVENT.FIELD, or a table: its rows")],
     as_json: Json = False,
 ) -> None:
-    """Everything that would change with a column: by value, or through a filter, a join, a group."""
+    """Everything that would change with a column: by value, or through a filter, a join, a group; rules, questions."""
     from etl.lineage import house
     from etl.lineage import impact as impacts
 
     here: Place = context.obj
     origin = impacts.parse(column)
     found = impacts.changes(origin, house.edges(house.house(here.spark(), here.settings)))
-    readers = impacts.readers(origin)
+    readers, asking = impacts.readers(origin), impacts.asking(origin, found)
     if as_json:
-        terminal.print_document(_document(origin, found, readers))
+        terminal.print_document(_document(origin, found, readers, asking))
         return
     _print(f"What changes with {origin}", ("table", "columns", "how", "from"), _grouped(found))
     rules = [(r.table, r.rule.name, r.rule.severity, r.rule.reason) for r in readers]
     _print("Rules that read it", ("table", "rule", "severity", "reason"), rules)
+    asked = [(a.question, ", ".join(map(str, a.columns))) for a in asking]
+    _print("Questions whose answers may change", ("question", "because of"), asked)
 
 
-def _document(origin: Source, found: list[Change], readers: list[Reader]) -> dict[str, Any]:
+def _document(origin: Source, found: list[Change], readers: list[Reader], asking: list[Asking]) -> dict[str, Any]:
     changes = [
         {"table": c.target.table, "column": c.target.column, "direct": c.direct, "how": c.how, "via": str(c.via)}
         for c in found
     ]
     rules = [{"table": r.table, "rule": r.rule.name, "severity": r.rule.severity} for r in readers]
-    return {"column": str(origin), "changes": changes, "rules": rules}
+    questions = [{"question": a.question, "columns": list(map(str, a.columns))} for a in asking]
+    return {"column": str(origin), "changes": changes, "rules": rules, "questions": questions}
 
 
 def _grouped(found: list[Change]) -> list[tuple[str, ...]]:

@@ -49,5 +49,5 @@ def demo(
     """Three made-up hours and a real public log, from landing to marts, with a summary of each."""
     from etl import showcase
 
-    here = Place(showcase.compile_little(context.obj.settings))
+    here = Place(showcase.for_small_hours(context.obj.settings))
     showcase.run(here.spark(), here.settings, impressions_per_hour, errors)

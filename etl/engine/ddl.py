@@ -11,6 +11,9 @@ from etl.contract import Table
 from etl.engine import delta
 from etl.errors import ContractViolation
 
+# Statistics in a log hold ids of rows that are gone. Delta wants to know of removed files no longer than of versions.
+PAST = dict.fromkeys(("delta.logRetentionDuration", "delta.deletedFileRetentionDuration"), "interval 2 days")
+
 
 def columns_ddl(table: Table) -> str:
     """`name TYPE [NOT NULL]` for each column, as Spark SQL reads it."""
@@ -37,9 +40,9 @@ def ensure(spark: SparkSession, table: Table, uri: str) -> None:
         for c in table.columns
     )
     partitioned = f"PARTITIONED BY ({', '.join(table.partition)})" if table.partition else ""
-    stats = _filtered_columns(table)
-    properties = f"TBLPROPERTIES ('delta.dataSkippingStatsColumns' = '{stats}')" if stats else ""
-    delta.create(spark, uri, f"({fields}) USING DELTA {partitioned} {properties}")
+    stats = {"delta.dataSkippingStatsColumns": found} if (found := _filtered_columns(table)) else {}
+    properties = ", ".join(f"'{name}' = '{value}'" for name, value in (PAST | stats).items())
+    delta.create(spark, uri, f"({fields}) USING DELTA {partitioned} TBLPROPERTIES ({properties})")
 
 
 def _compare(found: StructType, table: Table) -> None:

@@ -19,6 +19,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from etl.engine import files
 from etl.engine.files import jvm
 from etl.errors import ConflictError
 
@@ -56,13 +57,37 @@ def read(spark: SparkSession, uri: str, version: int | None = None) -> DataFrame
     return (reader if version is None else reader.option("versionAsOf", version)).load(uri)
 
 
+def live_files(spark: SparkSession, uri: str) -> DataFrame:
+    """The files of the newest version as the log knows them: path, partitionValues, size, stats, deletionVector."""
+    return DataFrame(_delta_log(spark, uri).update(False, _none(spark), _none(spark)).allFiles().toDF(), spark)
+
+
+def removed_files(spark: SparkSession, uri: str) -> DataFrame:
+    """Files of earlier versions that the log still remembers: path, deletionTimestamp (ms)."""
+    return DataFrame(_delta_log(spark, uri).update(False, _none(spark), _none(spark)).tombstones().toDF(), spark)
+
+
+def forget_versions(spark: SparkSession, uri: str) -> int:
+    """Leave the log of the newest version only: statistics of earlier ones hold values of rows. Returns files removed.
+
+    Earlier versions cannot be read any more, whatever files they had.
+    """
+    log = _delta_log(spark, uri)
+    version = int(log.update(False, _none(spark), _none(spark)).version())
+    log.checkpoint()
+    old = [f for f in files.walk(spark, f"{uri}/_delta_log") if f.name[:20].isdecimal() and int(f.name[:20]) < version]
+    for file in old:
+        files.delete(spark, file.uri)
+    return len(old)
+
+
 def partitions(spark: SparkSession, uri: str, column: str) -> dict[str, tuple[int, str]]:
     """Partition value -> (rows, mark) from the log alone. The mark changes with every change to the partition."""
-    files = DataFrame(_delta_log(spark, uri).update(False, _none(spark), _none(spark)).allFiles().toDF(), spark)
+    live = live_files(spark, uri)
     deleted = F.coalesce("deletionVector.cardinality", F.lit(0))
     rows = F.coalesce(F.get_json_object("stats", "$.numRecords").cast("bigint"), F.lit(0)) - deleted
     name = F.concat("path", F.coalesce("deletionVector.pathOrInlineDv", F.lit("")), deleted)
-    found = files.groupBy(F.col("partitionValues")[column].alias("value")).agg(
+    found = live.groupBy(F.col("partitionValues")[column].alias("value")).agg(
         F.sum(rows).alias("rows"), F.md5(F.array_join(F.sort_array(F.collect_list(name)), " ")).alias("mark")
     )
     return {r["value"]: (r["rows"], r["mark"]) for r in found.collect()}
@@ -87,6 +112,19 @@ def signed(spark: SparkSession, metadata: str) -> Iterator[None]:
         spark.conf.set(METADATA, "")
 
 
+@contextmanager
+def conflicts(uri: str) -> Iterator[None]:
+    """A ConflictError for what Delta's own commands raise when another run got in between."""
+    try:
+        yield
+    except Py4JJavaError as error:
+        raise as_conflict(error, uri) from error
+    except PySparkException as error:
+        if "Concurrent" not in type(error).__name__ + str(error):
+            raise
+        raise ConflictError(f"Another run changed {uri} meanwhile; run again.") from error
+
+
 class Transaction:
     """One optimistic transaction on one table: read a version, stage files, commit or walk away."""
 
@@ -99,6 +137,7 @@ class Transaction:
         self._adds: list[Any] = []
         self._removes: list[Any] = []
         self.task_rows: dict[str, int] = {}
+        self.stage_seconds = 0.0
 
     @property
     def version(self) -> int:
@@ -111,9 +150,20 @@ class Transaction:
 
     def stage(self, rows: DataFrame) -> DataFrame:
         """Write rows as files nobody sees yet; returns them as read back from those files."""
+        started = time.monotonic()
         self._adds = list(self._convert.asJava(self._txn.writeFiles(rows._jdf)))
+        self.stage_seconds = time.monotonic() - started
         self.task_rows = _rows_by_task(self._adds)
         return self._frame(self._adds)
+
+    def take(self, predicate: str) -> DataFrame | None:
+        """Rows of every file that holds a matching row; these files go at commit. None when there is no such file."""
+        listed = self._files(predicate)
+        holding = self._frame(listed).where(predicate).select(F.col("_metadata.file_name").alias("name")).distinct()
+        names = {row["name"] for row in holding.collect()}
+        found = [f for f in listed if f.path().rsplit("/", 1)[-1] in names]
+        self._removes = [f.removeWithTimestamp(int(time.time() * 1000), True) for f in found]
+        return self._frame(found) if found else None
 
     def keep(self, partitions: set[str], column: str) -> None:
         """Of the staged files keep those whose value of a partition column is wanted."""
@@ -142,8 +192,8 @@ class Transaction:
         condition = read(self.spark, self.uri, self.version).where(predicate)._jdf.queryExecution().analyzed()
         return list(self._convert.asJava(self._txn.filterFiles(self._seq([condition.condition()]), False)))
 
-    def _frame(self, files: list[Any]) -> DataFrame:
-        frame = self._log.createDataFrame(self._txn.snapshot(), self._seq(files), False, _none(self.spark))
+    def _frame(self, adds: list[Any]) -> DataFrame:
+        frame = self._log.createDataFrame(self._txn.snapshot(), self._seq(adds), False, _none(self.spark))
         return DataFrame(frame, self.spark)
 
     def _seq(self, items: list[Any]) -> Any:

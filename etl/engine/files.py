@@ -66,7 +66,54 @@ def list_files(spark: SparkSession, folder: str) -> list[LandedFile]:
     return sorted((f for f in listed if f.name[0] not in "._"), key=lambda f: f.uri)
 
 
+def list_folders(spark: SparkSession, folder: str) -> list[LandedFile]:
+    """Folders directly in a folder, by name; none when it is not there."""
+    fs, path = _path(spark, folder)
+    if not fs.exists(path):
+        return []
+    listed = [status for status in fs.listStatus(path) if status.isDirectory()]
+    return sorted((LandedFile(s.getPath().toString(), 0, s.getModificationTime()) for s in listed), key=lambda f: f.uri)
+
+
+def walk(spark: SparkSession, folder: str) -> list[LandedFile]:
+    """Every file below a folder, hidden ones too; none when it is not there."""
+    fs, path = _path(spark, folder)
+    if not fs.exists(path):
+        return []
+    found, listed = fs.listFiles(path, True), []
+    while found.hasNext():
+        status = found.next()
+        listed.append(LandedFile(status.getPath().toString(), status.getLen(), status.getModificationTime()))
+    return listed
+
+
 def delete(spark: SparkSession, uri: str) -> None:
     """Remove a file or folder; nothing happens when it is not there."""
     fs, path = _path(spark, uri)
     fs.delete(path, True)
+
+
+def delete_if_empty(spark: SparkSession, folder: str) -> None:
+    """Remove a folder that holds nothing."""
+    fs, path = _path(spark, folder)
+    if not list(fs.listStatus(path)):
+        fs.delete(path, False)
+
+
+def replace(spark: SparkSession, uri: str, *, by: str) -> None:
+    """Move the file `by` over the one at `uri`, in one step where the file system has one (local, HDFS; not S3)."""
+    hadoop, gateway = jvm(spark).org.apache.hadoop.fs, spark.sparkContext._gateway
+    assert gateway
+    kind = getattr(hadoop, "Options$Rename")
+    over = gateway.new_array(kind, 1)
+    over[0] = kind.OVERWRITE
+    target, source = hadoop.Path(uri), hadoop.Path(by)
+    settings = spark._jsparkSession.sessionState().newHadoopConf()
+    hadoop.FileContext.getFileContext(target.toUri(), settings).rename(source, target, over)
+
+
+def compress(spark: SparkSession, uri: str, to: str) -> None:
+    """Write a file again as one Zstandard frame."""
+    fs, source = _path(spark, uri)
+    target = jvm(spark).com.github.luben.zstd.ZstdOutputStream(fs.create(_path(spark, to)[1]))
+    jvm(spark).org.apache.hadoop.io.IOUtils.copyBytes(fs.open(source), target, 65536, True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -54,6 +55,7 @@ class Verdict:
 
     rules: int
     failures: list[Failure]
+    seconds: float = 0.0
 
     @property
     def passed(self) -> bool:
@@ -73,6 +75,7 @@ def judge(batch: DataFrame, rules: list[Rule]) -> Verdict:
     """Judge a batch by all rules. Never raises for what a rule or the data does; see Verdict.passed."""
     if not rules:
         return Verdict(0, [Failure("suite", "critical", "No gate, no publish.", None, None, [], "it is empty")])
+    started = time.monotonic()
     try:
         results = _validate(batch, rules, "BOOLEAN_ONLY")
         failed = [(rule, result) for rule, result in zip(rules, results, strict=True) if not result.success]
@@ -81,7 +84,7 @@ def judge(batch: DataFrame, rules: list[Rule]) -> Verdict:
         failures = [
             Failure("suite", "critical", "A gate that breaks is closed.", None, None, [], first_line(error, 300))
         ]
-    return Verdict(len(rules), failures)
+    return Verdict(len(rules), failures, time.monotonic() - started)
 
 
 def _failures(batch: DataFrame, failed: list[tuple[Rule, Any]]) -> list[Failure]:

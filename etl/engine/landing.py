@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from etl.conf import Settings
 from etl.contract import Event
-from etl.engine import files, records
+from etl.engine import files, records, suppression
 from etl.engine.files import LandedFile
 
 TEXT = (".jsonl", ".jsonl.gz", ".jsonl.zst")
@@ -74,7 +74,8 @@ def read(spark: SparkSession, settings: Settings, event: Event, landed: list[Lan
     whole = parts[0]
     for part in parts[1:]:
         whole = whole.unionByName(part)
-    return records.enrich(whole, event, settings)
+    known = suppression.apply(whole, event, suppression.load(spark, files.absolute(settings.lake)))
+    return records.enrich(known, event, settings)
 
 
 def _no_lines(spark: SparkSession) -> DataFrame:

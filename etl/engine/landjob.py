@@ -27,11 +27,20 @@ BadFile = tuple[datetime, LandedFile]
 
 
 def pending(work: Work, table: Table) -> list[Landed]:
-    """Landed hours of the range whose files are not the ones the table was made from."""
+    """Landed hours of the range whose files are not the ones the table was made from.
+
+    An hour that was read and has no files any more keeps what was read of it: landed files go when their time is up.
+    """
     assert table.event and work.span
     known = work.ledger.fingerprints(table.name)
-    found = landing.listing(work.spark, work.settings, table.event, planner.hours_between(*work.span))
-    return [part for part in found if known.get(part.hour.isoformat()) != part.fingerprint]
+    first = planner.open_from(work.ledger, table)
+    hours = [hour for hour in planner.hours_between(*work.span) if first is None or hour >= first]
+    found = landing.listing(work.spark, work.settings, table.event, hours)
+    return [
+        part
+        for part in found
+        if known.get(part.hour.isoformat()) != part.fingerprint and (part.files or part.hour.isoformat() not in known)
+    ]
 
 
 def run(work: Work, table: Table) -> Entry | None:
@@ -105,7 +114,7 @@ def _combine(
 ) -> tuple[DataFrame, dict[datetime, Content]]:
     """Stage the fold of a batch into the hours it touches; hours that come out the same are left alone."""
     module = catalog.entry(table.name)
-    batch = module.transform(accepted).persist()
+    batch = work.kept(table, module.transform(accepted)).persist()
     hours = [checksums.as_hour(r[0]) for r in batch.select(table.hour).distinct().collect()]
     existing = txn.read(in_hours(table, hours))
     folded = batch if existing.isEmpty() else module.module.combine(existing, batch)

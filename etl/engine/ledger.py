@@ -25,6 +25,8 @@ SCHEMA = """
     rules BIGINT, failures STRING, metrics MAP<STRING, DOUBLE>, code_version STRING
 """
 REASON = "reason:"  # how many records were quarantined for it, among the metrics of quarantine
+KEPT_FROM = "kept_from"  # among the metrics of a retention: hours before it (seconds since 1970) are gone for good
+SWEPT = "swept_at"  # among the metrics: when a table was last looked through for erased viewers (s since 1970)
 LOGIC = "logic_version"  # among the metrics of a publish that switches a table to other logic
 
 
@@ -152,6 +154,11 @@ class Ledger:
         """Version of a table's logic that the lake is made with: the one last switched to, 1 when none was."""
         pinned = [e.metrics[LOGIC] for e in self.published(table) if LOGIC in e.metrics]
         return int(pinned[-1]) if pinned else 1
+
+    def kept_from(self, table: str) -> datetime | None:
+        """The first hour that retention has left of a table; None when it took nothing yet."""
+        floors = [e.metrics[KEPT_FROM] for e in self.published(table) if KEPT_FROM in e.metrics]
+        return datetime.fromtimestamp(max(floors), UTC) if floors else None
 
     def state(self, table: str) -> dict[datetime, dict[str, Any]]:
         """Hour -> rows and checksum as last published."""

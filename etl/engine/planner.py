@@ -34,7 +34,18 @@ def due(ledger: Ledger, table: Table, span: tuple[datetime, datetime] | None) ->
     stale |= {h for i in table.inputs if i.as_of for h in _since(ledger, i, table, consumed)}
     if span and reads_landed_hours(table):
         stale = {h for h in stale if span[0] <= h < span[1]}
-    return sorted(stale)
+    first = open_from(ledger, table)
+    return sorted(h for h in stale if first is None or h >= first)
+
+
+def open_from(ledger: Ledger, table: Table) -> datetime | None:
+    """The first hour of a table that can still be made; retention took those before, or what they were made from.
+
+    They stay as they are, for good. None when retention took nothing yet.
+    """
+    floors = [(ledger.kept_from(table.name), 0)]
+    floors += [(ledger.kept_from(i.table.name), i.behind_hours) for i in table.inputs if not i.as_of]
+    return max((floor + behind * HOUR for floor, behind in floors if floor), default=None)
 
 
 def reads_landed_hours(table: Table) -> bool:

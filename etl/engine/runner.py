@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from graphlib import TopologicalSorter
 
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -17,7 +19,7 @@ from etl.conf import Settings
 from etl.contract import Table
 from etl.engine import ddl, derivejob, files, landjob, planner
 from etl.engine.ledger import Entry, Ledger
-from etl.engine.work import Work, recover
+from etl.engine.work import Work, log, recover
 from etl.errors import ConflictError, FeedEtlError, LakeError, LandingError, first_line
 
 CONFLICT_ATTEMPTS = 6  # re-read, recomputed and tried again; Delta itself does not retry logical conflicts
@@ -71,10 +73,9 @@ def run(
     work = open_work(spark, settings, (start, end))
     summary = Summary(work.run_id)
     chosen = catalog.select(tables or catalog.of_subjects(subjects.landed(spark, settings)))
-    for each in _needed(chosen):
-        ddl.ensure(spark, each, work.uri(each))
+    unusable = _made_ready(work, chosen)
     try:
-        _side_by_side(work, chosen, summary, progress)
+        _side_by_side(work, chosen, unusable, summary, progress)
     finally:
         work.ledger.flush()
     flow = list(catalog.entries())
@@ -106,8 +107,28 @@ def _needed(chosen: list[catalog.Entry]) -> list[Table]:
     return [entry.table for entry in catalog.select(sorted(names))]
 
 
+def _made_ready(work: Work, chosen: list[catalog.Entry]) -> dict[str, LakeError]:
+    """Make the tables of a run that are not there yet; returns those that cannot even be opened, and why."""
+    unusable = {}
+    for each in _needed(chosen):
+        try:
+            ddl.ensure(work.spark, each, work.uri(each))
+        except (Py4JJavaError, PySparkException) as error:
+            unusable[each.name] = _damaged(each.name, error)
+    return unusable
+
+
+def _damaged(what: str, error: Exception) -> LakeError:
+    log.debug("%s", what, exc_info=error)
+    return LakeError(f"{what} cannot be read or written: {first_line(error)}. See docs/runbook.md")
+
+
 def _side_by_side(
-    work: Work, chosen: list[catalog.Entry], summary: Summary, progress: Callable[[str, Table], None]
+    work: Work,
+    chosen: list[catalog.Entry],
+    unusable: dict[str, LakeError],
+    summary: Summary,
+    progress: Callable[[str, Table], None],
 ) -> None:
     """Tables that do not need each other at the same time: a small table leaves most of a machine idle."""
     tables = {entry.table.name: entry.table for entry in chosen}
@@ -119,17 +140,27 @@ def _side_by_side(
     with ThreadPoolExecutor(work.settings.parallel_tables) as pool:
         while order.is_active():
             for name in order.get_ready():
-                running[pool.submit(_step, work, tables[name], summary, progress)] = name
+                running[pool.submit(_step, work, tables[name], unusable, summary, progress)] = name
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 order.done(running.pop(future))
                 future.result()
 
 
-def _step(work: Work, table: Table, summary: Summary, progress: Callable[[str, Table], None]) -> None:
+def _step(
+    work: Work,
+    table: Table,
+    unusable: dict[str, LakeError],
+    summary: Summary,
+    progress: Callable[[str, Table], None],
+) -> None:
     blocked = [name for name in catalog.reads(table) if name in {*summary.errors, *summary.skipped}]
     if blocked:
         summary.skipped[table.name] = blocked[0]
+        return
+    damaged = [name for name in (table.name, *catalog.reads(table)) if name in unusable]
+    if damaged:
+        summary.errors[table.name] = unusable[damaged[0]]
         return
     if not catalog.is_made(table):
         return
@@ -139,6 +170,8 @@ def _step(work: Work, table: Table, summary: Summary, progress: Callable[[str, T
             summary.unchanged.append(table.name)
     except FeedEtlError as error:
         summary.errors[table.name] = error
+    except (Py4JJavaError, PySparkException) as error:
+        summary.errors[table.name] = _damaged(f"{table.name} or a table it reads", error)
     progress("done", table)
 
 

@@ -13,8 +13,13 @@ from etl.conf import Settings
 from etl.engine.jars import delta_jars
 from etl.engine.java import require_java
 
-# The JVM's first compiler only. Its code cache would then be 48 MB, and once that is full nothing is compiled any more.
-SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m"
+# For runs whose time goes with the number of plans, not with data: the JVM's first compiler only (whose code cache
+# would be 48 MB, and once full nothing is compiled any more), no code made for a plan of a few rows, none adapted.
+SMALL_HOURS = {
+    "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.adaptive.enabled": "false",
+}
 
 
 def _options(settings: Settings) -> dict[str, str]:
@@ -24,6 +29,7 @@ def _options(settings: Settings) -> dict[str, str]:
         "spark.sql.session.timeZone": settings.timezone,
         "spark.sql.shuffle.partitions": str(settings.shuffle_partitions),
         "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "1000000",
+        "spark.sql.codegen.cache.maxEntries": "2000",  # a run has more plans than Spark's hundred
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         "spark.databricks.delta.snapshotPartitions": "2",
         "spark.databricks.delta.commitInfo.userMetadata": "",

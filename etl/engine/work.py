@@ -45,7 +45,13 @@ class Work:
 
     def transform(self, table: Table) -> Callable[..., DataFrame]:
         """The logic this lake makes a table with: version 1 until a backfill has switched to another."""
-        return catalog.logic(table.name, self.ledger.logic(table.name))
+        logic = catalog.logic(table.name, self.ledger.logic(table.name))
+        return lambda *inputs, **named: self.kept(table, logic(*inputs, **named))
+
+    def kept(self, table: Table, rows: DataFrame) -> DataFrame:
+        """Rows but those of hours that retention took: what landed long ago and is read again stays gone."""
+        floor = self.ledger.kept_from(table.name)
+        return rows if floor is None else rows.where(f"{table.hour} >= {as_literal(floor, table)}")
 
     def begin(self, table: Table) -> Entry:
         """The ledger row of a table in this run, not yet written."""
@@ -82,6 +88,7 @@ def judged(work: Work, table: Table, batch: DataFrame) -> gate.Verdict:
 def enforce(work: Work, table: Table, batch: DataFrame, entry: Entry, verdict: gate.Verdict) -> None:
     """Note a verdict. Raises GateFailed, after keeping the batch and the verdict, when a critical rule failed."""
     entry.rules, entry.failures = verdict.rules, verdict.as_json()
+    entry.metrics["gate_seconds"] = round(verdict.seconds, 3)
     for failure in verdict.failures:
         log.warning("%s: %s %s", table.name, failure.severity, failure)
     if not verdict.passed:
@@ -94,7 +101,7 @@ def pass_gate(
     """Judge a batch, together with what the job itself found, and enforce the verdict."""
     found = judged(work, table, batch)
     added = extra or []
-    enforce(work, table, batch, entry, gate.Verdict(found.rules + len(added), found.failures + added))
+    enforce(work, table, batch, entry, gate.Verdict(found.rules + len(added), found.failures + added, found.seconds))
 
 
 def _refuse(work: Work, table: Table, batch: DataFrame, entry: Entry, verdict: gate.Verdict) -> None:
@@ -156,6 +163,7 @@ def keep_changed(
 
 def publish(work: Work, table: Table, txn: delta.Transaction, entry: Entry, contents: dict[datetime, Content]) -> None:
     """Commit what is staged; `contents` is the state after it of each hour that changes. Nothing changed: no commit."""
+    entry.metrics["stage_seconds"] = round(txn.stage_seconds, 3)
     entry.hours = [content.state(hour) for hour, content in sorted(contents.items())]
     if txn.is_empty:
         return

@@ -7,7 +7,7 @@ advertiser are those as of the click, device and region those the session had to
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from etl.ads_measures import SESSION_HOURS, judge_traffic, stamp
+from etl.ads_measures import SESSION_HOURS, click_id, judge_traffic, stamp
 from etl.columns import columns
 from etl.contract import Input, Layer, Table, WriteMode
 from etl.dims import dim_ads, dim_advertisers, dim_campaigns
@@ -59,9 +59,8 @@ def transform(
 ) -> DataFrame:
     """Clicks of whole hours and the hour before, page events as far back as a session lasts -> clicks."""
     told = _told_by_then(judge_traffic(stg_ad_clicks), stg_page_events)
-    grain = "concat_ws('|', ad_id, user_id, session_id, unix_micros(click_ts))"
     stamped = stamp(told, "click_ts", dim_ads, dim_campaigns, dim_advertisers)
-    return stamped.withColumn("click_id", F.expr(f"left(sha2({grain}, 256), 32)")).select(*TABLE.column_names)
+    return stamped.withColumn("click_id", click_id("click_ts")).select(*TABLE.column_names)
 
 
 def _told_by_then(clicks: DataFrame, pages: DataFrame) -> DataFrame:

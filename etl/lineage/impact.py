@@ -1,4 +1,4 @@
-"""What would change with a column: every column and table downstream, and the rules that read it."""
+"""What would change with a column: every column and table downstream, the rules that read it, the questions asked."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from etl.engine.suites import Rule
 from etl.errors import ConfigError
 from etl.lineage.flow import ROWS, Source
 from etl.lineage.house import VALUE, Edge, landed, landed_columns
+from etl.queries import question
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,14 @@ class Reader:
 
     table: str
     rule: Rule
+
+
+@dataclass(frozen=True)
+class Asking:
+    """A named question whose SQL names columns that would change: its answer may, too."""
+
+    question: str
+    columns: tuple[Source, ...]
 
 
 def parse(text: str) -> Source:
@@ -83,6 +92,18 @@ def readers(origin: Source) -> list[Reader]:
         for rule in suites.suite(table)
         if _reads(rule, table.name, origin)
     ]
+
+
+def asking(origin: Source, found: Iterable[Change]) -> list[Asking]:
+    """Named questions that read the column, or one that would change with it."""
+    changed = sorted({origin, *(change.target for change in found)}, key=str)
+    asked = {name: _named(question.load(name), changed) for name in question.names()}
+    return [Asking(name, columns) for name, columns in asked.items() if columns]
+
+
+def _named(asked: question.Question, changed: list[Source]) -> tuple[Source, ...]:
+    words = set(re.findall(r"\w+", asked.sql))
+    return tuple(s for s in changed if s.table in asked.inputs and (s.column == ROWS or s.column in words))
 
 
 def _reads(rule: Rule, table: str, origin: Source) -> bool:

@@ -11,6 +11,7 @@ from etl.columns import DWELL_MEASURES, columns
 from etl.contract import Input, Layer, Table, WriteMode
 from etl.facts import fct_dwell_per_impression, fct_engagements, fct_impressions
 from etl.measures import ATTRIBUTION_HOURS, credit
+from etl.privacy import PERSON
 
 CREDITED = ("likes", "saves", "negatives", "regrets")
 
@@ -48,4 +49,5 @@ def transform(fct_impressions: DataFrame, fct_engagements: DataFrame, fct_dwell_
         )
     )
     credited = credit(fct_engagements, stamp, [F.col(c) for c in CELL])
-    return seen.join(credited, CELL, "left").fillna({c: 0 for c in CREDITED}).select(*TABLE.column_names)
+    whole = seen.join(credited, CELL, "left").fillna({c: 0 for c in CREDITED})
+    return whole.where(PERSON).select(*TABLE.column_names)

@@ -13,6 +13,7 @@ from etl.contract import Input, Layer, Table, WriteMode
 from etl.dims import dim_posts
 from etl.facts import fct_dwell_per_impression, fct_engagements, fct_impressions
 from etl.measures import average_dwell, settle
+from etl.privacy import PERSON
 
 TABLE = Table(
     name="mart_user_affinity_daily",
@@ -52,6 +53,7 @@ def transform(
         days.join(_top_audio(fct_impressions, fct_dwell_per_impression, dim_posts), KEY, "left")
         .fillna(0, ["impressions", "engagements", *DWELL_MEASURES])
         .withColumn("avg_dwell_ms", average_dwell())
+        .where(PERSON)
         .select(*TABLE.column_names)
     )
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
+import numpy as np
 import tea_tasting as tt
 from tea_tasting.aggr import Aggregates
 
@@ -28,6 +29,7 @@ MUST_NOT_RISE = ("negative_rate", "regret_rate")
 ALPHA, POWER = 0.05, 0.8
 SAMPLE_RATIO_ALPHA = 0.001  # the level experimenters alarm on: a mismatch is a bug, not a finding
 MOST_CROSSOVERS = 0.05
+ROUNDING = 1e-3  # an interval so much narrower than the plain one is what sums of floating-point numbers leave
 LEAST_VIEWERS = 100  # per arm; below, the normal approximation of a ratio is not to be trusted
 SHIP, HOLD, NOT_ENOUGH = "ship", "hold", "not enough data"
 
@@ -143,11 +145,17 @@ def _judged_by(trial: Trial, metric: str) -> tt.RatioOfMeans:
     adjusted, plain = ratio(metric, cuped=True), ratio(metric, cuped=False)
     if not trial.cuped or not all(a.mean(f"pre_{c}") > 0 for a in trial.arms.values() for c in METRICS[metric]):
         return plain
+    return adjusted if _width(trial, adjusted) > ROUNDING * _width(trial, plain) else plain
+
+
+def _width(trial: Trial, metric: tt.RatioOfMeans) -> float:
+    """Of the metric's interval; nothing when rounding left no variance or one below zero."""
     try:
-        tt.Experiment({metric: adjusted}).analyze(trial.arms, control="control")
-    except ValueError:  # tea-tasting takes the root of a variance that rounding left below zero
-        return plain
-    return adjusted
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found: Any = metric.analyze(trial.arms, "control", "treatment")
+    except ValueError:
+        return 0.0
+    return float(found.effect_size_ci_upper - found.effect_size_ci_lower)
 
 
 def _lift(metric: str, found: Any) -> Lift:

@@ -11,7 +11,7 @@ from etl.errors import ConfigError
 from etl.facts import fct_dwell_per_impression, fct_engagements, fct_impressions
 from etl.lineage.flow import Lineage, Source
 from etl.lineage.house import edges
-from etl.lineage.impact import Change, changes, parse, readers
+from etl.lineage.impact import Change, asking, changes, parse, readers
 from etl.rollups.agg_post_engagement_hourly import TABLE, transform
 
 TEN = minted(at("10:00"))
@@ -101,6 +101,14 @@ def test_a_column_is_named_in_the_rules_that_read_it() -> None:
         "dim_ranker_models",
         "fct_impressions",
     }
+
+
+def test_questions_are_named_with_the_columns_that_reach_them(lineages: dict[str, Lineage]) -> None:
+    """Beats become dwell, which rankers are told of; nobody asks through which channel a post was shared."""
+    origin = Source("landing.heartbeats", "beat_seq")
+    asked = {a.question: {str(c) for c in a.columns} for a in asking(origin, changes(origin, edges(lineages)))}
+    assert "mart_ranker_viewer_daily.dwell_ms_sum" in asked["ranker_lift"]
+    assert asking(Source("fct_shares", "channel"), []) == []
 
 
 @pytest.mark.parametrize(

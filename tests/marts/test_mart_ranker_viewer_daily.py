@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 from rows import assert_rows, at, facts, minted
 
 from etl.marts.mart_ranker_viewer_daily import TABLE, transform
+from etl.privacy import STAND_INS_BELOW
 
 FIRST, SECOND = minted(at("10:10")), minted(at("23:50"))
 DAY = at("00:00").date()
@@ -61,3 +62,12 @@ def test_a_like_taken_back_within_minutes_is_a_regret_and_no_like(spark: SparkSe
     made = transform(*facts(spark, [{"impression_id": FIRST}], [like, {**like, "undone_ts": at("10:12")}]))
 
     assert_rows(made, TABLE, [{"likes": 0, "regrets": 1}])
+
+
+def test_a_stand_in_of_somebody_who_was_erased_has_no_row(spark: SparkSession) -> None:
+    """A row about nobody would tell what somebody did."""
+    impressions = [
+        {"impression_id": FIRST, "viewer_id": STAND_INS_BELOW - 5},
+        {"impression_id": SECOND, "viewer_id": 2},
+    ]
+    assert [row["viewer_id"] for row in transform(*facts(spark, impressions, [])).collect()] == [2]

@@ -9,6 +9,7 @@ from rows import Row, assert_rows, at, minted, rows
 from etl.dims import dim_posts
 from etl.facts import fct_dwell_per_impression, fct_engagements, fct_impressions
 from etl.marts.mart_user_affinity_daily import TABLE, transform
+from etl.privacy import STAND_INS_BELOW
 
 DAY = at("00:00").date()
 EIGHT, TEN, NOON = minted(at("08:00")), minted(at("10:00")), minted(at("12:00"))
@@ -143,3 +144,10 @@ def test_a_day_is_the_day_in_the_id(spark: SparkSession) -> None:
     made = transform(*facts(spark, shown, dwell=[{"impression_id": straddling}]))
 
     assert_rows(made, TABLE, [{"day": DAY, "impressions": 1, "dwell_count": 1}])
+
+
+def test_a_stand_in_of_somebody_who_was_erased_has_no_row(spark: SparkSession) -> None:
+    """A row about nobody would tell what somebody did."""
+    stand_in = STAND_INS_BELOW - 5
+    impressions = [{"impression_id": TEN, "viewer_id": stand_in}, {"impression_id": EIGHT, "viewer_id": 2}]
+    assert [row["viewer_id"] for row in transform(*facts(spark, impressions)).collect()] == [2]

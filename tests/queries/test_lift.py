@@ -211,3 +211,17 @@ def test_what_viewers_did_before_narrows_the_interval_and_keeps_the_lift() -> No
 
     assert width(with_before) < 0.75 * width(without)
     assert (with_before.relative_low or 0) < 0.1 < (with_before.relative_high or 0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_where_the_days_before_explain_all_the_plain_interval_is_told(seed: int) -> None:
+    """The same sums again leave no variance, and rounding may leave less than none."""
+    rng, arms = np.random.default_rng(seed), []
+    for _ in range(2):
+        sums = viewers(rng, 500)
+        arms.append(moments(sums | {f"pre_{name}": column for name, column in sums.items()}))
+    plain = Trial(*arms, treatment_share=0.5, crossovers=0, cuped=False, minimum_effect=0.05)
+
+    told = by_metric(judge(dataclasses.replace(plain, cuped=True)))
+
+    assert told == by_metric(judge(plain))

@@ -1,0 +1,37 @@
+"""Keep the lake: retention, landed files, compaction, leftovers, the ledger."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from etl import terminal
+from etl.commands.place import Json, Place, parse_hour
+
+
+def maintain(
+    context: typer.Context,
+    dry_run: Annotated[bool, typer.Option(help="Say what would be done, and do nothing.")] = False,
+    now: Annotated[
+        str | None, typer.Option(help="Deadlines as of this hour, UTC; else the end of the newest landed hour.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Take what is past its time off the disk, and lay closed hours out anew. Each thing is named before it is done."""
+    from etl.maintenance import driver
+    from etl.maintenance.action import Action
+
+    here: Place = context.obj
+
+    def show(action: Action) -> None:
+        if not as_json:
+            held = "" if action.do else "held: "
+            terminal.out.print(f"{action.step}  {action.place}: {held}{action.what}", markup=False, soft_wrap=True)
+
+    as_of = parse_hour(now, "--now") if now else None
+    done = driver.maintain(here.spark(), here.settings, as_of, dry_run, show)
+    if as_json:
+        return terminal.print_document([action.as_json() for action in done])
+    size = sum(action.size for action in done if action.do)
+    terminal.out.print(f"{'To do' if dry_run else 'Done'}: {len(done)} things, {size / 1e6:.1f} MB of files.")

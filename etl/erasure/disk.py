@@ -1,0 +1,71 @@
+"""Gone from the disk: files of earlier versions that hold the viewer, and logs whose statistics say so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from etl.contract import Table
+from etl.engine import delta, files
+from etl.engine.work import Work
+from etl.erasure import rules
+from etl.maintenance import remains
+from etl.maintenance.remains import Remain
+from etl.privacy import viewer_column
+
+
+def purge(work: Work, table: Table, viewer: int) -> dict[str, Any]:
+    """Take a table's old files with the viewer off the disk; returns how many, and how many must wait and until when.
+
+    A file of no version that is less than a day old may be one that a run is about to publish.
+    """
+    uri = work.uri(table)
+    found = _holding(work.spark, table, remains.find(work.spark, uri), viewer)
+    now = datetime.now(UTC)
+    sure = [r for r in found if r.published or r.idle(now, timedelta(0))]
+    waiting = [r for r in found if r not in sure]
+    size = remains.take(work.spark, uri, sure)
+    delta.forget_versions(work.spark, uri)
+    done: dict[str, Any] = {"files_removed": len(sure), "bytes_removed": size, "gone_at": now.isoformat()}
+    if waiting:
+        last = max(r.since for r in waiting) / 1000
+        until = datetime.fromtimestamp(last, UTC) + remains.A_RUN_AT_MOST
+        done |= {"files_waiting": len(waiting), "gone_at": until.isoformat()}
+    return done
+
+
+def _holding(spark: SparkSession, table: Table, found: list[Remain], viewer: int) -> list[Remain]:
+    """Those that hold rows of the viewer; a file half written by a killed run cannot be read and is nobody's yet."""
+    if not found:
+        return []
+    columns = ", ".join(f"{c.name} {c.type}" for c in table.columns if c.name in rules.personal(table))
+    reader = spark.read.schema(columns).option("ignoreCorruptFiles", "true")
+    rows = reader.parquet(*[r.file.uri for r in found]).where(rules.holds(table, viewer))
+    names = {r[0] for r in rows.select(F.col("_metadata.file_name")).distinct().collect()}
+    return [r for r in found if r.file.name in names]
+
+
+def batches(work: Work, viewer: int) -> list[str]:
+    """Remove refused batches that hold the viewer: copies, kept to be looked at. Returns their places."""
+    spark, lake = work.spark, files.absolute(work.settings.lake)
+    gone = []
+    for folder in files.list_folders(spark, f"{lake}/_rejected"):
+        for batch in files.list_folders(spark, folder.uri):
+            if _names(spark, batch.uri, viewer):
+                files.delete(spark, batch.uri)
+                gone.append(f"_rejected/{folder.name}/{batch.name}")
+    return gone
+
+
+def _names(spark: SparkSession, uri: str, viewer: int) -> bool:
+    """Whether a kept batch holds the viewer; one that is no table is half a batch, and goes."""
+    if not delta.is_table(spark, uri):
+        return True
+    rows = delta.read(spark, uri)
+    whose = viewer_column(rows.columns)
+    if whose:
+        return not rows.where(F.col(whose) == viewer).isEmpty()
+    return "raw" in rows.columns and not rows.where(F.col("raw").contains(str(viewer))).isEmpty()

@@ -1,0 +1,74 @@
+"""A viewer out of one table: the files that hold the viewer are written anew in one commit, others are not touched.
+
+The commit carries its ledger row like any publish. Hours keep true checksums: they are sums over rows, so what the
+viewer's rows were is taken off and what they are now is added. Nothing is touched: nothing is made again because of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from etl.contract import Table
+from etl.engine import checksums, ddl
+from etl.engine.checksums import Content
+from etl.engine.delta import Transaction
+from etl.engine.layout import lay_out
+from etl.engine.suppression import Suppressed
+from etl.engine.work import Work, metadata, record
+from etl.erasure import rules
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What was done to one table."""
+
+    table: str
+    rule: str
+    rows: int
+    hours: int
+    version: int
+
+    def as_json(self) -> dict[str, Any]:
+        return {"rule": self.rule, "rows": self.rows, "hours": self.hours, "version": self.version}
+
+
+def erase(work: Work, table: Table, viewer: int, suppressed: Suppressed, receipt: str) -> Erased | None:
+    """Commit a table without the viewer; None when it has nothing of them. Raises ConflictError to be tried again."""
+    rule = rules.rule(table)
+    assert rule
+    named = rules.holds(table, viewer)
+    txn = Transaction(work.spark, work.uri(table))
+    rows = txn.take(named)
+    if rows is None:
+        return None
+    entry = work.begin(table)
+    theirs = rows.where(named)
+    before = checksums.by_hour(theirs, table)
+    after = _contents(table, rules.changed(table, theirs, viewer, suppressed))
+    entry.hours = _states(work, table, before, after)
+    kept = ddl.conform(rules.changed(table, rows, viewer, suppressed), table)
+    txn.stage(lay_out(kept, table, rows.select(table.hour).distinct().count(), work.settings))
+    entry.output_version = txn.commit(metadata(entry))
+    record(work, entry, reason=f"erasure {receipt}")
+    return Erased(table.name, rule.value, sum(c.rows for c in before.values()), len(before), entry.output_version)
+
+
+def _contents(table: Table, rows: DataFrame) -> dict[datetime, Content]:
+    return checksums.by_hour(ddl.conform(rows, table), table)
+
+
+def _states(
+    work: Work, table: Table, before: dict[datetime, Content], after: dict[datetime, Content]
+) -> list[dict[str, Any]]:
+    """The hours a viewer was in as the ledger will know them; hours it knows nothing of stay so."""
+    known = work.ledger.state(table.name)
+    states = []
+    for hour in sorted(before.keys() & known.keys()):
+        was, old, new = Content.of(known[hour]), before[hour], after.get(hour, Content())
+        rest = Content(was.rows - old.rows, was.high - old.high, was.low - old.low)
+        states.append((rest + new).state(hour))
+    return states

@@ -1,0 +1,77 @@
+"""The ledger keeps each run for some months; older rows are folded to one per table that answers the same questions.
+
+What is due, what was landed, what an hour holds, where retention stands and which logic makes a table must be the same
+before and after. Runs of long ago lose what only reports show: their gates, their seconds one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime
+
+from etl import catalog
+from etl.engine import planner
+from etl.engine.delta import Transaction
+from etl.engine.ledger import KEPT_FROM, LOGIC, SCHEMA, SWEPT, Entry, Ledger
+from etl.engine.work import Work
+from etl.maintenance.action import Action
+from etl.maintenance.condense import CONDENSED
+from etl.maintenance.window import DAY, Window
+
+STEP = "ledger"
+FOLDED = "folded"  # run_id of a row that stands for many
+LASTING = (KEPT_FROM, CONDENSED, SWEPT, LOGIC)
+
+
+def plan(window: Window) -> Iterator[Action]:
+    """One action when there are rows past their time. Held back while anything is due: its past is still needed."""
+    before = window.today - window.work.settings.maintenance.ledger_days * DAY
+    old = [e for e in window.work.ledger.entries if e.started_at < before and e.run_id != FOLDED]
+    if not old:
+        return
+    due = sorted(name for name, hours in window.due.items() if hours)
+    if due:
+        yield Action(STEP, "_ledger", f"{len(old)} rows are past their time, but hours are due of {', '.join(due)}")
+    else:
+        what = f"{len(old)} rows of runs before {before:%Y-%m-%d} folded to one per table"
+        yield Action(STEP, "_ledger", what, lambda: fold(window.work, before))
+
+
+def fold(work: Work, before: datetime) -> None:
+    """Rewrite the ledger in one commit. Raises ConflictError when a run recorded something meanwhile."""
+    work.ledger.flush()
+    txn = Transaction(work.spark, work.ledger.uri)
+    txn.read("true")
+    work.ledger.refresh()
+    entries = work.ledger.entries
+    old = [e for e in entries if e.started_at < before]
+    kept = [e for e in entries if e.started_at >= before]
+    by_table = {name: [e for e in old if e.table_name == name] for name in catalog.entries()}
+    folded = [folding(work.ledger, rows) for rows in by_table.values() if rows]
+    frame = work.spark.createDataFrame([asdict(e) for e in [*folded, *kept]], SCHEMA).coalesce(1)
+    txn.stage(frame)
+    txn.remove("true")
+    txn.commit(FOLDED)
+    work.ledger.refresh()
+
+
+def folding(ledger: Ledger, old: list[Entry]) -> Entry:
+    """Rows of one table, oldest first -> one row. Nothing is due, so what was touched has been read by all."""
+    passed = [e for e in old if e.verdict == "passed"]
+    whole = Entry(FOLDED, old[-1].table_name, old[-1].started_at, reason=f"{len(old)} rows")
+    first = planner.open_from(ledger, catalog.entry(whole.table_name).table)
+    hours = {state["hour"]: state for e in passed for state in e.hours}
+    whole.hours = [s for h, s in sorted(hours.items()) if s["row_count"] or first is None or h >= first]
+    whole.handled = sorted({hour for e in passed for hour in e.handled})
+    whole.fingerprints = {hour: mark for e in passed for hour, mark in e.fingerprints.items()}
+    for e in passed:
+        for name, version in e.input_versions.items():
+            whole.input_versions[name] = max(version, whole.input_versions.get(name, 0))
+        whole.metrics |= {name: value for name, value in e.metrics.items() if name in LASTING}
+        for name in ("records_read", "records_accepted", "records_quarantined", "rows_written"):
+            setattr(whole, name, getattr(whole, name) + getattr(e, name))
+    whole.seconds = round(sum(e.seconds for e in passed), 3)
+    whole.output_version = max((e.output_version for e in passed if e.output_version is not None), default=None)
+    whole.code_version = old[-1].code_version
+    return whole

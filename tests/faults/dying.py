@@ -1,0 +1,65 @@
+"""`feed-etl`, killed with its JVM at a named step of one table: `python dying.py STEP TABLE ARGUMENTS...`"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from etl import cli
+from etl.engine import delta, insertjob, ledger, work
+
+SHORTLY = 0.02  # seconds into a commit
+
+
+def die() -> None:
+    """Everything of this process group at once: nothing is tidied up."""
+    os.killpg(os.getpgid(0), signal.SIGKILL)
+
+
+def die_shortly() -> None:
+    """While the caller goes on."""
+    threading.Thread(target=lambda: (time.sleep(SHORTLY), die())).start()
+
+
+def wrap(
+    owner: Any, name: str, meant: Callable[..., bool], before: bool = False, kill: Callable[[], None] = die
+) -> None:
+    """Kill before or after a call that is meant."""
+    called = getattr(owner, name)
+
+    def dying(*args: Any, **named: Any) -> Any:
+        if before and meant(*args):
+            kill()
+        result = called(*args, **named)
+        if not before and meant(*args):
+            kill()
+        return result
+
+    setattr(owner, name, dying)
+
+
+def arm(step: str, table: str) -> None:
+    """Make the process die at a step of a table."""
+    of_transaction = lambda txn, *_: txn.uri.endswith(f"/{table}")  # noqa: E731
+    of_entry = lambda _, entry, *__: entry.table_name == table  # noqa: E731
+    of_table = lambda _, judged, *__: judged.name == table  # noqa: E731
+    steps: dict[str, Callable[[], object]] = {
+        "staged": lambda: wrap(delta.Transaction, "stage", of_transaction),
+        "judged": lambda: [wrap(owner, "enforce", of_table) for owner in (work, insertjob)],
+        "publishing": lambda: wrap(delta.Transaction, "commit", of_transaction, before=True, kill=die_shortly),
+        "published": lambda: wrap(delta.Transaction, "commit", of_transaction),
+        "recorded": lambda: wrap(ledger.Ledger, "append", of_entry),
+        "ledger written": lambda: wrap(ledger.Ledger, "flush", lambda *_: True),
+    }
+    steps[step]()
+
+
+if __name__ == "__main__":
+    arm(sys.argv[1], sys.argv[2])
+    sys.argv = ["feed-etl", *sys.argv[3:]]
+    cli.main()

@@ -1,0 +1,108 @@
+"""Files that are not what they should be: landed ones that vanish or change while they are read, a lake with holes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faults.conftest import TABLES, State, state
+from lakes import drop, uri
+from places import END, START
+from pyspark.sql import SparkSession
+
+from etl.backfill import driver as backfills
+from etl.backfill import request
+from etl.conf import Settings
+from etl.engine import landing, landjob, runner
+from etl.engine.runner import Summary
+from etl.errors import FeedEtlError, GateFailed, LakeError, LandingError
+
+
+def run(spark: SparkSession, settings: Settings) -> Summary:
+    """Shares, from landing to facts."""
+    return runner.run(spark, settings, START, END, tables=TABLES)
+
+
+def fault(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, harm: Callable[[], None]) -> None:
+    """Do harm right before a function of the engine runs."""
+    whole = getattr(owner, name)
+
+    def harmed(*args: Any, **named: Any) -> Any:
+        harm()
+        return whole(*args, **named)
+
+    monkeypatch.setattr(owner, name, harmed)
+
+
+def ended(summary: Summary) -> type[FeedEtlError]:
+    """What became of the landing job; the fact was not tried."""
+    assert summary.skipped == {"fct_shares": "bronze_shares"}
+    return type(summary.errors["bronze_shares"])
+
+
+def test_a_landed_file_that_vanishes_after_it_was_listed_fails_the_gate(
+    spark: SparkSession, late: Settings, unharmed: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is published; when the file is back, the run is as any other."""
+    file = Path(late.landing) / "shares" / "hour=2026-06-01T10" / "late.jsonl"
+    text = file.read_text()
+    with monkeypatch.context() as patched:
+        fault(patched, landing, "read", lambda: file.unlink(missing_ok=True))
+        assert ended(run(spark, late)) is GateFailed
+    file.write_text(text)
+    assert not run(spark, late).errors
+    assert state(spark, late) == unharmed
+
+
+def test_a_landed_file_that_grows_while_it_is_read_is_noticed(
+    spark: SparkSession, late: Settings, unharmed: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The three numbers do not balance; the next run reads it as it is then."""
+    file = Path(late.landing) / "shares" / "hour=2026-06-01T10" / "late.jsonl"
+    text = file.read_text()
+    count = landjob._count
+
+    def counted(*args: Any) -> Any:
+        found = count(*args)
+        file.write_text(text * 3)
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(landjob, "_count", counted)
+        assert ended(run(spark, late)) is LandingError
+    file.write_text(text)
+    assert not run(spark, late).errors
+    assert state(spark, late) == unharmed
+
+
+def test_half_a_commit_at_the_end_of_a_log_is_one_line_and_stops_what_reads_it(
+    spark: SparkSession, late: Settings, unharmed: State
+) -> None:
+    """A store without atomic writes may leave one; without it the table is what it was."""
+    log = Path(late.lake) / "bronze" / "bronze_shares" / "_delta_log"
+    tail = log / f"{max(int(f.stem) for f in log.glob('*.json')) + 1:020}.json"
+    tail.write_text('{"commitInfo":{"timestamp":17')
+    summary = run(spark, late)
+    assert ended(summary) is LakeError
+    assert "docs/runbook.md" in str(summary.errors["bronze_shares"])
+    tail.unlink()
+    assert not run(spark, late).errors
+    assert state(spark, late) == unharmed
+
+
+def test_a_lost_data_file_is_one_line_and_a_backfill_mends_it(
+    spark: SparkSession, late: Settings, unharmed: State
+) -> None:
+    """As the runbook says: the hour out of the table, then the missing hours out of bronze."""
+    facts = Path(uri(late, "fct_shares").removeprefix("file:").replace("///", "/"))
+    next(facts.glob("share_hour=2026-06-01 08*/*.parquet")).unlink()
+    summary = run(spark, late)
+    assert isinstance(summary.errors["fct_shares"], LakeError)
+    drop(spark, late, "fct_shares", [START])
+    mend = backfills.declare(spark, late, request.make((START, END), ["fct_shares"], "missing", None), "tests", "lost")
+    assert mend
+    backfills.go_on(spark, late, mend.id, accept=True)
+    assert not run(spark, late).errors
+    assert state(spark, late) == unharmed

@@ -101,7 +101,10 @@ def delete_if_empty(spark: SparkSession, folder: str) -> None:
 
 
 def replace(spark: SparkSession, uri: str, *, by: str) -> None:
-    """Move the file `by` over the one at `uri`, in one step where the file system has one (local, HDFS; not S3)."""
+    """Move the file `by` over the one at `uri`, in one step where the file system has one (local, HDFS; not S3).
+
+    Hadoop keeps a checksum beside a local file. It goes: it would speak against the next file of that name.
+    """
     hadoop, gateway = jvm(spark).org.apache.hadoop.fs, spark.sparkContext._gateway
     assert gateway
     kind = getattr(hadoop, "Options$Rename")
@@ -110,6 +113,8 @@ def replace(spark: SparkSession, uri: str, *, by: str) -> None:
     target, source = hadoop.Path(uri), hadoop.Path(by)
     settings = spark._jsparkSession.sessionState().newHadoopConf()
     hadoop.FileContext.getFileContext(target.toUri(), settings).rename(source, target, over)
+    folder, name = uri.rsplit("/", 1)
+    delete(spark, f"{folder}/.{name}.crc")
 
 
 def compress(spark: SparkSession, uri: str, to: str) -> None:

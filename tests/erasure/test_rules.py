@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from etl import catalog, events
+from etl import catalog
 from etl.columns import VOCABULARY, columns
 from etl.contract import Layer, Table, WriteMode
 from etl.erasure import rules
@@ -57,7 +57,7 @@ def test_what_is_made_of_a_viewers_id_is_of_its_class_or_a_sketch(table: Table, 
 def made_of_viewer(column: Source, lineages: dict[str, Lineage]) -> bool:
     """Whether a column's value comes from a landed field of privacy class `viewer`."""
     if column.table.startswith("landing."):
-        event = next(e for e in events.EVENTS if landed(e) == column.table)
+        event = next(e for of in catalog.SUBJECTS.values() for e in of if landed(e) == column.table)
         return column.column in [f.name for f in event.fields if VOCABULARY[f.name].privacy == rules.VIEWER]
     if column.table not in lineages:
         return False

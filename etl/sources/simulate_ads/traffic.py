@@ -14,7 +14,8 @@ from etl.sources.stamps import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 
 MS = 1_000
 EVENTS = ("page_events", "ad_impressions", "ad_clicks", "conversions")
-BOT = 66
+USER_ID = 6_100_000_000
+BOT = USER_ID - 1
 """The user who clicks once every minute."""
 _DEVICES = ("phone", "tablet", "desktop", None)
 _REGIONS = ("EU", "US", "APAC", None)
@@ -57,7 +58,7 @@ class Generator:
     def _session(self, made: Traffic, start: int) -> int:
         """A visit of up to two and a half hours, over the hour and over midnight; returns impressions shown."""
         rng, session = self.rng, next(self.sessions)
-        user = 100 + min(rng.randrange(self.scenario.users), rng.randrange(self.scenario.users))
+        user = USER_ID + min(rng.randrange(self.scenario.users), rng.randrange(self.scenario.users))
         span = int(rng.random() ** 3 * 150 * MINUTE_US) + SECOND_US
         device, region = rng.choice(_DEVICES), rng.choice(_REGIONS)
         for i, at in enumerate(sorted({start + rng.randrange(span) for _ in range(rng.randrange(2, 7))})):

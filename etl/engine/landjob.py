@@ -76,12 +76,12 @@ def _load(work: Work, table: Table, parts: list[Landed], bad: list[BadFile], ent
     strange = [(p.hour, f) for p in parts for f in p.files if not landing.known(f)]
     bad, parts = bad + strange, _without(parts, strange)
     read = landing.read(work.spark, work.settings, event, parts)
-    counts = _count(read, parts)
+    counts, passed = _count(work, table, event, read, parts)
     accepted = read.where(~records.is_bad(event, work.settings))
     txn = Transaction(work.spark, work.uri(table))
     load = _combine if table.write is WriteMode.COMBINE else _replace
     batch, contents = load(work, table, txn, accepted, entry)
-    taken = _accepted(table, accepted, contents, entry)
+    taken = {hour: content.rows for hour, content in contents.items()} if passed is None else passed
     clean = not bad and sum(taken.values()) == sum(counts.values())
     quarantined = _quarantine(work, event, None if clean else read, bad, entry)
     entry.records_read = sum(counts.values()) + len(bad)
@@ -92,9 +92,18 @@ def _load(work: Work, table: Table, parts: list[Landed], bad: list[BadFile], ent
     publish(work, table, txn, entry, contents)
 
 
-def _count(read: DataFrame, parts: list[Landed]) -> dict[datetime, int]:
-    found = {checksums.as_hour(r["landed_hour"]): r["count"] for r in read.groupBy("landed_hour").count().collect()}
-    return {part.hour: found.get(part.hour, 0) for part in parts}
+def _count(
+    work: Work, table: Table, event: Event, read: DataFrame, parts: list[Landed]
+) -> tuple[dict[datetime, int], dict[datetime, int] | None]:
+    """Records read by landed hour; and those accepted, unless staged rows will tell (a fold's do not)."""
+    asked = [F.count("*").alias("read")]
+    if table.write is WriteMode.COMBINE:
+        asked.append(F.count_if(~records.is_bad(event, work.settings)).alias("accepted"))
+    found = {checksums.as_hour(r["landed_hour"]): r for r in read.groupBy("landed_hour").agg(*asked).collect()}
+    counts = {part.hour: found[part.hour]["read"] if part.hour in found else 0 for part in parts}
+    if table.write is not WriteMode.COMBINE:
+        return counts, None
+    return counts, {hour: row["accepted"] for hour, row in found.items()}
 
 
 def _replace(
@@ -121,17 +130,6 @@ def _combine(
     staged = txn.stage(lay_out(ddl.conform(folded, table), table, len(hours), work.settings))
     batch.unpersist()
     return staged, keep_changed(work, table, txn, staged, hours)
-
-
-def _accepted(
-    table: Table, accepted: DataFrame, contents: dict[datetime, Content], entry: Entry
-) -> dict[datetime, int]:
-    """Accepted records by landed hour: counted in what was staged, or (dwell) in what was folded."""
-    if table.write is WriteMode.REPLACE:
-        return {hour: content.rows for hour, content in contents.items()}
-    found = accepted.groupBy("landed_hour").count().collect()
-    entry.metrics["beats"] = float(sum(r["count"] for r in found))
-    return {checksums.as_hour(r["landed_hour"]): r["count"] for r in found}
 
 
 def _quarantine(

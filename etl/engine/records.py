@@ -21,7 +21,7 @@ from etl.scd2 import CLOSING
 from etl.snowflake import minted_ts
 
 ISO = r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$"
-EXACT = "DECIMAL(38,12)"  # decimals are judged before they are rounded to the contract's scale
+BEYOND = 1e26  # no decimal of a contract comes near; what does is no number either
 FLAT = r"^\s*\{[^{}]*\}\s*$"
 NESTED = r"(?s)^\s*\{.*\}\s*$"
 MICROS = {
@@ -86,8 +86,13 @@ def _typed(value: Column, field: Field) -> Column:
     if _is_free_text(field):
         return F.when(F.schema_of_variant(value) == "STRING", F.try_variant_get(value, "$", "STRING"))
     if field.type.startswith("DECIMAL"):
-        return value.try_cast(EXACT)
+        return _finite(value)
     return _instant(value) if field.type == "TIMESTAMP" else value
+
+
+def _finite(value: Column) -> Column:
+    """A decimal while it is judged, before the contract's scale rounds it: DOUBLE holds its 15 digits, and is fast."""
+    return F.when(F.abs(value) < BEYOND, value)
 
 
 def _instant(text: Column) -> Column:
@@ -95,7 +100,7 @@ def _instant(text: Column) -> Column:
 
 
 def _from_parquet(value: Column, found: str, field: Field) -> Column:
-    wanted = {"DECIMAL": EXACT, "SMALLINT": "BIGINT", "INT": "BIGINT"}.get(field.type.split("(")[0], field.type)
+    wanted = {"DECIMAL": "DOUBLE", "SMALLINT": "BIGINT", "INT": "BIGINT"}.get(field.type.split("(")[0], field.type)
     integral, fractional = ("byte", "short", "integer", "long"), ("float", "double", "decimal")
     if field.type == "TIMESTAMP":
         if found in ("timestamp", "timestamp_ntz"):
@@ -103,11 +108,12 @@ def _from_parquet(value: Column, found: str, field: Field) -> Column:
         return _instant(value) if found == "string" else F.lit(None).cast("timestamp")
     fits = (
         (wanted == "BIGINT" and found in integral)
-        or (wanted == EXACT and found in (*integral, *fractional))
+        or (wanted == "DOUBLE" and found in (*integral, *fractional))
         or (wanted == "STRING" and found == "string")
         or (found in ("boolean", "date", "array") and wanted.lower().startswith(found))
     )
-    return value.try_cast(wanted) if fits else F.lit(None).cast(wanted)
+    typed = value.try_cast(wanted) if fits else F.lit(None).cast(wanted)
+    return _finite(typed) if wanted == "DOUBLE" else typed
 
 
 def enrich(parsed: DataFrame, event: Event, settings: Settings) -> DataFrame:
@@ -124,9 +130,14 @@ def _value_faults(event: Event) -> Iterator[tuple[str, Column]]:
         if field.values:
             yield f"out_of_set:{field.name}", ~value.isin(*field.values)
         if field.low is not None:
-            yield f"out_of_range:{field.name}", value < F.lit(str(field.low)).cast(EXACT)
+            yield f"out_of_range:{field.name}", value < _limit(field, field.low)
         if field.high is not None:
-            yield f"out_of_range:{field.name}", value > F.lit(str(field.high)).cast(EXACT)
+            yield f"out_of_range:{field.name}", value > _limit(field, field.high)
+
+
+def _limit(field: Field, limit: float) -> Column:
+    """In the type values are judged in: a comparison of two types would go through decimals of 38 digits."""
+    return F.lit(float(limit)) if field.type.startswith("DECIMAL") else F.lit(int(limit)).cast("bigint")
 
 
 def _time_faults(event: Event, settings: Settings) -> Iterator[tuple[str, Column]]:

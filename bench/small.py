@@ -1,0 +1,45 @@
+"""An almost empty hour in a started session, beside the least a table can cost: one Delta write and one read."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from datetime import timedelta
+
+from pyspark.sql import SparkSession
+
+from bench.generate import HOUR
+from etl import conf
+from etl.engine import delta, runner, session
+
+
+def minimal(spark: SparkSession, place: str) -> float:
+    """Seconds to write a row as a Delta table and to read it."""
+    started = time.monotonic()
+    spark.range(1).write.format("delta").save(place)
+    delta.read(spark, place).collect()
+    return time.monotonic() - started
+
+
+def main(landing: str, lake: str) -> None:
+    """The hour into two lakes of one session, cold and warm, and the minimal table; prints one JSON line."""
+    settings = conf.load(landing=landing, lake=lake)
+    started = time.monotonic()
+    spark = session.start(settings)
+    ready = time.monotonic()
+    seconds = {"minimal cold": minimal(spark, f"{lake}/minimal-1")}
+    for name in ("cold", "warm"):
+        before = time.monotonic()
+        summary = runner.run(
+            spark, settings.model_copy(update={"lake": f"{lake}/{name}"}), HOUR, HOUR + timedelta(hours=1)
+        )
+        for error in summary.errors.values():
+            raise error
+        seconds[name] = time.monotonic() - before
+    seconds["minimal warm"] = min(minimal(spark, f"{lake}/minimal-{n}") for n in (2, 3, 4))
+    print(json.dumps({"session": ready - started, "seconds": seconds["warm"], "tables": seconds}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -124,3 +124,8 @@ class Table:
     @property
     def daily(self) -> bool:
         return self.hour == "day"
+
+    @property
+    def per_viewer(self) -> bool:
+        """Whether rows are told per viewer: with a key in the environment they name a pseudonym, not the id."""
+        return self.layer >= Layer.ROLLUPS and "viewer_id" in self.key

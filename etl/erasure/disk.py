@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from etl.contract import Table
-from etl.engine import delta, files
+from etl.engine import delta, files, pseudonyms
 from etl.engine.work import Work
 from etl.erasure import rules
 from etl.maintenance import remains
@@ -65,5 +65,5 @@ def _names(spark: SparkSession, uri: str, viewer: int) -> bool:
         return True
     rows = delta.read(spark, uri)
     if "viewer_id" in rows.columns:
-        return not rows.where(F.col("viewer_id") == viewer).isEmpty()
+        return not rows.where(F.col("viewer_id").isin(pseudonyms.names(viewer))).isEmpty()
     return "raw" in rows.columns and not rows.where(F.col("raw").contains(str(viewer))).isEmpty()

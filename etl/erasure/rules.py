@@ -7,7 +7,8 @@ from enum import Enum
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from etl.contract import Layer, Table
+from etl.contract import Table
+from etl.engine import pseudonyms
 from etl.engine.suppression import Suppressed, by_column
 from etl.errors import ContractViolation
 
@@ -35,7 +36,7 @@ def rule(table: Table) -> Rule | None:
     if not names:
         return None
     others = [c for c in table.columns if c.name in names and c.name != "viewer_id"]
-    if "viewer_id" in table.key and table.layer >= Layer.ROLLUPS:
+    if table.per_viewer:
         return Rule.REMOVE
     if all(c.nullable for c in others):
         if names == ["raw"]:
@@ -49,9 +50,11 @@ def rule(table: Table) -> Rule | None:
 
 
 def holds(table: Table, viewer: int) -> str:
-    """Predicate of the rows that name a viewer."""
+    """Predicate of the rows that name a viewer, by the pseudonym where a table holds these."""
     if rule(table) is Rule.REDACT:
         return f"raw RLIKE '(^|[^0-9]){viewer}([^0-9]|$)'"
+    if table.per_viewer:
+        return f"viewer_id IN ({', '.join(map(str, pseudonyms.names(viewer)))})"
     return f"viewer_id = {viewer}"
 
 

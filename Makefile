@@ -58,9 +58,14 @@ docs: setup ## Write the pages of every table again (docs/tables)
 new-table: setup ## Make a table's module, suite and test file (NAME=fct_x LAYER=facts)
 	@$(BIN)/feed-etl new-table "$(NAME)" --layer "$(LAYER)"
 
-lock: setup ## Resolve constraints.txt again (ARGS=--upgrade to move to the newest versions)
-	@$(BIN)/uv pip compile setup.cfg pyproject.toml --all-extras --universal --python-version 3.11 \
-		--no-emit-index-url --no-annotate --custom-compile-command 'make lock' -q $(ARGS) -o constraints.txt
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --no-emit-index-url --no-annotate \
+	--custom-compile-command 'make lock' -q
+
+lock: setup ## Resolve versions and hashes of all packages again (ARGS=--upgrade to move to the newest versions)
+	@$(COMPILE) setup.cfg pyproject.toml --all-extras $(ARGS) -o constraints.txt
+	@$(COMPILE) setup.cfg pyproject.toml --extra test --extra bench --extra dev -c constraints.txt --generate-hashes \
+		-o requirements.lock
+	@bin/setup-airflow --packages | $(COMPILE) - -c constraints.txt --generate-hashes -o requirements-airflow.lock
 
 clean: ## Remove .venv, caches and build output; landing zone and lake stay
 	@rm -rf .venv .venv-airflow build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

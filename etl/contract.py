@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
+from etl.privacy import viewer_column
+
 
 class Layer(IntEnum):
     """A row flows from a lower layer to the same or a higher one, never back."""
@@ -124,3 +126,8 @@ class Table:
     @property
     def daily(self) -> bool:
         return self.hour == "day"
+
+    @property
+    def per_viewer(self) -> bool:
+        """Whether rows are told per viewer: with a key in the environment they name a pseudonym, not the id."""
+        return self.layer >= Layer.ROLLUPS and viewer_column(self.key) is not None

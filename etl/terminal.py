@@ -137,8 +137,8 @@ def print_summary(summary: Summary, as_json: bool) -> None:
         out.print(f"[yellow]not run[/] {name}: it reads {cause}")
 
 
-def print_contract(entry: Entry, rules: list[Rule], as_json: bool) -> None:
-    """A table's contract and its rules."""
+def print_contract(entry: Entry, rules: list[Rule], viewers: str | None, as_json: bool) -> None:
+    """A table's contract and its rules; `viewers`, what stands for a viewer in a table that is told per viewer."""
     table = entry.table
     doc = (entry.module.__doc__ or "").strip()
     document = {
@@ -152,6 +152,7 @@ def print_contract(entry: Entry, rules: list[Rule], as_json: bool) -> None:
         "write": table.write.value,
         "inputs": [i.table.name for i in table.inputs],
         "retention_days": table.retention_days,
+        "viewers": viewers,
         "columns": [
             {
                 "name": c.name,
@@ -169,7 +170,7 @@ def print_contract(entry: Entry, rules: list[Rule], as_json: bool) -> None:
         print_document(document)
         return
     out.print(f"[bold]{table.name}[/]  {escape(doc)}\n")
-    for key in ("layer", "owner", "key", "partition", "cluster", "write", "inputs", "retention_days"):
+    for key in ("layer", "owner", "key", "partition", "cluster", "write", "inputs", "retention_days", "viewers"):
         out.print(f"{key:15} {_text(document[key])}")
     print_rows(document["columns"], False, "Columns")  # type: ignore[arg-type]
     print_rows(document["rules"], False, "Rules")  # type: ignore[arg-type]

@@ -141,7 +141,7 @@ def _versions(staging: Staging, table: Table) -> dict[str, int]:
 
 
 def _rebuilt(staging: Staging, table: Table, hours: list[datetime], entry: Entry) -> DataFrame:
-    logic = catalog.logic(table.name, staging.backfill.logic or staging.live.ledger.logic(table.name))
+    logic = staging.logic(table, staging.backfill.logic or staging.live.ledger.logic(table.name))
     if table.write is WriteMode.INSERT_NEW:
         return logic(first_landed(_landed(staging, table, hours, entry), table))
     return logic(**{i.table.name: _input(staging, i, table, hours, entry) for i in table.inputs})

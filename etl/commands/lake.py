@@ -34,10 +34,11 @@ def tables(context: typer.Context, as_json: Json = False) -> None:
 
 def describe(table: str, as_json: Json = False) -> None:
     """What a row of a table is: its columns, rules, owner, inputs."""
-    from etl.engine import suites
+    from etl.engine import pseudonyms, suites
 
     entry = catalog.entry(table)
-    terminal.print_contract(entry, suites.suite(entry.table), as_json)
+    viewers = pseudonyms.held() if entry.table.per_viewer else None
+    terminal.print_contract(entry, suites.suite(entry.table), viewers, as_json)
 
 
 def sql(

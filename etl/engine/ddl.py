@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from etl.contract import Table
-from etl.engine import delta
+from etl.engine import delta, pseudonyms
 from etl.errors import ContractViolation
 
 # Statistics in a log hold ids of rows that are gone. Delta wants to know of removed files no longer than of versions.
@@ -41,7 +41,8 @@ def ensure(spark: SparkSession, table: Table, uri: str) -> None:
     )
     partitioned = f"PARTITIONED BY ({', '.join(table.partition)})" if table.partition else ""
     stats = {"delta.dataSkippingStatsColumns": found} if (found := _filtered_columns(table)) else {}
-    properties = ", ".join(f"'{name}' = '{value}'" for name, value in (PAST | stats).items())
+    viewers = {pseudonyms.PROPERTY: pseudonyms.held()} if table.per_viewer else {}
+    properties = ", ".join(f"'{name}' = '{value}'" for name, value in (PAST | stats | viewers).items())
     delta.create(spark, uri, f"({fields}) USING DELTA {partitioned} TBLPROPERTIES ({properties})")
 
 

@@ -51,6 +51,12 @@ def current_version(spark: SparkSession, uri: str) -> int:
     return int(_delta_log(spark, uri).update(False, _none(spark), _none(spark)).version())
 
 
+def properties(spark: SparkSession, uri: str) -> dict[str, str]:
+    """What the newest version says of itself beside its columns."""
+    said = _delta_log(spark, uri).update(False, _none(spark), _none(spark)).metadata().configuration()
+    return dict(jvm(spark).scala.jdk.javaapi.CollectionConverters.asJava(said))
+
+
 def read(spark: SparkSession, uri: str, version: int | None = None) -> DataFrame:
     """The table as published, or as of a version."""
     reader = spark.read.format("delta")

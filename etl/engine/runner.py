@@ -17,7 +17,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from etl import catalog, subjects
 from etl.conf import Settings
 from etl.contract import Table
-from etl.engine import ddl, derivejob, files, landjob, planner
+from etl.engine import ddl, derivejob, files, landjob, planner, pseudonyms
 from etl.engine.ledger import Entry, Ledger
 from etl.engine.work import Work, log, recover
 from etl.errors import ConflictError, FeedEtlError, LakeError, LandingError, first_line
@@ -50,12 +50,15 @@ def new_run_id() -> str:
 
 
 def open_work(spark: SparkSession, settings: Settings, span: tuple[datetime, datetime] | None = None) -> Work:
-    """A unit of work on the lake. Raises LakeError when the lake cannot be written."""
+    """A unit of work on the lake. Raises LakeError when it cannot be written, ConfigError when another key made it."""
     lake = files.absolute(settings.lake)
     try:
-        return Work(spark, settings, Ledger(spark, lake), new_run_id(), span)
+        work = Work(spark, settings, Ledger(spark, lake), new_run_id(), span)
     except Exception as error:
         raise LakeError(f"The lake {lake} cannot be read or written: {first_line(error)}") from error
+    for table in catalog.tables():
+        pseudonyms.check(spark, table, work.uri(table))
+    return work
 
 
 def run(

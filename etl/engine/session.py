@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pyspark
@@ -62,6 +63,7 @@ def start(settings: Settings, name: str = "feed-etl") -> SparkSession:
     os.environ["JAVA_HOME"] = str(require_java())
     if settings.master.startswith("local"):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_HOME", str(Path(pyspark.__file__).parent))
     builder = SparkSession.builder.appName(name).master(settings.master)
     builder = builder.config("spark.jars", ",".join(str(jar) for jar in delta_jars()))

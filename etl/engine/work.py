@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from etl import catalog
 from etl.conf import Settings
 from etl.contract import Table
-from etl.engine import checksums, delta, gate, suites, views
+from etl.engine import checksums, delta, gate, pseudonyms, suites, views
 from etl.engine.checksums import Content
 from etl.engine.files import absolute
 from etl.engine.ledger import Entry, Ledger
@@ -45,8 +45,12 @@ class Work:
 
     def transform(self, table: Table) -> Callable[..., DataFrame]:
         """The logic this lake makes a table with: version 1 until a backfill has switched to another."""
-        logic = catalog.logic(table.name, self.ledger.logic(table.name))
+        logic = self.logic(table, self.ledger.logic(table.name))
         return lambda *inputs, **named: self.kept(table, logic(*inputs, **named))
+
+    def logic(self, table: Table, version: int) -> Callable[..., DataFrame]:
+        """A version of a table's logic as this place makes it: with a key, viewers by their pseudonyms."""
+        return pseudonyms.instead_of_ids(table, catalog.logic(table.name, version))
 
     def kept(self, table: Table, rows: DataFrame) -> DataFrame:
         """Rows but those of hours that retention took: what landed long ago and is read again stays gone."""

@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from etl.contract import Table
-from etl.engine import delta, files
+from etl.engine import delta, files, pseudonyms
 from etl.engine.work import Work
 from etl.erasure import rules
 from etl.maintenance import remains
@@ -67,5 +67,5 @@ def _names(spark: SparkSession, uri: str, viewer: int) -> bool:
     rows = delta.read(spark, uri)
     whose = viewer_column(rows.columns)
     if whose:
-        return not rows.where(F.col(whose) == viewer).isEmpty()
+        return not rows.where(F.col(whose).isin(pseudonyms.names(viewer))).isEmpty()
     return "raw" in rows.columns and not rows.where(F.col("raw").contains(str(viewer))).isEmpty()

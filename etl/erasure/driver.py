@@ -13,7 +13,7 @@ from etl.backfill import staging
 from etl.backfill.register import Register
 from etl.conf import Settings
 from etl.contract import Event, Table
-from etl.engine import files
+from etl.engine import files, pseudonyms
 from etl.engine.runner import CONFLICT_ATTEMPTS
 from etl.engine.suppression import Suppressed
 from etl.engine.work import Work, recover
@@ -39,7 +39,8 @@ def erase(spark: SparkSession, settings: Settings, viewer: int, reason: str) -> 
     for table in personal:
         recover(work, table)
     lake = files.absolute(settings.lake)
-    suppressed = register.suppress(spark, lake, viewer)
+    for name in pseudonyms.names(viewer):  # by which the sweep knows rows of runs under way
+        suppressed = register.suppress(spark, lake, name)
     receipt: dict[str, Any] = {"id": f"erasure-{work.run_id}", "reason": reason, "place": _place(settings)}
     receipt["landing"] = {e.name: _landed(work, t, e, suppressed) for t, e in landed.events()}
     done = _rows(work, personal, viewer, suppressed, receipt["id"])

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from etl.conf import Settings
+from etl.engine import pseudonyms
 from etl.engine.files import absolute, local_folder
 
 
@@ -20,7 +21,8 @@ def _is_local(place: str) -> bool:
 
 
 def _remove(folder: Path, viewer: int) -> int:
-    named = re.compile(rb"(?<!\d)" + str(viewer).encode() + rb"(?!\d)")
+    numbers = "|".join(map(str, pseudonyms.names(viewer))).encode()
+    named = re.compile(rb"(?<!\d)(" + numbers + rb")(?!\d)")
     found = [f for f in folder.rglob("*") if f.is_file() and named.search(f.read_bytes())] if folder.is_dir() else []
     for file in found:
         file.unlink()

@@ -8,7 +8,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from etl.ads_measures import click_id
-from etl.contract import Layer, Table
+from etl.contract import Table
+from etl.engine import pseudonyms
 from etl.engine.suppression import Suppressed
 from etl.errors import ContractViolation
 from etl.privacy import by_column, viewer_column
@@ -38,9 +39,8 @@ def rule(table: Table) -> Rule | None:
     names = personal(table)
     if not names:
         return None
-    whose = viewer_column(names)
-    others = [c for c in table.columns if c.name in names and c.name != whose]
-    if whose in table.key and table.layer >= Layer.ROLLUPS:
+    others = [c for c in table.columns if c.name in names and c.name != viewer_column(names)]
+    if table.per_viewer:
         return Rule.REMOVE
     if all(c.nullable for c in others):
         if names == ["raw"]:
@@ -54,10 +54,13 @@ def rule(table: Table) -> Rule | None:
 
 
 def holds(table: Table, viewer: int) -> str:
-    """Predicate of the rows that name a viewer."""
+    """Predicate of the rows that name a viewer, by the pseudonym where a table holds these."""
     if rule(table) is Rule.REDACT:
         return f"raw RLIKE '(^|[^0-9]){viewer}([^0-9]|$)'"
-    return f"{viewer_column(table.column_names)} = {viewer}"
+    whose = viewer_column(table.column_names)
+    if table.per_viewer:
+        return f"{whose} IN ({', '.join(map(str, pseudonyms.names(viewer)))})"
+    return f"{whose} = {viewer}"
 
 
 def changed(table: Table, rows: DataFrame, viewer: int, suppressed: Suppressed) -> DataFrame:

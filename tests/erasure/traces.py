@@ -23,9 +23,9 @@ OPEN: dict[str, Callable[[Path], bytes]] = {
 }
 
 
-def of(viewer: int, *folders: str) -> list[str]:
-    """Files below some folders that hold the number. What a simulation says is true (`_truth`) is not looked at."""
-    number = re.compile(rb"(?<!\d)" + str(viewer).encode() + rb"(?!\d)")
+def of(what: int | str, *folders: str) -> list[str]:
+    """Files below some folders that hold a number or text. A simulation's truth (`_truth`) is not looked at."""
+    number = re.compile(rb"(?<!\d)" + re.escape(str(what)).encode() + rb"(?!\d)")
     files = [f for folder in folders for f in Path(folder).rglob("*") if f.is_file() and "_truth" not in f.parts]
     return sorted(str(f) for f in files if any(number.search(found) for found in _contents(f)))
 

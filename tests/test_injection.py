@@ -1,0 +1,28 @@
+"""Text from outside stays text: in SQL and in addresses. Pages and mails have tests of their own, in reports/."""
+
+from __future__ import annotations
+
+import pytest
+from places import Simulated
+from pydantic import TypeAdapter, ValidationError
+from pyspark.sql import SparkSession
+
+from etl import queries
+from etl.conf import MailAddress
+from etl.errors import FeedEtlError
+
+CRLF = "x\r\nBcc: all@example.com\r\n\r\n<b>"
+SQL = ("' OR '1'='1", "'); DROP TABLE fct_shares; --", "x' UNION SELECT * FROM fct_shares --", "\\' OR 1=1 --", ":end")
+
+
+@pytest.mark.parametrize("text", SQL)
+def test_a_parameter_is_a_value_never_sql(spark: SparkSession, simulated: Simulated, text: str) -> None:
+    """A model of that name served nobody."""
+    with pytest.raises(FeedEtlError, match="served nobody"):
+        queries.run(spark, simulated.settings, "ranker_lift", control=text, treatment="v3.2.0").collect()
+
+
+@pytest.mark.parametrize("address", [CRLF, "a@b\nBcc: c@d", "a@b, c@d", "A <a@b>", "a@b\r", "ä@b"])
+def test_an_address_that_could_lengthen_a_header_is_refused(address: str) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(MailAddress).validate_python(address)

@@ -3,7 +3,7 @@
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help setup run test test-slow test-dags bench bench-quick dags airflow airflow-demo docs new-table lint format lock clean
+.PHONY: help setup run test test-slow test-dags bench bench-quick bench-targets dags airflow airflow-demo docs new-table lint format lock clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ bench: setup ## Time an hour of 4 M impressions against plain PySpark, DuckDB an
 
 bench-quick: setup ## The same with 500,000 impressions, once
 	@$(BIN)/python -m bench --impressions 500000 --rounds 1 $(ARGS)
+
+bench-targets: setup ## Ours beside itself: skew, scale, a second run, a look-up, a small hour
+	@$(BIN)/python -m bench.targets $(ARGS)
 
 dags: setup ## Write again what Airflow knows of the tables, and the DAGs as text for a review
 	@bin/setup-airflow

@@ -83,7 +83,7 @@ def _budget(found: Ads) -> Tile:
     spent, budget = total(last.values(), "spent_usd"), total(last.values(), "daily_budget_usd")
     share = float(spent / budget)
     over = [str(c) for c, r in last.items() if r["spent_usd"] > r["daily_budget_usd"]]
-    detail = f"of {usd(budget)} a day, {len(last)} campaigns, {of}"
+    detail = f"of {usd(budget)} a day, {len(last)} campaigns that spent, {of}"
     detail += f"; over their own: {', '.join(over)}" if over else "; none is over its own"
     return Tile("budget", title, percent(share), share, "watch" if over else "ok", detail)
 

@@ -13,7 +13,8 @@ from rows import Row
 from truth import expected
 
 from etl import catalog, queries
-from etl.reports import ads_health, ads_tiles, dashboard, health, quality_mail, quality_reports
+from etl.conf import Settings
+from etl.reports import ads_figures, ads_health, ads_tiles, dashboard, health, quality_mail, quality_reports
 from etl.reports.ads_health import midnight
 from etl.reports.dashboard_tiles import Tile
 from etl.reports.health import Health
@@ -109,6 +110,14 @@ def test_owners_of_ads_are_told_of_every_table_of_theirs(spark: SparkSession, si
         assert {s.table.name for s in report.states} == {t.name for t in ours if t.owner == owner}
         assert {s.verdict for s in report.states} <= {PASSED, WARNED}
         assert quality_mail.compose(simulated_ads.settings, report)[1]["To"] == f"{owner}@localhost"
+
+
+def test_a_table_that_no_gate_has_let_in_yet_is_no_data(spark: SparkSession, settings: Settings) -> None:
+    """A lake without any of them: every tile says so, there is no chart, and nothing fails."""
+    nothing = ads_health.collect(spark, settings, (ADS_START, ADS_END))
+
+    assert {tile.state for tile in ads_tiles.ads(nothing)} == {"none"}
+    assert list(ads_figures.ads(nothing, [])) == []
 
 
 def test_days_of_a_range_are_those_its_hours_are_in() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from rows import at
 
 from etl import catalog
 from etl.engine.ledger import Entry
-from etl.reports import health, intervals
+from etl.reports import ads_health, health, intervals
+from etl.reports.ads_health import Ads
 from etl.reports.health import Health, Ingest, Ranker, Safety
 from etl.reports.operations import Cost, Freshness, Gate, Heartbeats, Skew
 
@@ -82,6 +84,35 @@ def safety() -> Safety:
     return Safety(queue, told, by_hour, turned, posts)
 
 
+def ads() -> Ads:
+    """One day of two campaigns: the first overspends and is billed a dollar that nothing explains, both unlocked."""
+    day, locked = START.date(), at("00:00", day=9)
+    clicks = [{"hour": h, "valid": 40 + i, "invalid": 2} for i, h in enumerate(hours())]
+    top = [{"ad_id": 700 + i, "ad_clicks": 90 // (i + 1), "users": 80 // (i + 1), "sessions": 85} for i in range(3)]
+    cell = {"sessions_ad_clicked": 50, "sessions_converted": 5}
+    usd: Row = {n: Decimal("30.00") for n in ("batch_usd", "campaign_usd", "ad_usd")}
+    usd |= {"billed_usd": None, "streaming_usd": None, "unallocated_usd": Decimal(0), "difference_usd": None}
+    billed = {n: Decimal("31.00") for n in ("billed_usd", "campaign_usd")} | {"streaming_usd": Decimal("29.50")}
+    billed |= {n: Decimal("1.00") for n in ("unallocated_usd", "difference_usd")}
+    spend = [
+        {"campaign_id": 5, "day": day, **usd, **billed, "explanation": "unallocated"},
+        {"campaign_id": 6, "day": day, **usd, "explanation": "no_invoice"},
+    ]
+    earned = {"spend_usd": Decimal("30.00"), "value_usd": Decimal("45.00"), "locked_from": locked, "is_final": False}
+    pace = [
+        {"campaign_id": campaign, "local_hour": h, "spent_usd": Decimal(h + 1) * rate, "daily_budget_usd": Decimal(24)}
+        for campaign, rate in ((5, Decimal("1.25")), (6, Decimal("0.5")))
+        for h in range(0, 24, 2)
+    ]
+    conversions = [{"day": day, "conversions": 20, "click": 12, "view": 3, "organic": 5}]
+    return Ads(
+        days=ads_health.days((START, END)), clicks=clicks, top=top,
+        delivered=[{"impressions": 20_000, "ad_clicks": 1_196, "viewers": 4_000}], sessions=[cell, cell], spend=spend,
+        roas=[earned, earned], final_days=ads_health.final_days((START, END)), final_roas=[], conversions=conversions,
+        received=[{"received": 21, "too_late": 2, "too_late_attributed": 1}], pace_day=day, pace=pace,
+    )  # fmt: skip
+
+
 def made_up(**changes: Any) -> Health:
     """All of it; the gate of fct_shares is closed for a reason that is markup too."""
     failure = {"rule": "key()", "severity": "critical", "reason": HOSTILE, "count": 3, "of": 90, "error": ""}
@@ -96,6 +127,8 @@ def made_up(**changes: Any) -> Health:
         "lake": "file:///lake",
         "span": (START, END),
         "allowed_quarantine": 0.01,
+        "subjects": ["feed"],
+        "ads": None,
         "ranker": ranker(),
         "ingest": ingest(),
         "safety": safety(),

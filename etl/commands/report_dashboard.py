@@ -17,7 +17,7 @@ def dashboard(
     start: Annotated[str | None, typer.Option("--from", help="First hour, UTC: 2026-06-01T10")] = None,
     end: Annotated[str | None, typer.Option("--to", help="End of the range, not in it: 2026-06-01T13")] = None,
 ) -> None:
-    """One page on the health of the lake: ranker, ingest, safety, gates. Without a range, its last seven days."""
+    """One page on the health of the lake: ranker, ingest, safety, ads, gates. Without a range, its last seven days."""
     if (start is None) != (end is None):
         raise ConfigError("--from and --to go together. Leave both out for the last seven days.")
     span = parse_range(start, end) if start and end else None

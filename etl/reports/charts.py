@@ -9,13 +9,15 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from etl.reports import figure as fig
 from etl.reports.intervals import Estimate
 
-HALF = 0.5 / 24  # half an hour, in the days matplotlib counts
+HALF, HALF_DAY = 0.5 / 24, 0.5  # of an hour and of a day, in the days matplotlib counts
 MARKED = 48  # so many hours still have a mark each
+DAYS_NAMED = 7  # so many days at most have their names below them
 Hours = Sequence[datetime]
 ByHour = Mapping[datetime, float | None]
 Format = Callable[[float], str]
@@ -46,12 +48,12 @@ def time_axis(axes: Axes, low: float, high: float) -> None:
     axes.grid(visible=False, axis="x")
 
 
-def _hour_axis(axes: Axes, hours: Hours, there: set[datetime]) -> None:
-    """The time axis of all hours; those without data are shaded."""
+def _hour_axis(axes: Axes, hours: Hours, there: set[datetime], half: float = HALF) -> None:
+    """The time axis of all hours (or days, by `half` of one); those without data are shaded."""
     for day in days(h for h in hours if h not in there):
-        axes.axvspan(day - HALF, day + HALF, facecolor=fig.BAND, edgecolor="none", zorder=0)
+        axes.axvspan(day - half, day + half, facecolor=fig.BAND, edgecolor="none", zorder=0)
     first, last = days([hours[0], hours[-1]])
-    time_axis(axes, first - HALF, last + HALF)
+    time_axis(axes, first - half, last + half)
 
 
 def _value_axis(axes: Axes, form: Format) -> None:
@@ -75,6 +77,10 @@ def _level(axes: Axes, level: Level) -> None:
     axes.annotate(label, (1, value), ha="right", va="bottom", fontsize=9, color=fig.MUTED, bbox=behind, **place)
 
 
+def _legend(canvas: Canvas) -> None:
+    canvas.legend(loc="outside upper left", ncols=3, frameon=False, fontsize=9, handlelength=1.6, columnspacing=1.2)
+
+
 @fig.styled
 def hourly_bars(name: str, hours: Hours, values: ByHour, form: Format, level: Level | None = None) -> str:
     """A bar per hour, from zero."""
@@ -85,6 +91,30 @@ def hourly_bars(name: str, hours: Hours, values: ByHour, form: Format, level: Le
         _level(axes, level)
     _hour_axis(axes, hours, set(there))
     _value_axis(axes, form)
+    return fig.inline(canvas, name)
+
+
+@fig.styled
+def split_bars(
+    name: str, times: Hours, series: Mapping[str, ByHour], form: Format, *, stacked: bool, half: float = HALF
+) -> str:
+    """Bars of each series per hour (day: `half` is HALF_DAY), from zero: stacked where they add up, else abreast."""
+    canvas, (axes,) = fig.canvas()
+    abreast = 1 if stacked else len(series)
+    width, below = 1.6 * half / abreast, dict.fromkeys(times, 0.0)
+    for place, (label, values) in enumerate(series.items()):
+        there = {t: v for t, v in values.items() if v is not None}
+        aside = 0.0 if stacked else (place - (abreast - 1) / 2) * width
+        low = [below[t] if stacked else 0.0 for t in there]
+        left, sizes = [d + aside for d in days(there)], list(there.values())
+        axes.bar(left, sizes, width=width, bottom=low, color=fig.SERIES[place % len(fig.SERIES)], label=label)
+        below |= {t: below[t] + v for t, v in there.items()}
+    _hour_axis(axes, times, {t for values in series.values() for t, v in values.items() if v is not None}, half)
+    if half == HALF_DAY:
+        named = times[:: -(-len(times) // DAYS_NAMED)]
+        axes.set_xticks(days(named), [f"{day:%d %b}" for day in named])
+    _value_axis(axes, form)
+    _legend(canvas)
     return fig.inline(canvas, name)
 
 
@@ -110,7 +140,7 @@ def hourly_lines(
         _level(axes, level)
     _hour_axis(axes, hours, {h for values in series.values() for h, v in values.items() if v is not None})
     _value_axis(axes, form)
-    canvas.legend(loc="outside upper left", ncols=3, frameon=False, fontsize=9, handlelength=1.6, columnspacing=1.2)
+    _legend(canvas)
     return fig.inline(canvas, name)
 
 

@@ -1,6 +1,6 @@
-"""The dashboard: the health of a lake on one page, for people who run the feed.
+"""The dashboard: the health of a lake on one page, for people who run the feed and the ads.
 
-Source of what it must show: the feed specification, section 7.
+Source of what it must show: the feed specification, section 7, and the questions of the ads specification.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from etl.conf import Settings
+from etl.reports import ads_figures, ads_tiles, health, pages
 from etl.reports import dashboard_figures as figures
 from etl.reports import dashboard_tiles as tiles
-from etl.reports import health, pages
 from etl.reports.charts import number, percent
 from etl.reports.dashboard_tiles import Tile
 from etl.reports.figure import Figure
@@ -25,6 +25,10 @@ from etl.reports.questions import Row
 _RANKER = (
     "Intervals count each distinct viewer once, because impressions of one viewer are not independent; dwell's come "
     "from how hours differ. Whether to ship a model is for the query ranker_lift."
+)
+_MONEY = (
+    "Days of money are the advertiser's, days of sessions and conversions UTC's. A campaign's day gains conversions "
+    "until it is locked, seven days after its end: what it earned is final only then."
 )
 
 
@@ -52,6 +56,7 @@ def page(found: Health) -> str:
     return pages.render(
         "dashboard.html.j2",
         health=found,
+        title=f"{' and '.join(found.subjects).capitalize()} health",
         sections=sections,
         verdict=_verdict(every),
         first=f"{found.span[0]:%Y-%m-%d %H:00}",
@@ -65,13 +70,24 @@ def page(found: Health) -> str:
 
 
 def _sections(found: Health) -> list[Section]:
+    operations = Section("operations", "Operations", list(tiles.operations(found)), list(figures.operations(found)))
+    return [operations, *(_feed(found) if "feed" in found.subjects else []), *_ads(found)]
+
+
+def _feed(found: Health) -> list[Section]:
     return [
-        Section("operations", "Operations", list(tiles.operations(found)), list(figures.operations(found))),
         Section("ranker", "Ranker health", list(tiles.ranker(found.ranker)), list(figures.ranker(found)), _RANKER),
         Section("ingest", "Ingest health", list(tiles.ingest(found.ingest, found.allowed_quarantine)),
                 list(figures.ingest(found))),
         Section("safety", "Safety health", list(tiles.safety(found.safety)), list(figures.safety(found))),
     ]  # fmt: skip
+
+
+def _ads(found: Health) -> list[Section]:
+    if found.ads is None:
+        return []
+    shown = list(ads_figures.ads(found.ads, found.hours))
+    return [Section("ads", "Ads", list(ads_tiles.ads(found.ads)), shown, _MONEY)]
 
 
 def _verdict(every: Iterable[Tile]) -> str:

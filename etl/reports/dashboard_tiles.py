@@ -29,7 +29,8 @@ class Tile:
     detail: str
 
 
-def _none(name: str, title: str, why: str) -> Tile:
+def no_data(name: str, title: str, why: str) -> Tile:
+    """A tile without a number."""
     return Tile(name, title, "no data", None, "none", why)
 
 
@@ -37,7 +38,8 @@ def _signed(text: str) -> str:
     return text.replace("-", "\u2212") if text.startswith("-") else f"+{text}"
 
 
-def _interval(estimate: Estimate, form: Format) -> str:
+def interval(estimate: Estimate, form: Format) -> str:
+    """The interval of an estimate in words."""
     if estimate.low is None or estimate.high is None:
         return "no interval: fewer than 3 hours"
     return f"95 % interval {form(estimate.low)} to {form(estimate.high)}"
@@ -56,26 +58,26 @@ def ranker(health: Ranker) -> Iterator[Tile]:
     """The newest version over its baseline."""
     newest, base = health.newest, health.baseline
     if not newest:
-        yield _none("like-lift", "Like-rate lift", "nothing was served in the range")
+        yield no_data("like-lift", "Like-rate lift", "nothing was served in the range")
         return
     name, size = newest["model_semver"], min(newest["impressions"], newest["viewers"])
     found = base and lift(newest["like"], base["like"], size, min(base["impressions"], base["viewers"]))
     if base and found:
-        detail = f"{name} over {base['model_semver']}; {_interval(found, lambda v: _signed(percent(v)))}"
+        detail = f"{name} over {base['model_semver']}; {interval(found, lambda v: _signed(percent(v)))}"
         yield Tile(
             "like-lift", "Like-rate lift", _signed(percent(found.value)), found.value, _against(found, True), detail
         )
     else:
-        yield _none("like-lift", "Like-rate lift", "there is no second version with likes to compare with")
+        yield no_data("like-lift", "Like-rate lift", "there is no second version with likes to compare with")
     yield _regret(name, newest["regret"], base["regret"] if base else None)
     worse = difference(newest["negative"], base["negative"]) if base else None
     if base and worse:
-        detail = f"points, {name} over {base['model_semver']}; {_interval(worse, _points)}"
+        detail = f"points, {name} over {base['model_semver']}; {interval(worse, _points)}"
         yield Tile(
             "negative-delta", "Negative-rate change", _points(worse.value), worse.value, _against(worse, False), detail
         )
     else:
-        yield _none("negative-delta", "Negative-rate change", "there is no second version to compare with")
+        yield no_data("negative-delta", "Negative-rate change", "there is no second version to compare with")
     dwell = newest["dwell"]
     if dwell:
         yield Tile(
@@ -84,18 +86,18 @@ def ranker(health: Ranker) -> Iterator[Tile]:
             _seconds(dwell.value),
             dwell.value,
             "plain",
-            f"{name}; {_interval(dwell, _seconds)}",
+            f"{name}; {interval(dwell, _seconds)}",
         )
 
 
 def _regret(name: str, newest: Estimate | None, base: Estimate | None) -> Tile:
     title = "5-minute regret rate"
     if not newest:
-        return _none("regret", title, f"no likes on {name}")
+        return no_data("regret", title, f"no likes on {name}")
     change = difference(newest, base)
     state = _against(change, False) if change else "plain"
     return Tile(
-        "regret", title, percent(newest.value), newest.value, state, f"of likes, {name}; {_interval(newest, percent)}"
+        "regret", title, percent(newest.value), newest.value, state, f"of likes, {name}; {interval(newest, percent)}"
     )
 
 
@@ -120,16 +122,16 @@ def ingest(health: Ingest, allowed: float) -> Iterator[Tile]:
         detail = f"{worst.table.name}, {worst.tasks} tasks; largest over mean, limit {SKEW_LIMIT} \u00d7"
         yield Tile("skew", "Partition skew", f"{worst.ratio:.2f} \u00d7", worst.ratio, state, detail)
     else:
-        yield _none("skew", "Partition skew", "no publish in the range has recorded it")
+        yield no_data("skew", "Partition skew", "no publish in the range has recorded it")
     beats = health.heartbeats
     if beats.collapse:
         detail = f"{beats.accepted:,} heartbeats to {beats.rows:,} rows"
         yield Tile("collapse", "Heartbeat collapse", f"{beats.collapse:.1f} \u00d7", beats.collapse, "plain", detail)
     else:
-        yield _none("collapse", "Heartbeat collapse", "no heartbeats in the range")
+        yield no_data("collapse", "Heartbeat collapse", "no heartbeats in the range")
     total = health.total
     if not total:
-        yield _none("lag", "Lag P50", "nothing landed in the range")
+        yield no_data("lag", "Lag P50", "nothing landed in the range")
         return
     if total["lag_p50"] is not None:
         detail = f"P90 {_minutes(total['lag_p90'])}, P99 {_minutes(total['lag_p99'])}; to the end of the landed hour"
@@ -145,7 +147,7 @@ def ingest(health: Ingest, allowed: float) -> Iterator[Tile]:
 def _impressions(health: Ingest) -> Tile:
     title = "Impressions, newest hour"
     if not health.hours:
-        return _none("impressions", title, "nothing landed in the range")
+        return no_data("impressions", title, "nothing landed in the range")
     newest, usual = health.hours[-1]["impressions"], health.expected
     if not usual:
         return Tile("impressions", title, number(newest), newest, "plain", "no hour before it to compare with")
@@ -169,7 +171,7 @@ def safety(health: Safety) -> Iterator[Tile]:
         detail = f"of {newest['judged']} posts {many}, {newest['hour']:%d %b %H:00}; floor {percent(FLOOR)}"
         yield Tile("over-floor", "Posts over the floor", str(over), over, "watch" if over else "ok", detail)
     else:
-        yield _none("over-floor", "Posts over the floor", f"no post {many} in an hour")
+        yield no_data("over-floor", "Posts over the floor", f"no post {many} in an hour")
     waiting = len(health.queue)
     detail = f"post-hours over {percent(FLOOR)} that rose more than {100 * RISE:.1f} points in an hour"
     yield Tile("review-queue", "Review queue", str(waiting), waiting, "watch" if waiting else "ok", detail)
@@ -178,7 +180,7 @@ def safety(health: Safety) -> Iterator[Tile]:
         detail = f"points in an hour: post {first['post_id']}, {first['hour']:%d %b %H:00}"
         yield Tile("fastest", "Fastest riser", _points(first["rise"]), first["rise"], "plain", detail)
     else:
-        yield _none("fastest", "Fastest riser", f"no post {many} in two hours that follow each other")
+        yield no_data("fastest", "Fastest riser", f"no post {many} in two hours that follow each other")
     if newest:
         detail = f"of {newest['judged']} posts {many}, newest hour"
         yield Tile(

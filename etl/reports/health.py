@@ -13,7 +13,8 @@ from etl.engine import planner
 from etl.engine.files import absolute
 from etl.engine.ledger import Ledger
 from etl.errors import LakeError
-from etl.reports import intervals, operations
+from etl.reports import ads_health, intervals, operations
+from etl.reports.ads_health import Ads
 from etl.reports.intervals import Estimate
 from etl.reports.questions import Row, ask, ask_named
 
@@ -65,6 +66,9 @@ class Ingest:
         return median(before) if before else None
 
 
+NOTHING_LANDED = Ingest([], [], operations.Heartbeats(0, 0, 0, 0), [], [])
+
+
 @dataclass(frozen=True)
 class Safety:
     """The review queue, worst first, and what its posts are; hours; the fastest riser; the worst posts by hour."""
@@ -78,14 +82,19 @@ class Safety:
 
 @dataclass(frozen=True)
 class Health:
-    """One environment over a half-open range of hours."""
+    """One environment over a half-open range of hours.
+
+    Of the feed there is nothing where it is not among the subjects that ran; `ads` is None where they are not.
+    """
 
     lake: str
     span: operations.Span
     allowed_quarantine: float
+    subjects: list[str]
     ranker: Ranker
     ingest: Ingest
     safety: Safety
+    ads: Ads | None
     gates: list[operations.Gate]
     landed: datetime | None
     freshness: list[operations.Freshness]
@@ -101,15 +110,19 @@ class Health:
 def collect(spark: SparkSession, settings: Settings, span: operations.Span | None) -> Health:
     """The health of a lake; without a range, of its last seven days. Raises LakeError when nothing is in it yet."""
     ledger = Ledger.existing(spark, absolute(settings.lake))
-    span = span or _last_days(spark, settings)
+    ran = operations.subjects(ledger)
+    has_feed = "feed" in ran
+    span = span or _last_days(spark, settings, ledger, ran)
     entries = operations.in_range(ledger, span)
     return Health(
         lake=settings.lake,
         span=span,
         allowed_quarantine=settings.quarantine_share,
-        ranker=_ranker(spark, settings, span),
-        ingest=_ingest(spark, settings, span, ledger),
-        safety=_safety(spark, settings, span),
+        subjects=ran,
+        ranker=_ranker(spark, settings, span) if has_feed else Ranker([], []),
+        ingest=_ingest(spark, settings, span, ledger) if has_feed else NOTHING_LANDED,
+        safety=_safety(spark, settings, span) if has_feed else Safety([], {}, [], None, []),
+        ads=ads_health.collect(spark, settings, span) if "ads" in ran else None,
         gates=operations.gates(ledger),
         landed=operations.newest_landed(ledger),
         freshness=operations.freshness(ledger),
@@ -119,12 +132,16 @@ def collect(spark: SparkSession, settings: Settings, span: operations.Span | Non
     )
 
 
-def _last_days(spark: SparkSession, settings: Settings) -> operations.Span:
-    (newest,) = ask(spark, settings, "landed_range")
-    if newest["newest"] is None:
+def _last_days(spark: SparkSession, settings: Settings, ledger: Ledger, ran: list[str]) -> operations.Span:
+    """Up to the newest hour that anything landed in: of the feed by its rollup, of other subjects by the ledger."""
+    hours = operations.landed(ledger, set(ran) - {"feed"})
+    if "feed" in ran:
+        (found,) = ask(spark, settings, "landed_range")
+        hours |= {h for h in found.values() if h}
+    if not hours:
         raise LakeError(f"Nothing has landed in {settings.lake} yet. Run `feed-etl run` first.")
-    end = newest["newest"] + planner.HOUR
-    return max(newest["oldest"], end - timedelta(days=DEFAULT_DAYS)), end
+    end = max(hours) + planner.HOUR
+    return max(min(hours), end - timedelta(days=DEFAULT_DAYS)), end
 
 
 def _ranker(spark: SparkSession, settings: Settings, span: operations.Span) -> Ranker:

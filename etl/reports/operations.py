@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -73,9 +74,22 @@ class Heartbeats:
         return self.accepted / self.rows if self.rows else None
 
 
+def subjects(ledger: Ledger) -> list[str]:
+    """Subjects that ever ran here; quarantine is of them all and tells of none. All, before any did."""
+    names = {e.table_name for e in ledger.entries}
+    ran = [catalog.subjects(t) for t in catalog.tables() if t.name in names and catalog.is_made(t)]
+    return [name for name in catalog.SUBJECTS if any(name in of for of in ran)] or list(catalog.SUBJECTS)
+
+
+def _tables(ledger: Ledger) -> list[Table]:
+    """The tables of these subjects, in the order data flows."""
+    mine = set(catalog.of_subjects(subjects(ledger)))
+    return [t for t in catalog.tables() if t.name in mine]
+
+
 def gates(ledger: Ledger) -> list[Gate]:
-    """Every table in the order data flows."""
-    return [_gate(ledger, table) for table in catalog.tables()]
+    """Every table of the subjects that ran, in the order data flows."""
+    return [_gate(ledger, table) for table in _tables(ledger)]
 
 
 def _gate(ledger: Ledger, table: Table) -> Gate:
@@ -87,18 +101,25 @@ def _gate(ledger: Ledger, table: Table) -> Gate:
 
 def newest_landed(ledger: Ledger) -> datetime | None:
     """The newest hour with landed files that any run has seen, published or refused."""
+    return max(landed(ledger, list(catalog.SUBJECTS)), default=None)
+
+
+def landed(ledger: Ledger, of: Collection[str]) -> set[datetime]:
+    """Hours in which files of some subjects landed, as far as any run has seen, published or refused."""
     nothing = Landed(datetime.min, ()).fingerprint
-    seen = {t.name for t in catalog.tables() if t.event}
+    seen = {t.name for t in catalog.tables() if t.event and catalog.subjects(t) & set(of)}
     hours = [h for e in ledger.entries if e.table_name in seen for h, mark in e.fingerprints.items() if mark != nothing]
-    return max(map(datetime.fromisoformat, hours), default=None)
+    return set(map(datetime.fromisoformat, hours))
 
 
 def freshness(ledger: Ledger) -> list[Freshness]:
     """Every table that is made for hours or days; quarantine is written when there is something to set aside."""
-    landed, found = newest_landed(ledger), dict[str, Freshness]()
-    for table in catalog.tables():
+    newest = {name: max(landed(ledger, [name]), default=None) for name in subjects(ledger)}
+    found = dict[str, Freshness]()
+    for table in _tables(ledger):
         if catalog.is_made(table):
-            found[table.name] = _fresh(ledger, table, landed, found)
+            there = [n for name in catalog.subjects(table) if (n := newest.get(name))]
+            found[table.name] = _fresh(ledger, table, max(there, default=None), found)
     return list(found.values())
 
 
@@ -161,7 +182,7 @@ def heartbeats(ledger: Ledger, entries: list[Entry]) -> Heartbeats:
 
 def coverage(ledger: Ledger, span: Span) -> dict[str, set[datetime]]:
     """Table -> hours of a span that hold rows now; only tables by hour."""
-    hourly = [t for t in catalog.tables() if t.hour and not t.daily and catalog.is_made(t)]
+    hourly = [t for t in _tables(ledger) if t.hour and not t.daily and catalog.is_made(t)]
     return {t.name: _hours(ledger, t, span) for t in hourly}
 
 

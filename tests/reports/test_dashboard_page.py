@@ -7,25 +7,30 @@ from pathlib import Path
 
 import pytest
 from browser import opened
-from made_up import HOSTILE, MISSING, made_up
+from made_up import HOSTILE, MISSING, ads, made_up
 
 from etl.reports import dashboard, pages
-from etl.reports.health import Ingest, Ranker, Safety
+from etl.reports.health import Health, Ingest, Ranker, Safety
 from etl.reports.operations import Heartbeats
 
 PHONE = {"width": 390, "height": 844}
 
 
+def everything() -> Health:
+    """A lake of both subjects."""
+    return made_up(subjects=["feed", "ads"], ads=ads())
+
+
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dashboard with something of everything."""
-    return pages.write(dashboard.page(made_up()), tmp_path_factory.mktemp("page") / "dashboard.html")
+    return pages.write(dashboard.page(everything()), tmp_path_factory.mktemp("page") / "dashboard.html")
 
 
 def test_it_loads_without_a_complaint_or_a_request(page: Path) -> None:
     """One file of less than 2 MB; nothing else is fetched, the console stays empty."""
     with opened(page) as seen:
-        assert seen.page.locator("h1").inner_text() == "Feed health"
+        assert seen.page.locator("h1").inner_text() == "Feed and ads health"
         assert seen.requests == [page.as_uri()]
         assert seen.complaints == []
     assert page.stat().st_size < 2_000_000
@@ -42,11 +47,36 @@ def test_tiles_show_the_numbers_given(page: Path) -> None:
         assert seen.tile("gates") == 1 and seen.tile("freshness") == 2
 
 
+def test_tiles_of_ads_show_the_numbers_given(page: Path) -> None:
+    """A budget overspent and a dollar that nothing explains are to be watched; nothing is final yet."""
+    with opened(page) as seen:
+        assert seen.tile("spend") == 60 and seen.tile("unallocated") == 1
+        assert seen.tile("roas") == 1.5 and seen.tile("final-roas") is None
+        assert seen.tile("budget") == pytest.approx((28.75 + 11.5) / 48)
+        assert seen.tile("ctr") == pytest.approx(1_196 / 20_000) and seen.tile("cvr") == pytest.approx(0.1)
+        assert seen.tile("attributed") == pytest.approx(15 / 20) and seen.tile("too-late") == 2
+        watched = seen.page.locator("#ads ~ .tiles .watch h3").all_inner_texts()
+        assert watched == ["Unallocated spend", "Budget spent"]
+
+
+def test_a_lake_of_one_subject_shows_nothing_of_the_other(tmp_path: Path) -> None:
+    feed = pages.write(dashboard.page(made_up()), tmp_path / "feed.html")
+    alone = pages.write(dashboard.page(made_up(subjects=["ads"], ads=ads())), tmp_path / "ads.html")
+    with opened(feed) as seen:
+        assert seen.page.locator("h1").inner_text() == "Feed health"
+        assert seen.page.locator("h2").all_inner_texts() == [
+            "Operations", "Ranker health", "Ingest health", "Safety health", "Gates and freshness",
+        ]  # fmt: skip
+    with opened(alone) as seen:
+        assert seen.page.locator("h1").inner_text() == "Ads health"
+        assert seen.page.locator("h2").all_inner_texts() == ["Operations", "Ads", "Gates and freshness"]
+
+
 def test_hostile_text_stays_text(page: Path) -> None:
     """A caption, a handle and a rule's reason that are markup are shown letter by letter; no script runs."""
     with opened(page) as seen:
         assert seen.page.locator("script").count() == 0
-        assert seen.page.title().startswith("Feed health")
+        assert seen.page.title().startswith("Feed and ads health")
         assert seen.page.locator("td.caption", has_text=HOSTILE).count() == 2
         assert seen.page.locator("td", has_text=f"@{HOSTILE}").count() == 1
 
@@ -133,4 +163,4 @@ def test_a_lake_with_hardly_anything_in_it_says_what_is_missing(tmp_path: Path) 
 
 
 def test_the_same_health_makes_the_same_page(page: Path) -> None:
-    assert dashboard.page(made_up()) == page.read_text()
+    assert dashboard.page(everything()) == page.read_text()

@@ -9,6 +9,7 @@ from typing import Any
 
 from rows import at
 
+from etl import catalog
 from etl.engine.ledger import Entry, Ledger
 from etl.reports import operations
 
@@ -50,6 +51,27 @@ def test_a_gate_is_as_its_last_verdict_left_it() -> None:
     assert found["fct_shares"] == ("passed", 0)
     assert found["fct_impressions"] == ("failed", 1)
     assert found["fct_engagements"] == ("never judged", 0)
+
+
+def test_gates_are_those_of_the_subjects_that_ran() -> None:
+    """Quarantine is written by all that land: it makes no lake of the feed one of ads."""
+    feed = Remembered(entry("fct_shares"), entry("quarantine"))
+    ads = Remembered(entry("fct_ad_clicks"), entry("quarantine"))
+
+    shown = [{g.table.name for g in operations.gates(ledger)} for ledger in (feed, ads)]
+
+    assert shown == [set(catalog.of_subjects(["feed"])), set(catalog.of_subjects(["ads"]))]
+    assert operations.subjects(Remembered()) == ["feed", "ads"]
+
+
+def test_a_subject_is_not_behind_what_landed_of_another() -> None:
+    """Ads landed an hour after the feed did: the feed has all of its own."""
+    ledger = Remembered(landed("bronze_shares", TEN), landed("bronze_ad_clicks", ELEVEN))
+
+    found = {f.table.name: f.behind_hours for f in operations.freshness(ledger)}
+
+    assert (found["bronze_shares"], found["bronze_ad_clicks"]) == (0, 0)
+    assert operations.landed(ledger, ["feed"]) == {TEN}
 
 
 def test_a_refused_hour_has_landed_all_the_same() -> None:

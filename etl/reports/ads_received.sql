@@ -1,0 +1,7 @@
+-- Conversions that word came of in a range of hours, and those of them whose day was locked by then.
+SELECT
+  count(*) AS received, count_if(NOT is_in_time) AS too_late,
+  count_if(NOT is_in_time AND attribution <> 'organic') AS too_late_attributed
+FROM fct_attributed_conversion
+WHERE received_ts >= :start AND received_ts < :end
+HAVING count(*) > 0

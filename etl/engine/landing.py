@@ -8,7 +8,7 @@ from datetime import datetime
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F
 
 from etl.conf import Settings
@@ -19,6 +19,7 @@ from etl.engine.files import LandedFile
 TEXT = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 PARQUET = (".parquet",)
 HOUR = "%Y-%m-%dT%H"
+OWN = ("_file", "source_file", "landed_hour")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Landed:
         """Changes when a file is added, or is not the file it was."""
         text = "\n".join(f"{f.name} {f.size} {f.modified}" for f in self.files)
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def as_named(spark: SparkSession) -> DataFrameReader:
+    """Reads exactly the files named: `*.jsonl` may be a file's own name, and must not be read as many others."""
+    return spark.read.option("__globPaths__", "false")
 
 
 def listing(spark: SparkSession, settings: Settings, event: Event, hours: list[datetime]) -> list[Landed]:
@@ -50,10 +56,11 @@ def unreadable(spark: SparkSession, landed: list[Landed]) -> list[tuple[datetime
 def _is_readable(spark: SparkSession, file: LandedFile) -> bool:
     try:
         if file.name.endswith(PARQUET):
-            rows = spark.read.parquet(file.uri)
-            rows.select(F.count_if(F.hash(*[F.col(f"`{c}`") for c in rows.columns]).isNotNull())).collect()
+            rows = as_named(spark).parquet(file.uri)
+            whole = F.hash(*[records.quoted(c) for c in rows.columns])
+            rows.select(F.count_if(whole.isNotNull()), F.max("_metadata.file_path")).collect()
             return True
-        spark.read.text(file.uri).select(F.max(F.length("value"))).collect()
+        as_named(spark).text(file.uri).select(F.max(F.length("value"))).collect()
         return known(file)
     except (Py4JJavaError, PySparkException):
         return False
@@ -78,33 +85,38 @@ def read(spark: SparkSession, settings: Settings, event: Event, landed: list[Lan
     return records.enrich(known, event, settings)
 
 
+def _file() -> Column:
+    return F.col("_metadata.file_path").alias("_file")
+
+
 def _no_lines(spark: SparkSession) -> DataFrame:
-    return spark.createDataFrame([], "value STRING, _file STRING")
+    return spark.createDataFrame([], "raw STRING, _file STRING")
 
 
 def _provenance(rows: DataFrame) -> DataFrame:
-    """Adds source_file and landed_hour from the file's own path; renames a text line to raw."""
+    """Adds source_file and landed_hour from the file's own path, `_file`."""
     hour = F.to_timestamp(F.regexp_extract("_file", r"/hour=(\d{4}-\d{2}-\d{2}T\d{2})/", 1), "yyyy-MM-dd'T'HH")
-    named = rows.withColumn("source_file", F.col("_file")).withColumn("landed_hour", hour).drop("_file")
-    return named.withColumnRenamed("value", "raw")
+    return rows.withColumn("source_file", F.col("_file")).withColumn("landed_hour", hour).drop("_file")
 
 
 def _text(spark: SparkSession, event: Event, uris: list[str]) -> list[DataFrame]:
     if not uris:
         return []
-    lines = spark.read.text(uris).select("value", F.col("_metadata.file_path").alias("_file"))
-    return [records.parse_text(_provenance(lines.where("trim(value) != ''")), event)]
+    lines = as_named(spark).text(uris).select(F.col("value").alias("raw"), _file())
+    return [records.parse_text(_provenance(lines.where("trim(raw) != ''")), event)]
 
 
 def _columnar(spark: SparkSession, event: Event, uris: list[str]) -> list[DataFrame]:
     """Files of one schema are read together; a file of another schema is judged by its own."""
     by_schema: dict[str, list[str]] = {}
     for uri in uris:
-        by_schema.setdefault(spark.read.parquet(uri).schema.simpleString(), []).append(uri)
+        by_schema.setdefault(as_named(spark).parquet(uri).schema.simpleString(), []).append(uri)
     return [
-        records.parse_columns(
-            _provenance(spark.read.parquet(*group).select("*", F.col("_metadata.file_path").alias("_file"))),
-            event,
-        )
+        records.parse_columns(_provenance(_given(as_named(spark).parquet(*group))), event)
         for group in by_schema.values()
     ]
+
+
+def _given(rows: DataFrame) -> DataFrame:
+    """Columns of a file, but those of our own names, and `_file`."""
+    return rows.select(*[records.quoted(c) for c in rows.columns if c.lower() not in OWN], _file())

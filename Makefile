@@ -3,7 +3,7 @@
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help setup run test test-slow test-dags bench bench-quick bench-targets dags airflow airflow-demo docs new-table lint format lock clean
+.PHONY: help setup run test test-slow soak test-dags bench bench-quick bench-targets dags airflow airflow-demo docs new-table lint format lock clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ test: setup ## Run the tests (ARGS=... for pytest, e.g. ARGS='-k jars -x')
 
 test-slow: setup ## Run the tests that take minutes each: separate executors, any order of hours, killed backfills
 	@$(BIN)/pytest -q -m slow $(ARGS)
+
+soak: setup ## Kill, crowd and feed rubbish for hours (ARGS='--kills 200 --crowds 100 --files 10000' is what it does)
+	@PYTHONPATH=tests:. $(BIN)/python -m soak $(ARGS)
 
 test-dags: setup ## Run the tests of the DAGs, in an environment of Airflow's own
 	@bin/setup-airflow

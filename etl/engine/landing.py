@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from etl.conf import Settings
@@ -19,6 +20,7 @@ from etl.engine.files import LandedFile
 TEXT = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 PARQUET = (".parquet",)
 HOUR = "%Y-%m-%dT%H"
+OWN = ("_file", "source_file", "landed_hour")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,11 @@ class Landed:
         """Changes when a file is added, or is not the file it was."""
         text = "\n".join(f"{f.name} {f.size} {f.modified}" for f in self.files)
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def exactly(uri: str) -> str:
+    """The path that reads this file and no other: `*.jsonl` may be a file's own name, and means many to Spark."""
+    return re.sub(r"([\\*?\[\]{}])", r"\\\1", uri)
 
 
 def listing(spark: SparkSession, settings: Settings, event: Event, hours: list[datetime]) -> list[Landed]:
@@ -50,10 +57,11 @@ def unreadable(spark: SparkSession, landed: list[Landed]) -> list[tuple[datetime
 def _is_readable(spark: SparkSession, file: LandedFile) -> bool:
     try:
         if file.name.endswith(PARQUET):
-            rows = spark.read.parquet(file.uri)
-            rows.select(F.count_if(F.hash(*[F.col(f"`{c}`") for c in rows.columns]).isNotNull())).collect()
+            rows = spark.read.parquet(exactly(file.uri))
+            whole = F.hash(*[records.quoted(c) for c in rows.columns])
+            rows.select(F.count_if(whole.isNotNull()), F.max("_metadata.file_path")).collect()
             return True
-        spark.read.text(file.uri).select(F.max(F.length("value"))).collect()
+        spark.read.text(exactly(file.uri)).select(F.max(F.length("value"))).collect()
         return known(file)
     except (Py4JJavaError, PySparkException):
         return False
@@ -67,8 +75,8 @@ def known(file: LandedFile) -> bool:
 def read(spark: SparkSession, settings: Settings, event: Event, landed: list[Landed]) -> DataFrame:
     """All records: raw, source_file, landed_hour, a typed column per field, `_corrupt`, and what `enrich` adds."""
     found = [file for part in landed for file in part.files]
-    parts = _text(spark, event, [f.uri for f in found if f.name.endswith(TEXT)])
-    parts += _columnar(spark, event, [f.uri for f in found if f.name.endswith(PARQUET)])
+    parts = _text(spark, event, [exactly(f.uri) for f in found if f.name.endswith(TEXT)])
+    parts += _columnar(spark, event, [exactly(f.uri) for f in found if f.name.endswith(PARQUET)])
     if not parts:
         parts = [records.parse_text(_provenance(_no_lines(spark)), event)]
     whole = parts[0]
@@ -78,22 +86,25 @@ def read(spark: SparkSession, settings: Settings, event: Event, landed: list[Lan
     return records.enrich(known, event, settings)
 
 
+def _file() -> Column:
+    return F.col("_metadata.file_path").alias("_file")
+
+
 def _no_lines(spark: SparkSession) -> DataFrame:
-    return spark.createDataFrame([], "value STRING, _file STRING")
+    return spark.createDataFrame([], "raw STRING, _file STRING")
 
 
 def _provenance(rows: DataFrame) -> DataFrame:
-    """Adds source_file and landed_hour from the file's own path; renames a text line to raw."""
+    """Adds source_file and landed_hour from the file's own path, `_file`."""
     hour = F.to_timestamp(F.regexp_extract("_file", r"/hour=(\d{4}-\d{2}-\d{2}T\d{2})/", 1), "yyyy-MM-dd'T'HH")
-    named = rows.withColumn("source_file", F.col("_file")).withColumn("landed_hour", hour).drop("_file")
-    return named.withColumnRenamed("value", "raw")
+    return rows.withColumn("source_file", F.col("_file")).withColumn("landed_hour", hour).drop("_file")
 
 
 def _text(spark: SparkSession, event: Event, uris: list[str]) -> list[DataFrame]:
     if not uris:
         return []
-    lines = spark.read.text(uris).select("value", F.col("_metadata.file_path").alias("_file"))
-    return [records.parse_text(_provenance(lines.where("trim(value) != ''")), event)]
+    lines = spark.read.text(uris).select(F.col("value").alias("raw"), _file())
+    return [records.parse_text(_provenance(lines.where("trim(raw) != ''")), event)]
 
 
 def _columnar(spark: SparkSession, event: Event, uris: list[str]) -> list[DataFrame]:
@@ -102,9 +113,10 @@ def _columnar(spark: SparkSession, event: Event, uris: list[str]) -> list[DataFr
     for uri in uris:
         by_schema.setdefault(spark.read.parquet(uri).schema.simpleString(), []).append(uri)
     return [
-        records.parse_columns(
-            _provenance(spark.read.parquet(*group).select("*", F.col("_metadata.file_path").alias("_file"))),
-            event,
-        )
-        for group in by_schema.values()
+        records.parse_columns(_provenance(_given(spark.read.parquet(*group))), event) for group in by_schema.values()
     ]
+
+
+def _given(rows: DataFrame) -> DataFrame:
+    """Columns of a file, but those of our own names, and `_file`."""
+    return rows.select(*[records.quoted(c) for c in rows.columns if c.lower() not in OWN], _file())

@@ -39,6 +39,11 @@ def parse_text(lines: DataFrame, event: Event) -> DataFrame:
     return parsed.select("raw", "source_file", "landed_hour", *fields, _any([corrupt, *lost]).alias("_corrupt"))
 
 
+def quoted(name: str) -> Column:
+    """A column by its name, whatever is in it."""
+    return F.col("`" + name.replace("`", "``") + "`")
+
+
 def parse_columns(rows: DataFrame, event: Event) -> DataFrame:
     """Parquet rows with source_file and landed_hour -> as `parse_text`; raw is the row as JSON."""
     given = StructType([f for f in rows.schema.fields if f.name not in ("source_file", "landed_hour")])
@@ -49,7 +54,7 @@ def parse_columns(rows: DataFrame, event: Event) -> DataFrame:
         value = _from_parquet(found, names.get(field.name, "void"), field)
         fields.append(value.alias(field.name))
         lost.append(found.isNotNull() & value.isNull())
-    raw = F.to_json(F.struct(*[F.col(f"`{n}`") for n in names]), MICROS).alias("raw")
+    raw = F.to_json(F.struct(*[quoted(n) for n in names]), MICROS).alias("raw")
     return rows.select(raw, "source_file", "landed_hour", *fields, _any(lost).alias("_corrupt"))
 
 

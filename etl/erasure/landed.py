@@ -68,14 +68,14 @@ def _know(work: Work, table: Table, part: Landed, known: str | None) -> None:
 
 def _naming(spark: SparkSession, event: Event, found: list[LandedFile], suppressed: Suppressed) -> dict[str, int]:
     """File name -> records that name an erased viewer, of the files that have any."""
-    text = [f.uri for f in found if f.name.endswith(landing.TEXT)]
+    text = [landing.exactly(f.uri) for f in found if f.name.endswith(landing.TEXT)]
     counts: dict[str, int] = {}
     try:
         if text:
             counts |= _count(spark.read.text(text), _names_one(suppressed))
         for file in found:
             if file.name.endswith(landing.PARQUET):
-                counts |= _count_columns(spark.read.parquet(file.uri), suppressed)
+                counts |= _count_columns(spark.read.parquet(landing.exactly(file.uri)), suppressed)
     except (Py4JJavaError, PySparkException) as error:
         names = ", ".join(f.name for f in found)
         raise LandingError(
@@ -135,9 +135,9 @@ def _rewrite(work: Work, event: Event, file: LandedFile, suppressed: Suppressed)
     spark, beside = work.spark, f"{file.uri.rsplit('/', 1)[0]}/_erasing"
     files.delete(spark, beside)
     if file.name.endswith(landing.PARQUET):
-        _changed(spark.read.parquet(file.uri), event, suppressed).coalesce(1).write.parquet(beside)
+        _changed(spark.read.parquet(landing.exactly(file.uri)), event, suppressed).coalesce(1).write.parquet(beside)
     else:
-        lines = _edited(spark.read.text(file.uri), event, suppressed).coalesce(1)
+        lines = _edited(spark.read.text(landing.exactly(file.uri)), event, suppressed).coalesce(1)
         lines.write.option("compression", "gzip" if file.name.endswith(".gz") else "none").text(beside)
     if file.name.endswith(".zst"):  # Spark reads this format of text and does not write it
         files.compress(spark, files.list_files(spark, beside)[0].uri, f"{beside}/_{file.name}")

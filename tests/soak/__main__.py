@@ -1,0 +1,82 @@
+"""`make soak`: kills at random moments, crowds, hostile files, for as many rounds as asked; ends with 1 at any loss."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from places import place
+from pyspark.sql import SparkSession
+from rich.console import Console
+from soak import crowd, hostile, kills, shares, test_fuzz
+
+from etl import conf
+from etl.conf import Settings
+from etl.engine import session
+
+console = Console()
+FILES = 1400  # of one run; the next batch has other ones
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
+    parser.add_argument("--kills", type=int, default=200, help="SIGKILLs at random moments")
+    parser.add_argument("--crowds", type=int, default=100, help="rounds of run, backfill, maintenance, reader at once")
+    parser.add_argument("--files", type=int, default=10_000, help="hostile landing files")
+    parser.add_argument("--seed", type=int, default=1, help="another number, other moments and other files")
+    return parser.parse_args()
+
+
+def _fed(spark: SparkSession, folder: Path) -> Settings:
+    """A lake with one share."""
+    settings = place(folder)
+    shares.land(settings, 1)
+    assert shares.losses(spark, settings) == []
+    return settings
+
+
+def _batches(spark: SparkSession, folder: Path, files: int, seed: int) -> Iterator[list[str]]:
+    landed = 0
+    while landed < files:
+        settings = place(folder / str(landed))
+        batch = hostile.land(Path(settings.landing), FILES, seed + landed, columnar=10)
+        landed += batch.files
+        try:
+            test_fuzz.check(spark, settings, batch)
+            yield []
+        except AssertionError as error:
+            yield [f"files {landed - batch.files} to {landed}: {error}"]
+
+
+def _tell(name: str, found: Iterable[list[str]]) -> int:
+    """Print what each round lost; returns in how many something was."""
+    started, bad, count = time.monotonic(), 0, 0
+    for count, lost in enumerate(found, 1):
+        bad += bool(lost)
+        for said in lost:
+            console.print(f"{name}, round {count}: {said}", markup=False, soft_wrap=True)
+    console.print(f"{name}: {count} rounds, {bad} with a loss, {time.monotonic() - started:.0f} s")
+    return bad
+
+
+def main() -> None:
+    """Each kind of accident in turn."""
+    asked = _arguments()
+    quick = {"spark": dict(session.SMALL_HOURS)}
+    spark = session.start(conf.load("local", master="local[2]").model_copy(update=quick), "soak")
+    with tempfile.TemporaryDirectory(prefix="feed-etl-soak-") as name:
+        folder = Path(name)
+        chance = random.Random(asked.seed)
+        bad = _tell("kills", kills.rounds(spark, _fed(spark, folder / "kills"), asked.kills, chance))
+        bad += _tell("crowds", crowd.rounds(spark, _fed(spark, folder / "crowds"), asked.crowds))
+        bad += _tell("hostile files, batches", _batches(spark, folder / "files", asked.files, asked.seed))
+    sys.exit(bool(bad))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""Lands a share and runs, again and again, until killed: `python feeding.py LAKE LANDING NUMBER`."""
+
+from __future__ import annotations
+
+import sys
+
+from soak import shares
+
+from etl import conf
+from etl.engine import session
+
+if __name__ == "__main__":
+    settings = conf.load("local", master="local[2]", lake=sys.argv[1], landing=sys.argv[2])
+    spark = session.start(settings.model_copy(update={"spark": dict(session.SMALL_HOURS)}), "feeding")
+    number = int(sys.argv[3])
+    while True:
+        shares.land(settings, number)
+        print(number, flush=True)
+        shares.run(spark, settings)
+        number += 1

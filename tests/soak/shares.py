@@ -1,0 +1,53 @@
+"""A lake that shares are fed into one at a time, and what must be true of it after any accident."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from places import END, START
+from pyspark.sql import SparkSession
+
+from etl import catalog
+from etl.conf import Settings
+from etl.engine import checksums, delta, runner, views
+
+TABLES = ["bronze_shares", "fct_shares"]
+FACTS = catalog.entry("fct_shares").table
+
+
+def land(settings: Settings, number: int) -> None:
+    """One share, moved in whole, as a producer must."""
+    folder = Path(settings.landing) / "shares" / "hour=2026-06-01T10"
+    folder.mkdir(parents=True, exist_ok=True)
+    share = {"share_id": number, "original_post_id": 1, "shared_post_id": 2, "viewer_id": number, "channel": "dm"}
+    beside = folder / f"_{number}"
+    beside.write_text(json.dumps(share | {"share_ts": START.isoformat()}) + "\n")
+    beside.rename(folder / f"{number}.jsonl")
+
+
+def landed(settings: Settings) -> list[int]:
+    """Numbers of the shares that have landed."""
+    return sorted(int(f.stem) for f in Path(settings.landing).rglob("*.jsonl"))
+
+
+def run(spark: SparkSession, settings: Settings) -> runner.Summary:
+    return runner.run(spark, settings, START, END, tables=TABLES)
+
+
+def losses(spark: SparkSession, settings: Settings) -> list[str]:
+    """Run what is due; then each share is there once, the ledger true, nothing left to do. What is not so, in words."""
+    found = [str(error) for error in run(spark, settings).errors.values()]
+    rows = delta.read(spark, views.uri(settings, FACTS))
+    ids = sorted(row[0] for row in rows.select("share_id").collect())
+    if ids != landed(settings):
+        odd = sorted(set(ids) ^ set(landed(settings)))
+        found.append(f"{len(ids)} facts of {len(landed(settings))} shares; differing: {odd[:9]}")
+    there = {hour: content.checksum for hour, content in checksums.by_hour(rows, FACTS).items()}
+    known = runner.open_work(spark, settings).ledger.state(FACTS.name)
+    if there != {hour: state["checksum"] for hour, state in known.items() if state["row_count"]}:
+        found.append("the ledger has other checksums than the table")
+    again = run(spark, settings)
+    if again.entries or again.errors:
+        found.append(f"a further run finds {[e.table_name for e in again.entries]} to do, {again.errors}")
+    return found

@@ -1,0 +1,58 @@
+"""Whatever lands, nothing but GateFailed comes out of the reader, no record is lost, and lawful ones count."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from places import place
+from pyspark.sql import SparkSession
+from rows import at
+from soak.hostile import Batch, land
+
+from etl import catalog
+from etl.conf import Settings
+from etl.engine import delta, runner, views
+from etl.engine.runner import Summary
+from etl.errors import GateFailed
+
+LANDED = [t for t in catalog.tables() if t.event]
+NUMBER = int(os.environ.get("FEED_ETL_FUZZ", 0))
+
+
+def run(spark: SparkSession, settings: Settings, clock: str, to: str) -> Summary:
+    """One hour, all tables made of landed records; however bad the records are, their share stops nothing."""
+    patient = settings.model_copy(update={"quarantine_share": 1.0})
+    return runner.run(spark, patient, at(clock), at(to), tables=[t.name for t in LANDED])
+
+
+def check(spark: SparkSession, settings: Settings, landed: Batch) -> None:
+    """Readable files: all accepted or quarantined, lawful records accepted. Broken files: each named, none fatal."""
+    read = run(spark, settings, "10:00", "11:00")
+    assert not read.errors, read.errors
+    entries = {e.table_name: e for e in read.entries}
+    for table in LANDED:
+        assert table.event
+        entry, name = entries[table.name], table.event.name
+        assert entry.records_read == landed.records[name], name
+        assert entry.records_accepted + entry.records_quarantined == entry.records_read
+        key = table.event.fields[0].name
+        found = {row[0] for row in delta.read(spark, views.uri(settings, table)).select(key).distinct().collect()}
+        assert landed.lawful[name] <= found, name
+    broken = run(spark, settings, "11:00", "12:00").errors
+    assert set(broken) == {t.name for t in LANDED if t.event and landed.broken[t.event.name]}
+    assert all(isinstance(error, GateFailed) for error in broken.values()), broken
+
+
+def test_hostile_files_of_every_event_in_one_run(spark: SparkSession, tmp_path: Path) -> None:
+    """Some two hundred files with rubbish of every kind, and Parquet of any shape."""
+    settings = place(tmp_path)
+    check(spark, settings, land(Path(settings.landing), 210, NUMBER, columnar=4))
+
+
+@pytest.mark.slow
+def test_hostile_files_by_the_thousand(spark: SparkSession, tmp_path: Path) -> None:
+    """Another batch with more to a run; `make soak` has many."""
+    settings = place(tmp_path)
+    check(spark, settings, land(Path(settings.landing), 1400, NUMBER + 1, columnar=20))

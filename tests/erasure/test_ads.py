@@ -21,6 +21,8 @@ from etl.engine import delta, runner
 from etl.erasure import driver, rules
 from etl.privacy import STAND_INS_BELOW
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Erased:
@@ -62,7 +64,6 @@ def test_credit_points_at_clicks_that_are_there(spark: SparkSession, erased: Era
     assert credited.join(clicks, ["click_id", "user_id"], "left_anti").isEmpty()
 
 
-@pytest.mark.slow
 def test_days_made_again_from_landed_files_are_what_they_were(spark: SparkSession, erased: Erased) -> None:
     """Landed files have the same stand-ins as the lake."""
     personal = [t.name for t in there(spark, erased.settings) if rules.rule(t) and t.inputs]

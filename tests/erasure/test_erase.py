@@ -164,6 +164,7 @@ def test_a_backfill_of_everything_leaves_totals_and_erasure_as_they_are(
     assert traces.of(erased.viewer, erased.settings.lake) == []
 
 
+@pytest.mark.slow
 def test_a_row_of_a_run_that_was_under_way_is_found_by_the_next_maintenance(
     spark: SparkSession, erased: Erased
 ) -> None:

@@ -109,6 +109,7 @@ def close(value: Any) -> Any:
     return pytest.approx(value, rel=1e-6) if isinstance(value, float) else value
 
 
+@pytest.mark.slow
 def test_a_run_makes_pseudonyms_as_the_backfill_did(spark: SparkSession, keyed: Settings) -> None:
     """A late impression of somebody the lake knows makes the whole day again."""
     names = ["fct_impressions", "mart_user_affinity_daily"]
@@ -151,6 +152,7 @@ def test_a_key_is_refused_on_a_lake_of_ids(
         runner.run(spark, simulated.settings, START, END)
 
 
+@pytest.mark.slow
 def test_an_erased_viewer_is_found_under_the_pseudonym(spark: SparkSession, keyed: Settings) -> None:
     """In no byte of lake and landing zone is the id, or the pseudonym; rows of others stay."""
     known = dict(impressions_by_viewer(spark, keyed))

@@ -56,6 +56,7 @@ def test_a_landed_file_that_vanishes_after_it_was_listed_fails_the_gate(
     assert state(spark, late) == unharmed
 
 
+@pytest.mark.slow
 def test_a_landed_file_that_grows_while_it_is_read_is_noticed(
     spark: SparkSession, late: Settings, unharmed: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +93,7 @@ def test_half_a_commit_at_the_end_of_a_log_is_one_line_and_stops_what_reads_it(
     assert state(spark, late) == unharmed
 
 
+@pytest.mark.slow
 def test_a_lost_data_file_is_one_line_and_a_backfill_mends_it(
     spark: SparkSession, late: Settings, unharmed: State
 ) -> None:

@@ -17,7 +17,7 @@ from etl.conf import Settings
 from etl.engine import runner
 
 DYING = Path(__file__).with_name("dying.py")
-IN_EVERY_RUN = [("judged", "fct_shares"), ("published", "bronze_shares")]
+IN_EVERY_RUN = [("published", "bronze_shares")]
 ALL = [
     (step, table)
     for step in ("staged", "judged", "publishing", "published", "recorded", "ledger written")

@@ -21,6 +21,8 @@ from etl.engine.work import in_hours
 from etl.errors import ConfigError
 from etl.maintenance import driver
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def aged(spark: SparkSession, shared: Settings) -> Settings:

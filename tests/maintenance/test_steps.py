@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from lakes import uri
+from lakes import there, uri
 from maintenance.aged import HOUR, do, hours_on_disk, look, without_readers
 from places import END, START
 from pyspark.sql import SparkSession
@@ -68,6 +68,7 @@ def test_a_closed_hour_in_many_files_becomes_few_with_the_same_rows(work: Work) 
     assert not planner.due(work.ledger, catalog.entry("mart_post_engagement_daily").table, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("days", "stays"), [(0, True), (3, False)])
 def test_a_file_of_no_version_stays_a_day_since_a_run_may_be_about_to_publish_it(
     work: Work, days: int, stays: bool
@@ -81,6 +82,7 @@ def test_a_file_of_no_version_stays_a_day_since_a_run_may_be_about_to_publish_it
     assert stray.exists() == stays
 
 
+@pytest.mark.slow
 def test_files_of_earlier_versions_stay_while_readers_have_their_window(
     work: Work, spark: SparkSession, copied: Settings
 ) -> None:
@@ -139,7 +141,7 @@ def answers(work: Work) -> dict[str, object]:
     asked = (ledger.fingerprints, ledger.state, ledger.logic, ledger.kept_from)
     return {
         t.name: ([ask(t.name) for ask in asked], set(ledger.consumed(t.name)), planner.due(ledger, t, None))
-        for t in catalog.tables()
+        for t in there(work.spark, work.settings)
     }
 
 

@@ -35,6 +35,7 @@ from etl.privacy import STAND_INS_BELOW
 PERSONAL = [t for t in catalog.tables() if rules.rule(t) and t.name in catalog.of_subjects(["feed"])]
 PER_VIEWER = [t.name for t in PERSONAL if rules.rule(t) is Rule.REMOVE]
 REASON = "ticket 17"
+pytestmark = pytest.mark.slow
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,6 @@ def test_neither_replayed_files_nor_late_records_bring_the_viewer_back(
     assert {name for name, more in grown.items() if more} == {"bronze_shares", "fct_shares"}
 
 
-@pytest.mark.slow
 def test_a_backfill_of_everything_leaves_totals_and_erasure_as_they_are(
     spark: SparkSession, erased: Erased, simulated: Simulated
 ) -> None:
@@ -164,7 +164,6 @@ def test_a_backfill_of_everything_leaves_totals_and_erasure_as_they_are(
     assert traces.of(erased.viewer, erased.settings.lake) == []
 
 
-@pytest.mark.slow
 def test_a_row_of_a_run_that_was_under_way_is_found_by_the_next_maintenance(
     spark: SparkSession, erased: Erased
 ) -> None:

@@ -46,9 +46,9 @@ def check(spark: SparkSession, settings: Settings, landed: Batch) -> None:
 
 
 def test_hostile_files_of_every_event_in_one_run(spark: SparkSession, tmp_path: Path) -> None:
-    """Some two hundred files with rubbish of every kind, and Parquet of any shape."""
+    """Some hundred files with rubbish of every kind, and Parquet of any shape."""
     settings = place(tmp_path)
-    check(spark, settings, land(Path(settings.landing), 210, NUMBER, columnar=4))
+    check(spark, settings, land(Path(settings.landing), 105, NUMBER, columnar=4))
 
 
 @pytest.mark.slow

@@ -14,8 +14,8 @@ setup: ## Make .venv, find Java, fetch Delta's JARs and the public log (under 1 
 run: setup ## Simulate a part of a day, import the public log, and run both into ./lake (ARGS=... adds options)
 	@$(BIN)/feed-etl demo $(ARGS)
 
-test: setup ## Run the tests (ARGS=... for pytest, e.g. ARGS='-k jars -x')
-	@$(BIN)/pytest -q $(ARGS)
+test: setup ## Run the tests, two processes of them (ARGS=... for pytest, e.g. ARGS='-n 0 -k jars -x')
+	@$(BIN)/pytest -q -n 2 --dist loadgroup $(ARGS)
 
 test-slow: setup ## Run the tests that take minutes each: separate executors, any order of hours, killed backfills
 	@$(BIN)/pytest -q -m slow $(ARGS)

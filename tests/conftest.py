@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import worker  # noqa: F401
 from places import ADS_END, ADS_START, END, START, Simulated, place
 from pyspark.sql import SparkSession
 
@@ -18,6 +19,13 @@ from etl.sources.simulate import simulate
 from etl.sources.simulate_ads import AdsScenario, simulate_ads
 
 collect_ignore = ["dags"]  # these need Airflow's environment: `make test-dags`
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A process takes a file at a time, or all files that read the lake of ads, which is costly to make."""
+    readers = {item.path for item in items if "simulated_ads" in getattr(item, "fixturenames", ())}
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("ads" if item.path in readers else str(item.path)))
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help setup run test test-slow soak test-dags bench bench-quick bench-targets dags airflow airflow-demo docs new-table lint format lock clean
+.PHONY: help setup run test test-slow soak test-dags bench bench-quick bench-targets bench-ads dags airflow airflow-demo docs new-table lint format lock clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,7 +15,7 @@ run: setup ## Simulate a part of a day, import the public log, and run both into
 	@$(BIN)/feed-etl demo $(ARGS)
 
 test: setup ## Run the tests, two processes of them (ARGS=... for pytest, e.g. ARGS='-n 0 -k jars -x')
-	@$(BIN)/pytest -q -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/pytest -q -n 2 --dist loadfile $(ARGS)
 
 test-slow: setup ## Run the tests that take minutes each: separate executors, any order of hours, killed backfills
 	@$(BIN)/pytest -q -m slow $(ARGS)
@@ -35,6 +35,9 @@ bench-quick: setup ## The same with 500,000 impressions, once
 
 bench-targets: setup ## Ours beside itself: skew, scale, a second run, a look-up, a small hour
 	@$(BIN)/python -m bench.targets $(ARGS)
+
+bench-ads: setup ## Time 10 M raw clicks against plain PySpark, and with one hot ad against none
+	@$(BIN)/python -m bench.ads $(ARGS)
 
 dags: setup ## Write again what Airflow knows of the tables, and the DAGs as text for a review
 	@bin/setup-airflow

@@ -40,11 +40,11 @@ def _only_in(connection: duckdb.DuckDBPyConnection, columns: str, one: str, othe
     return int(connection.execute(query).fetchall()[0][0])
 
 
-def differences(ours: Path, peer: Path) -> list[str]:
+def differences(ours: Path, peer: Path, compared: dict[str, str] = COMPARED) -> list[str]:
     """Tables whose rows differ, with how many rows each side has that the other has not; empty when equal."""
     connection, found = duckdb.connect(), []
     connection.execute("SET TimeZone = 'UTC'")
-    for table, columns in COMPARED.items():
+    for table, columns in compared.items():
         _register(connection, "ours", ours, table)
         _register(connection, "peer", peer, table)
         extra = _only_in(connection, columns, "ours", "peer")

@@ -65,6 +65,14 @@ def reads(table: Table) -> list[str]:
     return sorted({i.table.name for i in table.inputs} | {r.to.name for r in table.references})
 
 
+def upstream(table: Table) -> list[Table]:
+    """All tables it is made from, at any remove, in the order data flows."""
+    found = {i.table.name for i in table.inputs}
+    for source in table.inputs:
+        found |= {each.name for each in upstream(source.table)}
+    return [each for each in tables() if each.name in found]
+
+
 def subjects(table: Table) -> set[str]:
     """The subjects a table is of; what no job makes is of them all."""
     if table.event:

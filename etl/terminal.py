@@ -123,6 +123,7 @@ def print_summary(summary: Summary, as_json: bool) -> None:
             "quarantined": reasons,
             "failed": failed,
             "skipped": summary.skipped,
+            "waiting": summary.waiting,
             "unchanged": summary.unchanged,
         }
         print_document(document)
@@ -135,6 +136,8 @@ def print_summary(summary: Summary, as_json: bool) -> None:
         out.print(f"Up to date already: {', '.join(summary.unchanged)}")
     for name, cause in summary.skipped.items():
         out.print(f"[yellow]not run[/] {name}: it reads {cause}")
+    for name, cause in summary.waiting.items():
+        out.print(f"[yellow]waits[/] {name}: {cause} is not made for every shard yet")
 
 
 def print_contract(entry: Entry, rules: list[Rule], viewers: str | None, as_json: bool) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import pickle
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import cast
 
 import pytest
 import worker  # noqa: F401
-from places import ADS_END, ADS_START, END, START, Simulated, place
+from filelock import FileLock
+from places import ADS_END, ADS_HOURS, ADS_START, CLICK_TABLES, END, START, Simulated, place
 from pyspark.sql import SparkSession
 
 from etl import conf
@@ -21,11 +26,16 @@ from etl.sources.simulate_ads import AdsScenario, simulate_ads
 collect_ignore = ["dags"]  # these need Airflow's environment: `make test-dags`
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A process takes a file at a time, or all files that read the lake of ads, which is costly to make."""
-    readers = {item.path for item in items if "simulated_ads" in getattr(item, "fixturenames", ())}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("ads" if item.path in readers else str(item.path)))
+def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Simulated]) -> Simulated:
+    """A lake that is made by one process of `make test` and read by all."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / "lock"):
+        made = folder / "made.pickle"
+        if not made.exists():
+            made.write_bytes(pickle.dumps(make(folder)))
+    return cast(Simulated, pickle.loads(made.read_bytes()))
 
 
 @pytest.fixture(scope="session")
@@ -44,31 +54,52 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def landed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three simulated hours of landing files with their truth."""
-    out = tmp_path_factory.mktemp("simulated") / "landing"
-    simulate(out, START, END, 1000, 7)
-    return out
+def simulated(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Simulated:
+    """Three simulated hours of the feed with their truth, all in one run."""
+
+    def make(folder: Path) -> Simulated:
+        simulate(folder / "landing", START, END, 1000, 7)
+        return _run(spark, folder, (START, END))
+
+    return _once(tmp_path_factory, "simulated", make)
 
 
 @pytest.fixture(scope="session")
-def simulated(spark: SparkSession, landed: Path) -> Simulated:
-    """The lake made from `landed`, all three hours in one run."""
-    made = place(landed.parent)
-    summary = runner.run(spark, made, START, END)
-    assert not summary.errors, summary.errors
-    return Simulated(landed, landed.parent / "lake", made, summary)
+def landed(simulated: Simulated) -> Path:
+    """The landing files of `simulated`."""
+    return simulated.landing
 
 
 @pytest.fixture(scope="session")
 def simulated_ads(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Simulated:
     """Ten days of ads with six busy hours, over midnight and up to the lock of the first days, in one run."""
-    made = place(tmp_path_factory.mktemp("ads"))
-    landing = Path(made.landing)
-    simulate_ads(landing, AdsScenario(ADS_START, ADS_END, 2400, 7, busy=(22, 23, 24, 30, 96, 120), hot_share=0.5))
-    summary = runner.run(spark, made, ADS_START, ADS_END)
+
+    def make(folder: Path) -> Simulated:
+        scenario = AdsScenario(ADS_START, ADS_END, 2400, 7, busy=(22, 23, 24, 30, 96, 120), hot_share=0.5)
+        simulate_ads(folder / "landing", scenario)
+        return _run(spark, folder, (ADS_START, ADS_END))
+
+    return _once(tmp_path_factory, "simulated-ads", make)
+
+
+@pytest.fixture(scope="session")
+def ads_hours(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Simulated:
+    """Three hours of ads over midnight, in one run; the tables of clicks and sessions only."""
+
+    def make(folder: Path) -> Simulated:
+        simulate_ads(folder / "landing", AdsScenario(*ADS_HOURS, 200, 7, busy=(0, 1, 2)))
+        return _run(spark, folder, ADS_HOURS, CLICK_TABLES)
+
+    return _once(tmp_path_factory, "ads-hours", make)
+
+
+def _run(
+    spark: SparkSession, folder: Path, span: tuple[datetime, datetime], tables: list[str] | None = None
+) -> Simulated:
+    made = place(folder)
+    summary = runner.run(spark, made, *span, tables)
     assert not summary.errors, summary.errors
-    return Simulated(landing, Path(made.lake), made, summary)
+    return Simulated(Path(made.landing), Path(made.lake), made, summary)
 
 
 @pytest.fixture(scope="session")

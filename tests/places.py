@@ -6,13 +6,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from etl import conf
+from etl import catalog, conf
 from etl.conf import Settings
 from etl.engine.runner import Summary
 
 START, END = datetime(2026, 6, 1, 8, tzinfo=UTC), datetime(2026, 6, 1, 11, tzinfo=UTC)
 
 ADS_START, ADS_END = datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 6, 11, tzinfo=UTC)
+
+ADS_HOURS = datetime(2026, 6, 1, 22, tzinfo=UTC), datetime(2026, 6, 2, 1, tzinfo=UTC)
+CLICK_TABLES = [
+    t.name
+    for last in ("agg_ad_clicks_5min", "agg_session_data")
+    for t in (*catalog.upstream(catalog.entry(last).table), catalog.entry(last).table)
+]
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,20 @@ def backfill_run(params: dict[str, Any]) -> list[str]:
 
 
 def _range(params: dict[str, Any]) -> list[str]:
-    return ["--from", _hour(params["from"], "from"), "--to", _hour(params["to"], "to"), "--only", params["only"]]
+    return [
+        "--from",
+        _hour(params["from"], "from"),
+        "--to",
+        _hour(params["to"], "to"),
+        "--only",
+        params["only"],
+        *_ads(params),
+    ]
+
+
+def _ads(params: dict[str, Any]) -> list[str]:
+    given = {"--ad-from": params["ad_from"], "--ad-to": params["ad_to"]}
+    return [word for option, ad in given.items() if ad is not None for word in (option, str(ad))]
 
 
 def _tables(params: dict[str, Any]) -> list[str]:

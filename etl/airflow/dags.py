@@ -125,6 +125,8 @@ def _form() -> dict[str, Param]:
             description="None named: all. What reads them is built again, too.",
         ),
         "only": Param("missing", enum=["missing", "failed", "stale", "all"], title="Only hours that are"),
+        "ad_from": Param(None, type=["integer", "null"], title="Ads from", description="Only rows of these ads"),
+        "ad_to": Param(None, type=["integer", "null"], title="Ads to", description="End of that range, not in it"),
         "reason": Param(type="string", minLength=3, title="Reason", description="Kept with the run"),
         "owner": Param(owners[0], type="string", enum=owners, title="Owner", description="Who answers for it"),
         "agreed": Param(False, type="boolean", title="Yes", description="Also when it costs more than the limit"),

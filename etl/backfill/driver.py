@@ -73,6 +73,7 @@ def _new(work: Work, made: Plan, owner: str, reason: str) -> Backfill:
         range_to=request.end,
         choice=request.only,
         logic=request.logic,
+        ads=request.ads,
         hours=made.hours,
         versions={t.name: delta.current_version(work.spark, work.uri(t)) for t in tables},
     )

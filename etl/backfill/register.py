@@ -15,8 +15,9 @@ from etl.errors import ConfigError, ConflictError
 
 SCHEMA = (
     "id STRING, at TIMESTAMP, state STRING, owner STRING, reason STRING, range_from TIMESTAMP, range_to TIMESTAMP, "
-    "choice STRING, logic INT, hours STRING, versions STRING, accepted BOOLEAN, note STRING"
+    "choice STRING, logic INT, hours STRING, versions STRING, accepted BOOLEAN, note STRING, ads ARRAY<BIGINT>"
 )
+LATER = "ads"  # a column that registers of before do not have
 OVER = ("done", "cancelled")
 
 
@@ -37,6 +38,7 @@ class Backfill:
     versions: dict[str, int]
     accepted: bool = False
     note: str = ""
+    ads: tuple[int, int] | None = None
 
     @property
     def in_flight(self) -> bool:
@@ -106,6 +108,7 @@ class Register:
 
     def note(self, backfill: Backfill, state: str, note: str = "") -> Backfill:
         """Append what became of it; returns it as it stands now."""
+        self.ensure()
         now = dataclasses.replace(backfill, at=datetime.now(UTC), state=state, note=note)
         with delta.signed(self.spark, backfill.id):
             self._frame(now).write.format("delta").mode("append").save(self.uri)
@@ -116,9 +119,11 @@ class Register:
         return self.note(dataclasses.replace(backfill, accepted=True), "accepted")
 
     def ensure(self) -> None:
-        """Make the table when it is not there."""
+        """Make the table when it is not there, or is one of before."""
         if not delta.is_table(self.spark, self.uri):
             self.spark.sql(f"CREATE TABLE IF NOT EXISTS delta.`{self.uri}` ({SCHEMA}) USING DELTA")
+        elif LATER not in delta.read(self.spark, self.uri).columns:
+            self.spark.sql(f"ALTER TABLE delta.`{self.uri}` ADD COLUMNS ({LATER} ARRAY<BIGINT>)")
 
     def _frame(self, backfill: Backfill) -> DataFrame:
         row = asdict(backfill) | {
@@ -131,4 +136,5 @@ class Register:
 def _from_row(row: dict[str, Any]) -> Backfill:
     hours = {t: [datetime.fromisoformat(h) for h in found] for t, found in json.loads(row["hours"]).items()}
     times = {k: v.astimezone(UTC) for k, v in row.items() if isinstance(v, datetime)}
-    return Backfill(**{**row, **times, "hours": hours, "versions": json.loads(row["versions"])})
+    ads = tuple(row["ads"]) if row.get("ads") else None
+    return Backfill(**{**row, **times, "hours": hours, "versions": json.loads(row["versions"]), "ads": ads})

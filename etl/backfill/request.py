@@ -10,32 +10,61 @@ from etl import catalog
 from etl.contract import Table, WriteMode
 from etl.errors import ConfigError
 
+AD = "ad_id"
 ONLY = ("missing", "failed", "stale", "all")
 
 
 @dataclass(frozen=True)
 class Request:
-    """Tables in the order data flows, hours [start, end), which of them, and the logic (None: the one in force)."""
+    """Tables in the order data flows, hours [start, end), which of them, and the logic (None: the one in force).
+
+    ads: of these hours only rows of ads [from, to) are built again, all others stay as they are. None: all rows.
+    """
 
     start: datetime
     end: datetime
     tables: tuple[str, ...]
     only: str = "all"
     logic: int | None = None
+    ads: tuple[int, int] | None = None
 
 
 def make(
-    span: tuple[datetime, datetime], names: list[str] | None, only: str = "all", version: str | None = None
+    span: tuple[datetime, datetime],
+    names: list[str] | None,
+    only: str = "all",
+    version: str | None = None,
+    ads: tuple[int | None, int | None] = (None, None),
 ) -> Request:
-    """A request that can be meant. Raises ConfigError for a table, choice or version there is not."""
+    """A request that can be meant. Raises ConfigError for a table, choice, version or range of ads there is not."""
     if only not in ONLY:
         raise ConfigError(f"--only must be one of {', '.join(ONLY)}, not {only!r}.")
     chosen = [e.table for e in catalog.select(names)]
     for table in chosen if names else []:
         if kept_because(table):
             raise ConfigError(f"{table.name} cannot be backfilled: {kept_because(table)}.")
-    tables = tuple(t.name for t in chosen if not kept_because(t))
-    return Request(*span, tables, only, _logic(tables, version))
+    wanted = _ads(ads)
+    if wanted and version:
+        raise ConfigError("--from-version is for all rows of a table: leave --ad-from and --ad-to out.")
+    whole = [t.name for t in chosen if not is_by_ad(t)] if wanted else []
+    if whole and names:
+        raise ConfigError(f"{whole[0]} cannot be rebuilt for some ads only: a row of it is not of one ad for good.")
+    tables = tuple(t.name for t in chosen if not kept_because(t) and t.name not in whole)
+    return Request(*span, tables, only, _logic(tables, version), wanted)
+
+
+def is_by_ad(table: Table) -> bool:
+    """Whether each row is of one ad, always: what has none, or may be credited to another, is only rebuilt whole."""
+    return any(column.name == AD and not column.nullable for column in table.columns)
+
+
+def _ads(given: tuple[int | None, int | None]) -> tuple[int, int] | None:
+    first, end = given
+    if first is None and end is None:
+        return None
+    if first is None or end is None or first >= end:
+        raise ConfigError("--ad-from must be before --ad-to, which is not part of the range; give both.")
+    return first, end
 
 
 def kept_because(table: Table) -> str:

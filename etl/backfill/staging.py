@@ -17,6 +17,7 @@ from etl import catalog
 from etl.backfill import hours as lake_hours
 from etl.backfill.hours import LANDED_BEHIND
 from etl.backfill.register import Backfill
+from etl.backfill.request import AD
 from etl.contract import Input, Table, WriteMode
 from etl.engine import checksums, ddl, delta, files, planner
 from etl.engine.checksums import Content
@@ -120,8 +121,8 @@ def stage(staging: Staging, table: Table, hours: list[datetime]) -> None:
     entry.fingerprints = {hour.isoformat(): marks.get(hour, "") for hour in hours}
     entry.input_versions = _versions(staging, table)
     txn = Transaction(staging.spark, staging.uri(table))
-    rows = _rebuilt(staging, table, hours, entry).where(in_hours(table, hours))
-    staged = txn.stage(lay_out(ddl.conform(rows, table), table, len(hours), staging.settings))
+    rows = _with_other_ads(staging, table, hours, _rebuilt(staging, table, hours, entry).where(in_hours(table, hours)))
+    staged = txn.stage(lay_out(rows, table, len(hours), staging.settings))
     pass_gate(staging, table, staged, entry)
     found = checksums.by_hour(staged, table)
     entry.rows_written = sum(c.rows for c in found.values())
@@ -129,6 +130,17 @@ def stage(staging: Staging, table: Table, hours: list[datetime]) -> None:
     publish(staging, table, txn, entry, {hour: found.get(hour, Content()) for hour in hours})
     record(staging, entry)
     staging.ledger.flush()
+
+
+def _with_other_ads(staging: Staging, table: Table, hours: list[datetime], rebuilt: DataFrame) -> DataFrame:
+    """All rows of the hours: those of ads that were not asked for are the live ones."""
+    rows = ddl.conform(rebuilt, table)
+    if staging.backfill.ads is None:
+        return rows
+    first, end = staging.backfill.ads
+    asked = f"{AD} >= {first} AND {AD} < {end}"
+    live = delta.read(staging.spark, staging.live.uri(table)).where(in_hours(table, hours))
+    return rows.where(asked).unionByName(live.where(f"NOT ({asked})"))
 
 
 def _versions(staging: Staging, table: Table) -> dict[str, int]:

@@ -86,7 +86,7 @@ def _entry(staging: Staging, table: Table, hour: datetime, diff: HourDiff) -> En
     entry.hours = [diff.staged.state(hour)]
     built = [e for e in staging.ledger.published(table.name) if hour in e.handled][-1]
     entry.rules, entry.failures = built.rules, built.failures
-    if table.write is WriteMode.INSERT_NEW:  # a whole hour, but of no landed hour all that it holds: none is handled
+    if table.write is WriteMode.INSERT_NEW or staging.backfill.ads:  # of no input all that it holds: none is handled
         entry.input_versions = built.input_versions
         return entry
     entry.handled = [hour]

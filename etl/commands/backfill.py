@@ -21,6 +21,8 @@ To = Annotated[str, typer.Option("--to", help="End of the range, not in it: 2026
 Tables = Annotated[list[str] | None, typer.Option("--table", help="Only this table (may be repeated).")]
 Only = Annotated[str, typer.Option(help=f"Which hours: {', '.join(requests.ONLY)}")]
 Version = Annotated[str | None, typer.Option("--from-version", help="Build one table by other logic of its own: v2")]
+AdFrom = Annotated[int | None, typer.Option(help="Only rows of ads from this id on; the others stay as they are.")]
+AdTo = Annotated[int | None, typer.Option(help="End of the range of ads, not in it.")]
 Id = Annotated[str, typer.Argument(help="The backfill's id, as `run` and `status` say it.")]
 
 
@@ -32,10 +34,12 @@ def plan(
     table: Tables = None,
     only: Only = "all",
     version: Version = None,
+    ad_from: AdFrom = None,
+    ad_to: AdTo = None,
     as_json: Json = False,
 ) -> None:
     """What a run would rebuild, what reads it, and what it may cost. Writes nothing."""
-    request = requests.make(parse_range(start, end), table, only, version)
+    request = requests.make(parse_range(start, end), table, only, version, (ad_from, ad_to))
     from etl.backfill import driver
     from etl.backfill import plan as plans
 
@@ -68,6 +72,8 @@ def run(
     table: Tables = None,
     only: Only = "all",
     version: Version = None,
+    ad_from: AdFrom = None,
+    ad_to: AdTo = None,
     yes: Annotated[bool, typer.Option("--yes", help="Also above backfill_days_without_yes days.")] = False,
     accept: Annotated[bool, typer.Option("--accept-changes", help="However much measures change.")] = False,
     resume: Annotated[str | None, typer.Option(help="Go on with the backfill of this id.")] = None,
@@ -76,8 +82,8 @@ def run(
     """Rebuild, compare and switch over. Killed at any point, go on with --resume ID."""
     given = {"--from": start, "--to": end, "--reason": reason, "--owner": owner}
     if resume is None:
-        request = requests.make(_complete(given), table, only, version)
-    elif any(given.values()) or table or version or only != "all":
+        request = requests.make(_complete(given), table, only, version, (ad_from, ad_to))
+    elif any(given.values()) or table or version or only != "all" or (ad_from, ad_to) != (None, None):
         raise ConfigError(f"--resume goes on with {resume} as it was declared; only --accept-changes can be added.")
     from etl.backfill import driver
 
@@ -137,6 +143,7 @@ def _row(b: Backfill) -> dict[str, Any]:
         "range_to": b.range_to,
         "only": b.choice,
         "logic": f"v{b.logic}" if b.logic else None,
+        "ads": f"{b.ads[0]} to {b.ads[1]}" if b.ads else None,
         "tables": list(b.hours),
         "accepted": b.accepted,
         "note": b.note,

@@ -8,6 +8,7 @@ import typer
 
 from etl import catalog, terminal
 from etl.commands.place import Json, Place, errors, parse_range
+from etl.engine import shards
 from etl.errors import ConfigError
 
 
@@ -18,6 +19,7 @@ def run(
     table: Annotated[list[str] | None, typer.Option(help="Only this table (may be repeated).")] = None,
     subject: Annotated[list[str] | None, typer.Option(help="feed or ads; without it, those that land.")] = None,
     hour_by_hour: Annotated[bool, typer.Option(help="Judge each hour alone: a bad one holds back no other.")] = False,
+    shard: Annotated[str | None, typer.Option(help="Facts of these users only: 1/4 to 4/4, each a run.")] = None,
     as_json: Json = False,
 ) -> None:
     """Bring the tables up to date with the files landed in a range of hours. Safe to run again, always."""
@@ -26,9 +28,10 @@ def run(
     here: Place = context.obj
     span = parse_range(start, end)
     chosen = _tables(table, subject)
+    part = shards.parse(shard) if shard else None
     with terminal.progress(errors) as show:
         each = runner.run_hours if hour_by_hour else runner.run
-        summary = each(here.spark(), here.settings, *span, tables=chosen, progress=show)
+        summary = each(here.spark(), here.settings, *span, tables=chosen, progress=show, shard=part)
     terminal.print_summary(summary, as_json)
     if summary.errors:
         raise next(iter(summary.errors.values()))

@@ -16,12 +16,12 @@ from etl.engine.delta import Transaction
 from etl.engine.insertjob import insert_new
 from etl.engine.layout import lay_out
 from etl.engine.ledger import Entry
-from etl.engine.work import Work, in_hours, keep_changed, metadata, pass_gate, publish, record
+from etl.engine.work import Work, in_hours, keep_changed, metadata, of_shard, pass_gate, publish, record
 
 
 def run(work: Work, table: Table) -> Entry | None:
     """Bring a table up to date with its inputs. None when none of them changed."""
-    hours = planner.due(work.ledger, table, work.span)
+    hours = planner.due(work.ledger, table, work.span, work.shard_of(table))
     if not hours:
         return None
     entry = work.begin(table)
@@ -54,12 +54,16 @@ def _replace_hours(work: Work, table: Table, entry: Entry) -> None:
     given = {
         i.table.name: _input(work, i, entry)
         if i.as_of
-        else _input(work, i, entry).where(in_hours(i.table, input_hours(i, table, entry.handled)))
+        else of_shard(
+            work, table, _input(work, i, entry).where(in_hours(i.table, input_hours(i, table, entry.handled)))
+        )
         for i in table.inputs
     }
-    rows = work.transform(table)(**given).where(in_hours(table, entry.handled))
+    rows = ddl.conform(work.transform(table)(**given).where(in_hours(table, entry.handled)), table)
     txn = Transaction(work.spark, work.uri(table))
-    staged = txn.stage(lay_out(ddl.conform(rows, table), table, len(entry.handled), work.settings))
+    if work.shard_of(table):
+        rows = rows.unionByName(of_shard(work, table, txn.read(in_hours(table, entry.handled)), others=True))
+    staged = txn.stage(lay_out(rows, table, len(entry.handled), work.settings))
     pass_gate(work, table, staged, entry)
     changed = keep_changed(work, table, txn, staged, entry.handled)
     entry.rows_written = sum(c.rows for c in changed.values())

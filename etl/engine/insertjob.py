@@ -19,7 +19,8 @@ from etl.engine.checksums import Content
 from etl.engine.delta import Transaction
 from etl.engine.layout import order, spread
 from etl.engine.ledger import Entry
-from etl.engine.work import Work, enforce, in_hours, judged, publish
+from etl.engine.shards import by_person
+from etl.engine.work import Work, enforce, in_hours, judged, of_shard, publish
 
 
 class KeyRepeated(Exception):
@@ -31,6 +32,10 @@ def insert_new(work: Work, table: Table, entry: Entry) -> None:
     source = table.inputs[0].table
     bronze = delta.read(work.spark, work.uri(source), entry.input_versions[source.name])
     landed = bronze.where(in_hours(source, entry.handled))
+    if work.shard_of(table) and by_person(table) not in table.key:  # whose a row is, its first record says
+        _insert(work, table, entry, of_shard(work, table, first_landed(landed, table)), repeats_only=False)
+        return
+    landed = of_shard(work, table, landed)
     try:
         _insert(work, table, entry, landed, repeats_only=True)
     except KeyRepeated:
@@ -40,8 +45,7 @@ def insert_new(work: Work, table: Table, entry: Entry) -> None:
 def _insert(work: Work, table: Table, entry: Entry, landed: DataFrame, repeats_only: bool) -> None:
     rows = ddl.conform(work.transform(table)(landed), table)
     counts = {checksums.as_hour(r[0]): r[1] for r in rows.groupBy(table.hour).count().collect()}
-    if repeats_only:
-        entry.records_read = sum(counts.values())
+    entry.records_read = entry.records_read or sum(counts.values())
     txn = Transaction(work.spark, work.uri(table))
     existing = txn.read(in_hours(table, counts))
     before = _contents(work, table, existing, list(counts))

@@ -14,6 +14,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from etl.engine import delta
+from etl.engine.shards import Shard, every
 from etl.errors import LakeError
 
 SCHEMA = """
@@ -27,6 +28,7 @@ SCHEMA = """
 REASON = "reason:"  # how many records were quarantined for it, among the metrics of quarantine
 KEPT_FROM = "kept_from"  # among the metrics of a retention: hours before it (seconds since 1970) are gone for good
 SWEPT = "swept_at"  # among the metrics: when a table was last looked through for erased viewers (s since 1970)
+SHARD, SHARDS = "shard", "shards"  # among the metrics: for which of how many shards a run made a table
 LOGIC = "logic_version"  # among the metrics of a publish that switches a table to other logic
 
 
@@ -56,6 +58,11 @@ class Entry:
     failures: str = "[]"
     metrics: dict[str, float] = field(default_factory=dict)
     code_version: str = ""
+
+    @property
+    def shard(self) -> Shard | None:
+        """Whose rows were made; None: everybody's."""
+        return Shard(int(self.metrics[SHARD]), int(self.metrics[SHARDS])) if SHARD in self.metrics else None
 
     @property
     def reasons(self) -> dict[str, int]:
@@ -126,13 +133,14 @@ class Ledger:
             self._unwritten.append(entry)
 
     def flush(self) -> None:
-        """Write what was appended."""
-        if not self._unwritten:
-            return
-        frame = self.spark.createDataFrame([asdict(e) for e in self._unwritten], SCHEMA).coalesce(1)
-        with delta.signed(self.spark, self._unwritten[-1].run_id):
-            frame.write.format("delta").mode("append").save(self.uri)
-        self._unwritten = []
+        """Write what was appended; what other threads append meanwhile waits."""
+        with self._lock:
+            if not self._unwritten:
+                return
+            frame = self.spark.createDataFrame([asdict(e) for e in self._unwritten], SCHEMA).coalesce(1)
+            with delta.signed(self.spark, self._unwritten[-1].run_id):
+                frame.write.format("delta").mode("append").save(self.uri)
+            self._unwritten = []
 
     def published(self, table: str) -> list[Entry]:
         """Runs of a table that passed, oldest first."""
@@ -142,13 +150,18 @@ class Ledger:
         """Landed hour -> fingerprint of the files its published rows came from."""
         return {hour: mark for e in self.published(table) for hour, mark in e.fingerprints.items()}
 
-    def consumed(self, table: str) -> dict[datetime, dict[str, int]]:
-        """Output hour (day) -> input table -> version of the input last read for it."""
+    def consumed(self, table: str, shard: Shard | None = None) -> dict[datetime, dict[str, int]]:
+        """Output hour (day) -> input table -> version of the input last read for it, for everybody or for a shard."""
         state: dict[datetime, dict[str, int]] = {}
         for e in self.published(table):
-            for hour in e.handled:
+            for hour in e.handled if e.shard in (None, shard) else []:
                 state.setdefault(hour, {}).update(e.input_versions)
         return state
+
+    def shards(self, table: str) -> list[list[Shard]]:
+        """The ways a table was cut by runs of it."""
+        counts = {e.shard.count for e in self.published(table) if e.shard}
+        return [every(count) for count in sorted(counts)]
 
     def logic(self, table: str) -> int:
         """Version of a table's logic that the lake is made with: the one last switched to, 1 when none was."""

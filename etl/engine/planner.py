@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from etl.contract import Input, Table, WriteMode
 from etl.engine.ledger import Ledger
+from etl.engine.shards import Shard
 
 FOLLOWING = "valid_from"  # a dimension touches everything from here on
 HOUR = timedelta(hours=1)
@@ -21,10 +22,23 @@ def hours_between(start: datetime, end: datetime) -> list[datetime]:
     return [start + i * HOUR for i in range(int((end - start) / HOUR))]
 
 
-def due(ledger: Ledger, table: Table, span: tuple[datetime, datetime] | None) -> list[datetime]:
-    """Output hours (landed hours for what reads bronze) to make, oldest first; `span` bounds landed hours only."""
-    consumed = ledger.consumed(table.name)
-    published = {i.table.name: _latest_touch(ledger, i, table) for i in table.inputs if not i.as_of}
+def due(
+    ledger: Ledger, table: Table, span: tuple[datetime, datetime] | None, shard: Shard | None = None
+) -> list[datetime]:
+    """Output hours (landed hours for what reads bronze) to make, oldest first; `span` bounds landed hours only.
+
+    With a shard, those to make for it. An hour that is made for each of n shards is made for everybody.
+    """
+    found = _due(ledger, table, span, shard)
+    for cut in ledger.shards(table.name) if shard is None and found else []:
+        left = {hour for each in cut for hour in _due(ledger, table, span, each)}
+        found = [hour for hour in found if hour in left]
+    return found
+
+
+def _due(ledger: Ledger, table: Table, span: tuple[datetime, datetime] | None, shard: Shard | None) -> list[datetime]:
+    consumed = ledger.consumed(table.name, shard)
+    published = {i.table.name: _latest_touch(ledger, i, table, shard) for i in table.inputs if not i.as_of}
     stale = {
         hour
         for name, hours in published.items()
@@ -65,10 +79,12 @@ def reached(source: Input, table: Table, hour: datetime) -> set[datetime]:
     return {first + i * step for i in range((last - first) // step + 1)}
 
 
-def _latest_touch(ledger: Ledger, source: Input, table: Table) -> dict[datetime, int]:
+def _latest_touch(ledger: Ledger, source: Input, table: Table, shard: Shard | None) -> dict[datetime, int]:
     column = source.by or source.table.hour
     touched: dict[datetime, int] = defaultdict(int)
     for e in ledger.published(source.table.name):
+        if shard and not shard.meets(e.shard):
+            continue
         for hour in e.touched.get(column, []):
             touched[hour] = max(touched[hour], e.output_version or 0)
     latest: dict[datetime, int] = defaultdict(int)

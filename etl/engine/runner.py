@@ -19,6 +19,7 @@ from etl.conf import Settings
 from etl.contract import Table
 from etl.engine import ddl, derivejob, files, landjob, planner, pseudonyms
 from etl.engine.ledger import Entry, Ledger
+from etl.engine.shards import Shard, by_person
 from etl.engine.work import Work, log, recover
 from etl.errors import ConflictError, FeedEtlError, LakeError, LandingError, first_line
 
@@ -27,12 +28,16 @@ CONFLICT_ATTEMPTS = 6  # re-read, recomputed and tried again; Delta itself does 
 
 @dataclass
 class Summary:
-    """What a run did: the ledger rows it wrote, what failed and what was not tried because of it."""
+    """What a run did: the ledger rows it wrote, what failed and what was not tried because of it.
+
+    `waiting` are tables that read a table not yet made for all shards: the run of the last shard makes them.
+    """
 
     run_id: str
     entries: list[Entry] = field(default_factory=list)
     errors: dict[str, FeedEtlError] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    waiting: dict[str, str] = field(default_factory=dict)
     unchanged: list[str] = field(default_factory=list)
 
     def add(self, hour: Summary) -> None:
@@ -40,6 +45,7 @@ class Summary:
         self.entries += hour.entries
         self.errors = hour.errors | self.errors
         self.skipped = hour.skipped | self.skipped
+        self.waiting = hour.waiting | self.waiting
         changed = {entry.table_name for entry in self.entries}
         self.unchanged = [name for name in dict.fromkeys(self.unchanged + hour.unchanged) if name not in changed]
 
@@ -68,12 +74,14 @@ def run(
     end: datetime,
     tables: list[str] | None = None,
     progress: Callable[[str, Table], None] = lambda _state, _table: None,
+    shard: Shard | None = None,
 ) -> Summary:
-    """Process the landed hours [start, end). Idempotent: run again after any interruption."""
+    """Process the landed hours [start, end), of all users or a shard. Idempotent: run again after any interruption."""
     landing = files.absolute(settings.landing)
     if not files.exists(spark, landing):
         raise LandingError(f"There is no landing zone at {landing}. Set --landing, or try `feed-etl simulate`.")
     work = open_work(spark, settings, (start, end))
+    work.shard = shard
     summary = Summary(work.run_id)
     chosen = catalog.select(tables or catalog.of_subjects(subjects.landed(spark, settings)))
     unusable = _made_ready(work, chosen)
@@ -94,11 +102,12 @@ def run_hours(
     end: datetime,
     tables: list[str] | None = None,
     progress: Callable[[str, Table], None] = lambda _state, _table: None,
+    shard: Shard | None = None,
 ) -> Summary:
     """As `run`, but each hour is judged by itself, so that a bad one holds back no other."""
     whole = Summary(new_run_id())
     for hour in planner.hours_between(start, end):
-        whole.add(run(spark, settings, hour, hour + planner.HOUR, tables, progress))
+        whole.add(run(spark, settings, hour, hour + planner.HOUR, tables, progress, shard))
     return whole
 
 
@@ -167,6 +176,9 @@ def _step(
         return
     if not catalog.is_made(table):
         return
+    if others := _unfinished(work, table):
+        summary.waiting[table.name] = others[0]
+        return
     progress("start", table)
     try:
         if run_table(work.apart(), table) is None:
@@ -175,7 +187,19 @@ def _step(
         summary.errors[table.name] = error
     except (Py4JJavaError, PySparkException) as error:
         summary.errors[table.name] = _damaged(f"{table.name} or a table it reads", error)
+    if work.shard_of(table):
+        work.ledger.flush()  # at once: runs of other shards look for it
     progress("done", table)
+
+
+def _unfinished(work: Work, table: Table) -> list[str]:
+    """Tables it is made from, at any remove, that are still to be made for some shard. None for a shard's own."""
+    if work.shard is None or by_person(table):
+        return []
+    cut = [each for each in catalog.upstream(table) if by_person(each)]
+    if cut:
+        work.ledger.refresh()
+    return [each.name for each in cut if planner.due(work.ledger, each, work.span)]
 
 
 def run_table(work: Work, table: Table) -> Entry | None:

@@ -17,7 +17,8 @@ from etl.contract import Table
 from etl.engine import checksums, delta, gate, pseudonyms, suites, views
 from etl.engine.checksums import Content
 from etl.engine.files import absolute
-from etl.engine.ledger import Entry, Ledger
+from etl.engine.ledger import SHARD, SHARDS, Entry, Ledger
+from etl.engine.shards import Shard, by_person
 from etl.errors import ContractViolation, GateFailed
 
 log = logging.getLogger("feed_etl")
@@ -25,19 +26,24 @@ log = logging.getLogger("feed_etl")
 
 @dataclass
 class Work:
-    """One run: its session, settings, ledger, id and the range of landed hours it may read."""
+    """One run: its session, settings, ledger, id, the range of landed hours it may read and whose rows it makes."""
 
     spark: SparkSession
     settings: Settings
     ledger: Ledger
     run_id: str
     span: tuple[datetime, datetime] | None = None
+    shard: Shard | None = None
 
     def apart(self) -> Work:
         """The same run in a session of its own, for a thread: views and commit messages are a session's."""
         spark = self.spark.newSession()
         delta.activate(spark)
         return replace(self, spark=spark)
+
+    def shard_of(self, table: Table) -> Shard | None:
+        """Whose rows of a table this run makes; None: everybody's."""
+        return self.shard if by_person(table) else None
 
     def uri(self, table: Table) -> str:
         """Where a table is."""
@@ -60,7 +66,10 @@ class Work:
     def begin(self, table: Table) -> Entry:
         """The ledger row of a table in this run, not yet written."""
         start, end = self.span or (None, None)
-        return Entry(self.run_id, table.name, datetime.now(UTC), start, end)
+        entry = Entry(self.run_id, table.name, datetime.now(UTC), start, end)
+        if shard := self.shard_of(table):
+            entry.metrics |= {SHARD: float(shard.number), SHARDS: float(shard.count)}
+        return entry
 
 
 def as_literal(hour: datetime, table: Table) -> str:
@@ -72,6 +81,15 @@ def in_hours(table: Table, hours: Iterable[datetime]) -> str:
     """A partition predicate with literal values, so that runs of other hours are disjoint."""
     listed = ", ".join(as_literal(hour, table) for hour in hours)
     return f"{table.hour} IN ({listed})" if listed else "false"
+
+
+def of_shard(work: Work, table: Table, rows: DataFrame, others: bool = False) -> DataFrame:
+    """Those of the rows that this run makes of a table, or all others; dimensions, which name nobody, stay whole."""
+    shard, person = work.shard_of(table), by_person(table)
+    if shard is None or person is None or person not in rows.columns:
+        return rows.where("false") if others else rows
+    mine = shard.predicate(person)
+    return rows.where(f"NOT ({mine})" if others else mine)
 
 
 def as_partition(hour: datetime, table: Table) -> str:

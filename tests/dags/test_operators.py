@@ -28,6 +28,8 @@ PARAMS = {
     "agreed": False,
     "accept_changes": False,
     "resume": "",
+    "ad_from": None,
+    "ad_to": None,
     "dry_run": False,
 }
 

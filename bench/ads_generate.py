@@ -1,0 +1,104 @@
+"""One landed hour of ad clicks as a Kafka sink would write it: Parquet, in order of arrival, repeats and all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bench.generate import HOUR, HOUR_MS, ROWS_PER_FILE, START_MS
+
+HOT_AD, ADS, CAMPAIGNS, ADVERTISERS = 1, 20_000, 2_000, 200
+DEVICES, REGIONS = ("phone", "tablet", "desktop"), ("EU", "NA", "SA", "AS")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How many raw clicks, how many of them repeats, and what share of them one ad has."""
+
+    clicks: int
+    repeated: float = 0.05
+    hot_ad: float = 0.20
+    seed: int = 13
+
+    @property
+    def name(self) -> str:
+        return f"clicks-{self.clicks}-{self.hot_ad:g}"
+
+
+def generate(landing: Path, shape: Shape) -> None:
+    """Write the hour below `landing`, unless it is there already."""
+    done = landing / "_done"
+    if done.exists():
+        return
+    rng = np.random.default_rng(shape.seed)
+    _write(landing, "ad_clicks", _clicks(shape, rng))
+    _write(landing, "page_events", _pages(shape, rng))
+    _changes(landing)
+    done.touch()
+
+
+def _clicks(shape: Shape, rng: np.random.Generator) -> dict[str, Any]:
+    again = int(shape.clicks * shape.repeated)
+    n = shape.clicks - again
+    user = rng.integers(0, max(n // 8, 10), n)
+    at = np.sort(START_MS * 1000 + rng.integers(0, HOUR_MS * 1000, n))
+    ad = np.where(rng.random(n) < shape.hot_ad, HOT_AD, rng.integers(2, ADS + 1, n))
+    made = {"ad_id": ad, "user_id": user + 1, "session_id": user * 4 + rng.integers(1, 5, n), "click_ts": at}
+    picked = np.sort(np.concatenate([np.arange(n), rng.choice(n, again, replace=False)]))
+    return {name: values[picked] for name, values in made.items()}
+
+
+def _pages(shape: Shape, rng: np.random.Generator) -> dict[str, Any]:
+    """One page event at the start of a fifth of the sessions, which tells device and region."""
+    n = shape.clicks // 10
+    user = rng.integers(0, max(shape.clicks // 8, 10), n)
+    return {
+        "user_id": user + 1,
+        "session_id": user * 4 + rng.integers(1, 5, n),
+        "event_name": np.array(["page_view"] * n),
+        "event_ts": np.sort(START_MS * 1000 + rng.integers(0, HOUR_MS * 100, n)),
+        "device": rng.choice(DEVICES, n),
+        "region": rng.choice(REGIONS, n),
+    }
+
+
+def _write(landing: Path, event: str, rows: dict[str, Any]) -> None:
+    folder = landing / event / f"hour={HOUR:%Y-%m-%dT%H}"
+    folder.mkdir(parents=True, exist_ok=True)
+    count = len(next(iter(rows.values())))
+    for number, first in enumerate(range(0, count, ROWS_PER_FILE)):
+        part = {name: values[first : first + ROWS_PER_FILE] for name, values in rows.items()}
+        table = pa.table(
+            {n: pa.array(v, pa.timestamp("us", "UTC")) if n.endswith("_ts") else pa.array(v) for n, v in part.items()}
+        )
+        pq.write_table(table, folder / f"part-{number:03d}.parquet", compression="snappy")
+
+
+def _changes(landing: Path) -> None:
+    """Every ad, campaign and advertiser, all from the day before."""
+    ad, campaign, advertiser = (np.arange(1, n + 1) for n in (ADS, CAMPAIGNS, ADVERTISERS))
+    logs: dict[str, dict[str, Any]] = {
+        "ads": {"ad_id": ad, "creative_id": ad, "campaign_id": ad % CAMPAIGNS + 1},
+        "campaigns": {
+            "campaign_id": campaign,
+            "advertiser_id": campaign % ADVERTISERS + 1,
+            "objective": np.array(["sales"] * CAMPAIGNS),
+            "bid_strategy": np.array(["lowest_cost"] * CAMPAIGNS),
+            "daily_budget_usd": np.full(CAMPAIGNS, 100.0),
+        },
+        "advertisers": {
+            "advertiser_id": advertiser,
+            "time_zone": np.array(["UTC"] * ADVERTISERS),
+            "click_window_days": np.full(ADVERTISERS, 7, np.int32),
+            "view_window_days": np.full(ADVERTISERS, 1, np.int32),
+        },
+    }
+    for event, rows in logs.items():
+        many = len(next(iter(rows.values())))
+        effective = np.full(many, (START_MS - 86_400_000) * 1000)
+        _write(landing, event, {**rows, "effective_ts": effective, "op": np.array(["upsert"] * many)})

@@ -57,8 +57,12 @@ def transform(
     dim_campaigns: DataFrame,
     dim_advertisers: DataFrame,
 ) -> DataFrame:
-    """Clicks of whole hours and the hour before, page events as far back as a session lasts -> clicks."""
-    told = _told_by_then(judge_traffic(stg_ad_clicks), stg_page_events)
+    """Clicks of whole hours and the hour before, page events as far back as a session lasts -> clicks.
+
+    All that is looked at in order is one user's: rows are brought together by user once, for every window.
+    """
+    clicks, pages = (rows.repartition("user_id") for rows in (stg_ad_clicks, stg_page_events))
+    told = _told_by_then(judge_traffic(clicks), pages)
     stamped = stamp(told, "click_ts", dim_ads, dim_campaigns, dim_advertisers)
     return stamped.withColumn("click_id", click_id("click_ts")).select(*TABLE.column_names)
 

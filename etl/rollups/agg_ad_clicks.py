@@ -31,12 +31,10 @@ def transform(agg_ad_clicks_5min: DataFrame, fct_ad_clicks: DataFrame) -> DataFr
     merged = agg_ad_clicks_5min.groupBy("ad_id", F.to_date("hour").alias("day")).agg(
         F.sum("ad_clicks").alias("ad_clicks"), F.hll_union_agg("users_hll").alias("users_hll")
     )
-    counted = (
+    by_user = (
         fct_ad_clicks.where("is_valid")
-        .groupBy("ad_id", F.to_date("click_hour").alias("day"))
-        .agg(
-            F.count_distinct("user_id").alias("users"),
-            F.count_distinct("user_id", "session_id").alias("sessions"),
-        )
+        .groupBy("ad_id", F.to_date("click_hour").alias("day"), "user_id")
+        .agg(F.count_distinct("session_id").alias("sessions"))
     )
+    counted = by_user.groupBy("ad_id", "day").agg(F.count("user_id").alias("users"), F.sum("sessions").alias("sessions"))
     return merged.join(counted, ["ad_id", "day"]).select(*TABLE.column_names)

@@ -44,7 +44,7 @@ def plan(
     from etl.backfill import plan as plans
 
     here: Place = context.obj
-    work, _ = driver.open_lake(here.spark(), here.settings)
+    work, _ = driver.open_lake(here.asking(), here.settings)
     made = plans.make(work, request)
     if as_json:
         return terminal.print_document(made.as_json())
@@ -127,7 +127,7 @@ def status(
     from etl.backfill import driver
 
     here: Place = context.obj
-    found = driver.progress_of(here.spark(), here.settings, backfill_id)
+    found = driver.progress_of(here.asking(), here.settings, backfill_id)
     rows = [_row(b) | counts for b, counts in found]
     terminal.print_rows(rows, as_json, "Backfills", hide=("range_from", "range_to", "accepted", "at"))
 
@@ -156,7 +156,7 @@ def cancel(context: typer.Context, backfill_id: Id) -> None:
     from etl.backfill import driver
 
     here: Place = context.obj
-    over, switched = driver.cancel(here.spark(), here.settings, backfill_id)
+    over, switched = driver.cancel(here.asking(), here.settings, backfill_id)
     stay = ", ".join(f"{count} of {table}" for table, count in switched.items() if count) or "none"
     terminal.out.print(f"{over.id} is cancelled. Hours switched over already, which stay: {stay}.", soft_wrap=True)
 
@@ -168,7 +168,7 @@ def diff(context: typer.Context, backfill_id: Id, as_json: Json = False) -> None
 
     here: Place = context.obj
     budget = here.settings.backfill_change_budget
-    found = [d.as_json(budget) for d in driver.differences(here.spark(), here.settings, backfill_id)]
+    found = [d.as_json(budget) for d in driver.differences(here.asking(), here.settings, backfill_id)]
     if as_json:
         return terminal.print_document(found)
     changed = [d for d in found if d["changed"]]

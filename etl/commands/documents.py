@@ -27,7 +27,7 @@ def docs(
     from etl.lineage import house
 
     here: Place = context.obj
-    written = site.write(out, house.house(here.spark(), here.settings))
+    written = site.write(out, house.house(here.asking(), here.settings))
     errors.print(f"{len(written)} pages in {out}. Open {out / site.HTML} in a browser.", soft_wrap=True)
 
 
@@ -42,7 +42,7 @@ def impact(
 
     here: Place = context.obj
     origin = impacts.parse(column)
-    found = impacts.changes(origin, house.edges(house.house(here.spark(), here.settings)))
+    found = impacts.changes(origin, house.edges(house.house(here.asking(), here.settings)))
     readers, asking = impacts.readers(origin), impacts.asking(origin, found)
     if as_json:
         terminal.print_document(_document(origin, found, readers, asking))

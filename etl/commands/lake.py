@@ -16,7 +16,7 @@ def tables(context: typer.Context, as_json: Json = False) -> None:
     from etl.engine import views
 
     here: Place = context.obj
-    spark = here.spark()
+    spark = here.asking()
     rows = [
         {
             "name": t.name,
@@ -55,7 +55,7 @@ def sql(
         raise ConfigError(f"--format must be one of {', '.join(terminal.FORMATS)}, not {format!r}.")
     here: Place = context.obj
     try:
-        frame = views.query(here.spark(), here.settings, query)
+        frame = views.query(here.asking(), here.settings, query)
         terminal.print_frame(frame.columns, [row.asDict() for row in frame.collect()], format)
     except PySparkException as error:
         raise ConfigError(f"The query is not valid: {first_line(error)}") from error
@@ -69,7 +69,7 @@ def ledger(context: typer.Context, as_json: Json = False) -> None:
     from etl.engine.ledger import Ledger
 
     here: Place = context.obj
-    rows = [asdict(entry) for entry in Ledger.existing(here.spark(), absolute(here.settings.lake)).entries]
+    rows = [asdict(entry) for entry in Ledger.existing(here.asking(), absolute(here.settings.lake)).entries]
     if as_json:
         terminal.print_rows(rows, True, title="Ledger")
     else:

@@ -30,6 +30,12 @@ class Place:
 
         return session.start(self.settings)
 
+    def asking(self) -> SparkSession:
+        """The session of a command that asks and ends, and makes no table."""
+        from etl.engine import session
+
+        return session.start(self.settings.model_copy(update={"spark": {**session.SHORT, **self.settings.spark}}))
+
 
 def parse_hour(text: str, option: str) -> datetime:
     """`2026-06-01T10` -> that instant. Raises ConfigError that shows the form."""

@@ -31,7 +31,7 @@ def query(
     from etl.queries import asking, printing
 
     here: Place = context.obj
-    spark = here.spark()
+    spark = here.asking()
     bound = asking.ask(spark, here.settings, asked, values)
     if explain:
         printing.print_explained(bound, asking.reads(spark, here.settings, bound), as_json=format == "json")

@@ -36,7 +36,7 @@ def quality(
     here: Place = context.obj
     when = _day(day)
     quality_mail.check_addresses(here.settings)
-    entries = quality_reports.ledger_rows(here.spark(), here.settings)
+    entries = quality_reports.ledger_rows(here.asking(), here.settings)
     _write(here, quality_reports.of_day(entries, when, owner), send, as_json)
 
 
@@ -52,7 +52,7 @@ def failures(
 
     here: Place = context.obj
     quality_mail.check_addresses(here.settings)
-    entries = quality_reports.ledger_rows(here.spark(), here.settings)
+    entries = quality_reports.ledger_rows(here.asking(), here.settings)
     runs = [run] if run else quality_reports.failed_runs(entries, datetime.now(UTC) - timedelta(days=1))
     _write(here, [r for each in runs for r in quality_reports.of_run(entries, each)], send, as_json)
 
@@ -68,7 +68,7 @@ def lateness(
     from etl.reports import lateness as lateness_report
 
     here: Place = context.obj
-    found = lateness_report.of_lake(here.spark(), here.settings, allowed)
+    found = lateness_report.of_lake(here.asking(), here.settings, allowed)
     if as_json:
         return terminal.print_document(asdict(found))
     delays = [row for row in found.delays if by_hour or row["hour_of_day"] is None]
@@ -93,7 +93,7 @@ def data_docs(
 
     here: Place = context.obj
     folder = local_folder(out or f"{here.settings.lake}/_data_docs")
-    entries = quality_reports.ledger_rows(here.spark(), here.settings)
+    entries = quality_reports.ledger_rows(here.asking(), here.settings)
     pages = quality_docs.build(entries, here.settings.data_docs_runs, folder)
     errors.print(f"{len(pages)} pages in {folder / 'index.html'}", soft_wrap=True)
 

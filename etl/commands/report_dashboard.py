@@ -24,7 +24,7 @@ def dashboard(
     from etl.reports import dashboard as report
 
     here: Place = context.obj
-    written = report.write(here.spark(), here.settings, out, span)
+    written = report.write(here.asking(), here.settings, out, span)
     errors.print(f"Open {written.resolve().as_uri()}", soft_wrap=True)
 
 
@@ -37,5 +37,5 @@ def virality(
     from etl.reports import virality as report
 
     here: Place = context.obj
-    written = report.write(here.spark(), here.settings, post, out)
+    written = report.write(here.asking(), here.settings, post, out)
     errors.print(f"Open {written.resolve().as_uri()}", soft_wrap=True)

@@ -11,13 +11,18 @@ from pyspark.sql import SparkSession
 
 from etl import conf
 from etl.conf import Settings
+from etl.engine import classes
 from etl.engine.jars import delta_jars
 from etl.engine.java import require_java
 
-# For runs whose time goes with the number of plans, not with data: the JVM's first compiler only (whose code cache
-# would be 48 MB, and once full nothing is compiled any more), no code made for a plan of a few rows, none adapted.
-SMALL_HOURS = {
+# For a process that answers and ends: the JVM's first compiler only (whose code cache would be 48 MB, and once full
+# nothing is compiled any more).
+SHORT = {
     "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
+}
+# For runs whose time goes with the number of plans, not with data: no code made for a plan of a few rows, none adapted.
+SMALL_HOURS = {
+    **SHORT,
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.adaptive.enabled": "false",
 }
@@ -45,10 +50,11 @@ def _options(settings: Settings) -> dict[str, str]:
 
 
 def _java_options(settings: Settings) -> str:
-    """What the settings say, and a log of warnings instead of a greeting of ten lines."""
+    """What the settings say, a log of warnings instead of a greeting of ten lines, and classes kept ready."""
     log = (conf.home() / "conf" / "spark-log4j2.properties").absolute().as_uri()
     given = settings.spark.get("spark.driver.extraJavaOptions", "")
-    return f"-Dlog4j2.configurationFile={log} {given}".strip()
+    ready = classes.options() if settings.master.startswith("local") and "Archive" not in given else ""
+    return " ".join(["-Dlog4j2.configurationFile=" + log, ready, given]).strip()
 
 
 def _local_options(master: str) -> dict[str, str]:

@@ -36,5 +36,7 @@ def transform(agg_ad_clicks_5min: DataFrame, fct_ad_clicks: DataFrame) -> DataFr
         .groupBy("ad_id", F.to_date("click_hour").alias("day"), "user_id")
         .agg(F.count_distinct("session_id").alias("sessions"))
     )
-    counted = by_user.groupBy("ad_id", "day").agg(F.count("user_id").alias("users"), F.sum("sessions").alias("sessions"))
+    counted = by_user.groupBy("ad_id", "day").agg(
+        F.count("user_id").alias("users"), F.sum("sessions").alias("sessions")
+    )
     return merged.join(counted, ["ad_id", "day"]).select(*TABLE.column_names)

@@ -1,0 +1,46 @@
+"""Classes kept ready for sessions: used when they are there, made again when Java or the JARs are newer."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from etl.conf import Settings
+from etl.engine import classes, session
+from etl.engine.java import require_java
+
+
+def test_a_session_on_this_machine_maps_them(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "classes.jsa"
+    monkeypatch.setattr(classes.options, "__defaults__", (archive,))
+    without = session._java_options(settings)
+    assert str(archive) not in without
+    archive.touch()
+    assert f"-XX:SharedArchiveFile={archive}" in session._java_options(settings)
+    elsewhere = settings.model_copy(update={"master": "yarn"})
+    assert str(archive) not in session._java_options(elsewhere)
+
+
+def test_what_java_says_of_a_file_that_does_not_fit_is_not_among_answers(tmp_path: Path) -> None:
+    archive = tmp_path / "classes.jsa"
+    archive.write_bytes(b"no archive")
+    java = [require_java() / "bin" / "java", *classes.options(archive).split(), "-version"]
+    done = subprocess.run(java, capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+
+
+def test_an_archive_older_than_the_jars_is_not_fresh(tmp_path: Path) -> None:
+    archive = tmp_path / "classes.jsa"
+    assert not classes.is_fresh(archive)
+    archive.touch()
+    assert classes.is_fresh(archive)
+    os.utime(archive, (0, 0))
+    assert not classes.is_fresh(archive)
+
+
+def test_set_up_kept_them() -> None:
+    """Which a session would not say: it starts without them as well."""
+    assert classes.is_fresh()

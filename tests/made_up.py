@@ -70,7 +70,7 @@ def ingest() -> Ingest:
         {"post_id": 900 + i, "hour": hours()[-1], "impressions": 2400 // (i + 1), "share": 0.3 / (i + 1)}
         for i in range(10)
     ]
-    skews = [Skew(catalog.entry(name).table, 1.02 + 0.05 * i, 4) for i, name in enumerate(FACTS)]
+    skews = [Skew(catalog.entry(name).table, 1.02 + 0.05 * i, 4, 50_000) for i, name in enumerate(FACTS)]
     return Ingest(by_hour, events, Heartbeats(2_004_000, 2_000_000, 4_000, 80_000), busiest, skews)
 
 

@@ -116,10 +116,11 @@ def _minutes(seconds: float) -> str:
 def ingest(health: Ingest, allowed: float) -> Iterator[Tile]:
     """What landed, how evenly, how late."""
     yield _impressions(health)
-    worst = max(health.skews, key=lambda s: s.ratio, default=None)
+    worst = max(health.skews, key=lambda s: (s.is_telling, s.ratio), default=None)
     if worst:
-        state = "alarm" if worst.ratio > SKEW_LIMIT else "ok"
-        detail = f"{worst.table.name}, {worst.tasks} tasks; largest over mean, limit {SKEW_LIMIT} \u00d7"
+        state = "alarm" if worst.is_telling and worst.ratio > SKEW_LIMIT else "ok"
+        few = "" if worst.is_telling else f", too few rows ({worst.rows:,}) to tell"
+        detail = f"{worst.table.name}, {worst.tasks} tasks; largest over mean, limit {SKEW_LIMIT} \u00d7{few}"
         yield Tile("skew", "Partition skew", f"{worst.ratio:.2f} \u00d7", worst.ratio, state, detail)
     else:
         yield no_data("skew", "Partition skew", "no publish in the range has recorded it")

@@ -50,13 +50,22 @@ class Cost:
     rows: int
 
 
+EVEN_ROWS = 1000  # of a task on average, from which on rows can be spread evenly
+
+
 @dataclass(frozen=True)
 class Skew:
-    """The largest task of a table's newest publish over the mean of the tasks that wrote."""
+    """The largest task of a table's newest publish over the mean of the tasks that wrote, and the rows they wrote."""
 
     table: Table
     ratio: float
     tasks: int
+    rows: int
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether there were rows enough to be spread evenly: a few never are."""
+        return self.rows >= EVEN_ROWS * self.tasks
 
 
 @dataclass(frozen=True)
@@ -166,7 +175,8 @@ def skews(entries: list[Entry]) -> list[Skew]:
     """Of each fact, the newest publish; other layers are small or come as their files landed."""
     newest = {e.table_name: e for e in entries if "skew" in e.metrics}
     facts = [t for t in catalog.tables() if t.layer is Layer.FACTS and t.name in newest]
-    return [Skew(t, newest[t.name].metrics["skew"], int(newest[t.name].metrics["tasks"])) for t in facts]
+    found = ((t, newest[t.name]) for t in facts)
+    return [Skew(t, e.metrics["skew"], int(e.metrics["tasks"]), e.rows_written) for t, e in found]
 
 
 def heartbeats(ledger: Ledger, entries: list[Entry]) -> Heartbeats:

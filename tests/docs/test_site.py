@@ -8,6 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from browser import opened
 
 from etl import catalog, conf
 from etl.docs import site
@@ -87,3 +88,12 @@ def test_the_html_page_has_every_table_and_loads_nothing(files: dict[str, str]) 
     assert set(re.findall(r'href="#([^"]+)"', html)) <= anchors
     assert {t.name for t in catalog.tables()} <= anchors
     assert not re.search(r'(?:src|href)="(?!#)', html)
+
+
+def test_the_html_page_fits_a_phone_and_complains_of_nothing(files: dict[str, str], tmp_path: Path) -> None:
+    """The longest name of a table wraps."""
+    page = tmp_path / "index.html"
+    page.write_text(site.html(files))
+    with opened(page, viewport={"width": 390, "height": 844}) as seen:
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert seen.complaints == []

@@ -48,6 +48,8 @@ def _text(value: Any) -> str:
     made = plain(value)
     if made is None:
         return "-"
+    if isinstance(made, float):
+        made = f"{made:.4g}" if abs(made) < 10_000 else f"{made:.1f}"
     text = ", ".join(map(str, made)) if isinstance(made, list) else str(made)
     return escape(text if len(text) <= 60 else f"{text[:57]}...")
 
@@ -77,7 +79,8 @@ def print_frame(columns: list[str], rows: list[dict[str, Any]], format_: str) ->
         writer.writerow(columns)
         writer.writerows([[plain(row[c]) for c in columns] for row in rows])
         return
-    print_rows(rows, format_ == "json", title=f"{len(rows)} rows")
+    kept = [{c: row[c] for c in columns} for row in rows]
+    print_rows(kept, format_ == "json", title=f"{len(rows)} rows")
 
 
 @contextmanager

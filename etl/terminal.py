@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 from rich.table import Table as Grid
 
 from etl.catalog import Entry
@@ -66,7 +67,7 @@ def print_rows(rows: list[dict[str, Any]], as_json: bool, title: str, hide: tupl
         print_document(rows)
         return
     columns = [c for c in (rows[0] if rows else {}) if c not in hide]
-    grid = Grid(*columns, title=title, title_justify="left")
+    grid = Grid(*[Column(name, overflow="fold") for name in columns], title=title, title_justify="left")
     for row in rows:
         grid.add_row(*[_text(row[c]) for c in columns])
     out.print(grid)

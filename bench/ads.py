@@ -16,7 +16,12 @@ from bench import compare, measure
 from bench.ads_generate import Shape, generate
 from bench.measure import Measured
 
-OURS, PLAIN = "bench.ads_ours", "bench.ads_plain"
+OURS, PLAIN = "bench.ours", "bench.ads_plain"
+TABLES = [
+    *("bronze_ad_clicks", "bronze_page_events", "bronze_ads", "bronze_campaigns", "bronze_advertisers"),
+    *("dim_ads", "dim_campaigns", "dim_advertisers"),
+    *("stg_ad_clicks", "stg_page_events", "fct_ad_clicks", "agg_ad_clicks_5min", "agg_ad_clicks"),
+]
 COMPARED = {
     "stg_ad_clicks": "ad_id, user_id, session_id, epoch_us(click_ts)",
     "fct_ad_clicks": "click_id, ad_id, user_id, session_id, epoch_us(click_ts), creative_id, campaign_id, "
@@ -32,7 +37,7 @@ def once(folder: Path, shape: Shape, module: str) -> Measured:
     landing, lake = folder / shape.name / "landing", folder / shape.name / "lakes" / module
     generate(landing, shape)
     shutil.rmtree(lake, ignore_errors=True)
-    found = measure.run(module, str(landing), str(lake))
+    found = measure.run(module, str(landing), str(lake), *(TABLES if module == OURS else []))
     console.print(f"{module} {shape.name}: {found.seconds:.1f} s")
     return found
 

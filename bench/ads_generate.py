@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from bench.generate import HOUR, HOUR_MS, ROWS_PER_FILE, START_MS
+from bench.generate import HOUR_MS, START_MS, write, write_changes
 
 HOT_AD, ADS, CAMPAIGNS, ADVERTISERS = 1, 20_000, 2_000, 200
 DEVICES, REGIONS = ("phone", "tablet", "desktop"), ("EU", "NA", "SA", "AS")
@@ -36,8 +34,8 @@ def generate(landing: Path, shape: Shape) -> None:
     if done.exists():
         return
     rng = np.random.default_rng(shape.seed)
-    _write(landing, "ad_clicks", _clicks(shape, rng))
-    _write(landing, "page_events", _pages(shape, rng))
+    write(landing, "ad_clicks", _clicks(shape, rng), "click_ts")
+    write(landing, "page_events", _pages(shape, rng), "event_ts")
     _changes(landing)
     done.touch()
 
@@ -67,18 +65,6 @@ def _pages(shape: Shape, rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
-def _write(landing: Path, event: str, rows: dict[str, Any]) -> None:
-    folder = landing / event / f"hour={HOUR:%Y-%m-%dT%H}"
-    folder.mkdir(parents=True, exist_ok=True)
-    count = len(next(iter(rows.values())))
-    for number, first in enumerate(range(0, count, ROWS_PER_FILE)):
-        part = {name: values[first : first + ROWS_PER_FILE] for name, values in rows.items()}
-        table = pa.table(
-            {n: pa.array(v, pa.timestamp("us", "UTC")) if n.endswith("_ts") else pa.array(v) for n, v in part.items()}
-        )
-        pq.write_table(table, folder / f"part-{number:03d}.parquet", compression="snappy")
-
-
 def _changes(landing: Path) -> None:
     """Every ad, campaign and advertiser, all from the day before."""
     ad, campaign, advertiser = (np.arange(1, n + 1) for n in (ADS, CAMPAIGNS, ADVERTISERS))
@@ -87,18 +73,16 @@ def _changes(landing: Path) -> None:
         "campaigns": {
             "campaign_id": campaign,
             "advertiser_id": campaign % ADVERTISERS + 1,
-            "objective": np.array(["sales"] * CAMPAIGNS),
-            "bid_strategy": np.array(["lowest_cost"] * CAMPAIGNS),
+            "objective": ["sales"] * CAMPAIGNS,
+            "bid_strategy": ["lowest_cost"] * CAMPAIGNS,
             "daily_budget_usd": np.full(CAMPAIGNS, 100.0),
         },
         "advertisers": {
             "advertiser_id": advertiser,
-            "time_zone": np.array(["UTC"] * ADVERTISERS),
+            "time_zone": ["UTC"] * ADVERTISERS,
             "click_window_days": np.full(ADVERTISERS, 7, np.int32),
             "view_window_days": np.full(ADVERTISERS, 1, np.int32),
         },
     }
     for event, rows in logs.items():
-        many = len(next(iter(rows.values())))
-        effective = np.full(many, (START_MS - 86_400_000) * 1000)
-        _write(landing, event, {**rows, "effective_ts": effective, "op": np.array(["upsert"] * many)})
+        write_changes(landing, event, rows, (START_MS - 86_400_000) * 1000)

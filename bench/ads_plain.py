@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
-import time
 
-from bench.generate import HOUR
-from etl import conf
-from etl.engine import session
+from pyspark.sql import SparkSession
+
+from bench import plain_pyspark
 
 EVENTS = ("ad_clicks", "page_events", "ads", "campaigns", "advertisers")
+ONCE = {"stg_ad_clicks": "ad_clicks", "stg_page_events": "page_events"}
 STATEMENTS = {
     "stg_ad_clicks": "SELECT *, date_trunc('hour', click_ts) AS click_hour FROM ad_clicks_once",
     "stg_page_events": "SELECT *, date_trunc('hour', event_ts) AS event_hour FROM page_events_once",
@@ -45,27 +44,15 @@ STATEMENTS = {
 }
 
 
+def _prepared(spark: SparkSession, name: str, text: str) -> str:
+    if name in ONCE:
+        spark.table(ONCE[name]).dropDuplicates().createOrReplaceTempView(f"{ONCE[name]}_once")
+    return text
+
+
 def main(landing: str, lake: str) -> None:
-    """Make every table from one landed hour; print one JSON line with the seconds."""
-    started = time.monotonic()
-    spark = session.start(conf.load(), "plain")
-    spark.range(1).count()
-    ready, seconds = time.monotonic(), {}
-    for event in EVENTS:
-        spark.read.parquet(f"{landing}/{event}/hour={HOUR:%Y-%m-%dT%H}").createOrReplaceTempView(event)
-    for event in ("ad_clicks", "page_events"):
-        spark.table(event).dropDuplicates().createOrReplaceTempView(f"{event}_once")
-    for name, text in STATEMENTS.items():
-        before = time.monotonic()
-        rows = spark.sql(text)
-        by = next(c for c in ("click_hour", "event_hour", "hour", "day") if c in rows.columns)
-        if "user_id" in rows.columns:
-            rows = rows.repartition("user_id")
-        rows.write.format("delta").mode("overwrite").partitionBy(by).save(f"{lake}/{name}")
-        spark.read.format("delta").load(f"{lake}/{name}").createOrReplaceTempView(name)
-        seconds[name] = time.monotonic() - before
-    total = time.monotonic() - ready
-    print(json.dumps({"session": ready - started, "seconds": total, "tables": seconds}))
+    """The tables of clicks."""
+    plain_pyspark.run(landing, lake, EVENTS, STATEMENTS, _prepared)
 
 
 if __name__ == "__main__":

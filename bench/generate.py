@@ -59,10 +59,10 @@ def generate(landing: Path, shape: Shape) -> None:
     rng = np.random.default_rng(shape.seed)
     _dimensions(landing, shape, rng)
     seen = _impressions(shape, rng)
-    _write(landing, "impressions", _with_repeats(seen, shape, rng), "impression_ts")
-    _write(landing, "engagements", _with_repeats(_engagements(seen, shape, rng), shape, rng), "event_ts")
-    _write(landing, "shares", _with_repeats(_shares(seen, shape, rng), shape, rng), "share_ts")
-    _write(landing, "heartbeats", _with_repeats(_heartbeats(seen, rng), shape, rng), "beat_ts")
+    write(landing, "impressions", _with_repeats(seen, shape, rng), "impression_ts")
+    write(landing, "engagements", _with_repeats(_engagements(seen, shape, rng), shape, rng), "event_ts")
+    write(landing, "shares", _with_repeats(_shares(seen, shape, rng), shape, rng), "share_ts")
+    write(landing, "heartbeats", _with_repeats(_heartbeats(seen, rng), shape, rng), "beat_ts")
     done.touch()
 
 
@@ -155,7 +155,7 @@ def _column(name: str, values: np.ndarray) -> pa.Array:
     return pa.array(values)
 
 
-def _write(landing: Path, event: str, rows: dict[str, np.ndarray], time: str) -> None:
+def write(landing: Path, event: str, rows: dict[str, np.ndarray], time: str) -> None:
     """Files in order of arrival (about the order of event time)."""
     order = np.argsort(rows[time], kind="stable")
     folder = landing / event / f"hour={HOUR:%Y-%m-%dT%H}"
@@ -169,26 +169,27 @@ def _write(landing: Path, event: str, rows: dict[str, np.ndarray], time: str) ->
 def _dimensions(landing: Path, shape: Shape, rng: np.random.Generator) -> None:
     start, creators = (START_MS - 86_400_000) * 1000, max(shape.posts // 10, 2)
     posts = np.arange(1, shape.posts + 1)
-    _write_text(landing, "ranker_models", {
+    write_changes(landing, "ranker_models", {
         "ranker_model_id": np.arange(1, MODELS + 1),
         "model_semver": pa.array([f"{1 + i // 10}.{i % 10}.0" for i in range(MODELS)]),
         "feature_set": pa.array(["base"] * MODELS),
         "deployed_pct": np.full(MODELS, 1.0),
     }, start)  # fmt: skip
-    _write_text(landing, "posts", {
+    write_changes(landing, "posts", {
         "post_id": posts,
         "creator_id": rng.integers(1, creators + 1, shape.posts),
         "media_type": pa.array(["video"] * shape.posts),
         "audio_id": rng.integers(1, max(shape.posts // 50, 2), shape.posts),
     }, start)  # fmt: skip
-    _write_text(landing, "creators", {
+    write_changes(landing, "creators", {
         "creator_id": np.arange(1, creators + 1),
         "handle": pa.array([f"creator_{i}" for i in range(1, creators + 1)]),
         "follower_count": rng.integers(0, 10**6, creators),
     }, start)  # fmt: skip
 
 
-def _write_text(landing: Path, event: str, rows: dict[str, object], effective: int) -> None:
+def write_changes(landing: Path, event: str, rows: dict[str, object], effective: int) -> None:
+    """A change log in one file, every change at one instant."""
     table = pa.table({name: pa.array(values) for name, values in rows.items()})
     many = table.num_rows
     table = table.append_column("effective_ts", pa.array([effective] * many, pa.timestamp("us", "UTC")))

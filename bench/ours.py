@@ -12,19 +12,19 @@ from etl import conf
 from etl.engine import runner, session
 
 
-def main(landing: str, lake: str) -> None:
-    """Run the hour in a lake of its own; print one JSON line with the seconds and the ledger's figures."""
+def main(landing: str, lake: str, *tables: str) -> None:
+    """Run the hour in a lake of its own, all tables or those named; print the seconds and the ledger's figures."""
     started = time.monotonic()
     settings = conf.load(landing=landing, lake=lake)
     spark = session.start(settings)
     spark.range(1).count()
     ready = time.monotonic()
-    summary = runner.run(spark, settings, HOUR, HOUR + timedelta(hours=1))
+    summary = runner.run(spark, settings, HOUR, HOUR + timedelta(hours=1), list(tables) or None)
     done = time.monotonic()
     for error in summary.errors.values():
         raise error
-    tables = {e.table_name: {"seconds": e.seconds, **e.metrics} for e in summary.entries}
-    print(json.dumps({"session": ready - started, "seconds": done - ready, "tables": tables}))
+    figures = {e.table_name: {"seconds": e.seconds, **e.metrics} for e in summary.entries}
+    print(json.dumps({"session": ready - started, "seconds": done - ready, "tables": figures}))
 
 
 if __name__ == "__main__":

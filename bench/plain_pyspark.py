@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable, Iterable
 
 from pyspark.sql import SparkSession
 
@@ -17,10 +18,13 @@ from etl.snowflake import EPOCH_MS
 ID_HOUR = f"date_trunc('hour', timestamp_millis(shiftright(impression_id, 22) + {EPOCH_MS}L))"
 KEYS = {"fct_impressions": ("impressions", "impression_id"), "fct_engagements": ("engagements", "engagement_id"),
         "fct_shares": ("shares", "share_id")}  # fmt: skip
+HOURS = ("impression_hour", "event_hour", "share_hour", "click_hour", "hour", "day")
 
 
-def _fact(spark: SparkSession, name: str, text: str) -> str:
+def _prepared(spark: SparkSession, name: str, text: str) -> str:
     """dropDuplicates on the key, as tutorials do, for the part of a statement that asks for rows once."""
+    if name == "agg_post_engagement_hourly":
+        spark.sql(SETTLED).createOrReplaceTempView("settled")
     if name in KEYS:
         event, key = KEYS[name]
         spark.table(event).dropDuplicates([key]).createOrReplaceTempView(f"{event}_once")
@@ -30,29 +34,38 @@ def _fact(spark: SparkSession, name: str, text: str) -> str:
 
 def _write(spark: SparkSession, lake: str, name: str, text: str) -> None:
     rows = spark.sql(text)
-    by = next(c for c in ("impression_hour", "event_hour", "share_hour", "hour", "day") if c in rows.columns)
-    if "viewer_id" in rows.columns:
-        rows = rows.repartition("viewer_id")
+    by = next(c for c in HOURS if c in rows.columns)
+    if person := next((c for c in ("viewer_id", "user_id") if c in rows.columns), None):
+        rows = rows.repartition(person)
     rows.write.format("delta").mode("overwrite").partitionBy(by).save(f"{lake}/{name}")
     spark.read.format("delta").load(f"{lake}/{name}").createOrReplaceTempView(name)
 
 
-def main(landing: str, lake: str) -> None:
-    """Make every table from one landed hour; print one JSON line with the seconds."""
+def run(
+    landing: str,
+    lake: str,
+    events: Iterable[str],
+    statements: dict[str, str],
+    prepared: Callable[[SparkSession, str, str], str],
+) -> None:
+    """Make a table of each statement from one landed hour; print one JSON line with the seconds."""
     started = time.monotonic()
     spark = session.start(conf.load(), "plain")
     spark.range(1).count()
     ready, seconds = time.monotonic(), {}
-    for event in EVENTS:
+    for event in events:
         spark.read.parquet(f"{landing}/{event}/hour={HOUR:%Y-%m-%dT%H}").createOrReplaceTempView(event)
-    for name, text in {**FACTS, **DERIVED}.items():
+    for name, text in statements.items():
         before = time.monotonic()
-        if name == "agg_post_engagement_hourly":
-            spark.sql(SETTLED).createOrReplaceTempView("settled")
-        _write(spark, lake, name, _fact(spark, name, text))
+        _write(spark, lake, name, prepared(spark, name, text))
         seconds[name] = time.monotonic() - before
     total = time.monotonic() - ready
     print(json.dumps({"session": ready - started, "seconds": total, "tables": seconds}))
+
+
+def main(landing: str, lake: str) -> None:
+    """The tables of the feed."""
+    run(landing, lake, EVENTS, {**FACTS, **DERIVED}, _prepared)
 
 
 if __name__ == "__main__":

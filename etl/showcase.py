@@ -33,7 +33,7 @@ BY_MODEL = """
 
 def for_small_hours(settings: Settings) -> Settings:
     """Settings that do many small jobs in one short process with less work."""
-    return settings.model_copy(update={"spark": {**session.SMALL_HOURS, **settings.spark}})
+    return session.tuned(settings, session.SMALL_HOURS)
 
 
 def run(spark: SparkSession, settings: Settings, impressions_per_hour: int, console: Console) -> None:

@@ -55,24 +55,14 @@ def backfill_run(params: dict[str, Any]) -> list[str]:
 
 
 def _range(params: dict[str, Any]) -> list[str]:
-    return [
-        "--from",
-        _hour(params["from"], "from"),
-        "--to",
-        _hour(params["to"], "to"),
-        "--only",
-        params["only"],
-        *_ads(params),
-    ]
-
-
-def _ads(params: dict[str, Any]) -> list[str]:
-    given = {"--ad-from": params["ad_from"], "--ad-to": params["ad_to"]}
-    return [word for option, ad in given.items() if ad is not None for word in (option, str(ad))]
+    return ["--from", _hour(params["from"], "from"), "--to", _hour(params["to"], "to"), "--only", params["only"]]
 
 
 def _tables(params: dict[str, Any]) -> list[str]:
-    return [word for name in params["tables"] or [] for word in ("--table", name)]
+    """Which tables, and of which ads."""
+    named = [("--table", name) for name in params["tables"] or []]
+    ads = [("--ad-from", params["ad_from"]), ("--ad-to", params["ad_to"])]
+    return [word for option, value in named + ads if value is not None for word in (option, str(value))]
 
 
 def _hour(instant: str, name: str) -> str:

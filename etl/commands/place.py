@@ -34,7 +34,7 @@ class Place:
         """The session of a command that asks and ends, and makes no table."""
         from etl.engine import session
 
-        return session.start(self.settings.model_copy(update={"spark": {**session.SHORT, **self.settings.spark}}))
+        return session.start(session.tuned(self.settings, session.SHORT))
 
 
 def parse_hour(text: str, option: str) -> datetime:

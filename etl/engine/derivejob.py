@@ -16,7 +16,7 @@ from etl.engine.delta import Transaction
 from etl.engine.insertjob import insert_new
 from etl.engine.layout import lay_out
 from etl.engine.ledger import Entry
-from etl.engine.work import Work, in_hours, keep_changed, metadata, of_shard, pass_gate, publish, record
+from etl.engine.work import Work, in_hours, keep_changed, metadata, pass_gate, publish, record
 
 
 def run(work: Work, table: Table) -> Entry | None:
@@ -54,15 +54,15 @@ def _replace_hours(work: Work, table: Table, entry: Entry) -> None:
     given = {
         i.table.name: _input(work, i, entry)
         if i.as_of
-        else of_shard(
-            work, table, _input(work, i, entry).where(in_hours(i.table, input_hours(i, table, entry.handled)))
-        )
+        else _input(work, i, entry)
+        .where(in_hours(i.table, input_hours(i, table, entry.handled)))
+        .where(work.mine(table))
         for i in table.inputs
     }
     rows = ddl.conform(work.transform(table)(**given).where(in_hours(table, entry.handled)), table)
     txn = Transaction(work.spark, work.uri(table))
     if work.shard_of(table):
-        rows = rows.unionByName(of_shard(work, table, txn.read(in_hours(table, entry.handled)), others=True))
+        rows = rows.unionByName(txn.read(in_hours(table, entry.handled)).where(f"NOT ({work.mine(table)})"))
     staged = txn.stage(lay_out(rows, table, len(entry.handled), work.settings))
     pass_gate(work, table, staged, entry)
     changed = keep_changed(work, table, txn, staged, entry.handled)

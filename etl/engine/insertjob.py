@@ -20,7 +20,7 @@ from etl.engine.delta import Transaction
 from etl.engine.layout import order, spread
 from etl.engine.ledger import Entry
 from etl.engine.shards import by_person
-from etl.engine.work import Work, enforce, in_hours, judged, of_shard, publish
+from etl.engine.work import Work, enforce, in_hours, judged, publish
 
 
 class KeyRepeated(Exception):
@@ -33,9 +33,9 @@ def insert_new(work: Work, table: Table, entry: Entry) -> None:
     bronze = delta.read(work.spark, work.uri(source), entry.input_versions[source.name])
     landed = bronze.where(in_hours(source, entry.handled))
     if work.shard_of(table) and by_person(table) not in table.key:  # whose a row is, its first record says
-        _insert(work, table, entry, of_shard(work, table, first_landed(landed, table)), repeats_only=False)
+        _insert(work, table, entry, first_landed(landed, table).where(work.mine(table)), repeats_only=False)
         return
-    landed = of_shard(work, table, landed)
+    landed = landed.where(work.mine(table))
     try:
         _insert(work, table, entry, landed, repeats_only=True)
     except KeyRepeated:

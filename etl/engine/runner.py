@@ -55,11 +55,16 @@ def new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
 
 
-def open_work(spark: SparkSession, settings: Settings, span: tuple[datetime, datetime] | None = None) -> Work:
+def open_work(
+    spark: SparkSession,
+    settings: Settings,
+    span: tuple[datetime, datetime] | None = None,
+    shard: Shard | None = None,
+) -> Work:
     """A unit of work on the lake. Raises LakeError when it cannot be written, ConfigError when another key made it."""
     lake = files.absolute(settings.lake)
     try:
-        work = Work(spark, settings, Ledger(spark, lake), new_run_id(), span)
+        work = Work(spark, settings, Ledger(spark, lake), new_run_id(), span, shard)
     except Exception as error:
         raise LakeError(f"The lake {lake} cannot be read or written: {first_line(error)}") from error
     for table in catalog.tables():
@@ -80,8 +85,7 @@ def run(
     landing = files.absolute(settings.landing)
     if not files.exists(spark, landing):
         raise LandingError(f"There is no landing zone at {landing}. Set --landing, or try `feed-etl simulate`.")
-    work = open_work(spark, settings, (start, end))
-    work.shard = shard
+    work = open_work(spark, settings, (start, end), shard)
     summary = Summary(work.run_id)
     chosen = catalog.select(tables or catalog.of_subjects(subjects.landed(spark, settings)))
     unusable = _made_ready(work, chosen)

@@ -28,6 +28,11 @@ SMALL_HOURS = {
 }
 
 
+def tuned(settings: Settings, options: dict[str, str]) -> Settings:
+    """Settings with these options of Spark, but where they say otherwise themselves."""
+    return settings.model_copy(update={"spark": {**options, **settings.spark}})
+
+
 def _options(settings: Settings) -> dict[str, str]:
     return {
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
@@ -53,7 +58,7 @@ def _java_options(settings: Settings) -> str:
     """What the settings say, a log of warnings instead of a greeting of ten lines, and classes kept ready."""
     log = (conf.home() / "conf" / "spark-log4j2.properties").absolute().as_uri()
     given = settings.spark.get("spark.driver.extraJavaOptions", "")
-    ready = classes.options() if settings.master.startswith("local") and "Archive" not in given else ""
+    ready = classes.options() if settings.master.startswith("local") else ""
     return " ".join(["-Dlog4j2.configurationFile=" + log, ready, given]).strip()
 
 

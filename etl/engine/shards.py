@@ -36,9 +36,8 @@ class Shard:
         """Whether some user may be in both; None is everybody."""
         if other is None:
             return True
-        return (self.number - 1) * other.count < other.number * self.count and (
-            other.number - 1
-        ) * self.count < self.number * other.count
+        first = max((self.number - 1) * other.count, (other.number - 1) * self.count)
+        return first < min(self.number * other.count, other.number * self.count)
 
 
 def parse(text: str) -> Shard:

@@ -45,6 +45,11 @@ class Work:
         """Whose rows of a table this run makes; None: everybody's."""
         return self.shard if by_person(table) else None
 
+    def mine(self, table: Table) -> str:
+        """Predicate of the rows that this run makes of a table, in it and in the inputs it is cut by."""
+        shard, person = self.shard, by_person(table)
+        return shard.predicate(person) if shard and person else "true"
+
     def uri(self, table: Table) -> str:
         """Where a table is."""
         return views.uri(self.settings, table)
@@ -81,15 +86,6 @@ def in_hours(table: Table, hours: Iterable[datetime]) -> str:
     """A partition predicate with literal values, so that runs of other hours are disjoint."""
     listed = ", ".join(as_literal(hour, table) for hour in hours)
     return f"{table.hour} IN ({listed})" if listed else "false"
-
-
-def of_shard(work: Work, table: Table, rows: DataFrame, others: bool = False) -> DataFrame:
-    """Those of the rows that this run makes of a table, or all others; dimensions, which name nobody, stay whole."""
-    shard, person = work.shard_of(table), by_person(table)
-    if shard is None or person is None or person not in rows.columns:
-        return rows.where("false") if others else rows
-    mine = shard.predicate(person)
-    return rows.where(f"NOT ({mine})" if others else mine)
 
 
 def as_partition(hour: datetime, table: Table) -> str:

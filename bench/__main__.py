@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import statistics
 from dataclasses import asdict
@@ -28,17 +29,19 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="how often each contender runs")
     parser.add_argument("--folder", type=Path, default=Path("bench-data"), help="where input and lakes are kept")
     parser.add_argument("--out", type=Path, default=Path("bench-data/results.json"), help="figures as JSON")
+    parser.add_argument("--memory", default="", help="what ours (its driver) and DuckDB are given, e.g. 1g")
     parser.add_argument("--only", choices=list(CONTENDERS), nargs="*", default=list(CONTENDERS), help="contenders")
     return parser.parse_args()
 
 
-def _round(folder: Path, landing: Path, names: list[str]) -> dict[str, Measured]:
+def _round(folder: Path, landing: Path, names: list[str], memory: str) -> dict[str, Measured]:
     """Each contender once, into an empty lake."""
     found = {}
     for name in names:
         lake = folder / "lakes" / name.replace(" ", "-")
         shutil.rmtree(lake, ignore_errors=True)
-        found[name] = measure.run(CONTENDERS[name], str(landing), str(lake))
+        given = [memory.upper() + "B"] if memory and name == "DuckDB" else []
+        found[name] = measure.run(CONTENDERS[name], str(landing), str(lake), *given)
         console.print(f"{name}: {found[name].seconds:.1f} s")
     return found
 
@@ -84,7 +87,9 @@ def main() -> None:
     shape = Shape(given.impressions)
     folder = given.folder / shape.name
     generate(folder / "landing", shape)
-    rounds = [_round(folder, folder / "landing", given.only) for _ in range(given.rounds)]
+    if given.memory:
+        os.environ["FEED_ETL_DRIVER_MEMORY"] = given.memory
+    rounds = [_round(folder, folder / "landing", given.only, given.memory) for _ in range(given.rounds)]
     _check(folder, given.only)
     _print(rounds)
     given.out.parent.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -164,6 +165,23 @@ def write(landing: Path, event: str, rows: dict[str, np.ndarray], time: str) -> 
         chosen = order[first : first + ROWS_PER_FILE]
         table = pa.table({name: _column(name, values[chosen]) for name, values in rows.items()})
         pq.write_table(table, folder / f"part-{number:03d}.parquet", compression="snappy")
+
+
+def as_text(parquet: Path, landing: Path) -> None:
+    """The same hour as gzipped JSON Lines, file by file, unless it is there already."""
+    done = landing / "_done"
+    if done.exists():
+        return
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    for file in sorted(parquet.rglob("*.parquet")):
+        to = landing / file.relative_to(parquet).with_suffix(".jsonl.gz")
+        to.parent.mkdir(parents=True, exist_ok=True)
+        connection.execute(
+            f"COPY (FROM read_parquet('{file}', hive_partitioning = false)) TO '{to}' "
+            "(FORMAT json, COMPRESSION gzip, TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%S.%fZ')"
+        )
+    done.touch()
 
 
 def _dimensions(landing: Path, shape: Shape, rng: np.random.Generator) -> None:

@@ -1,4 +1,4 @@
-"""`python -m bench.targets`: ours beside itself, as ratios in one run: skew, scale, again, a look-up, a small hour."""
+"""`python -m bench.targets`: ours beside itself and beside the least Spark can do, as ratios in one run."""
 
 from __future__ import annotations
 
@@ -12,24 +12,33 @@ from deltalake import DeltaTable
 from rich.console import Console
 from rich.table import Table
 
-from bench import measure
-from bench.generate import Shape, generate
+from bench import measure, picture
+from bench.generate import Shape, as_text, generate
 from bench.measure import Measured
 
-OURS, SMALL = "bench.ours", "bench.small"
+OURS, SMALL, LEAST, DAYS = "bench.ours", "bench.small", "bench.least", "bench.days"
 SOMEBODY = 4711  # a viewer of the long tail
 console = Console()
 
 
-def ours(folder: Path, shape: Shape, keep_lake: bool = False, module: str = OURS) -> Measured:
+def timed(folder: Path, shape: Shape, module: str = OURS, keep_lake: bool = False, text: bool = False) -> Measured:
     """One run over an hour of a shape, into an empty lake unless it is to be kept."""
     landing, lake = folder / shape.name / "landing", folder / shape.name / "lakes" / "target"
     generate(landing, shape)
+    if text:
+        as_text(landing, folder / shape.name / "landing-text")
+        landing = folder / shape.name / "landing-text"
     if not keep_lake:
         shutil.rmtree(lake, ignore_errors=True)
     found = measure.run(module, str(landing), str(lake))
-    console.print(f"{module} {shape.name}: {found.seconds:.1f} s")
+    console.print(f"{module} {shape.name}{' as text' if text else ''}: {found.seconds:.1f} s")
     return found
+
+
+def gate_share(run: Measured) -> float:
+    """Seconds inside gates over all seconds of all tables."""
+    told = [picture.phases(table) for table in run.tables.values()]
+    return sum(t["gate_seconds"] for t in told) / sum(sum(t.values()) for t in told)
 
 
 def looked_up(lake: Path) -> float:
@@ -49,18 +58,26 @@ def looked_up(lake: Path) -> float:
 
 def figures(folder: Path, impressions: int) -> dict[str, float]:
     """Every ratio, by what it says."""
-    even, hot = Shape(impressions, 0.0, 0.0), Shape(impressions, 0.3, 0.3)
-    first = ours(folder, even)
-    again = ours(folder, even, keep_lake=True)
-    skewed = ours(folder, hot)
-    sixteenth = ours(folder, Shape(impressions // 16, 0.0, 0.0))
-    small = ours(folder, Shape(100), module=SMALL).tables
+    even, hot, text = Shape(impressions, 0.0, 0.0), Shape(impressions, 0.3, 0.3), Shape(impressions // 4, 0.0, 0.0)
+    first = timed(folder, even)
+    again = timed(folder, even, keep_lake=True)
+    days = timed(folder, even, DAYS, keep_lake=True).tables
+    looked = looked_up(folder / even.name / "lakes" / "target")
+    least = timed(folder, even, LEAST)
+    skewed = timed(folder, hot)
+    sixteenth = timed(folder, Shape(impressions // 16, 0.0, 0.0))
+    lines, columns = timed(folder, text, text=True), timed(folder, text)
+    small = timed(folder, Shape(100), SMALL).tables
     return {
+        "ours ÷ scan, shuffle and write of the same records": first.seconds / least.seconds,
+        "gates ÷ all seconds of all tables": gate_share(first),
         "30 % from one viewer and on one post ÷ uniform": skewed.seconds / first.seconds,
         "largest task of the facts ÷ mean, at that skew": skewed.tables["fct_impressions"]["skew"],
+        "a day mart from hours ÷ from facts": days["from hours"] / days["from facts"],
         "a finished hour run again ÷ first run": again.seconds / first.seconds,
         "time ÷ sixteen times the time of a sixteenth": first.seconds / (16 * sixteenth.seconds),
-        "look-up of one viewer: bytes ÷ the hour's": looked_up(folder / even.name / "lakes" / "target"),
+        "a quarter of it landed as JSON Lines ÷ as Parquet": lines.seconds / columns.seconds,
+        "look-up of one viewer: bytes ÷ the hour's": looked,
         "an almost empty hour ÷ a minimal Delta table, cold": small["cold"] / small["minimal cold"],
         "an almost empty hour ÷ a minimal Delta table, warm": small["warm"] / small["minimal warm"],
     }

@@ -182,17 +182,23 @@ class Transaction:
 
     def commit(self, metadata: str) -> int:
         """Publish atomically. Raises ConflictError when someone else changed what was read."""
-        operation = getattr(jvm(self.spark).org.apache.spark.sql.delta, "DeltaOperations$ManualUpdate$")
         actions = self._seq(self._adds + self._removes)
         try:
             with signed(self.spark, metadata):
-                return int(self._txn.commit(actions, getattr(operation, "MODULE$")))
+                return int(self._txn.commit(actions, self._operation()))
         except Py4JJavaError as error:
             raise as_conflict(error, self.uri) from error
 
     @property
     def is_empty(self) -> bool:
         return not self._adds and not self._removes
+
+    def _operation(self) -> Any:
+        """A write, to Delta: it then derives the new state from the old one, and reads no log again after a commit."""
+        write = jvm(self.spark).org.apache.spark.sql.delta
+        mode = jvm(self.spark).org.apache.spark.sql.SaveMode
+        unsaid = [_none(self.spark)] * 8
+        return getattr(write, "DeltaOperations$Write")(mode.Overwrite if self._removes else mode.Append, *unsaid)
 
     def _files(self, predicate: str) -> list[Any]:
         condition = read(self.spark, self.uri, self.version).where(predicate)._jdf.queryExecution().analyzed()

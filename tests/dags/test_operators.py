@@ -11,7 +11,13 @@ from typing import Any
 import pytest
 from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.sdk import Asset
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+    ParamValidationError,
+)
+from dags.edges import load
 from jinja2 import Template
 
 from etl.airflow import alerts, commands, pools
@@ -115,6 +121,27 @@ def test_a_dry_run_ends_after_the_plan(ends_with: Any) -> None:
     with pytest.raises(AirflowSkipException):
         run(BackfillOperator(task_id="run", words=commands.backfill_run, skip_dry=True), params=dry)
     assert len(words.read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"tables": ["likes"]},
+        {"only": "some"},
+        {"owner": "nobody"},
+        {"reason": ""},
+        {"to": None},
+        {"ad_from": "first"},
+    ],
+    ids=str,
+)
+def test_the_form_refuses_what_cannot_be_meant(wrong: dict[str, Any]) -> None:
+    """Before there is a run: the UI and the API say what is allowed."""
+    form = load(Path(__file__).parent.parent.parent / "dags" / "feed_backfill.py").params
+    form.update(PARAMS)
+    form.validate()
+    with pytest.raises(ParamValidationError):
+        form.update(wrong)
 
 
 @pytest.mark.parametrize("instant", ["2026-06-01T10:30:00Z", "yesterday"])

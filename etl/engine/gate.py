@@ -48,10 +48,17 @@ class Failure:
     def __str__(self) -> str:
         if self.error:
             return f"{self.rule} could not be evaluated: {self.error}"
+        samples = f", e.g. {json.dumps(self.samples[:3], default=str)}" if self.samples else ""
+        return f"{self.counted}{samples}"
+
+    @property
+    def counted(self) -> str:
+        """Without anything of a row: an error's text and samples may hold personal data."""
+        if self.error:
+            return f"{self.rule} could not be evaluated"
         if self.count is None:
             return f"{self.rule}: the batch as a whole does not hold it"
-        samples = f", e.g. {json.dumps(self.samples[:3], default=str)}" if self.samples else ""
-        return f"{self.rule}: {self.count} of {self.of} rows{samples}"
+        return f"{self.rule}: {self.count} of {self.of} rows"
 
 
 @dataclass(frozen=True)

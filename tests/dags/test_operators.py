@@ -83,6 +83,18 @@ def test_what_may_pass_by_itself_is_tried_again(ends_with: Any, code: int) -> No
     assert not isinstance(raised.value, AirflowFailException)
 
 
+@pytest.mark.parametrize(("named", "told"), [("/srv/spark.properties", True), (None, False)])
+def test_spark_reads_the_settings_the_place_names_or_its_own(
+    ends_with: Any, monkeypatch: pytest.MonkeyPatch, named: str | None, told: bool
+) -> None:
+    """`bin/airflow` names a file, unless there is a configuration of Spark's own."""
+    words = ends_with(0)
+    if named:
+        monkeypatch.setenv("FEED_ETL_SPARK_PROPERTIES", named)
+    run(FeedEtlOperator(task_id="t", command=["run"]))
+    assert ("--properties-file /srv/spark.properties" in words.read_text()) is told
+
+
 def test_a_published_table_says_for_which_hour(ends_with: Any) -> None:
     """The asset event carries the landed hour."""
     ends_with(0)

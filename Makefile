@@ -48,9 +48,9 @@ airflow: setup ## Start a complete local Airflow with these DAGs (its state is i
 	@bin/setup-airflow
 	@bin/airflow-up
 
-airflow-demo: setup ## An hour, a failing gate and a backfill through a real scheduler; ends with 0 or 1
+airflow-demo: setup ## An hour, failing gates with their mail, backfills through a real scheduler; ends with 0 or 1
 	@bin/setup-airflow
-	@.venv-airflow/bin/python -m etl.airflow.demo
+	@$(BIN)/python -m etl.airflow.demo $(ARGS)
 
 lint: setup ## Check style, format and types
 	@$(BIN)/ruff check

@@ -29,13 +29,23 @@ def _address(text: str) -> str:
 MailAddress = Annotated[str, AfterValidator(_address)]
 
 
+def _whole(path: str) -> str:
+    """The whole path of a local folder: one that does not depend on where a command was started."""
+    if not path.startswith(("/", "file:/")):
+        raise ValueError(f"{path!r} is not the whole path of a local folder, like /srv/feed-etl/outbox")
+    return path
+
+
+LocalFolder = Annotated[str, AfterValidator(_whole)]
+
+
 class Mail(BaseModel):
     """How reports leave. The server is in the environment only, since its address may hold a password."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     sender: MailAddress = Field(description="From whom reports come")
-    outbox: str = Field(description="Folder that mails wait in until they are sent")
+    outbox: LocalFolder | None = Field(None, description="Folder that mails wait in; None: _outbox of the lake")
     keep_days: int = Field(ge=1, description="How long sent mails are kept")
 
 
@@ -75,6 +85,11 @@ class Settings(BaseSettings):
     backfill_days_without_yes: int = Field(ge=1, description="A backfill of more days than this wants --yes")
     backfill_change_budget: float = Field(ge=0, description="Largest change of a measure a backfill makes unasked")
     spark: dict[str, str] = Field(default_factory=dict, description="Further Spark settings")
+
+    @property
+    def outbox(self) -> str:
+        """Where mails wait: with the lake they are about, unless a folder is named."""
+        return self.mail.outbox or f"{self.lake.rstrip('/')}/_outbox"
 
     @classmethod
     def settings_customise_sources(

@@ -23,9 +23,16 @@ class LandingError(FeedEtlError):
 
 
 class GateFailed(FeedEtlError):
-    """A batch failed its gate and was not published (exit code 4)."""
+    """A batch failed its gate and was not published (exit code 4).
+
+    The message may show rows, for whoever reads it now; `lasting` is what may be kept: it counts them.
+    """
 
     exit_code = 4
+
+    def __init__(self, message: str, lasting: str = "") -> None:
+        super().__init__(message)
+        self.lasting = lasting or message
 
 
 class ContractViolation(FeedEtlError):

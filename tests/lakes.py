@@ -48,5 +48,4 @@ def copy(simulated: Simulated, folder: Path) -> Settings:
     settings = place(folder)
     shutil.copytree(simulated.lake, settings.lake)
     shutil.copytree(simulated.landing, settings.landing)
-    outbox = settings.mail.model_copy(update={"outbox": str(folder / "outbox")})
-    return settings.model_copy(update={"mail": outbox})
+    return settings

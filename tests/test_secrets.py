@@ -33,7 +33,6 @@ class Place:
         spark = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": events.as_uri()}
         place = os.environ | {
             "FEED_ETL_PSEUDONYM_KEY": KEY, "FEED_ETL_SMTP_URL": self.smtp, "FEED_ETL_SPARK": json.dumps(spark),
-            "FEED_ETL_MAIL__OUTBOX": str(self.folder / "outbox"),
         }  # fmt: skip
         where = ["--debug", "--lake", str(self.folder / "lake"), "--landing", str(self.landing)]
         done = subprocess.run([FEED_ETL, *where, *words], env=place, capture_output=True, text=True, check=False)
@@ -52,7 +51,7 @@ def test_a_secret_is_in_nothing_that_a_day_of_commands_leaves(landed: Path, tmp_
         said.append(place.run("run", *SPAN, "--table", "no_such_table"))
         said.append(place.run("report", "send"))
     assert "mart_user_affinity_daily" in said[0] and "pseudonyms" in said[3]
-    assert list((tmp_path / "outbox").rglob("*.eml")) and list((tmp_path / "events").iterdir())
+    assert list((tmp_path / "lake" / "_outbox").rglob("*.eml")) and list((tmp_path / "events").iterdir())
     plans = b"".join(f.read_bytes() for f in (tmp_path / "events").rglob("*") if f.is_file())
     assert b"viewer_pseudonym" in plans
     for secret in (KEY, PASSWORD):

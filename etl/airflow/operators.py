@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from etl.errors import ConfigError, ContractViolation, GateFailed
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+PROPERTIES = "FEED_ETL_SPARK_PROPERTIES"
+"""In the environment: a file of Spark's settings in place of the one in Spark's configuration folder."""
 APPLICATION = Path(__file__).with_name("application.py")
 FINAL = {error.exit_code: error.__name__ for error in (ConfigError, GateFailed, ContractViolation)}
 """Exit codes that trying again cannot change. All others (landing, lake, conflict, a lost machine) are retried."""
@@ -23,7 +26,13 @@ class FeedEtlOperator(SparkSubmitOperator):
     """Runs one command of `feed-etl`; fails at once, without a retry, where another try would say the same."""
 
     def __init__(self, *, command: list[str], **kwargs: Any) -> None:
-        super().__init__(application=str(APPLICATION), application_args=command, name="{{ task.task_id }}", **kwargs)
+        super().__init__(
+            application=str(APPLICATION),
+            application_args=command,
+            name="{{ task.task_id }}",
+            properties_file=os.environ.get(PROPERTIES),
+            **kwargs,
+        )
 
     def execute(self, context: Context) -> None:
         try:

@@ -1,4 +1,4 @@
-"""A real Airflow, driven through its public REST API by the demo."""
+"""A real Airflow, driven through its public REST API by the demo and by tests."""
 
 from __future__ import annotations
 
@@ -60,6 +60,17 @@ class Airflow:
         """Let the scheduler run a DAG."""
         self._call("PATCH", f"dags/{dag}", {"is_paused": False})
 
+    def trigger(self, dag: str, params: dict[str, Any]) -> str:
+        """Start a run as the form in the UI does; returns its id."""
+        return str(self._call("POST", f"dags/{dag}/dagRuns", {"logical_date": None, "conf": params})["dag_run_id"])
+
+    def first_run(self, dag: str) -> str:
+        """The id of a DAG's oldest run, once there is one."""
+        for _ in self._polls():
+            if runs := self._call("GET", f"dags/{dag}/dagRuns?limit=1&order_by=run_after")["dag_runs"]:
+                return str(runs[0]["dag_run_id"])
+        raise Unexpected(f"no run of {dag}")
+
     def run_of(self, dag: str, hour: datetime, kind: str = "scheduled") -> str:
         """The id of the run of an hour, once there is one."""
         for _ in self._polls():
@@ -81,10 +92,30 @@ class Airflow:
         found = self._call("GET", f"dags/{dag}/dagRuns/{quote(run)}/taskInstances?limit=100")
         return {task["task_id"]: task for task in found["task_instances"]}
 
-    def clear(self, dag: str, run: str) -> None:
-        """Run what failed in a run again, and what did not run because of it."""
-        what = {"dag_run_id": run, "only_failed": True, "dry_run": False, "reset_dag_runs": True}
-        self._call("POST", f"dags/{dag}/clearTaskInstances", what)
+    def command(self, dag: str, run: str) -> list[str]:
+        """The words of `feed-etl` that the first task of a run to start was given, once one has."""
+        for _ in self._polls():
+            for task in self.tasks(dag, run).values():
+                if task["start_date"] and (words := task["rendered_fields"].get("application_args")):
+                    return [str(word) for word in words]
+        raise Unexpected(f"no task of {run} of {dag} starts")
+
+    def cancel_backfills(self, dag: str) -> None:
+        """End Airflow's own backfills of a DAG."""
+        for found in self._call("GET", f"backfills?dag_id={dag}")["backfills"]:
+            if not found["completed_at"]:
+                self._call("PUT", f"backfills/{found['id']}/cancel")
+
+    def log(self, dag: str, run: str, task: str) -> str:
+        """What a task's last try said, a line for each thing."""
+        number = self.tasks(dag, run)[task]["try_number"]
+        found = self._call("GET", f"dags/{dag}/dagRuns/{quote(run)}/taskInstances/{task}/logs/{number}")
+        return "\n".join(str(line.get("event", "")) for line in found["content"])
+
+    def clear(self, dag: str, run: str, tasks: list[str]) -> None:
+        """Run tasks of a run again, and what is downstream of them."""
+        chosen = {"task_ids": tasks, "include_downstream": True, "only_failed": False}
+        self._call("POST", f"dags/{dag}/clearTaskInstances", {"dag_run_id": run, "dry_run": False, **chosen})
 
     def _polls(self) -> Any:
         deadline = time.monotonic() + SECONDS

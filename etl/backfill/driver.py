@@ -99,7 +99,7 @@ def go_on(
         _stage_and_switch(place, register, progress)
     except FeedEtlError as error:
         if register.one(backfill.id).in_flight:
-            register.note(backfill, "stopped", first_line(error, 2000))
+            register.note(backfill, "stopped", first_line(getattr(error, "lasting", error), 2000))
         raise
     staging.discard(spark, files.absolute(settings.lake), backfill.id)
     return register.note(backfill, "done")

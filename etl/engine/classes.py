@@ -56,7 +56,9 @@ def make(archive: Path = ARCHIVE) -> None:
 
 
 if __name__ == "__main__":
-    if not is_fresh():
+    if sys.argv[1:] == ["--options"]:
+        print(options())
+    elif not is_fresh():
         print("feed-etl: keeping Spark's classes ready, for sessions that start sooner", flush=True)
         make()
         sys.exit(not is_fresh())

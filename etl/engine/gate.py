@@ -32,7 +32,10 @@ for _noisy in ("great_expectations", "py4j"):
 
 @dataclass(frozen=True)
 class Failure:
-    """A rule that did not hold: how many rows of how many, a few of them, or why it could not be evaluated."""
+    """A rule that did not hold: how many rows of how many, a few of them, or why it could not be evaluated.
+
+    A rule about the batch as a whole (its number of rows, a mean) has no count.
+    """
 
     rule: str
     severity: str
@@ -46,7 +49,16 @@ class Failure:
         if self.error:
             return f"{self.rule} could not be evaluated: {self.error}"
         samples = f", e.g. {json.dumps(self.samples[:3], default=str)}" if self.samples else ""
-        return f"{self.rule}: {self.count} of {self.of} rows{samples}"
+        return f"{self.counted}{samples}"
+
+    @property
+    def counted(self) -> str:
+        """Without anything of a row: an error's text and samples may hold personal data."""
+        if self.error:
+            return f"{self.rule} could not be evaluated"
+        if self.count is None:
+            return f"{self.rule}: the batch as a whole does not hold it"
+        return f"{self.rule}: {self.count} of {self.of} rows"
 
 
 @dataclass(frozen=True)
@@ -122,11 +134,11 @@ def _expectation(rule: Rule, number: int, queries: list[str]) -> Any:
 
 
 def _failure(rule: Rule, result: Any) -> Failure:
+    """Counts only: what Great Expectations calls `observed_value` may be a value of a row (a maximum, say)."""
     raised = _raised(result.exception_info)
     found = result.result or {}
-    count, shown = found.get("unexpected_count", found.get("observed_value")), found.get("partial_unexpected_list")
-    number = int(count) if isinstance(count, int | float) else None
-    return Failure(rule.name, rule.severity, rule.reason, number, found.get("element_count"), _few(shown or []), raised)
+    count, shown = found.get("unexpected_count"), found.get("partial_unexpected_list")
+    return Failure(rule.name, rule.severity, rule.reason, count, found.get("element_count"), _few(shown or []), raised)
 
 
 def _few(samples: Any) -> list[Any]:

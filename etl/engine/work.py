@@ -126,9 +126,13 @@ def _refuse(work: Work, table: Table, batch: DataFrame, entry: Entry, verdict: g
     kept = f"{absolute(work.settings.lake)}/_rejected/{table.name}/{work.run_id}"
     batch.write.format("delta").mode("overwrite").save(kept)
     entry.metrics["rows_refused"] = float(delta.read(work.spark, kept).count())
-    why = "; ".join(str(f) for f in verdict.failures if f.severity == "critical" or f.error)
+    blocking = [f for f in verdict.failures if f.severity == "critical" or f.error]
     record(work, entry, "failed", f"batch kept at {kept}")
-    raise GateFailed(f"{table.name} failed its gate and was not published: {why}. The batch is kept at {kept}")
+    shown, counted = (
+        f"{table.name} failed its gate and was not published: {'; '.join(words)}. The batch is kept at {kept}"
+        for words in (map(str, blocking), (f.counted for f in blocking))
+    )
+    raise GateFailed(shown, counted)
 
 
 def record(work: Work, entry: Entry, verdict: str = "passed", reason: str = "") -> Entry:

@@ -12,7 +12,7 @@ from etl.engine.files import absolute, local_folder
 
 def remove(settings: Settings, viewer: int) -> dict[str, int]:
     """Delete mails of the outbox and pages of Data Docs that name a viewer. Places that are not local are skipped."""
-    places = {"outbox": settings.mail.outbox, "data_docs": f"{settings.lake}/_data_docs"}
+    places = {"outbox": settings.outbox, "data_docs": f"{settings.lake}/_data_docs"}
     return {name: _remove(local_folder(place), viewer) for name, place in places.items() if _is_local(place)}
 
 

@@ -110,7 +110,7 @@ class Health:
 def collect(spark: SparkSession, settings: Settings, span: operations.Span | None) -> Health:
     """The health of a lake; without a range, of its last seven days. Raises LakeError when nothing is in it yet."""
     ledger = Ledger.existing(spark, absolute(settings.lake))
-    ran = operations.subjects(ledger)
+    ran = operations.subjects(ledger.entries)
     has_feed = "feed" in ran
     span = span or _last_days(spark, settings, ledger, ran)
     entries = operations.in_range(ledger, span)

@@ -83,16 +83,16 @@ class Heartbeats:
         return self.accepted / self.rows if self.rows else None
 
 
-def subjects(ledger: Ledger) -> list[str]:
+def subjects(entries: list[Entry]) -> list[str]:
     """Subjects that ever ran here; quarantine is of them all and tells of none. All, before any did."""
-    names = {e.table_name for e in ledger.entries}
+    names = {e.table_name for e in entries}
     ran = [catalog.subjects(t) for t in catalog.tables() if t.name in names and catalog.is_made(t)]
     return [name for name in catalog.SUBJECTS if any(name in of for of in ran)] or list(catalog.SUBJECTS)
 
 
 def _tables(ledger: Ledger) -> list[Table]:
     """The tables of these subjects, in the order data flows."""
-    mine = set(catalog.of_subjects(subjects(ledger)))
+    mine = set(catalog.of_subjects(subjects(ledger.entries)))
     return [t for t in catalog.tables() if t.name in mine]
 
 
@@ -123,7 +123,7 @@ def landed(ledger: Ledger, of: Collection[str]) -> set[datetime]:
 
 def freshness(ledger: Ledger) -> list[Freshness]:
     """Every table that is made for hours or days; quarantine is written when there is something to set aside."""
-    newest = {name: max(landed(ledger, [name]), default=None) for name in subjects(ledger)}
+    newest = {name: max(landed(ledger, [name]), default=None) for name in subjects(ledger.entries)}
     found = dict[str, Freshness]()
     for table in _tables(ledger):
         if catalog.is_made(table):

@@ -27,7 +27,7 @@ from pathlib import Path
 
 from etl.conf import Settings
 from etl.engine.files import local_folder
-from etl.errors import MailError, first_line
+from etl.errors import ConfigError, MailError, first_line
 from etl.reports.smtp import Server
 
 log = logging.getLogger("feed_etl")
@@ -51,7 +51,7 @@ class Outbox:
     """The mails of one place. Raises ConfigError when its folder is not local."""
 
     def __init__(self, settings: Settings) -> None:
-        self.folder = local_folder(settings.mail.outbox)
+        self.folder = _folder(settings)
         self.keep_days = settings.mail.keep_days
 
     def waiting(self) -> list[Path]:
@@ -138,6 +138,13 @@ class Outbox:
         with open(self.folder / ".lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _folder(settings: Settings) -> Path:
+    try:
+        return local_folder(settings.outbox)
+    except ConfigError as error:
+        raise ConfigError(f"{settings.outbox} is not local: name a folder as mail.outbox in conf/.") from error
 
 
 def _offer(client: smtplib.SMTP, mail: EmailMessage, people: list[str]) -> tuple[dict[str, str], dict[str, str]]:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from etl import catalog
 from etl.conf import Settings
 from etl.engine.files import absolute
 from etl.engine.ledger import Entry, Ledger
 from etl.errors import ConfigError
+from etl.reports import operations
 from etl.reports.outbox import Outbox
 from etl.reports.quality import FAILED, ORDER, TableState, owners, states
 from etl.reports.quality_mail import OwnerReport, check_addresses, compose
@@ -25,12 +27,17 @@ def ledger_rows(spark: SparkSession, settings: Settings) -> list[Entry]:
 
 
 def of_day(entries: list[Entry], day: date, owner: str | None = None) -> list[OwnerReport]:
-    """A report per owner (or of one) of what gates said on a day, UTC. Raises ConfigError for an unknown owner."""
+    """A report per owner (or of one) of what gates said on a day, UTC. Raises ConfigError for an unknown owner.
+
+    It is about subjects that ever ran in the lake: who owns tables of others only is told nothing.
+    """
     if owner and owner not in owners():
         raise ConfigError(f"There is no owner {owner!r}. Owners: {', '.join(owners())}.")
     start = datetime.combine(day, time(), UTC)
-    found = states(entries, start, start + DAY)
-    return [OwnerReport(o, day, _worst_first(found, o)) for o in ([owner] if owner else owners())]
+    ran = set(catalog.of_subjects(operations.subjects(entries)))
+    found = {name: state for name, state in states(entries, start, start + DAY).items() if name in ran}
+    reports = [OwnerReport(o, day, _worst_first(found, o)) for o in ([owner] if owner else owners())]
+    return [report for report in reports if report.states]
 
 
 def _worst_first(found: dict[str, TableState], owner: str) -> list[TableState]:

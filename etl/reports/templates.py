@@ -41,8 +41,10 @@ def _hours(hours: list[datetime]) -> str:
 
 def _of(finding: Finding) -> str:
     """`12 of 1,000 rows (1.2 %)`, as far as it is known."""
-    if finding.count is None:
+    if finding.broken:
         return f"not evaluated{f' ({finding.error_class})' if finding.error_class else ''}"
+    if finding.count is None:
+        return "the batch as a whole"
     if not finding.of:
         return _plural(finding.count, finding.unit.removesuffix("s"))
     share = 100 * finding.count / finding.of

@@ -15,7 +15,7 @@ from etl import catalog
 from etl.backfill import driver, request
 from etl.backfill.register import Backfill
 from etl.conf import Settings
-from etl.engine import delta, runner
+from etl.engine import delta, runner, suites
 from etl.errors import ConfigError, ConflictError, GateFailed
 
 HOUR = timedelta(hours=1)
@@ -159,6 +159,21 @@ def test_other_logic_is_built_beside_and_switched_to_and_back(
         assert nothing_is_due(spark, copied)
     assert moved(spark, copied, before) == {"fct_shares"}
     assert content(spark, copied) == content(spark, simulated.settings)
+
+
+@pytest.mark.slow
+def test_the_register_keeps_no_row_of_a_refused_batch(
+    spark: SparkSession, copied: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The terminal shows some; what stays in the lake counts them."""
+    none = suites.Rule("expect_column_values_to_be_null", {"column": "viewer_id"}, "critical", "A test.")
+    monkeypatch.setattr(suites, "written", lambda _: (none,))
+    started = declared(spark, copied, "fct_shares")
+    with pytest.raises(GateFailed, match=r"e\.g\."):
+        driver.go_on(spark, copied, started.id)
+    ((stopped, _),) = driver.progress_of(spark, copied, started.id)
+    assert stopped.state == "stopped"
+    assert "(viewer_id): " in stopped.note and "e.g." not in stopped.note
 
 
 class Killed(BaseException):

@@ -11,7 +11,13 @@ from typing import Any
 import pytest
 from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.sdk import Asset
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+    ParamValidationError,
+)
+from dags.edges import load
 from jinja2 import Template
 
 from etl.airflow import alerts, commands, pools
@@ -77,6 +83,18 @@ def test_what_may_pass_by_itself_is_tried_again(ends_with: Any, code: int) -> No
     assert not isinstance(raised.value, AirflowFailException)
 
 
+@pytest.mark.parametrize(("named", "told"), [("/srv/spark.properties", True), (None, False)])
+def test_spark_reads_the_settings_the_place_names_or_its_own(
+    ends_with: Any, monkeypatch: pytest.MonkeyPatch, named: str | None, told: bool
+) -> None:
+    """`bin/airflow` names a file, unless there is a configuration of Spark's own."""
+    words = ends_with(0)
+    if named:
+        monkeypatch.setenv("FEED_ETL_SPARK_PROPERTIES", named)
+    run(FeedEtlOperator(task_id="t", command=["run"]))
+    assert ("--properties-file /srv/spark.properties" in words.read_text()) is told
+
+
 def test_a_published_table_says_for_which_hour(ends_with: Any) -> None:
     """The asset event carries the landed hour."""
     ends_with(0)
@@ -115,6 +133,27 @@ def test_a_dry_run_ends_after_the_plan(ends_with: Any) -> None:
     with pytest.raises(AirflowSkipException):
         run(BackfillOperator(task_id="run", words=commands.backfill_run, skip_dry=True), params=dry)
     assert len(words.read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"tables": ["likes"]},
+        {"only": "some"},
+        {"owner": "nobody"},
+        {"reason": ""},
+        {"to": None},
+        {"ad_from": "first"},
+    ],
+    ids=str,
+)
+def test_the_form_refuses_what_cannot_be_meant(wrong: dict[str, Any]) -> None:
+    """Before there is a run: the UI and the API say what is allowed."""
+    form = load(Path(__file__).parent.parent.parent / "dags" / "feed_backfill.py").params
+    form.update(PARAMS)
+    form.validate()
+    with pytest.raises(ParamValidationError):
+        form.update(wrong)
 
 
 @pytest.mark.parametrize("instant", ["2026-06-01T10:30:00Z", "yesterday"])

@@ -58,6 +58,16 @@ def test_a_critical_failure_blocks_and_says_how_many_with_samples(spark: SparkSe
     assert "2 of 4 rows" in str(failure)
 
 
+def test_a_rule_about_the_batch_as_a_whole_leaves_no_value_of_a_row(spark: SparkSession) -> None:
+    """A maximum is somebody's; the ledger, and with it a mail, keeps counts only."""
+    verdict = judge(numbers(spark, 1, 4711), [rule("expect_column_max_to_be_between", column="n", max_value=9)])
+
+    (failure,) = verdict.failures
+    assert not verdict.passed
+    assert (failure.count, failure.samples, failure.error) == (None, [], "")
+    assert "4711" not in verdict.as_json() + str(failure)
+
+
 @pytest.mark.parametrize("severity", ["warning", "info"])
 def test_a_lesser_failure_passes_but_is_listed(spark: SparkSession, severity: str) -> None:
     verdict = judge(numbers(spark, 1, -5), [between(severity)])

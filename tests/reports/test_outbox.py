@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from email.message import EmailMessage
@@ -11,7 +12,7 @@ import pytest
 from reports.servers import free_port, postman
 
 from etl import conf
-from etl.errors import MailError
+from etl.errors import ConfigError, MailError
 from etl.reports import outbox, smtp
 from etl.reports.outbox import Outbox, Sent
 
@@ -21,8 +22,7 @@ TWO = ("anna@example.org", "bert@example.org")
 @pytest.fixture
 def box(tmp_path: Path) -> Outbox:
     """An empty outbox."""
-    place = conf.load("local")
-    return Outbox(place.model_copy(update={"mail": place.mail.model_copy(update={"outbox": str(tmp_path / "outbox")})}))
+    return Outbox(conf.load("local", lake=str(tmp_path)))
 
 
 def letter(*people: str, subject: str = "Hello") -> EmailMessage:
@@ -196,6 +196,21 @@ def test_sent_mails_are_kept_for_some_days_only(box: Outbox, monkeypatch: pytest
         send(box, server.url, monkeypatch)
 
     assert files(box, "sent") == ["new.eml"]
+
+
+def test_mails_wait_with_the_lake_or_in_a_folder_that_is_named_wholly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever a command is started, it is the same outbox."""
+    assert Outbox(conf.load("local", lake="file:///srv/lake/")).folder == Path("/srv/lake/_outbox")
+    monkeypatch.setenv("FEED_ETL_MAIL", json.dumps({"sender": "a@b.org", "outbox": "/srv/mail", "keep_days": 1}))
+    assert Outbox(conf.load("local", lake="s3a://bucket/lake")).folder == Path("/srv/mail")
+    monkeypatch.setenv("FEED_ETL_MAIL", json.dumps({"sender": "a@b.org", "outbox": "mail", "keep_days": 1}))
+    with pytest.raises(ConfigError, match=r"mail\.outbox.*whole path"):
+        conf.load("local")
+
+
+def test_a_lake_that_is_not_local_wants_a_folder_for_mails() -> None:
+    with pytest.raises(ConfigError, match=r"s3a://bucket/lake/_outbox is not local.*mail\.outbox"):
+        Outbox(conf.load("local", lake="s3a://bucket/lake"))
 
 
 def test_an_outbox_that_cannot_be_written_says_so(box: Outbox) -> None:

@@ -7,6 +7,7 @@ from datetime import date, datetime
 import pytest
 from reports.stories import DAY, HOUR, NOON, found, ran
 
+from etl import catalog
 from etl.contract import Table
 from etl.engine.ledger import Entry
 from etl.errors import ConfigError
@@ -133,6 +134,15 @@ def test_every_owner_gets_a_report_with_exactly_his_tables() -> None:
     assert list(named) == owners()
     assert all(t.owner == owner for owner, mine in named.items() for t in mine)
     assert sum(map(len, named.values())) == len(states([], TODAY, TODAY))
+
+
+def test_a_subject_that_never_landed_is_in_no_report() -> None:
+    """In a lake of the feed nobody hears of ads: neither who owns nothing else, nor who owns tables of both."""
+    made = {r.owner: r for r in quality_reports.of_day([ran("fct_shares", NOON)], date(2026, 6, 1))}
+
+    assert list(made) == ["content", "ingest", "personalisation", "ranking"]
+    assert all("feed" in catalog.subjects(s.table) for report in made.values() for s in report.states)
+    assert quality_reports.of_day([ran("fct_shares", NOON)], date(2026, 6, 1), "billing") == []
 
 
 def test_a_run_is_told_to_the_owners_of_what_failed_in_it_and_as_it_was_then() -> None:

@@ -167,6 +167,12 @@ def test_no_value_of_a_row_is_in_it() -> None:
     assert "not evaluated (CAST_INVALID_INPUT)" in whole
 
 
+def test_a_rule_about_the_batch_as_a_whole_has_no_count() -> None:
+    text = bodies(mail([ran("fct_shares", NOON, found("expect_column_mean_to_be_between(n)", None, None))], "content"))
+
+    assert all("the batch as a whole" in body and "not evaluated" not in body for body in text.values())
+
+
 def test_the_subject_has_the_verdict_and_all_recipients_are_addressed() -> None:
     several = HERE.model_copy(update={"owners": {**HERE.owners, "ranking": ["a@x.org", "b@x.org"]}})
     made = mail(settings=several)

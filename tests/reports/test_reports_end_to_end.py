@@ -45,9 +45,6 @@ def test_from_a_refused_batch_to_its_mail_and_back_to_green(
 ) -> None:
     """The mail counts as the ledger does; its command shows the rows; mended and run again, the day is green."""
     settings = place(tmp_path).model_copy(update={"landing": str(landed)})
-    settings = settings.model_copy(
-        update={"mail": settings.mail.model_copy(update={"outbox": str(tmp_path / "outbox")})}
-    )
     good = suite_file.read_text()
     suite_file.write_text(yaml.safe_dump({"table": TABLE, "expectations": [NONE]}))
     summary = runner.run(spark, settings, START, END, tables=NEEDED)

@@ -1,0 +1,70 @@
+"""`make airflow-demo ARGS=--day`: three hours, late files and the backfill of a day next to each other.
+
+The day before has landed and its bronze, dimensions and dwell are there; facts, rollups and marts come by the backfill,
+while the scheduled hours run. These make some of its rollups from what facts there are, so its changes are accepted
+beforehand. In the end the lake is what one plain run makes of the same landing zone.
+"""
+
+from __future__ import annotations
+
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+from etl import catalog
+from etl.airflow.acts import break_gates, expect, expect_hour, failing_gates, form, own_backfill, say
+from etl.airflow.apart import ONE_HOUR, Apart
+from etl.airflow.commands import HOUR
+from etl.airflow.rest import Airflow
+from etl.backfill.request import kept_because
+
+DAY = timedelta(days=1)
+IMPRESSIONS = 60
+LATE = "engagements"
+
+
+def show(place: Apart) -> None:
+    """Everything, from nothing."""
+    first, third = place.first, place.first + 2 * ONE_HOUR
+    place.simulate(first - DAY, third + ONE_HOUR, IMPRESSIONS)
+    held = _hold_back(place)
+    broken = break_gates(place, third)
+    before = [word for table in _given() for word in ("--table", table)]
+    place.feed_etl("run", "--from", (first - DAY).strftime(HOUR), "--to", first.strftime(HOUR), *before)
+    say("a day has landed, its facts, rollups and marts are not made; three hours follow")
+    with place.postman(), place.scheduler() as airflow:
+        say(f"Airflow is up at {airflow.url}; mails arrive in {place.maildir}")
+        airflow.unpause("feed_hourly")
+        airflow.unpause("feed_backfill")
+        whole_day = airflow.trigger("feed_backfill", form(first - DAY, first, only="missing", accept_changes=True))
+        expect_hour(airflow, first)
+        shutil.move(held, place.landing / LATE / f"hour={first.strftime(HOUR)}")
+        airflow.unpause("feed_late")
+        expect_hour(airflow, first + ONE_HOUR)
+        for dag, run in (("feed_late", airflow.first_run("feed_late")), ("feed_backfill", whole_day)):
+            expect(f"{dag}, next to the hours", airflow.finished(dag, run), "success")
+        failing_gates(airflow, place, third, broken)
+        _daily(airflow)
+        own_backfill(airflow, place, [first + i * ONE_HOUR for i in range(3)])
+    plain = place.folder / "plain"
+    span = ("--from", (first - DAY).strftime(HOUR), "--to", (third + ONE_HOUR).strftime(HOUR))
+    place.feed_etl("--lake", str(plain), "run", *span)
+    say(f"the same landing zone in one plain run: {plain}")
+
+
+def _given() -> list[str]:
+    """Tables that no backfill makes."""
+    names = catalog.of_subjects(["feed"])
+    return [n for n in names if catalog.is_made(t := catalog.entry(n).table) and kept_because(t)]
+
+
+def _hold_back(place: Apart) -> Path:
+    """One file of the first hour, which is to land late."""
+    file = min((place.landing / LATE / f"hour={place.first.strftime(HOUR)}").iterdir())
+    return Path(shutil.move(file, place.folder))
+
+
+def _daily(airflow: Airflow) -> None:
+    airflow.unpause("feed_daily")
+    run = airflow.first_run("feed_daily")
+    expect("feed_daily: reports, dashboard, Data Docs, maintenance", airflow.finished("feed_daily", run), "success")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -29,6 +29,7 @@ REASON = "reason:"  # how many records were quarantined for it, among the metric
 KEPT_FROM = "kept_from"  # among the metrics of a retention: hours before it (seconds since 1970) are gone for good
 SWEPT = "swept_at"  # among the metrics: when a table was last looked through for erased viewers (s since 1970)
 SHARD, SHARDS = "shard", "shards"  # among the metrics: for which of how many shards a run made a table
+SEEN = "seen_version"  # among the metrics: the version up to which all publishes of the table are recorded
 LOGIC = "logic_version"  # among the metrics of a publish that switches a table to other logic
 
 
@@ -65,6 +66,11 @@ class Entry:
         return Shard(int(self.metrics[SHARD]), int(self.metrics[SHARDS])) if SHARD in self.metrics else None
 
     @property
+    def seen(self) -> int:
+        """The version up to which this row's run had recorded every publish of the table."""
+        return int(self.metrics.get(SEEN, self.output_version or 0))
+
+    @property
     def reasons(self) -> dict[str, int]:
         """Records put aside by reason (quarantine only); one with several reasons counts for each."""
         return {n.removeprefix(REASON): int(c) for n, c in self.metrics.items() if n.startswith(REASON)}
@@ -96,6 +102,7 @@ class Ledger:
             delta.create(spark, self.uri, f"({fields}) USING DELTA")
         self._entries: list[Entry] | None = None
         self._unwritten: list[Entry] = []
+        self._latest = datetime.min.replace(tzinfo=UTC)
         self._lock = threading.RLock()  # tables of a run are made side by side
 
     @classmethod
@@ -115,6 +122,13 @@ class Ledger:
                 once = {(e.run_id, e.table_name, e.started_at): e for e in found}
                 self._entries = [*once.values(), *self._unwritten]
             return list(self._entries)
+
+    def now(self) -> datetime:
+        """The time, but later than all that is recorded or begun: what comes later counts, whatever clocks say."""
+        with self._lock:
+            newest = max([self._latest, *(e.started_at for e in self.entries)])
+            self._latest = max(datetime.now(UTC), newest + timedelta(microseconds=1))
+            return self._latest
 
     def refresh(self) -> None:
         """Forget what was read, so that rows of other runs are seen."""

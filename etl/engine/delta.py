@@ -202,8 +202,8 @@ class Transaction:
 
     def refuse_changed(self) -> None:
         """Raises ConflictError when what is watched has changed: for who commits nothing, or in another way."""
-        now = Transaction(self.spark, self.uri)
-        if self._watched and now.version != self.version and now._paths(self._watched) != self._as_read:
+        now = Transaction(self.spark, self.uri) if self._watched else self
+        if now.version != self.version and now._paths(self._watched) != self._as_read:
             raise ConflictError(f"Another run changed {self.uri} meanwhile; run again.")
 
     def commit(self, metadata: str) -> int:

@@ -11,11 +11,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from etl.engine import delta
 from etl.engine.shards import Shard, every
-from etl.errors import LakeError
+from etl.errors import LakeError, first_line
 
 SCHEMA = """
     run_id STRING, table_name STRING, started_at TIMESTAMP, seconds DOUBLE, verdict STRING, reason STRING,
@@ -147,13 +149,18 @@ class Ledger:
             self._unwritten.append(entry)
 
     def flush(self) -> None:
-        """Write what was appended; what other threads append meanwhile waits."""
+        """Write what was appended; what other threads append meanwhile waits. Raises LakeError when it cannot be."""
         with self._lock:
             if not self._unwritten:
                 return
             frame = self.spark.createDataFrame([asdict(e) for e in self._unwritten], SCHEMA).coalesce(1)
-            with delta.signed(self.spark, self._unwritten[-1].run_id):
-                frame.write.format("delta").mode("append").save(self.uri)
+            try:
+                with delta.signed(self.spark, self._unwritten[-1].run_id):
+                    frame.write.format("delta").mode("append").save(self.uri)
+            except (Py4JJavaError, PySparkException) as error:
+                raise LakeError(
+                    f"{self.uri} cannot be written: {first_line(error)}. Run again: nothing is lost."
+                ) from error
             self._unwritten = []
 
     def published(self, table: str) -> list[Entry]:

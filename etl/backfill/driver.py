@@ -93,7 +93,7 @@ def go_on(
     place = staging.open_staging(live, backfill)
     for table in place.tables():
         ddl.ensure(spark, table, live.uri(table))
-        recover(live, table, since=backfill.versions[table.name])
+        recover(live, table)
     live.ledger.flush()
     try:
         _stage_and_switch(place, register, progress)
@@ -164,7 +164,7 @@ def cancel(spark: SparkSession, settings: Settings, backfill_id: str) -> tuple[B
     over = register.note(backfill, "cancelled")
     place = staging.open_staging(live, backfill)
     for table in place.tables():
-        recover(live, table, since=backfill.versions[table.name])
+        recover(live, table)
     live.ledger.flush()
     staging.discard(spark, files.absolute(settings.lake), backfill.id)
     return over, {t.name: len(place.switched(t)) for t in place.tables()}

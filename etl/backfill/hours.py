@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from etl.contract import Input, Table
 from etl.engine import checksums, delta, planner
+from etl.engine.shards import Shard
 from etl.engine.work import Work
 
 LANDED_BEHIND = 1  # an event may lie minutes after the end of the hour it landed in
@@ -64,16 +65,27 @@ class LakeHours:
     def _missing(self, table: Table) -> set[datetime]:
         """Published but no longer there, or never made."""
         lost = set(self.recorded(table)) - set(self.live(table))
-        never = self.known(table) - set(self.work.ledger.consumed(table.name)) - self._own(table)
+        never = self.known(table) - self._made(table) - self._own(table)
         return lost | never
 
+    def _made(self, table: Table) -> set[datetime]:
+        """Made for everybody, or for each shard of some cut; without rows, maybe."""
+        ledger, made = self.work.ledger, set(self.work.ledger.consumed(table.name))
+        for cut in ledger.shards(table.name):
+            made |= set.intersection(*(set(ledger.consumed(table.name, each)) for each in cut))
+        return made
+
     def _failed(self, table: Table) -> set[datetime]:
-        """The last run that tried them did not pass."""
-        failed: set[datetime] = set()
+        """The last run that tried them, of everybody or of one shard, did not pass."""
+        failed: set[tuple[datetime, Shard | None]] = set()
         for e in self.work.ledger.entries:
-            if e.table_name == table.name:
-                failed = failed - set(e.handled) if e.verdict == "passed" else failed | set(e.handled)
-        return failed
+            if e.table_name != table.name:
+                continue
+            if e.verdict == "passed":
+                failed = {(h, s) for h, s in failed if h not in e.handled or e.shard not in (None, s)}
+            else:
+                failed |= {(hour, e.shard) for hour in e.handled}
+        return {hour for hour, _ in failed}
 
     def _stale(self, table: Table) -> set[datetime]:
         """Made before an input of theirs was published anew."""

@@ -70,7 +70,7 @@ def _switch_hour(staging: Staging, table: Table, hour: datetime, diff: HourDiff)
         entry.output_version = _commit(txn, entry)
     record(live, entry, reason=entry.reason)
     if entry.output_version and entry.output_version > txn.version + 1:
-        recover(live, table, since=txn.version)
+        recover(live, table)
 
 
 def _commit(txn: Transaction, entry: Entry) -> int:

@@ -8,6 +8,7 @@ The calls are those that Delta's own DELETE and INSERT make; see docs/decisions/
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from etl.engine.files import jvm
 from etl.errors import ConflictError
 
 METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+CONFLICT = re.compile("Concurrent|MetadataChanged|ProtocolChanged")  # in the names of Delta's exceptions
 
 
 def _delta_log(spark: SparkSession, uri: str) -> Any:
@@ -120,28 +122,42 @@ def signed(spark: SparkSession, metadata: str) -> Iterator[None]:
 
 @contextmanager
 def conflicts(uri: str) -> Iterator[None]:
-    """A ConflictError for what Delta's own commands raise when another run got in between."""
+    """A ConflictError for what Delta raises when another run got in between.
+
+    It comes as what the JVM threw, or as an exception of Python's once anything has imported Delta's Python package.
+    """
     try:
         yield
-    except Py4JJavaError as error:
-        raise as_conflict(error, uri) from error
-    except PySparkException as error:
-        if "Concurrent" not in type(error).__name__ + str(error):
+    except (Py4JJavaError, PySparkException) as error:
+        if not CONFLICT.search(_name(error)):
             raise
         raise ConflictError(f"Another run changed {uri} meanwhile; run again.") from error
 
 
-class Transaction:
-    """One optimistic transaction on one table: read a version, stage files, commit or walk away."""
+def _name(error: Py4JJavaError | PySparkException) -> str:
+    """The name of the class that was thrown."""
+    if isinstance(error, Py4JJavaError):
+        return str(error.java_exception.getClass().getName())
+    return type(error).__name__
 
-    def __init__(self, spark: SparkSession, uri: str) -> None:
+
+class Transaction:
+    """One optimistic transaction on one table: read a version, stage files, commit or walk away.
+
+    Begun on an earlier `version`, it conflicts with what was published since, as if it had begun then.
+    """
+
+    def __init__(self, spark: SparkSession, uri: str, version: int | None = None) -> None:
         self.spark, self.uri = spark, uri
         self._log = _delta_log(spark, uri)
-        self._log.update(False, _none(spark), _none(spark))
-        self._txn = self._log.startTransaction(_none(spark), _none(spark))
+        snapshot = self._log.update(False, _none(spark), _none(spark))
+        if version is not None and version != snapshot.version():
+            snapshot = self._log.getSnapshotAt(version, _none(spark), _none(spark), False)
+        self._txn = self._log.startTransaction(_none(spark), jvm(spark).scala.Option.apply(snapshot))
         self._convert = jvm(spark).scala.jdk.javaapi.CollectionConverters
         self._adds: list[Any] = []
         self._removes: list[Any] = []
+        self._watched, self._as_read = "", set[str]()
         self.task_rows: dict[str, int] = {}
         self.stage_seconds = 0.0
 
@@ -180,14 +196,21 @@ class Transaction:
         stamp = int(time.time() * 1000)
         self._removes = [f.removeWithTimestamp(stamp, True) for f in self._files(predicate)]
 
+    def watch(self, predicate: str) -> None:
+        """What matches a partition predicate stays as it is; a concurrent change to it is a conflict."""
+        self._watched, self._as_read = predicate, self._paths(predicate)
+
+    def refuse_changed(self) -> None:
+        """Raises ConflictError when what is watched has changed: for who commits nothing, or in another way."""
+        now = Transaction(self.spark, self.uri) if self._watched else self
+        if now.version != self.version and now._paths(self._watched) != self._as_read:
+            raise ConflictError(f"Another run changed {self.uri} meanwhile; run again.")
+
     def commit(self, metadata: str) -> int:
         """Publish atomically. Raises ConflictError when someone else changed what was read."""
         actions = self._seq(self._adds + self._removes)
-        try:
-            with signed(self.spark, metadata):
-                return int(self._txn.commit(actions, self._operation()))
-        except Py4JJavaError as error:
-            raise as_conflict(error, self.uri) from error
+        with conflicts(self.uri), signed(self.spark, metadata):
+            return int(self._txn.commit(actions, self._operation()))
 
     @property
     def is_empty(self) -> bool:
@@ -204,6 +227,9 @@ class Transaction:
         condition = read(self.spark, self.uri, self.version).where(predicate)._jdf.queryExecution().analyzed()
         return list(self._convert.asJava(self._txn.filterFiles(self._seq([condition.condition()]), False)))
 
+    def _paths(self, predicate: str) -> set[str]:
+        return {str(f.path()) for f in self._files(predicate)}
+
     def _frame(self, adds: list[Any]) -> DataFrame:
         frame = self._log.createDataFrame(self._txn.snapshot(), self._seq(adds), False, _none(self.spark))
         return DataFrame(frame, self.spark)
@@ -219,10 +245,3 @@ def _rows_by_task(adds: list[Any]) -> dict[str, int]:
         task = str(add.path()).rsplit("/", 1)[-1].split("-")[1]
         found[task] = found.get(task, 0) + int(json.loads(add.stats() or "{}").get("numRecords", 0))
     return found
-
-
-def as_conflict(error: Py4JJavaError, uri: str) -> Exception:
-    """A ConflictError for Delta's concurrency exceptions, the error itself for anything else."""
-    if "Concurrent" not in str(error.java_exception.getClass().getName()):
-        return error
-    return ConflictError(f"Another run changed {uri} meanwhile; run again.")

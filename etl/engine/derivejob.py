@@ -5,14 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from delta.tables import DeltaTable
-from py4j.protocol import Py4JJavaError
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from etl import catalog, scd2
 from etl.contract import Input, Table, WriteMode
 from etl.engine import checksums, ddl, delta, planner
-from etl.engine.delta import Transaction
 from etl.engine.insertjob import insert_new
 from etl.engine.layout import lay_out
 from etl.engine.ledger import Entry
@@ -60,7 +58,7 @@ def _replace_hours(work: Work, table: Table, entry: Entry) -> None:
         for i in table.inputs
     }
     rows = ddl.conform(work.transform(table)(**given).where(in_hours(table, entry.handled)), table)
-    txn = Transaction(work.spark, work.uri(table))
+    txn = work.transaction(table)
     if work.shard_of(table):
         rows = rows.unionByName(txn.read(in_hours(table, entry.handled)).where(f"NOT ({work.mine(table)})"))
     staged = txn.stage(lay_out(rows, table, len(entry.handled), work.settings))
@@ -81,9 +79,9 @@ def _merge_versions(work: Work, table: Table, entry: Entry) -> None:
     changes = log_.join(keys, list(table.natural_key), "left_semi")
     entry.metrics["contradictions"] = float(scd2.contradictions(changes, table))
     new = ddl.conform(catalog.entry(table.name).transform(changes), table).persist()
-    target = work.uri(table)
-    old = delta.read(work.spark, target, delta.current_version(work.spark, target))
-    old = old.join(keys, list(table.natural_key), "left_semi")
+    txn = work.transaction(table)
+    txn.watch("true")
+    old = delta.read(work.spark, txn.uri, txn.version).join(keys, list(table.natural_key), "left_semi")
     pass_gate(work, table, new, entry)
     fresh = new.alias("new").join(old.alias("old"), F.expr(_same_row(table)), "left_anti")
     identity = [*table.natural_key, "valid_from"]
@@ -94,6 +92,7 @@ def _merge_versions(work: Work, table: Table, entry: Entry) -> None:
     if entry.rows_written:
         first = diff.agg(F.min("valid_from")).collect()[0][0]
         entry.touched = {planner.FOLLOWING: [checksums.as_hour(first).replace(minute=0, second=0, microsecond=0)]}
+        txn.refuse_changed()
         _merge(work, table, diff, entry)
     for frame in (new, diff):
         frame.unpersist()
@@ -109,9 +108,6 @@ def _merge(work: Work, table: Table, diff: DataFrame, entry: Entry) -> None:
         .whenMatchedUpdate(set=values)
         .whenNotMatchedInsert("NOT s._gone", values)
     )  # fmt: skip
-    try:
-        with delta.signed(work.spark, metadata(entry)):
-            merge.execute()
-    except Py4JJavaError as error:
-        raise delta.as_conflict(error, target) from error
+    with delta.conflicts(target), delta.signed(work.spark, metadata(entry)):
+        merge.execute()
     entry.output_version = delta.current_version(work.spark, target)

@@ -16,7 +16,6 @@ from etl import catalog
 from etl.contract import Table
 from etl.engine import checksums, ddl, delta, suites
 from etl.engine.checksums import Content
-from etl.engine.delta import Transaction
 from etl.engine.layout import order, spread
 from etl.engine.ledger import Entry
 from etl.engine.shards import by_person
@@ -46,7 +45,7 @@ def _insert(work: Work, table: Table, entry: Entry, landed: DataFrame, repeats_o
     rows = ddl.conform(work.transform(table)(landed), table)
     counts = {checksums.as_hour(r[0]): r[1] for r in rows.groupBy(table.hour).count().collect()}
     entry.records_read = entry.records_read or sum(counts.values())
-    txn = Transaction(work.spark, work.uri(table))
+    txn = work.transaction(table)
     existing = txn.read(in_hours(table, counts))
     before = _contents(work, table, existing, list(counts))
     if before:

@@ -78,7 +78,7 @@ def _load(work: Work, table: Table, parts: list[Landed], bad: list[BadFile], ent
     read = landing.read(work.spark, work.settings, event, parts)
     counts, passed = _count(work, table, event, read, parts)
     accepted = read.where(~records.is_bad(event, work.settings))
-    txn = Transaction(work.spark, work.uri(table))
+    txn = work.transaction(table)
     load = _combine if table.write is WriteMode.COMBINE else _replace
     batch, contents = load(work, table, txn, accepted, entry)
     taken = {hour: content.rows for hour, content in contents.items()} if passed is None else passed
@@ -140,14 +140,15 @@ def _quarantine(
     `read` is None when every record was accepted: then there is at most something old to take out.
     """
     table = catalog.entry("quarantine").table
-    txn = Transaction(work.spark, work.uri(table))
+    txn = work.transaction(table)
     txn.remove(f"event = '{event.name}' AND {in_hours(table, entry.handled)}")
     if read is None and not bad and txn.is_empty:
         return {}
     mine = work.begin(table)
     staged = txn.stage(_rejected(work, event, read, bad, table))
     counts = staged.groupBy("landed_hour", "reasons").count().collect()
-    mine.metrics = _by_reason(counts)
+    mine.metrics |= _by_reason(counts)
+    mine.handled = entry.handled
     found: Counter[datetime] = Counter()
     for row in counts:
         found[checksums.as_hour(row["landed_hour"])] += row["count"]

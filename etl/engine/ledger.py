@@ -5,17 +5,19 @@ from __future__ import annotations
 import subprocess
 import threading
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from etl.engine import delta
 from etl.engine.shards import Shard, every
-from etl.errors import LakeError
+from etl.errors import LakeError, first_line
 
 SCHEMA = """
     run_id STRING, table_name STRING, started_at TIMESTAMP, seconds DOUBLE, verdict STRING, reason STRING,
@@ -29,6 +31,7 @@ REASON = "reason:"  # how many records were quarantined for it, among the metric
 KEPT_FROM = "kept_from"  # among the metrics of a retention: hours before it (seconds since 1970) are gone for good
 SWEPT = "swept_at"  # among the metrics: when a table was last looked through for erased viewers (s since 1970)
 SHARD, SHARDS = "shard", "shards"  # among the metrics: for which of how many shards a run made a table
+SEEN = "seen_version"  # among the metrics: the version up to which all publishes of the table are recorded
 LOGIC = "logic_version"  # among the metrics of a publish that switches a table to other logic
 
 
@@ -65,6 +68,11 @@ class Entry:
         return Shard(int(self.metrics[SHARD]), int(self.metrics[SHARDS])) if SHARD in self.metrics else None
 
     @property
+    def seen(self) -> int:
+        """The version up to which this row's run had recorded every publish of the table."""
+        return int(self.metrics.get(SEEN, self.output_version or 0))
+
+    @property
     def reasons(self) -> dict[str, int]:
         """Records put aside by reason (quarantine only); one with several reasons counts for each."""
         return {n.removeprefix(REASON): int(c) for n, c in self.metrics.items() if n.startswith(REASON)}
@@ -96,6 +104,7 @@ class Ledger:
             delta.create(spark, self.uri, f"({fields}) USING DELTA")
         self._entries: list[Entry] | None = None
         self._unwritten: list[Entry] = []
+        self._latest = datetime.min.replace(tzinfo=UTC)
         self._lock = threading.RLock()  # tables of a run are made side by side
 
     @classmethod
@@ -116,6 +125,13 @@ class Ledger:
                 self._entries = [*once.values(), *self._unwritten]
             return list(self._entries)
 
+    def now(self) -> datetime:
+        """The time, but later than all that is recorded or begun: what comes later counts, whatever clocks say."""
+        with self._lock:
+            newest = max([self._latest, *(e.started_at for e in self.entries)])
+            self._latest = max(datetime.now(UTC), newest + timedelta(microseconds=1))
+            return self._latest
+
     def refresh(self) -> None:
         """Forget what was read, so that rows of other runs are seen."""
         with self._lock:
@@ -133,13 +149,18 @@ class Ledger:
             self._unwritten.append(entry)
 
     def flush(self) -> None:
-        """Write what was appended; what other threads append meanwhile waits."""
+        """Write what was appended; what other threads append meanwhile waits. Raises LakeError when it cannot be."""
         with self._lock:
             if not self._unwritten:
                 return
             frame = self.spark.createDataFrame([asdict(e) for e in self._unwritten], SCHEMA).coalesce(1)
-            with delta.signed(self.spark, self._unwritten[-1].run_id):
-                frame.write.format("delta").mode("append").save(self.uri)
+            try:
+                with delta.signed(self.spark, self._unwritten[-1].run_id):
+                    frame.write.format("delta").mode("append").save(self.uri)
+            except (Py4JJavaError, PySparkException) as error:
+                raise LakeError(
+                    f"{self.uri} cannot be written: {first_line(error)}. Run again: nothing is lost."
+                ) from error
             self._unwritten = []
 
     def published(self, table: str) -> list[Entry]:

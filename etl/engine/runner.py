@@ -219,6 +219,7 @@ def run_table(work: Work, table: Table) -> Entry | None:
         with attempt:
             if attempt.retry_state.attempt_number > 1:
                 work.ledger.refresh()
-            recover(work, table)
+            for each in (table, catalog.entry("quarantine").table) if table.event else (table,):
+                recover(work, each)
             return job(work, table)
     return None

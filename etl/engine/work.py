@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
 from pyspark.sql import DataFrame, SparkSession
@@ -16,8 +16,9 @@ from etl.conf import Settings
 from etl.contract import Table
 from etl.engine import checksums, delta, gate, pseudonyms, suites, views
 from etl.engine.checksums import Content
+from etl.engine.delta import Transaction
 from etl.engine.files import absolute
-from etl.engine.ledger import SHARD, SHARDS, Entry, Ledger
+from etl.engine.ledger import SEEN, SHARD, SHARDS, Entry, Ledger
 from etl.engine.shards import Shard, by_person
 from etl.errors import ContractViolation, GateFailed
 
@@ -34,12 +35,13 @@ class Work:
     run_id: str
     span: tuple[datetime, datetime] | None = None
     shard: Shard | None = None
+    seen: dict[str, int] = field(default_factory=dict)  # table -> newest version that the ledger was made to know
 
     def apart(self) -> Work:
         """The same run in a session of its own, for a thread: views and commit messages are a session's."""
         spark = self.spark.newSession()
         delta.activate(spark)
-        return replace(self, spark=spark)
+        return replace(self, spark=spark, seen={})
 
     def shard_of(self, table: Table) -> Shard | None:
         """Whose rows of a table this run makes; None: everybody's."""
@@ -53,6 +55,13 @@ class Work:
     def uri(self, table: Table) -> str:
         """Where a table is."""
         return views.uri(self.settings, table)
+
+    def transaction(self, table: Table) -> Transaction:
+        """A transaction on the version that `recover` saw, since when all this job knows is of then.
+
+        What another run has published meanwhile is a conflict, and not half of what this one goes by.
+        """
+        return Transaction(self.spark, self.uri(table), self.seen.get(table.name))
 
     def transform(self, table: Table) -> Callable[..., DataFrame]:
         """The logic this lake makes a table with: version 1 until a backfill has switched to another."""
@@ -71,7 +80,9 @@ class Work:
     def begin(self, table: Table) -> Entry:
         """The ledger row of a table in this run, not yet written."""
         start, end = self.span or (None, None)
-        entry = Entry(self.run_id, table.name, datetime.now(UTC), start, end)
+        entry = Entry(self.run_id, table.name, self.ledger.now(), start, end)
+        if table.name in self.seen:
+            entry.metrics[SEEN] = float(self.seen[table.name])
         if shard := self.shard_of(table):
             entry.metrics |= {SHARD: float(shard.number), SHARDS: float(shard.count)}
         return entry
@@ -138,7 +149,7 @@ def _refuse(work: Work, table: Table, batch: DataFrame, entry: Entry, verdict: g
 def record(work: Work, entry: Entry, verdict: str = "passed", reason: str = "") -> Entry:
     """Write the ledger row of a table."""
     entry.verdict, entry.reason = verdict, reason
-    entry.seconds = round((datetime.now(UTC) - entry.started_at).total_seconds(), 3)
+    entry.seconds = max(0.0, round((datetime.now(UTC) - entry.started_at).total_seconds(), 3))
     work.ledger.append(entry)
     return entry
 
@@ -148,18 +159,21 @@ def metadata(entry: Entry) -> str:
     return json.dumps(asdict(entry), default=lambda v: {"t": v.isoformat()})
 
 
-def recover(work: Work, table: Table, since: int | None = None) -> None:
+def recover(work: Work, table: Table) -> None:
     """Record publishes that a killed run committed but did not get to write into the ledger.
 
-    Looks at versions after the newest one recorded, or after `since` when runs published side by side.
+    Looks at all versions after the one that a run before had seen, not after the newest recorded: of runs that publish
+    side by side one may have been killed, and another recorded what came after.
     """
     uri = work.uri(table)
-    known = {e.output_version or 0 for e in work.ledger.published(table.name)}
-    after = max(known, default=0) if since is None else since
-    if delta.current_version(work.spark, uri) <= after:
+    published = work.ledger.published(table.name)
+    known = {e.output_version or 0 for e in published}
+    after = max((e.seen for e in published), default=0)
+    newest = work.seen[table.name] = delta.current_version(work.spark, uri)
+    if known.issuperset(range(after + 1, newest + 1)):
         return
-    history = work.spark.sql(f"DESCRIBE HISTORY delta.`{uri}`").where(f"version > {after}").orderBy("version")
-    for row in history.select("version", "userMetadata").collect():
+    history = work.spark.sql(f"DESCRIBE HISTORY delta.`{uri}` LIMIT {newest - after}").where(f"version > {after}")
+    for row in history.orderBy("version").select("version", "userMetadata").collect():
         if row["version"] not in known and (row["userMetadata"] or "").startswith("{"):
             entry = Entry(**json.loads(row["userMetadata"], object_hook=_instant))
             entry.output_version = row["version"]
@@ -171,7 +185,7 @@ def _instant(value: dict[str, str]) -> object:
 
 
 def keep_changed(
-    work: Work, table: Table, txn: delta.Transaction, staged: DataFrame, hours: list[datetime]
+    work: Work, table: Table, txn: Transaction, staged: DataFrame, hours: list[datetime]
 ) -> dict[datetime, Content]:
     """Of hours staged whole keep those that come out different from what is published; returns their content."""
     found = checksums.by_hour(staged, table)
@@ -180,14 +194,17 @@ def keep_changed(
     changed = {hour: content for hour, content in now.items() if content != before.get(hour, Content())}
     txn.keep({as_partition(hour, table) for hour in changed}, table.hour)
     txn.remove(in_hours(table, changed))
+    if unchanged := now.keys() - changed.keys():
+        txn.watch(in_hours(table, unchanged))
     return changed
 
 
-def publish(work: Work, table: Table, txn: delta.Transaction, entry: Entry, contents: dict[datetime, Content]) -> None:
+def publish(work: Work, table: Table, txn: Transaction, entry: Entry, contents: dict[datetime, Content]) -> None:
     """Commit what is staged; `contents` is the state after it of each hour that changes. Nothing changed: no commit."""
     entry.metrics["stage_seconds"] = round(txn.stage_seconds, 3)
     entry.hours = [content.state(hour) for hour, content in sorted(contents.items())]
     if txn.is_empty:
+        txn.refuse_changed()
         return
     entry.touched.setdefault(table.hour, sorted(contents))
     if rows := sorted(txn.task_rows.values()):

@@ -15,10 +15,9 @@ from pyspark.sql import DataFrame
 from etl.contract import Table
 from etl.engine import checksums, ddl
 from etl.engine.checksums import Content
-from etl.engine.delta import Transaction
 from etl.engine.layout import lay_out
 from etl.engine.suppression import Suppressed
-from etl.engine.work import Work, metadata, record
+from etl.engine.work import Work, metadata, record, recover
 from etl.erasure import rules
 
 
@@ -41,7 +40,8 @@ def erase(work: Work, table: Table, viewer: int, suppressed: Suppressed, receipt
     rule = rules.rule(table)
     assert rule
     named = rules.holds(table, viewer)
-    txn = Transaction(work.spark, work.uri(table))
+    recover(work, table)
+    txn = work.transaction(table)
     rows = txn.take(named)
     if rows is None:
         return None

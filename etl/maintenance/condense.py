@@ -58,7 +58,7 @@ def condense(window: Window, dimension: Table, log: Table, old: list[datetime], 
     found = checksums.by_hour(staged, log)
     entry.hours = [found.get(hour, Content()).state(hour) for hour in old]
     entry.rows_written = sum(content.rows for content in found.values())
-    entry.metrics = {CONDENSED: limit.timestamp(), "rows_expired": float(before.count() - entry.rows_written)}
+    entry.metrics |= {CONDENSED: limit.timestamp(), "rows_expired": float(before.count() - entry.rows_written)}
     txn.remove(in_hours(log, old))
     entry.output_version = txn.commit(metadata(entry))
     record(work, entry, reason=f"retention: hours before {limit:%Y-%m-%dT%H} keep what versions are made from")

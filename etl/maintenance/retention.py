@@ -50,7 +50,7 @@ def expire(window: Window, table: Table, old: list[datetime], first: datetime, r
     entry = work.begin(table)
     known = work.ledger.state(table.name)
     entry.hours = [Content().state(hour) for hour in old if hour in known]
-    entry.metrics = {KEPT_FROM: first.timestamp(), "rows_expired": float(rows)}
+    entry.metrics |= {KEPT_FROM: first.timestamp(), "rows_expired": float(rows)}
     entry.output_version = txn.commit(metadata(entry))
     record(work, entry, reason=f"retention: hours before {first:%Y-%m-%dT%H} are gone")
     take_files(window, table, old)

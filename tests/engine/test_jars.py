@@ -18,10 +18,10 @@ def a_resolver(monkeypatch: pytest.MonkeyPatch, content: bytes) -> list[Path]:
     """Stand in for Spark's resolver with one that gives every JAR this content; returns the calls it gets."""
     calls: list[Path] = []
 
-    def resolve(scratch: Path) -> None:
+    def resolve(wanted: tuple[Jar, ...], scratch: Path) -> None:
         calls.append(scratch)
         (scratch / "jars").mkdir()
-        for jar in jars.JARS:
+        for jar in wanted:
             (scratch / "jars" / jar.file_name).write_bytes(content)
 
     monkeypatch.setattr(jars, "resolve", resolve)

@@ -18,6 +18,7 @@ from etl.errors import ConflictError
 from etl.maintenance import driver as maintenance
 
 Part = Callable[[SparkSession], list[str]]
+PAUSE = 0.3  # seconds between two looks of the reader, who would have most of the machine otherwise
 
 
 def rounds(spark: SparkSession, settings: Settings, count: int) -> Iterator[list[str]]:
@@ -75,7 +76,7 @@ def _maintain(spark: SparkSession, settings: Settings) -> list[str]:
 def _read(spark: SparkSession, settings: Settings, over: threading.Event) -> list[str]:
     """Each look sees every share that an earlier look saw, and each once."""
     seen: set[int] = set()
-    while not over.is_set():
+    while not over.wait(PAUSE):
         rows = delta.read(spark, views.uri(settings, shares.FACTS)).select("share_id").collect()
         ids = {row[0] for row in rows}
         if len(ids) != len(rows) or not seen <= ids:

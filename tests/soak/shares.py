@@ -16,13 +16,13 @@ TABLES = ["bronze_shares", "fct_shares"]
 FACTS = catalog.entry("fct_shares").table
 
 
-def land(settings: Settings, number: int) -> None:
-    """One share, moved in whole, as a producer must."""
-    folder = Path(settings.landing) / "shares" / "hour=2026-06-01T10"
+def land(settings: Settings, number: int, hour: int = 10, shared: int = 8) -> None:
+    """One share, of an hour of the day and landed in another, moved in whole, as a producer must."""
+    folder = Path(settings.landing) / "shares" / f"hour=2026-06-01T{hour:02}"
     folder.mkdir(parents=True, exist_ok=True)
     share = {"share_id": number, "original_post_id": 1, "shared_post_id": 2, "viewer_id": number, "channel": "dm"}
     beside = folder / f"_{number}"
-    beside.write_text(json.dumps(share | {"share_ts": START.isoformat()}) + "\n")
+    beside.write_text(json.dumps(share | {"share_ts": START.replace(hour=shared).isoformat()}) + "\n")
     beside.rename(folder / f"{number}.jsonl")
 
 

@@ -120,13 +120,15 @@ def signed(spark: SparkSession, metadata: str) -> Iterator[None]:
 
 @contextmanager
 def conflicts(uri: str) -> Iterator[None]:
-    """A ConflictError for what Delta's own commands raise when another run got in between."""
+    """A ConflictError for what Delta raises when another run got in between.
+
+    Once anything has imported the package `delta`, these come as its own classes, and as plain Java errors before.
+    """
     try:
         yield
-    except Py4JJavaError as error:
-        raise as_conflict(error, uri) from error
-    except PySparkException as error:
-        if "Concurrent" not in type(error).__name__ + str(error):
+    except (Py4JJavaError, PySparkException) as error:
+        raised = error.java_exception.getClass() if isinstance(error, Py4JJavaError) else type(error)
+        if not any(word in f"{raised} {error}" for word in ("Concurrent", "DELTA_CONCURRENT")):
             raise
         raise ConflictError(f"Another run changed {uri} meanwhile; run again.") from error
 
@@ -184,11 +186,8 @@ class Transaction:
         """Publish atomically. Raises ConflictError when someone else changed what was read."""
         operation = getattr(jvm(self.spark).org.apache.spark.sql.delta, "DeltaOperations$ManualUpdate$")
         actions = self._seq(self._adds + self._removes)
-        try:
-            with signed(self.spark, metadata):
-                return int(self._txn.commit(actions, getattr(operation, "MODULE$")))
-        except Py4JJavaError as error:
-            raise as_conflict(error, self.uri) from error
+        with conflicts(self.uri), signed(self.spark, metadata):
+            return int(self._txn.commit(actions, getattr(operation, "MODULE$")))
 
     @property
     def is_empty(self) -> bool:
@@ -213,10 +212,3 @@ def _rows_by_task(adds: list[Any]) -> dict[str, int]:
         task = str(add.path()).rsplit("/", 1)[-1].split("-")[1]
         found[task] = found.get(task, 0) + int(json.loads(add.stats() or "{}").get("numRecords", 0))
     return found
-
-
-def as_conflict(error: Py4JJavaError, uri: str) -> Exception:
-    """A ConflictError for Delta's concurrency exceptions, the error itself for anything else."""
-    if "Concurrent" not in str(error.java_exception.getClass().getName()):
-        return error
-    return ConflictError(f"Another run changed {uri} meanwhile; run again.")

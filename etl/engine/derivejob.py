@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from delta.tables import DeltaTable
-from py4j.protocol import Py4JJavaError
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -109,9 +108,6 @@ def _merge(work: Work, table: Table, diff: DataFrame, entry: Entry) -> None:
         .whenMatchedUpdate(set=values)
         .whenNotMatchedInsert("NOT s._gone", values)
     )  # fmt: skip
-    try:
-        with delta.signed(work.spark, metadata(entry)):
-            merge.execute()
-    except Py4JJavaError as error:
-        raise delta.as_conflict(error, target) from error
+    with delta.conflicts(target), delta.signed(work.spark, metadata(entry)):
+        merge.execute()
     entry.output_version = delta.current_version(work.spark, target)

@@ -75,7 +75,6 @@ def _table(step: Step) -> FeedEtlOperator:
         owner=step.owner,
         outlets=[asset(step)],
         pool=pools.HOURLY,
-        on_failure_callback=alerts.gate_failed,
     )
 
 

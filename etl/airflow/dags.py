@@ -75,7 +75,6 @@ def _table(step: Step, look_back_hours: int) -> FeedEtlOperator:
         owner=step.owner,
         outlets=[asset(step)],
         pool=pools.HOURLY,
-        on_failure_callback=alerts.gate_failed,
     )
 
 

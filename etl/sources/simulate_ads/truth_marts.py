@@ -261,9 +261,9 @@ def _why(billed: Decimal | None, spend: Spend | None) -> str:
     off = billed - spend.batch
     if not off:
         return "agrees"
-    if abs(off) <= Decimal("0.01") * len(spend.micros):
-        return "rounding"
-    return "invalid_traffic" if off == spend.invalid else "unallocated"
+    if off == spend.invalid:
+        return "invalid_traffic"
+    return "rounding" if abs(off) <= Decimal("0.005") * (len(spend.micros) + 1) else "unallocated"
 
 
 def _dimension(event: str) -> Callable[[Truth], Iterator[Row]]:

@@ -97,6 +97,27 @@ def test_return_on_spend_is_final_when_every_day_is_locked(spark: SparkSession) 
     assert picked(before + after, "roas", "is_final") == [(2, False), (2, True)]
 
 
+def test_return_on_spend_is_told_by_window_over_all_days(spark: SparkSession) -> None:
+    mart = {"advertiser_id": 1, "campaign_id": 7, "spend_usd": Decimal("2")}
+    days = [
+        mart | {"day": DAY, "value_usd_sum": Decimal("3.00"), "value_click_usd": Decimal("3.00")},
+        mart | {"day": DAY, "value_usd_sum": Decimal("1.00"), "value_view_usd": Decimal("1.00")},
+    ]
+
+    answer = ask_rows(spark, "roas", {"mart_campaign_daily": days}, **DAYS)
+
+    assert picked(answer, "roas", "roas_click", "roas_view") == [(1, Decimal("0.75"), Decimal("0.25"))]
+
+
+def test_return_on_spend_is_rounded_once(spark: SparkSession) -> None:
+    """It is 2.000049999967: rounded to six places first, it would be 2.00005, and 2.0001."""
+    mart = {"advertiser_id": 1, "campaign_id": 7, "spend_usd": Decimal("49998.750032"), "day": DAY}
+
+    answer = ask_rows(spark, "roas", {"mart_campaign_daily": [mart | {"value_usd_sum": Decimal("100000.00")}]}, **DAYS)
+
+    assert picked(answer, "roas") == [(Decimal("2.0000"),)]
+
+
 def test_the_benchmark_names_both_ends_of_an_advertisers_day(spark: SparkSession) -> None:
     scored = [
         {"advertiser_id": 1, "creative_id": i, "z_score": Decimal(i - 10), "impressions": 1000, "day": DAY}

@@ -100,10 +100,11 @@ def ads() -> Ads:
     ]
     earned = {"spend_usd": Decimal("30.00"), "value_usd": Decimal("45.00"), "locked_from": locked, "is_final": False}
     pace = [
-        {"campaign_id": campaign, "local_hour": h, "spent_usd": Decimal(h + 1) * rate, "daily_budget_usd": Decimal(24)}
+        {"campaign_id": campaign, "local_hour": h, "spent_usd": Decimal(h + 1) * rate,
+         "daily_budget_usd": Decimal(24), "even_usd": Decimal(h + 1)}
         for campaign, rate in ((5, Decimal("1.25")), (6, Decimal("0.5")))
-        for h in range(0, 24, 2)
-    ]
+        for h in range(24)
+    ]  # fmt: skip
     conversions = [{"day": day, "conversions": 20, "click": 12, "view": 3, "organic": 5}]
     return Ads(
         days=ads_health.days((START, END)), clicks=clicks, top=top,

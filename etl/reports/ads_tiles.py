@@ -89,13 +89,15 @@ def _roas(name: str, title: str, rows: list[Row], days: Days) -> Tile:
 def _budget(found: Ads) -> Tile:
     title, of = "Budget spent", f"{found.pace_day:%d %b}, the newest day that is over everywhere"
     last = {r["campaign_id"]: r for r in found.pace if r["daily_budget_usd"]}  # in order of the hour
-    if not last:
+    if not any(r["spent_usd"] for r in last.values()):
         return no_data("budget", title, f"nothing with a budget was spent on {of}")
     spent, budget = total(last.values(), "spent_usd"), total(last.values(), "daily_budget_usd")
     share = float(spent / budget)
     over = [str(c) for c, r in last.items() if r["spent_usd"] > r["daily_budget_usd"]]
-    detail = f"of {usd(budget)} a day, {len(last)} campaigns that spent, {of}"
+    none = [str(c) for c, r in last.items() if not r["spent_usd"]]
+    detail = f"of {usd(budget)} a day, {len(last)} campaigns, {of}"
     detail += f"; over their own: {', '.join(over)}" if over else "; none is over its own"
+    detail += f"; nothing spent by {', '.join(none)}" if none else ""
     return Tile("budget", title, percent(share), share, "watch" if over else "ok", detail)
 
 

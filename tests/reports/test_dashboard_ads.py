@@ -103,13 +103,14 @@ def test_pace_is_of_the_newest_day_that_is_over_everywhere(spark: SparkSession, 
     early = health.collect(spark, simulated_ads.settings, (ADS_START, THIRD))
     asked = {"start": midnight(date(2026, 6, 2)), "end": midnight(date(2026, 6, 3))}
     rows = queries.run(spark, simulated_ads.settings, "delivery_health", **asked).collect()
-    last = {row["campaign_id"]: row for row in rows}.values()
+    last = {row["campaign_id"]: row for row in rows}
 
     shown = tiles(early)["budget"]
 
     assert early.ads and early.ads.pace_day == date(2026, 6, 2)
-    share = sum(row["spent_usd"] for row in last) / sum(row["daily_budget_usd"] for row in last)
+    share = sum(r["spent_usd"] for r in last.values()) / sum(r["daily_budget_usd"] for r in last.values())
     assert shown.raw == pytest.approx(float(share))
+    assert set(last) == set(range(500, 508)) and shown.detail.endswith("nothing spent by 507")
     assert max(row["hour"] for row in early.ads.clicks) < THIRD
 
 

@@ -87,7 +87,9 @@ WITH acts AS (
 SELECT advertiser_id, campaign_id, day, sum(impressions)::BIGINT AS impressions, sum(ad_clicks)::BIGINT AS ad_clicks,
     (sum(micros)::DECIMAL(18, 0) * 0.000001)::DECIMAL(18, 6) AS spend_usd,
     sum(conversions_click)::BIGINT AS conversions_click, sum(conversions_view)::BIGINT AS conversions_view,
-    sum(value_usd_sum)::DECIMAL(18, 2) AS value_usd_sum
+    sum(value_usd_sum)::DECIMAL(18, 2) AS value_usd_sum,
+    sum(if(conversions_click = 1, value_usd_sum, 0))::DECIMAL(18, 2) AS value_click_usd,
+    sum(if(conversions_view = 1, value_usd_sum, 0))::DECIMAL(18, 2) AS value_view_usd
 FROM acts WHERE advertiser_id IS NOT NULL GROUP BY ALL;
 
 CREATE TABLE rec_spend_daily AS

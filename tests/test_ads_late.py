@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -44,9 +44,7 @@ def told(spark: SparkSession, ads: Simulated, number: int, click: Row, received:
         "received_ts": received.isoformat(),
     }  # fmt: skip
     hour = received.replace(minute=0, second=0, microsecond=0)
-    file = ads.landing / "conversions" / f"hour={hour:%Y-%m-%dT%H}" / f"{number}.jsonl"
-    file.parent.mkdir(parents=True)
-    file.write_text(json.dumps(row) + "\n")
+    landed(ads, "conversions", hour, row)
     return runner.run(spark, ads.settings, hour, hour + HOUR)
 
 
@@ -54,6 +52,31 @@ def restated(summary: Summary, table: str) -> list[str]:
     """The days of a table that a run changed."""
     assert not summary.errors
     return [f"{h['hour']:%Y-%m-%d}" for e in summary.entries if e.table_name == table for h in e.hours]
+
+
+def landed(ads: Simulated, event: str, hour: datetime, row: Row) -> None:
+    """A record in a file of its own."""
+    file = ads.landing / event / f"hour={hour:%Y-%m-%dT%H}" / "late.jsonl"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(row) + "\n")
+
+
+@pytest.mark.slow
+def test_an_event_that_lands_late_changes_its_session_and_no_other(spark: SparkSession, ads: Simulated) -> None:
+    """A second after the session began, landed two hours later."""
+    table = views.uri(ads.settings, catalog.entry("fct_user_session").table)
+    before = {(row.user_id, row.session_id): row for row in delta.read(spark, table).collect()}
+    whose, old = min(before.items(), key=lambda item: item[1].session_start)
+    began = old.session_start.astimezone(UTC) + timedelta(seconds=1)
+    late = {"user_id": whose[0], "session_id": whose[1], "event_name": "click", "event_ts": began.isoformat()}
+    hour = ADS_START + 2 * HOUR
+    landed(ads, "page_events", hour, late)
+
+    assert not runner.run(spark, ads.settings, hour, hour + HOUR).errors
+
+    after = {(row.user_id, row.session_id): row for row in delta.read(spark, table).collect()}
+    assert {key for key in before | after if before.get(key) != after.get(key)} == {whose}
+    assert (after[whose].page_events, after[whose].clicks) == (old.page_events + 1, old.clicks + 1)
 
 
 def test_a_conversion_restates_its_day_until_the_lock_and_nothing_after(spark: SparkSession, ads: Simulated) -> None:

@@ -1,4 +1,4 @@
-"""One row per version of an ad.: what it shows and which campaign it is of."""
+"""One row per version of an ad: what it shows and which campaign it is of."""
 
 from pyspark.sql import DataFrame
 

@@ -1,4 +1,4 @@
-"""One row per version of an advertiser.: its days are those of its time zone, credit goes by its windows."""
+"""One row per version of an advertiser: its days are those of its time zone, credit goes by its windows."""
 
 from pyspark.sql import DataFrame
 

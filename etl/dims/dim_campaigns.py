@@ -1,4 +1,4 @@
-"""One row per version of a campaign., edits in mid-day included."""
+"""One row per version of a campaign, edits in mid-day included."""
 
 from pyspark.sql import DataFrame
 

@@ -70,7 +70,7 @@ def _baselines(rated: DataFrame) -> DataFrame:
     )
 
 
-_N = "CAST(baseline_days AS DECIMAL(10,0))"
+_N = "CAST(baseline_days AS DECIMAL(9,0))"  # a digit more, and _VARIANCE would not fit: it would keep 13 places of 14
 _VARIANCE = f"({_N} * ctr_squares - ctr_sum * ctr_sum)"  # times n squared
 _Z = f"""CASE WHEN {GREAT} AND {_VARIANCE} > 0 THEN
     CAST(round(CAST({_N} * ctr - ctr_sum AS DOUBLE) / sqrt(CAST({_VARIANCE} AS DOUBLE)), 4) AS DECIMAL(12,4)) END"""

@@ -2,17 +2,21 @@
 -- grain: one row per creative and day in the top or bottom share of its advertiser's day, best first
 -- note: >-
 --   Only creatives with a score: 1,000 impressions, and two such creative-days of the advertiser in the 28 days before.
+--   One alone on its advertiser's day is compared with nobody and left out.
 -- inputs: [mart_creative_daily]
 -- parameters:
 --   end: {type: DATE, default: latest, meaning: "End of the range, not in it"}
 --   start: {type: DATE, default: end - 7 days, meaning: First day of the range}
 --   share: {type: DECIMAL, default: "0.05", low: 0, meaning: How much of each end}
 WITH ranked AS (
-    SELECT *, percent_rank() OVER (PARTITION BY advertiser_id, day ORDER BY z_score) AS place
+    SELECT
+        *,
+        percent_rank() OVER (PARTITION BY advertiser_id, day ORDER BY z_score) AS place,
+        count(*) OVER (PARTITION BY advertiser_id, day) AS scored
     FROM mart_creative_daily
     WHERE day >= :start AND day < :end AND z_score IS NOT NULL
 )
 SELECT advertiser_id, creative_id, day, impressions, ad_clicks, ctr, z_score, z_score >= 0 AS is_good
 FROM ranked
-WHERE place <= :share OR place >= 1 - :share
+WHERE scored > 1 AND (place <= :share OR place >= 1 - :share)
 ORDER BY z_score DESC, day, creative_id, advertiser_id

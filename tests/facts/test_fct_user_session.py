@@ -47,8 +47,8 @@ def test_the_first_hours_of_a_day_are_the_day_befores_only_where_the_id_was_seen
 def test_an_id_that_lives_for_days_has_the_same_row_a_day_whichever_days_are_made_together(
     spark: SparkSession,
 ) -> None:
-    """Four ids, seen every 3, 5, 7 or 11 hours: all days at once, and each from the hours a run of it reads."""
-    times = [(i, at("00:30") + timedelta(hours=hours)) for i in (3, 5, 7, 11) for hours in range(0, 96, i)]
+    """Four ids, seen every 3, 5, 7 or 13 hours: all days at once, and each from the hours a run of it reads."""
+    times = [(i, at("00:30") + timedelta(hours=hours)) for i in (3, 5, 7, 13) for hours in range(0, 96, i)]
     pages = rows(spark, stg_page_events.TABLE, [{"user_id": 1, "session_id": i, "event_ts": t} for i, t in times])
     clicks = rows(spark, fct_ad_clicks.TABLE, [
         {"click_id": f"{i} {t}", "user_id": 1, "session_id": i, "click_ts": t + timedelta(minutes=1)} for i, t in times

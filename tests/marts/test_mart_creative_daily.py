@@ -55,6 +55,15 @@ def test_a_day_of_fewer_than_1000_impressions_has_no_score_and_is_nobodys_baseli
     assert_rows(ours, TABLE, [{"baseline_days": 2, "z_score": Decimal("2.5000")}])
 
 
+def test_the_least_variance_there_is_counts(spark: SparkSession) -> None:
+    """CTRs of 0 and a ten-millionth: mean and deviation are half of one, today has two."""
+    many = 10_000_000
+
+    made = today(spark, day(0, 2, many), day(1, 0, many), day(2, 1, many))
+
+    assert_rows(made, TABLE, [{"baseline_days": 2, "z_score": Decimal("3.0000")}])
+
+
 def test_without_variance_there_is_no_score(spark: SparkSession) -> None:
     assert_rows(today(spark, day(0, 45), day(1, 10), day(2, 10)), TABLE, [{"z_score": None}])
     assert_rows(today(spark, day(0, 45)), TABLE, [{"baseline_days": 0, "z_score": None}])

@@ -131,6 +131,17 @@ def test_the_benchmark_names_both_ends_of_an_advertisers_day(spark: SparkSession
     assert picked(answer, "creative_id", "is_good") == [(20, True), (19, True), (1, False), (0, False)]
 
 
+def test_a_creative_alone_on_its_advertisers_day_is_at_neither_end(spark: SparkSession) -> None:
+    scored = [
+        {"advertiser_id": advertiser, "creative_id": creative, "z_score": Decimal(creative), "day": DAY}
+        for advertiser, creative in ((1, 1), (2, 2), (2, 3))
+    ]
+
+    answer = ask_rows(spark, "creative_benchmark", {"mart_creative_daily": scored}, **DAYS)
+
+    assert picked(answer, "creative_id") == [(3,), (2,)]
+
+
 def test_fatigue_is_told_by_frequency(spark: SparkSession) -> None:
     of = {"advertiser_id": 1, "creative_id": 2, "day": DAY}
     buckets = [

@@ -74,6 +74,7 @@ lock: setup ## Resolve versions and hashes of all packages again (ARGS=--upgrade
 	@$(COMPILE) setup.cfg pyproject.toml --all-extras $(ARGS) -o constraints.txt
 	@$(COMPILE) setup.cfg pyproject.toml --extra test --extra bench --extra dev -c constraints.txt --generate-hashes \
 		-o requirements.lock
+	@printf '%s\n' 'moto[s3]' flask flask-cors | $(COMPILE) - --generate-hashes -o requirements-s3.lock
 	@bin/setup-airflow --packages | $(COMPILE) - -c constraints.txt --generate-hashes -o requirements-airflow.lock
 
 clean: ## Remove .venv, caches and build output; landing zone and lake stay

@@ -113,6 +113,7 @@ class Table:
     retention_days: int | None = None
     schedule: str = "hourly"
     checksum_skips: tuple[str, ...] = field(default=())
+    once_within_days: int = 0  # how far apart records of one key may lie; 0: in one hour, as what is sent again does
 
     @property
     def column_names(self) -> tuple[str, ...]:

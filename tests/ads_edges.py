@@ -14,8 +14,8 @@ AD, OTHER_AD, THIRD_AD, NOBODYS_AD, DELETED_AD, UNKNOWN_AD, MOVING_AD = range(10
 
 
 def _at(clock: str) -> str:
-    """MM:SS[.ffffff] of the hour."""
-    return f"2026-06-01T10:{clock}+00:00"
+    """MM:SS[.ffffff] of the hour, or any other instant written out."""
+    return clock if "T" in clock else f"2026-06-01T10:{clock}+00:00"
 
 
 def _upsert(**state: Any) -> Row:
@@ -104,6 +104,22 @@ INVOICES = [
     {"campaign_id": 11, "day": "2026-06-02", "billed_usd": 0.01},
 ]
 
+# Ids that live longer than a visit may: seen in the last six hours of a day or not; clicks six hours after the telling.
+NIGHT = datetime(2026, 6, 2, 7, tzinfo=UTC)
+LONG = {
+    "page_events": [
+        _page(11, "50:00", device="phone"), _page(11, "2026-06-01T20:00:00+00:00", device="tablet"),
+        _page(11, "2026-06-02T01:00:00+00:00", device="desktop"),
+        _page(11, "2026-06-02T07:00:00+00:00", device="phone"),
+        _page(12, "2026-06-01T17:59:59.999999+00:00"), _page(12, "2026-06-02T05:00:00+00:00"),
+        _page(13, "2026-06-01T18:00:00+00:00"), _page(13, "2026-06-02T05:59:59.999999+00:00"),
+        _page(13, "2026-06-02T06:00:00+00:00"),
+    ],
+    "ad_clicks": [_click(11, f"2026-06-01T16:{at}+00:00") for at in ("49:59.999999", "50:00")]
+    + [_click(11, "2026-06-02T07:00:01+00:00")],
+    "conversions": [_bought(13, 11, "2026-06-01T16:50:00.500000+00:00", "2026-06-02T07:00:00+00:00")],
+}  # fmt: skip
+
 # What is told again otherwise, an hour later: the first to land stands. And word of a day at its lock.
 AGAIN = {
     "ad_clicks": [_click(10, "40:00")],
@@ -122,7 +138,7 @@ def land(landing: Path) -> None:
     """Write it all, as JSON Lines."""
     events = {"ad_clicks": TRAFFIC + TOLD + TOUCHES, "page_events": TELLING, "ad_impressions": VIEWS}
     first = OWNERS | events | {"conversions": OUTCOMES, "spend_ledger": INVOICES}
-    for hour, landed in ((START, first), (NEXT, AGAIN), (LOCK, LATE)):
+    for hour, landed in ((START, first), (NEXT, AGAIN), (NIGHT, LONG), (LOCK, LATE)):
         for event, rows in landed.items():
             folder = landing / event / f"hour={hour:%Y-%m-%dT%H}"
             folder.mkdir(parents=True)

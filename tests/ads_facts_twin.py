@@ -15,7 +15,7 @@ FROM stg_ad_impressions e {_OWNERS.format(ts="e.impression_ts")};
 """
 
 # Whoever clicks the same ad again within a second, or more than 30 times in a clock hour, is invalid traffic.
-# What a session says of its user holds for the six hours it may last.
+# What a session says of its user holds for less than the six hours it may last.
 CLICKS = f"""
 CREATE TABLE judged AS
 SELECT *, count(*) OVER (PARTITION BY user_id, click_hour) <= 30
@@ -29,7 +29,7 @@ SELECT user_id, session_id, click_ts,
     max_by(region, event_ts) FILTER (region IS NOT NULL) AS region
 FROM (SELECT DISTINCT user_id, session_id, click_ts FROM stg_ad_clicks)
 JOIN stg_page_events USING (user_id, session_id)
-WHERE event_ts <= click_ts AND event_ts >= click_ts - INTERVAL 6 HOUR GROUP BY ALL;
+WHERE event_ts <= click_ts AND event_ts > click_ts - INTERVAL 6 HOUR GROUP BY ALL;
 
 CREATE TABLE fct_ad_clicks AS
 SELECT left(sha256(concat_ws('|', e.ad_id, e.user_id, e.session_id, epoch_us(e.click_ts))), 32) AS click_id,
@@ -38,18 +38,27 @@ SELECT left(sha256(concat_ws('|', e.ad_id, e.user_id, e.session_id, epoch_us(e.c
 FROM judged e LEFT JOIN placed p USING (user_id, session_id, click_ts) {_OWNERS.format(ts="e.click_ts")};
 """
 
+# What an id does in the first six hours of a day is the day before's, if it was seen in the last six of that.
 SESSIONS = """
 CREATE TABLE fct_user_session AS
 WITH events AS (
     SELECT user_id, session_id, event_ts AS ts, event_name, NULL::BIGINT AS ad_id, device, region FROM stg_page_events
     UNION ALL
-    SELECT user_id, session_id, click_ts, NULL, ad_id, NULL, NULL FROM fct_ad_clicks WHERE is_valid)
+    SELECT user_id, session_id, click_ts, NULL, ad_id, NULL, NULL FROM fct_ad_clicks WHERE is_valid),
+dated AS (
+    SELECT *, ts::DATE AS today, hour(ts) < 6 AS is_early,
+        hour(ts) >= 18 AS is_evening
+    FROM events),
+evenings AS (SELECT DISTINCT user_id, session_id, today + 1 AS today, true AS was_open FROM dated WHERE is_evening),
+placed_events AS (
+    SELECT *, CASE WHEN is_early AND was_open THEN today - 1 ELSE today END AS day
+    FROM dated LEFT JOIN evenings USING (user_id, session_id, today))
 SELECT user_id, session_id, min(ts) AS session_start, max(ts) AS session_end,
     count(event_name) AS page_events, count(*) FILTER (event_name = 'click') AS clicks,
     count(ad_id) AS ad_clicks, count(DISTINCT ad_id) AS distinct_ads, count(ad_id) > 0 AS has_ad_clicked,
     min_by(device, ts) FILTER (device IS NOT NULL) AS device,
-    min_by(region, ts) FILTER (region IS NOT NULL) AS region, min(ts)::DATE AS day
-FROM events GROUP BY user_id, session_id;
+    min_by(region, ts) FILTER (region IS NOT NULL) AS region, day
+FROM placed_events GROUP BY user_id, session_id, day;
 """
 
 # The last click in its window, else the last view in its; windows and zone are the advertiser's at the conversion.

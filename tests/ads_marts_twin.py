@@ -16,8 +16,10 @@ FROM fct_ad_clicks WHERE is_valid GROUP BY ALL;
 
 CREATE TABLE agg_session_data AS
 WITH converted AS (
-    SELECT DISTINCT user_id, session_id, true AS has_converted
-    FROM fct_attributed_conversion WHERE attribution = 'click'),
+    SELECT DISTINCT s.user_id, s.session_id, s.day, true AS has_converted
+    FROM fct_user_session s JOIN fct_attributed_conversion k ON k.attribution = 'click'
+        AND k.user_id = s.user_id AND k.session_id = s.session_id
+        AND k.touch_ts >= s.session_start AND k.touch_ts <= s.session_end),
 counted AS (
     SELECT day, coalesce(region, 'unknown') AS region, coalesce(device, 'unknown') AS device, count(*) AS sessions,
         sum(epoch_us(session_end) // 1000 - epoch_us(session_start) // 1000)::BIGINT AS session_ms_sum,
@@ -25,7 +27,7 @@ counted AS (
         sum(clicks)::BIGINT AS clicks, sum(ad_clicks)::BIGINT AS ad_clicks,
         count(*) FILTER (has_ad_clicked) AS sessions_ad_clicked,
         count(*) FILTER (has_converted) AS sessions_converted
-    FROM fct_user_session LEFT JOIN converted USING (user_id, session_id) GROUP BY ALL)
+    FROM fct_user_session LEFT JOIN converted USING (user_id, session_id, day) GROUP BY ALL)
 SELECT *, share(users_ad_clicked, users) AS ctr_users, share(ad_clicks, clicks + ad_clicks) AS ctr_clicks,
     share(sessions_converted, sessions_ad_clicked) AS cvr
 FROM counted;
@@ -101,10 +103,13 @@ counted AS (
         count(*) FILTER (what = 'ad_click') AS ad_clicks, count(*) FILTER (what = 'click') AS conversions_click,
         count(*) FILTER (what = 'view') AS conversions_view,
         coalesce(sum(micros) FILTER (what = 'impression'), 0)::BIGINT AS spent,
-        coalesce(sum(micros) FILTER (what IN ('click', 'view')), 0)::BIGINT AS earned
+        coalesce(sum(micros) FILTER (what = 'click'), 0)::BIGINT AS by_click,
+        coalesce(sum(micros) FILTER (what = 'view'), 0)::BIGINT AS by_view
     FROM acts GROUP BY ALL)
-SELECT * EXCLUDE (spent, earned), ctr(ad_clicks, impressions) AS ctr, usd(spent) AS spend_usd,
-    usd(earned)::DECIMAL(18, 2) AS value_usd_sum, per_dollar(earned, spent) AS roas
+SELECT * EXCLUDE (spent, by_click, by_view), ctr(ad_clicks, impressions) AS ctr, usd(spent) AS spend_usd,
+    usd(by_click + by_view)::DECIMAL(18, 2) AS value_usd_sum, per_dollar(by_click + by_view, spent) AS roas,
+    usd(by_click)::DECIMAL(18, 2) AS value_click_usd, per_dollar(by_click, spent) AS roas_click,
+    usd(by_view)::DECIMAL(18, 2) AS value_view_usd, per_dollar(by_view, spent) AS roas_view
 FROM counted;
 """
 
@@ -132,8 +137,8 @@ SELECT * EXCLUDE (ads), CASE
     WHEN billed_usd IS NULL THEN 'no_invoice'
     WHEN ads IS NULL THEN 'no_delivery'
     WHEN difference_usd = 0 THEN 'agrees'
-    WHEN abs(difference_usd) <= 0.01 * ads THEN 'rounding'
     WHEN difference_usd = invalid_usd THEN 'invalid_traffic'
+    WHEN abs(difference_usd) <= 0.005 * (ads + 1) THEN 'rounding'
     ELSE 'unallocated' END AS explanation
 FROM beside;
 """

@@ -100,14 +100,16 @@ def ads() -> Ads:
     ]
     earned = {"spend_usd": Decimal("30.00"), "value_usd": Decimal("45.00"), "locked_from": locked, "is_final": False}
     pace = [
-        {"campaign_id": campaign, "local_hour": h, "spent_usd": Decimal(h + 1) * rate, "daily_budget_usd": Decimal(24)}
+        {"campaign_id": campaign, "local_hour": h, "spent_usd": Decimal(h + 1) * rate,
+         "daily_budget_usd": Decimal(24), "even_usd": Decimal(h + 1)}
         for campaign, rate in ((5, Decimal("1.25")), (6, Decimal("0.5")))
-        for h in range(0, 24, 2)
-    ]
+        for h in range(24)
+    ]  # fmt: skip
     conversions = [{"day": day, "conversions": 20, "click": 12, "view": 3, "organic": 5}]
     return Ads(
         days=ads_health.days((START, END)), clicks=clicks, top=top,
         delivered=[{"impressions": 20_000, "ad_clicks": 1_196, "viewers": 4_000}], sessions=[cell, cell], spend=spend,
+        unknown=[{"impressions": 0, "ads": 0, "usd": Decimal(0)}],
         roas=[earned, earned], final_days=ads_health.final_days((START, END)), final_roas=[], conversions=conversions,
         received=[{"received": 21, "too_late": 2, "too_late_attributed": 1}], pace_day=day, pace=pace,
     )  # fmt: skip

@@ -56,7 +56,6 @@ def restated(summary: Summary, table: str) -> list[str]:
     return [f"{h['hour']:%Y-%m-%d}" for e in summary.entries if e.table_name == table for h in e.hours]
 
 
-@pytest.mark.slow
 def test_a_conversion_restates_its_day_until_the_lock_and_nothing_after(spark: SparkSession, ads: Simulated) -> None:
     click = clicked(ads)
     lock = datetime.fromisoformat(f"{click['local_day']}T00:00:00+00:00") + timedelta(days=8)

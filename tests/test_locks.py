@@ -35,5 +35,16 @@ def test_all_that_is_asked_for_is_locked(file: str) -> None:
 @pytest.mark.parametrize("file", EXTRAS)
 def test_every_package_has_the_version_resolved_for_both_environments_and_hashes(file: str) -> None:
     assert locked(file) <= locked("constraints.txt")
+    assert hashed(file)
+
+
+def test_the_server_that_storage_is_tested_with_is_locked_too() -> None:
+    """It has an environment of its own, so its versions are its own."""
+    assert "moto" in {name for name, _ in locked("requirements-s3.lock")}
+    assert hashed("requirements-s3.lock")
+
+
+def hashed(file: str) -> bool:
+    """Whether every package of a lock has the hashes of its files."""
     packages = [part for part in re.split(r"\n(?=\S)", (ROOT / file).read_text()) if "==" in part]
-    assert packages and all("--hash=sha256:" in part for part in packages)
+    return bool(packages) and all("--hash=sha256:" in part for part in packages)

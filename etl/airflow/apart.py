@@ -29,7 +29,7 @@ ONE_HOUR = timedelta(hours=1)
 SMALL = {
     "AIRFLOW_CONN_SPARK_DEFAULT": '{"conn_type": "spark", "host": "local[1]"}',
     "FEED_ETL_SPARK": '{"spark.sql.codegen.wholeStage": "false", "spark.sql.adaptive.enabled": "false"}',
-    "SPARK_SUBMIT_OPTS": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC",
+    "SPARK_SUBMIT_OPTS": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
 }
 """Many short applications over a few rows each: compile little, plan little, take one core."""
 

@@ -11,8 +11,6 @@ from typing import Any
 from etl.errors import ConfigError
 
 HOUR = "%Y-%m-%dT%H"
-THIS_HOUR = "{{ data_interval_start.strftime('%Y-%m-%dT%H') }}"
-NEXT_HOUR = "{{ data_interval_end.strftime('%Y-%m-%dT%H') }}"
 LATE_HOURS = 24
 
 DAY = "{{ data_interval_start.strftime('%Y-%m-%d') }}"
@@ -25,16 +23,24 @@ FAILURES = ["report", "failures", "--send"]
 """Mails to the owners of tables whose gate failed; what was told once is not told again."""
 
 
-def hour(table: str) -> list[str]:
-    """One table, one landed hour."""
-    return ["run", "--from", THIS_HOUR, "--to", NEXT_HOUR, "--table", table]
+def _at(instant: str, hours_before: int = 0) -> str:
+    """An expression of Airflow's templates for the hour of an instant, or so many hours before it."""
+    return f"({instant} - macros.timedelta(hours={hours_before})).strftime('{HOUR}')"
+
+
+def hour(table: str, first: datetime, look_back_hours: int = 0) -> list[str]:
+    """One table, one landed hour, and as many before it (none before the first), each judged by itself."""
+    this, end = _at("data_interval_start"), _at("data_interval_end")
+    oldest = f"[{this}, [{_at('data_interval_start', look_back_hours)}, '{first.strftime(HOUR)}'] | max] | min"
+    return ["run", "--from", f"{{{{ {oldest} }}}}", "--to", f"{{{{ {end} }}}}", "--table", table, "--hour-by-hour"]
 
 
 def late(first: datetime, subject: str, look_back_hours: int = LATE_HOURS) -> list[str]:
-    """A subject, the hours before the one that is running but none before the first, each judged by itself."""
-    before = f"(data_interval_start - macros.timedelta(hours={look_back_hours})).strftime('%Y-%m-%dT%H')"
-    oldest = f"{{{{ [{before}, '{first.strftime(HOUR)}'] | max }}}}"
-    return ["run", "--from", oldest, "--to", THIS_HOUR, "--subject", subject, "--hour-by-hour"]
+    """A subject, the hours before the newest that landed but none before the first, each judged by itself."""
+    end = _at("data_interval_end", 1)
+    oldest = f"[{_at('data_interval_end', 1 + look_back_hours)}, '{first.strftime(HOUR)}'] | max"
+    span = ["--from", f"{{{{ {oldest} }}}}", "--to", f"{{{{ {end} }}}}"]
+    return ["run", *span, "--subject", subject, "--hour-by-hour"]
 
 
 def backfill_plan(params: dict[str, Any]) -> list[str]:

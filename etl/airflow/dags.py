@@ -53,7 +53,7 @@ def asset(step: Step) -> Asset:
     return Asset(name=step.name, uri=f"feed-etl://{step.layer}/{step.name}", group=step.layer)
 
 
-def hourly(dag_id: str, doc: str, cron: str, subject: str) -> DAG:
+def hourly(dag_id: str, doc: str, cron: str, subject: str, look_back_hours: int = 0) -> DAG:
     """A task per table of a subject, after the tables it reads or refers to; a missed hour is caught up."""
     in_time = DeadlineAlert(
         reference=DeadlineReference.DAGRUN_LOGICAL_DATE,
@@ -62,20 +62,19 @@ def hourly(dag_id: str, doc: str, cron: str, subject: str) -> DAG:
     )
     schedule = CronDataIntervalTimetable(cron, timezone="UTC")
     with _dag(dag_id, doc, schedule, catchup=True, deadline=in_time) as dag:
-        tasks = {step.name: _table(step) for step in steps(subject)}
+        tasks = {step.name: _table(step, look_back_hours) for step in steps(subject)}
         for step in steps(subject):
             tasks[step.name].set_upstream([tasks[name] for name in step.after])
     return dag
 
 
-def _table(step: Step) -> FeedEtlOperator:
+def _table(step: Step, look_back_hours: int) -> FeedEtlOperator:
     return FeedEtlOperator(
         task_id=step.name,
-        command=commands.hour(step.name),
+        command=commands.hour(step.name, _start(), look_back_hours),
         owner=step.owner,
         outlets=[asset(step)],
         pool=pools.HOURLY,
-        on_failure_callback=alerts.gate_failed,
     )
 
 

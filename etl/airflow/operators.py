@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
+from etl.airflow import alerts
 from etl.errors import ConfigError, ContractViolation, GateFailed
 
 if TYPE_CHECKING:
@@ -23,7 +24,10 @@ FINAL = {error.exit_code: error.__name__ for error in (ConfigError, GateFailed, 
 
 
 class FeedEtlOperator(SparkSubmitOperator):
-    """Runs one command of `feed-etl`; fails at once, without a retry, where another try would say the same."""
+    """Runs one command of `feed-etl`; fails at once, without a retry, where another try would say the same.
+
+    When a gate failed, the owners of the tables are told before it ends.
+    """
 
     def __init__(self, *, command: list[str], **kwargs: Any) -> None:
         super().__init__(
@@ -39,6 +43,8 @@ class FeedEtlOperator(SparkSubmitOperator):
             super().execute(context)
         except AirflowException as error:
             code = self.exit_code
+            if code == GateFailed.exit_code:
+                alerts.tell_owners()
             if code in FINAL:
                 raise AirflowFailException(f"feed-etl ended with exit code {code} ({FINAL[code]}).") from error
             raise

@@ -30,9 +30,13 @@ def marks(work: Work, table: Table) -> dict[datetime, str]:
 
 @dataclass
 class LakeHours:
-    """The hours of a lake's tables, each table looked at once."""
+    """The hours of a lake's tables, each table looked at once.
+
+    planned: hours that a plan makes, as far as it has got; for what reads them they are as good as there.
+    """
 
     work: Work
+    planned: dict[str, set[datetime]] = field(default_factory=dict)
     _live: dict[str, dict[datetime, int]] = field(default_factory=dict)
 
     def live(self, table: Table) -> dict[datetime, int]:
@@ -60,7 +64,8 @@ class LakeHours:
         return set(self.live(table)) | set(self.recorded(table))
 
     def _of_input(self, source: Input, table: Table) -> set[datetime]:
-        return {planner.grain(table, hour) for hour in self._own(source.table)}
+        hours = self._own(source.table) | self.planned.get(source.table.name, set())
+        return {planner.grain(table, hour) for hour in hours}
 
     def _missing(self, table: Table) -> set[datetime]:
         """Published but no longer there, or never made."""

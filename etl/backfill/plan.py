@@ -72,18 +72,20 @@ def make(work: Work, request: Request) -> Plan:
     _refuse_future(request, newest)
     _refuse_gone(work, request, newest)
     there = LakeHours(work)
-    chosen = {
-        name: lake_hours.in_range(table, there.chosen(table, request.only), request.start, request.end)
-        for name, table in ((name, catalog.entry(name).table) for name in request.tables)
-    }
+    chosen: dict[str, list[datetime]] = {}
+    for table in (catalog.entry(name).table for name in request.tables):  # as data flows
+        wanted = there.chosen(table, request.only)
+        chosen[table.name] = lake_hours.in_range(table, wanted, request.start, request.end)
+        there.planned[table.name] = set(chosen[table.name])
     steps = [_step(there, name, found) for name, found in chosen.items() if found]
-    kept = {t.name: kept_because(t) for t in _inputs(request) if kept_because(t)}
+    kept = {t.name: kept_because(t) for t in _inputs(there, request) if kept_because(t)}
     return Plan(request, tuple(steps), tuple(_downstream(there, chosen)), kept)
 
 
-def _inputs(request: Request) -> list[Table]:
-    """What the selected tables read and a backfill never rebuilds, bronze aside: that is where it starts."""
-    read = {i.table.name: i.table for name in request.tables for i in catalog.entry(name).table.inputs}
+def _inputs(there: LakeHours, request: Request) -> list[Table]:
+    """What the selected tables that have any hour here read, bronze aside: that is where a backfill starts."""
+    here = [t for t in (catalog.entry(name).table for name in request.tables) if there.known(t)]
+    read = {i.table.name: i.table for table in here for i in table.inputs}
     return [t for t in read.values() if t.hour != "landed_hour"]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from pyspark.sql import DataFrame, SparkSession
@@ -162,7 +162,8 @@ def _rebuilt(staging: Staging, table: Table, hours: list[datetime], entry: Entry
 def _landed(staging: Staging, table: Table, hours: list[datetime], entry: Entry) -> DataFrame:
     """All that may hold records of the hours, however late they landed."""
     source = table.inputs[0].table
-    first = as_literal(min(hours) - LANDED_BEHIND * planner.HOUR, source)
+    before = LANDED_BEHIND * planner.HOUR + timedelta(days=table.once_within_days)
+    first = as_literal(min(hours) - before, source)
     rows = delta.read(staging.spark, staging.uri(source), entry.input_versions[source.name])
     return rows.where(f"{source.hour} >= {first}")
 

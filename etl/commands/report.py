@@ -75,7 +75,7 @@ def lateness(
     terminal.print_rows(delays, False, title="Seconds from event to the end of its landed hour")
     shares = [
         {"source": source}
-        | {f"{x} h": f"{share:.3%}" for x, share in missed.items()}
+        | {f"{x} h": f"{missed[x]:.3%}" for x in (1, 2, 3, 6, 12, 24, 48)}
         | {"recommended": f"{found.recommended[source]} h" if found.recommended[source] else "more than 48 h"}
         for source, missed in found.missed.items()
     ]

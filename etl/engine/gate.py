@@ -58,7 +58,7 @@ class Failure:
             return f"{self.rule} could not be evaluated"
         if self.count is None:
             return f"{self.rule}: the batch as a whole does not hold it"
-        return f"{self.rule}: {self.count} of {self.of} rows"
+        return f"{self.rule}: {self.count} {f'of {self.of} ' if self.of else ''}rows"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ gate's own rule on the key finds it, and only then all keys are counted to keep 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
@@ -19,7 +19,7 @@ from etl.engine.checksums import Content
 from etl.engine.layout import order, spread
 from etl.engine.ledger import Entry
 from etl.engine.shards import by_person
-from etl.engine.work import Work, enforce, in_hours, judged, publish
+from etl.engine.work import Work, as_literal, enforce, in_hours, judged, publish
 
 
 class KeyRepeated(Exception):
@@ -46,9 +46,9 @@ def _insert(work: Work, table: Table, entry: Entry, landed: DataFrame, repeats_o
     counts = {checksums.as_hour(r[0]): r[1] for r in rows.groupBy(table.hour).count().collect()}
     entry.records_read = entry.records_read or sum(counts.values())
     txn = work.transaction(table)
-    existing = txn.read(in_hours(table, counts))
+    existing = txn.read(_where_keys_may_be(table, list(counts)))
     before = _contents(work, table, existing, list(counts))
-    if before:
+    if before or table.once_within_days:
         rows = rows.join(existing.select(*table.key), list(table.key), "left_anti").select(*table.column_names)
     staged = txn.stage(_once(spread(rows, table, len(counts), work.settings), table))
     added = checksums.by_hour(staged, table)
@@ -70,6 +70,15 @@ def _insert(work: Work, table: Table, entry: Entry, landed: DataFrame, repeats_o
 def _once(spread_out: DataFrame, table: Table) -> DataFrame:
     """Equal rows once: they are in the same range, so that nothing is shuffled again."""
     return spread_out.dropDuplicates(list(table.column_names)).sortWithinPartitions(*order(table))
+
+
+def _where_keys_may_be(table: Table, hours: list[datetime]) -> str:
+    """Predicate of the hours in which the keys of rows of some hours may be already."""
+    if not table.once_within_days or not hours:
+        return in_hours(table, hours)
+    apart = timedelta(days=table.once_within_days)
+    first, last = as_literal(min(hours) - apart, table), as_literal(max(hours) + apart, table)
+    return f"{table.hour} >= {first} AND {table.hour} <= {last}"
 
 
 def first_landed(landed: DataFrame, table: Table) -> DataFrame:

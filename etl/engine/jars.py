@@ -1,7 +1,8 @@
-"""Delta's JARs: ten files with fixed names and checksums, fetched once and handed to every session.
+"""JARs with fixed names and checksums, fetched once: Delta's for every session, those of S3 for who is on it.
 
 Delta's POM names thirty-odd JARs (87 MB). Spark ships most of them, in other versions, and one class in two
-versions is trouble to come; these ten (15 MB) are what is left. Fetching uses Spark's own resolver, so a
+versions is trouble to come; these ten (15 MB) are what is left. Hadoop's for S3 names all of Amazon's SDK in one
+JAR; `s3-jars.lock` has the 36 parts (12 MB) that are used. Fetching uses Spark's own resolver, so a
 mirror set for Spark (`spark.jars.ivySettings` or `spark.jars.repositories` in spark-defaults.conf) holds.
 """
 
@@ -101,6 +102,8 @@ JARS = (
     ),
 )
 
+LOCK_OF_S3 = Path(__file__).with_name("s3-jars.lock")  # a line for each: group:artifact:version and its SHA-256
+
 # What Delta depends on and Spark ships itself; Spark's resolver takes these as glob patterns.
 SHIPPED_WITH_SPARK = (
     "com.fasterxml.*:*",
@@ -108,34 +111,51 @@ SHIPPED_WITH_SPARK = (
     "com.google.*:*",
     "commons-*:*",
     "io.airlift:*",
+    "io.netty:*",
     "javax.*:*",
-    "org.apache.*:*",
+    "org.apache.commons:*",
+    "org.apache.hadoop:hadoop-c*",
+    "org.apache.httpcomponents:*",
+    "org.apache.logging.*:*",
+    "org.apache.parquet:*",
+    "org.apache.spark:*",
     "org.slf4j:*",
     "org.xerial.*:*",
 )
+UNUSED = ("org.wildfly.openssl:*", "software.amazon.awssdk:bundle")
 
 
 def delta_jars(folder: Path = SHARE / "jars") -> list[Path]:
     """The ten files, fetched into `folder` the first time. Raises ConfigError when they cannot be had."""
-    files = [folder / jar.file_name for jar in JARS]
+    return _kept(JARS, folder)
+
+
+def s3_jars(folder: Path = SHARE / "jars") -> list[Path]:
+    """What `s3a:` needs beside what Spark ships, fetched the first time. Raises ConfigError when it cannot be had."""
+    lines = [line.split() for line in LOCK_OF_S3.read_text().splitlines()]
+    return _kept(tuple(Jar._make([*name.split(":"), sha256]) for name, sha256 in lines), folder)
+
+
+def _kept(jars: tuple[Jar, ...], folder: Path) -> list[Path]:
+    files = [folder / jar.file_name for jar in jars]
     if not all(file.is_file() for file in files):
-        fetch(folder)
+        fetch(jars, folder)
     return files
 
 
-def fetch(folder: Path) -> None:
-    """Fetch all ten, check them, and move each into `folder` whole: two processes at once do no harm."""
+def fetch(jars: tuple[Jar, ...], folder: Path) -> None:
+    """Fetch JARs, check them, and move each into `folder` whole: two processes at once do no harm."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="ivy-", dir=folder.parent) as scratch:
-            resolve(Path(scratch))
-            fetched = [Path(scratch, "jars", jar.file_name) for jar in JARS]
-            for jar, file in zip(JARS, fetched, strict=True):
+            resolve(jars, Path(scratch))
+            fetched = [Path(scratch, "jars", jar.file_name) for jar in jars]
+            for jar, file in zip(jars, fetched, strict=True):
                 verify(jar, file)
             for file in fetched:
                 os.replace(file, folder / file.name)
     except OSError as error:
-        raise ConfigError(f"Delta's JARs cannot be kept in {folder}: {error.strerror or error}") from error
+        raise ConfigError(f"JARs cannot be kept in {folder}: {error.strerror or error}") from error
 
 
 def verify(jar: Jar, file: Path) -> None:
@@ -146,7 +166,7 @@ def verify(jar: Jar, file: Path) -> None:
         raise ConfigError(f"{jar.coordinates} was fetched with another checksum than etl/engine/jars.py names")
 
 
-def resolve(scratch: Path) -> None:
+def resolve(jars: tuple[Jar, ...], scratch: Path) -> None:
     """Let Spark's resolver fill `scratch/jars`, by submitting a program that does nothing.
 
     `scratch` is the resolver's cache and its home folder too: a half-filled local Maven cache, a POM without
@@ -155,7 +175,7 @@ def resolve(scratch: Path) -> None:
     program = scratch / "nothing.py"
     program.touch()
     done = subprocess.run(
-        _submit_command(scratch, program),
+        _submit_command(jars, scratch, program),
         env=_submit_environment(scratch),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -164,7 +184,7 @@ def resolve(scratch: Path) -> None:
     )
     if done.returncode != 0:
         raise ConfigError(
-            f"Delta's JARs could not be fetched from Maven Central ({_reason(done.stderr)}); "
+            f"{jars[0].artifact} and what it needs could not be fetched from Maven Central ({_reason(done.stderr)}); "
             "connect this machine once and run `make setup`"
         )
 
@@ -175,12 +195,12 @@ def _spark_home() -> Path:
     return Path(pyspark.__file__).parent
 
 
-def _submit_command(scratch: Path, program: Path) -> list[str]:
+def _submit_command(jars: tuple[Jar, ...], scratch: Path, program: Path) -> list[str]:
     return [
         str(_spark_home() / "bin" / "spark-submit"),
         *("--master", "local[1]"),
-        *("--packages", ",".join(jar.coordinates for jar in JARS)),
-        *("--exclude-packages", ",".join(SHIPPED_WITH_SPARK)),
+        *("--packages", ",".join(jar.coordinates for jar in jars)),
+        *("--exclude-packages", ",".join(SHIPPED_WITH_SPARK + UNUSED)),
         *("--conf", f"spark.jars.ivy={scratch}"),
         str(program),
     ]

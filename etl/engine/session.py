@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from etl import conf
 from etl.conf import Settings
 from etl.engine import classes
-from etl.engine.jars import delta_jars
+from etl.engine.jars import delta_jars, s3_jars
 from etl.engine.java import require_java
 
 # For a process that answers and ends: the JVM's first compiler only (whose code cache would be 48 MB, and once full
@@ -47,6 +47,8 @@ def _options(settings: Settings) -> dict[str, str]:
         # Delta's parser drops the values of `spark.sql(text, args=...)`; this binds them in the analyzer instead.
         "spark.sql.legacy.parameterSubstitution.constantsOnly": "true",
         "spark.driver.memory": settings.driver_memory,
+        # Hadoop's default for S3 goes by what it once knew of a file; Delta writes `_last_checkpoint` anew and anew.
+        "spark.hadoop.fs.s3a.input.stream.type": "classic",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         **settings.spark,
@@ -60,6 +62,12 @@ def _java_options(settings: Settings) -> str:
     given = settings.spark.get("spark.driver.extraJavaOptions", "")
     ready = classes.options() if settings.master.startswith("local") else ""
     return " ".join(["-Dlog4j2.configurationFile=" + log, ready, given]).strip()
+
+
+def _jars(settings: Settings) -> list[Path]:
+    """A cluster has what its own storage needs; a driver on this machine gets it from here."""
+    on_s3 = settings.master.startswith("local") and any(u.startswith("s3a:") for u in (settings.lake, settings.landing))
+    return delta_jars() + (s3_jars() if on_s3 else [])
 
 
 def _local_options(master: str) -> dict[str, str]:
@@ -77,7 +85,7 @@ def start(settings: Settings, name: str = "feed-etl") -> SparkSession:
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_HOME", str(Path(pyspark.__file__).parent))
     builder = SparkSession.builder.appName(name).master(settings.master)
-    builder = builder.config("spark.jars", ",".join(str(jar) for jar in delta_jars()))
+    builder = builder.config("spark.jars", ",".join(str(jar) for jar in _jars(settings)))
     for key, value in {**_local_options(settings.master), **_options(settings)}.items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()

@@ -49,7 +49,7 @@ def plan(window: Window) -> Iterator[Action]:
 def mark(work: Work, table: Table) -> None:
     """Note that a table has been looked through."""
     entry = work.begin(table)
-    entry.metrics = {SWEPT: entry.started_at.timestamp()}
+    entry.metrics[SWEPT] = entry.started_at.timestamp()
     record(work, entry, reason="looked through for erased viewers")
 
 

@@ -1,7 +1,7 @@
 """One row per click on an ad, with what was known of it then and whether it is taken for valid traffic.
 
 click_id is a hash of the grain: the same click has the same id in any engine, run and order. Ad, campaign and
-advertiser are those as of the click, device and region those the session had told by then.
+advertiser are those as of the click, device and region those the session had told by then, less than six hours before.
 """
 
 from pyspark.sql import DataFrame, Window
@@ -68,7 +68,10 @@ def transform(
 
 
 def _told_by_then(clicks: DataFrame, pages: DataFrame) -> DataFrame:
-    """Clicks with the device and region last told of in their session, at their own instant included."""
+    """Clicks with the device and region last told of in their session, at their own instant included.
+
+    What was told six hours before or earlier is of another visit, also where a run of many hours sees it.
+    """
     told = pages.select(
         *SESSION, F.col("event_ts").alias("_at"), F.lit(False).alias("_is_click"), "event_name", "device", "region"
     )
@@ -76,5 +79,8 @@ def _told_by_then(clicks: DataFrame, pages: DataFrame) -> DataFrame:
     line = clicked.unionByName(told, allowMissingColumns=True)
     so_far = Window.partitionBy(*SESSION).orderBy("_at", "_is_click", "event_name")
     for name in ("device", "region"):
-        line = line.withColumn(name, F.last(name, ignorenulls=True).over(so_far))
+        last = F.last(F.when(F.col(name).isNotNull(), F.struct("_at", name)), ignorenulls=True).over(so_far)
+        line = line.withColumn("_told", last).withColumn(
+            name, F.expr(f"IF(_told._at > _at - INTERVAL {SESSION_HOURS} HOURS, _told.{name}, NULL)")
+        )
     return line.where("_is_click")

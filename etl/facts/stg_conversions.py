@@ -1,4 +1,7 @@
-"""One row per conversion, once however often it was told of, in the hour it happened."""
+"""One row per conversion, once however often it was told of, in the hour it happened.
+
+Should one be told of again with another time, the first to land stands, however far apart the two are.
+"""
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -18,6 +21,7 @@ TABLE = Table(
     cluster=("user_id", "conversion_id"),
     inputs=(Input(bronze_conversions.TABLE),),
     retention_days=30,
+    once_within_days=30,
 )
 
 

@@ -1,13 +1,14 @@
 """One row per campaign and day of its advertiser: delivery, spend, and the conversions it earned.
 
 A conversion counts in the day it happened, and re-opens it for seven days after its end; from locked_from on the row is
-final. What came later than that is in fct_attributed_conversion, where is_in_time is false: no rerun counts it, only a
-restatement that changes this rule under a name of its own.
+final. Value and return on spend are told by window too: of clicks and of views. What came later than the lock is in
+fct_attributed_conversion, where is_in_time is false: no rerun counts it, only a restatement that changes this rule
+under a name of its own.
 """
 
 from functools import reduce
 
-from pyspark.sql import DataFrame, GroupedData
+from pyspark.sql import Column, DataFrame, GroupedData
 from pyspark.sql import functions as F
 
 from etl.ads_measures import EAST_HOURS, WEST_HOURS, locked_from, ratio
@@ -17,7 +18,7 @@ from etl.facts import fct_ad_clicks, fct_ad_impressions, fct_attributed_conversi
 from etl.measures import HLL_LG_K, empty_sketch
 
 COUNTS = ("impressions", "ad_clicks", "conversions_click", "conversions_view")
-MONEY = ("spend_usd", "value_usd_sum")
+MONEY = ("spend_usd", "value_click_usd", "value_view_usd")
 
 TABLE = Table(
     name="mart_campaign_daily",
@@ -34,7 +35,11 @@ TABLE = Table(
         "conversions_click",
         "conversions_view",
         "value_usd_sum",
+        "value_click_usd",
+        "value_view_usd",
         "roas",
+        "roas_click",
+        "roas_view",
         "locked_from",
         "day",
     ),
@@ -68,7 +73,8 @@ def transform(
     earned = _of(fct_attributed_conversion, "is_in_time").agg(
         F.count_if(F.col("attribution") == "click").alias("conversions_click"),
         F.count_if(F.col("attribution") == "view").alias("conversions_view"),
-        F.sum("value_usd").cast("DECIMAL(18,2)").alias("value_usd_sum"),
+        _value("click"),
+        _value("view"),
         F.max("locked_from").alias("locked_from"),
     )
     days = reduce(_merge, (shown, clicked, earned))
@@ -78,16 +84,30 @@ def transform(
         .withColumn("reach_hll", F.coalesce("reach_hll", empty_sketch()))
         .withColumn("reach", F.hll_sketch_estimate("reach_hll"))
         .withColumn("ctr", ratio("ad_clicks", "impressions", 7, "DECIMAL(9,7)"))
-        .withColumn("roas", F.expr("CASE WHEN spend_usd > 0 THEN CAST(least(round(value_usd_sum / spend_usd, 4), "
-                                   "99999999.9999) AS DECIMAL(12,4)) END"))
+        .withColumn("value_usd_sum", F.expr("CAST(value_click_usd + value_view_usd AS DECIMAL(18,2))"))
+        .withColumn("roas", _return("value_usd_sum"))
+        .withColumn("roas_click", _return("value_click_usd"))
+        .withColumn("roas_view", _return("value_view_usd"))
         .select(*TABLE.column_names)
-    )  # fmt: skip
+    )
 
 
 def _of(facts: DataFrame, which: str) -> GroupedData:
     """Rows that count, of a campaign, by its days."""
     known = facts.where(which).where("campaign_id IS NOT NULL AND advertiser_id IS NOT NULL")
     return known.withColumn("day", F.col("local_day")).groupBy(*KEY)
+
+
+def _value(attribution: str) -> Column:
+    """What the conversions that one window earned are worth."""
+    total = F.expr(f"sum(value_usd) FILTER (WHERE attribution = '{attribution}')")
+    return total.cast("DECIMAL(18,2)").alias(f"value_{attribution}_usd")
+
+
+def _return(value: str) -> Column:
+    """A value over the spend, half up, at most what the type holds."""
+    rate = f"CAST(least(round({value} / spend_usd, 4), 99999999.9999) AS DECIMAL(12,4))"
+    return F.expr(f"CASE WHEN spend_usd > 0 THEN {rate} END")
 
 
 def _merge(one: DataFrame, other: DataFrame) -> DataFrame:

@@ -3,8 +3,9 @@
 The house counts in batch, the streaming counter counted while it happened, the invoice is what is owed. What the ads
 spent and what cannot be given to any of them is the campaign's charge, to the cent.
 
-The invoice's difference is explained where it is a cent for each ad at most (rounding), or exactly the spend on
-impressions found invalid afterwards; an invoice for a day without delivery, and delivery without an invoice, say so.
+The invoice's difference is explained where it is exactly the spend on impressions found invalid afterwards, or no more
+than half a cent for each ad and half a cent for the campaign (rounding); an invoice for a day without delivery, and
+delivery without an invoice, say so. Spend on ads of no known advertiser is in no row: the dashboard says how much.
 """
 
 from pyspark.sql import DataFrame
@@ -47,8 +48,8 @@ _WHY = """CASE
     WHEN billed_usd IS NULL THEN 'no_invoice'
     WHEN ads IS NULL THEN 'no_delivery'
     WHEN difference_usd = 0 THEN 'agrees'
-    WHEN abs(difference_usd) <= 0.01 * ads THEN 'rounding'
     WHEN difference_usd = invalid_usd THEN 'invalid_traffic'
+    WHEN abs(difference_usd) <= 0.005 * (ads + 1) THEN 'rounding'
     ELSE 'unallocated' END"""
 
 

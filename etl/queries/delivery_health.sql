@@ -1,20 +1,52 @@
 -- question: Does each campaign spend its daily budget evenly, hour by hour where the advertiser is?
--- grain: one row per campaign, day and local hour with spend, in order
+-- grain: one row per campaign, day and local hour in which it was live, in order
 -- note: >-
---   Spent so far in the day over the share of the budget that an even pace would have spent by the end of the hour;
---   1 is on pace. The budget is the one at the last impression of the hour.
--- inputs: [fct_ad_impressions, dim_campaigns]
+--   Spent so far in the day over the share of the budget that an even pace would have spent by the end of the hour
+--   (even_usd); 1 is on pace, 0 has delivered nothing. The budget is the one at the end of the hour; a day has as many
+--   hours as the clocks there give it, and an hour they show twice is one row.
+-- inputs: [fct_ad_impressions, dim_campaigns, dim_advertisers]
 -- parameters:
---   end: {type: HOUR, default: latest, meaning: "Days that begin before this hour's day, UTC by name"}
+--   end: {type: HOUR, default: latest, meaning: "Days up to that of the hour before this one, it included, by name"}
 --   start: {type: HOUR, default: end - 24 hours, meaning: Days from this hour's day on}
+--   as_of: {type: HOUR, default: latest, meaning: "Hours that begin before this one, UTC: later ones have not been yet"}
 --   campaign_id: {type: BIGINT, default: null, meaning: Only this campaign}
-WITH hours AS (
+WITH days AS (
+    SELECT explode(sequence(to_date(:start), to_date(:end - INTERVAL 1 HOUR))) AS day
+),
+zoned AS (
+    SELECT
+        v.*,
+        d.day,
+        to_utc_timestamp(CAST(d.day AS TIMESTAMP), v.time_zone) AS day_from,
+        to_utc_timestamp(CAST(date_add(d.day, 1) AS TIMESTAMP), v.time_zone) AS day_to
+    FROM dim_advertisers AS v CROSS JOIN days AS d
+),
+slots AS (  -- half hours: no clock is moved by less
+    SELECT *, explode(sequence(day_from, day_to - INTERVAL 30 MINUTES, INTERVAL 30 MINUTES)) AS slot_from
+    FROM zoned
+    WHERE day_from < day_to
+),
+live AS (
+    SELECT
+        c.campaign_id,
+        s.day,
+        hour(from_utc_timestamp(s.slot_from, s.time_zone)) AS local_hour,
+        max_by(c.daily_budget_usd, struct(s.slot_from, c.valid_from)) AS daily_budget_usd,
+        CAST(max(timestampdiff(MINUTE, s.day_from, s.slot_from) + 30) AS DECIMAL(5, 0)) AS minutes,
+        CAST(max(timestampdiff(MINUTE, s.day_from, s.day_to)) AS DECIMAL(5, 0)) AS day_minutes
+    FROM slots AS s
+        JOIN dim_campaigns AS c ON s.advertiser_id = c.advertiser_id
+    WHERE s.slot_from < :as_of AND (:campaign_id IS NULL OR c.campaign_id = :campaign_id)
+        AND s.slot_from + INTERVAL 30 MINUTES > c.valid_from AND (c.valid_to IS NULL OR s.slot_from < c.valid_to)
+        AND s.slot_from + INTERVAL 30 MINUTES > s.valid_from AND (s.valid_to IS NULL OR s.slot_from < s.valid_to)
+    GROUP BY c.campaign_id, s.day, local_hour
+),
+hours AS (
     SELECT
         campaign_id,
-        local_day,
+        local_day AS day,
         hour(from_utc_timestamp(impression_ts, time_zone)) AS local_hour,
-        CAST(sum(spend_micros) AS DECIMAL(20, 0)) * 0.000001 AS spend_usd,
-        max(impression_ts) AS last_ts
+        CAST(CAST(sum(spend_micros) AS DECIMAL(20, 0)) * 0.000001 AS DECIMAL(18, 6)) AS spend_usd
     FROM fct_ad_impressions
     WHERE is_valid AND campaign_id IS NOT NULL AND local_day IS NOT NULL
         AND ad_impression_hour >= :start - INTERVAL 38 HOURS AND ad_impression_hour < :end + INTERVAL 36 HOURS
@@ -23,17 +55,22 @@ WITH hours AS (
     GROUP BY campaign_id, local_day, local_hour
 ),
 so_far AS (
-    SELECT *, sum(spend_usd) OVER (PARTITION BY campaign_id, local_day ORDER BY local_hour) AS spent_usd FROM hours
+    SELECT
+        l.*,
+        coalesce(h.spend_usd, 0) AS spend_usd,
+        CAST(coalesce(sum(h.spend_usd) OVER (PARTITION BY campaign_id, day ORDER BY local_hour), 0) AS DECIMAL(18, 6))
+            AS spent_usd
+    FROM live AS l
+        LEFT JOIN hours AS h USING (campaign_id, day, local_hour)
 )
 SELECT
-    s.campaign_id,
-    s.local_day AS day,
-    s.local_hour,
-    s.spend_usd,
-    s.spent_usd,
-    c.daily_budget_usd,
-    round(s.spent_usd * 24 / (nullif(c.daily_budget_usd, 0) * (s.local_hour + 1)), 4) AS pace
-FROM so_far AS s
-    LEFT JOIN dim_campaigns AS c ON s.campaign_id = c.campaign_id
-        AND s.last_ts >= c.valid_from AND (c.valid_to IS NULL OR s.last_ts < c.valid_to)
-ORDER BY s.campaign_id, s.local_day, s.local_hour
+    campaign_id,
+    day,
+    local_hour,
+    spend_usd,
+    spent_usd,
+    daily_budget_usd,
+    CAST(daily_budget_usd * minutes / day_minutes AS DECIMAL(18, 6)) AS even_usd,
+    round(spent_usd * day_minutes / nullif(daily_budget_usd * minutes, 0), 4) AS pace
+FROM so_far
+ORDER BY campaign_id, day, local_hour

@@ -2,7 +2,7 @@
 -- grain: one row per campaign and day of its advertiser, largest share first
 -- inputs: [fct_ad_impressions]
 -- parameters:
---   end: {type: HOUR, default: latest, meaning: "Days that begin before this hour's day, UTC by name"}
+--   end: {type: HOUR, default: latest, meaning: "Days up to that of the hour before this one, it included, by name"}
 --   start: {type: HOUR, default: end - 168 hours, meaning: Days from this hour's day on}
 --   cap: {type: INT, default: 10, low: 1, meaning: More impressions of a user in a day than this are too many}
 --   min_users: {type: INT, default: 1, low: 1, meaning: Campaign-days that reached fewer are left out}

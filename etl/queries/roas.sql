@@ -1,24 +1,42 @@
--- question: What did each campaign earn for what it spent, and is the number final?
+-- question: What did each campaign earn for what it spent, by window, and is the number final?
 -- grain: one row per campaign, most spend first
 -- note: >-
 --   Days are the advertiser's. Conversions are those that came within seven days of their day; is_final says that every
---   day of the range is locked, so that nothing changes any more.
+--   day of the range is locked, so that nothing changes any more. A conversion is of the click window or, without a
+--   click in it, of the view window: roas is the sum of both, but for rounding.
 -- inputs: [mart_campaign_daily]
 -- parameters:
 --   end: {type: DATE, default: latest, meaning: "End of the range, not in it"}
 --   start: {type: DATE, default: end - 28 days, meaning: First day of the range}
 --   as_of: {type: DATE, default: end - 0 days, meaning: "Days locked before this day (UTC) are final"}
+WITH sums AS (
+    SELECT
+        advertiser_id,
+        campaign_id,
+        CAST(sum(spend_usd) AS DECIMAL(18, 6)) AS spend_usd,
+        sum(conversions_click) AS conversions_click,
+        sum(conversions_view) AS conversions_view,
+        CAST(sum(value_usd_sum) AS DECIMAL(18, 2)) AS value_usd,
+        CAST(sum(value_click_usd) AS DECIMAL(18, 2)) AS value_click_usd,
+        CAST(sum(value_view_usd) AS DECIMAL(18, 2)) AS value_view_usd,
+        max(locked_from) AS locked_from
+    FROM mart_campaign_daily
+    WHERE day >= :start AND day < :end
+    GROUP BY advertiser_id, campaign_id
+)
 SELECT
     advertiser_id,
     campaign_id,
-    sum(spend_usd) AS spend_usd,
-    sum(conversions_click) AS conversions_click,
-    sum(conversions_view) AS conversions_view,
-    sum(value_usd_sum) AS value_usd,
-    CASE WHEN sum(spend_usd) > 0 THEN round(sum(value_usd_sum) / sum(spend_usd), 4) END AS roas,
-    max(locked_from) AS locked_from,
-    max(locked_from) <= CAST(:as_of AS TIMESTAMP) AS is_final
-FROM mart_campaign_daily
-WHERE day >= :start AND day < :end
-GROUP BY advertiser_id, campaign_id
+    spend_usd,
+    conversions_click,
+    conversions_view,
+    value_usd,
+    value_click_usd,
+    value_view_usd,
+    round(value_usd / nullif(spend_usd, 0), 4) AS roas,
+    round(value_click_usd / nullif(spend_usd, 0), 4) AS roas_click,
+    round(value_view_usd / nullif(spend_usd, 0), 4) AS roas_view,
+    locked_from,
+    locked_from <= CAST(:as_of AS TIMESTAMP) AS is_final
+FROM sums
 ORDER BY spend_usd DESC, campaign_id, advertiser_id

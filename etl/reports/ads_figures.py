@@ -25,7 +25,7 @@ def ads(found: Ads, hours: Sequence[datetime]) -> Iterator[Figure]:
         yield _clicks(found, hours)
     if found.spend:
         yield _spend(found)
-    if any(r["daily_budget_usd"] for r in found.pace):
+    if any(r["spent_usd"] for r in found.pace if r["daily_budget_usd"]):
         yield _pace(found)
     if found.conversions:
         yield _conversions(found)
@@ -97,15 +97,14 @@ def _pace(found: Ads) -> Figure:
 
 
 def _paced(campaigns: list[list[Row]], hour: int) -> float:
-    """What campaigns had spent by the end of a local hour over the even share of their budgets."""
-    spent = sum((_spent(rows, hour) for rows in campaigns), Decimal(0))
-    budget = sum((rows[-1]["daily_budget_usd"] for rows in campaigns), Decimal(0))
-    return float(spent * 24 / (budget * (hour + 1)))
+    """Spent by the end of a local hour over the even share of the budgets; 0 while no campaign is live."""
+    spent, even = (sum((_by_then(rows, hour, c) for rows in campaigns), Decimal(0)) for c in ("spent_usd", "even_usd"))
+    return float(spent / even) if even else 0.0
 
 
-def _spent(rows: list[Row], hour: int) -> Decimal:
-    """By the last hour with spend up to this one: an hour without has no row."""
-    return max((r["spent_usd"] for r in rows if r["local_hour"] <= hour), default=Decimal(0))
+def _by_then(rows: list[Row], hour: int, column: str) -> Decimal:
+    """As of the last hour up to this one: an hour that the clocks leave out, or before the start, has no row."""
+    return next((r[column] for r in reversed(rows) if r["local_hour"] <= hour), Decimal(0))
 
 
 def _conversions(found: Ads) -> Figure:

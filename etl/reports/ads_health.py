@@ -37,6 +37,7 @@ class Ads:
     delivered: list[Row]
     sessions: list[Row]
     spend: list[Row]
+    unknown: list[Row]
     roas: list[Row]
     final_days: Days
     final_roas: list[Row]
@@ -67,6 +68,7 @@ def collect(spark: SparkSession, settings: Settings, span: Span) -> Ads:
         delivered=beside("ads_delivered", **daily),
         sessions=named("ctr_cvr", **daily),
         spend=named("spend_reconciliation", at_least=0, **daily),
+        unknown=beside("ads_unknown", **hours),
         roas=named("roas", as_of=span[1].date(), **daily),
         final_days=final,
         final_roas=named("roas", start=final[0], end=final[1], as_of=span[1].date()),

@@ -1,4 +1,4 @@
-"""The dashboard's tiles of ads. They warn of a difference that nothing explains, and of a budget that is overspent."""
+"""The dashboard's tiles of ads. They warn of spend that nothing explains or nobody owns, and of overspent budgets."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from etl.reports.charts import number, percent
 from etl.reports.dashboard_tiles import Tile, interval, no_data
 from etl.reports.questions import Row
 
-UNEXPLAINED = "unallocated"  # as rec_spend_daily explains a difference
+UNEXPLAINED = ("unallocated", "no_delivery")  # as rec_spend_daily explains a difference
 OPEN = "no campaign-day in the range"
 
 
 def ads(found: Ads) -> Iterator[Tile]:
     """Money, clicks, what they earned."""
     yield from _spend(found)
+    yield _unknown(found)
     yield _roas("roas", "ROAS", found.roas, found.days)
     yield _roas("final-roas", "ROAS, final days", found.final_roas, found.final_days)
     yield _budget(found)
@@ -55,7 +56,7 @@ def _spend(found: Ads) -> Iterator[Tile]:
     detail += f"invoice {usd(total(both, 'billed_usd'))}"
     yield Tile("spend", "Spend", usd(spent), float(spent), "plain", detail)
     left, charged = total(found.spend, "unallocated_usd"), total(found.spend, "campaign_usd")
-    odd = [r for r in found.spend if r["explanation"] == UNEXPLAINED]
+    odd = [r for r in found.spend if r["explanation"] in UNEXPLAINED]
     detail = f"charged {usd(charged)} less what ads spent; " + (
         f"{len(odd)} of {len(found.spend)} campaign-days differ unexplained, "
         f"by up to {usd(max(abs(r['difference_usd']) for r in odd))}"
@@ -63,6 +64,16 @@ def _spend(found: Ads) -> Iterator[Tile]:
         else f"no difference of {len(found.spend)} campaign-days is unexplained"
     )
     yield Tile("unallocated", "Unallocated spend", usd(left), float(left), "watch" if odd else "ok", detail)
+
+
+def _unknown(found: Ads) -> Tile:
+    name, title = "unknown-spend", "Spend of unknown ads"
+    if not found.unknown:
+        return no_data(name, title, "no valid impression in the range")
+    (row,) = found.unknown
+    detail = f"{number(row['impressions'])} valid impressions of {number(row['ads'])} ads without a known advertiser: "
+    detail += "no campaign is charged"
+    return Tile(name, title, usd(row["usd"]), float(row["usd"]), "watch" if row["usd"] else "ok", detail)
 
 
 def _roas(name: str, title: str, rows: list[Row], days: Days) -> Tile:
@@ -78,13 +89,15 @@ def _roas(name: str, title: str, rows: list[Row], days: Days) -> Tile:
 def _budget(found: Ads) -> Tile:
     title, of = "Budget spent", f"{found.pace_day:%d %b}, the newest day that is over everywhere"
     last = {r["campaign_id"]: r for r in found.pace if r["daily_budget_usd"]}  # in order of the hour
-    if not last:
+    if not any(r["spent_usd"] for r in last.values()):
         return no_data("budget", title, f"nothing with a budget was spent on {of}")
     spent, budget = total(last.values(), "spent_usd"), total(last.values(), "daily_budget_usd")
     share = float(spent / budget)
     over = [str(c) for c, r in last.items() if r["spent_usd"] > r["daily_budget_usd"]]
-    detail = f"of {usd(budget)} a day, {len(last)} campaigns that spent, {of}"
+    none = [str(c) for c, r in last.items() if not r["spent_usd"]]
+    detail = f"of {usd(budget)} a day, {len(last)} campaigns, {of}"
     detail += f"; over their own: {', '.join(over)}" if over else "; none is over its own"
+    detail += f"; nothing spent by {', '.join(none)}" if none else ""
     return Tile("budget", title, percent(share), share, "watch" if over else "ok", detail)
 
 

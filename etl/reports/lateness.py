@@ -17,8 +17,9 @@ from etl.conf import Settings
 from etl.engine import delta, views
 from etl.errors import LakeError
 
-LOOK_BACKS = (1, 2, 3, 6, 12, 24, 48)
+LOOK_BACKS = range(1, 49)
 """Hours."""
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 _DELAY = "unix_seconds(landed_hour) + 3600 - unix_seconds(event_ts)"
 _MISSED = "event_ts < landed_hour - make_interval(0, 0, 0, 0, {})"
 
@@ -53,7 +54,7 @@ def _arrivals(bronze: DataFrame, source: str, happened: str) -> DataFrame:
 def measure(arrivals: DataFrame, allowed: float) -> Lateness:
     """Rows of (source, event_ts, landed_hour) -> their lateness; `allowed` is a share of 1."""
     dated = arrivals.withColumn("delay", F.expr(_DELAY)).withColumn("hour_of_day", F.hour("event_ts"))
-    quantiles = F.percentile("delay", F.array(*map(F.lit, (0.5, 0.9, 0.99)))).alias("q")
+    quantiles = F.percentile("delay", F.array(*map(F.lit, QUANTILES.values()))).alias("q")
     delays = dated.rollup("source", "hour_of_day").agg(F.count("*").alias("records"), quantiles)
     rows = delays.where("source IS NOT NULL").orderBy("source", "hour_of_day").collect()
     shares = [F.avg(F.expr(f"IF({_MISSED.format(x)}, 1, 0)")).alias(str(x)) for x in LOOK_BACKS]
@@ -64,7 +65,7 @@ def measure(arrivals: DataFrame, allowed: float) -> Lateness:
     return Lateness(
         [
             {"source": r["source"], "hour_of_day": r["hour_of_day"], "records": r["records"]}
-            | dict(zip(("p50", "p90", "p99"), map(round, r["q"]), strict=True))
+            | dict(zip(QUANTILES, map(round, r["q"]), strict=True))
             for r in rows
         ],
         missed,

@@ -15,7 +15,7 @@ from etl.engine import suites
 from etl.engine.files import absolute
 from etl.engine.suites import Rule
 from etl.errors import ContractViolation
-from etl.reports.quality import Finding, TableState, plain
+from etl.reports.quality import UNREADABLE, Finding, TableState, plain
 
 LOGIN = re.compile(r"//[^/@]*:[^/@]*@")
 NEXT_STEPS = {
@@ -55,14 +55,7 @@ def next_step(finding: Finding) -> str:
 
 def look(settings: Settings, state: TableState, finding: Finding) -> str:
     """The command that shows the rows of a finding, as exactly as the rule can be asked again."""
-    if finding.rule == "quarantine_share" and state.table.event:
-        event = state.table.event.name
-        query = (
-            f"SELECT landed_hour, reasons, count(*) AS n FROM quarantine WHERE event = {_literal(event)} "
-            "GROUP BY ALL ORDER BY n DESC LIMIT 20"
-        )
-    else:
-        query = _failing(state, finding)
+    query = _set_aside(state, finding) or _failing(state, finding)
     return f"{place(settings)} \\\n  sql {shlex.quote(query)}" if query else ""
 
 
@@ -75,6 +68,18 @@ def again(settings: Settings, state: TableState) -> str:
     landing = shlex.quote(shown(absolute(settings.landing)))
     span = f"--from {min(starts):%Y-%m-%dT%H} --to {max(ends):%Y-%m-%dT%H}"
     return f"{place(settings)} \\\n  --landing {landing} \\\n  run {span}"
+
+
+def _set_aside(state: TableState, finding: Finding) -> str:
+    """What quarantine has of a finding; empty when the finding is about rows of the table."""
+    event = f"event = {_literal(state.table.event.name)}" if state.table.event else ""
+    if event and finding.rule == "quarantine_share":
+        counted = "SELECT landed_hour, reasons, count(*) AS n FROM quarantine"
+        return f"{counted} WHERE {event} GROUP BY ALL ORDER BY n DESC LIMIT 20"
+    if event and finding.rule == UNREADABLE:
+        files = "SELECT landed_hour, source_file FROM quarantine"
+        return f"{files} WHERE {event} AND array_contains(reasons, 'unreadable_file') ORDER BY ALL LIMIT 20"
+    return ""
 
 
 def _failing(state: TableState, finding: Finding) -> str:

@@ -40,12 +40,14 @@ TABLE = Table(
         Input(fct_attributed_conversion.TABLE, by="day", ahead_hours=SESSION_HOURS + 24 * CLICK_DAYS),
     ),
 )
-SESSION = ["user_id", "session_id"]
+SESSION = list(fct_user_session.TABLE.key)
 
 
 def transform(fct_user_session: DataFrame, fct_attributed_conversion: DataFrame) -> DataFrame:
     """Sessions of whole days and the conversions until their clicks are spent -> cells."""
-    paid = fct_attributed_conversion.where("attribution = 'click'").select(*SESSION).distinct()
+    clicks = fct_attributed_conversion.where("attribution = 'click'").select("user_id", "session_id", "touch_ts")
+    touched = fct_user_session.join(clicks, ["user_id", "session_id"])
+    paid = touched.where("touch_ts BETWEEN session_start AND session_end").select(*SESSION).distinct()
     sessions = fct_user_session.join(paid.withColumn("converted", F.lit(True)), SESSION, "left")
     told = sessions.fillna("unknown", ["region", "device"])
     cells = told.groupBy("day", "region", "device").agg(

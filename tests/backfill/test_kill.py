@@ -2,66 +2,79 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
 import subprocess
+import time
+from collections import Counter
 from datetime import timedelta
 
 import pytest
+from backfill.commands import declare, go_on
 from lakes import drop
 from places import END, START, Simulated
 from pyspark.sql import SparkSession
-from test_cli import FEED_ETL, feed_etl
 from test_order import content, recorded
 
+from etl.backfill import driver
 from etl.conf import Settings
 from etl.engine import runner
 
 pytestmark = pytest.mark.slow
-KILLS = 3
-LONGEST = 25.0  # seconds a process lives at most before it is killed
+KILLS = int(os.environ.get("FEED_ETL_KILLS", 3))
+LOST = ("fct_shares", "agg_post_engagement_hourly")
+
+
+def lose(spark: SparkSession, settings: Settings) -> None:
+    """Three hours of a fact and of a rollup."""
+    for table in LOST:
+        drop(spark, settings, table, [START + i * timedelta(hours=1) for i in range(3)])
+
+
+def declared(settings: Settings) -> str:
+    """A backfill of what is missing, killed as soon as it says its id."""
+    process, backfill_id = declare(settings, "--only", "missing")
+    kill(process)
+    return backfill_id
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """The command and its JVM."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def killed(settings: Settings, backfill_id: str, after: float) -> bool:
-    """Go on with a backfill in a process group of its own and kill it, JVM and all; False when it was through."""
-    command = [FEED_ETL, "--lake", settings.lake, "backfill", "run", "--resume", backfill_id]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    """Go on with a backfill and kill it; False when it was through before."""
+    process = go_on(settings, backfill_id)
     try:
-        process.wait(after)
+        assert process.wait(after) == 0, process.communicate()[1]
         return False
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        kill(process)
         return True
 
 
 def test_killed_at_random_moments_then_resumed_equals_never_killed(
     spark: SparkSession, copied: Settings, simulated: Simulated
 ) -> None:
-    """Three lost hours of a fact and of a rollup; rows, ledger and what is due are those of an unbroken lake."""
-    hours = [START + i * timedelta(hours=1) for i in range(3)]
-    for table in ("fct_shares", "agg_post_engagement_hourly"):
-        drop(spark, copied, table, hours)
-    span = ("--from", "2026-06-01T08", "--to", "2026-06-01T11", "--only", "missing")
-    place = ("--lake", copied.lake, "backfill")
-    declared = subprocess.Popen(
-        [FEED_ETL, *place, "run", *span, "--owner", "tests", "--reason", "kill"],
-        stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
-    assert declared.stderr
-    line = next(line for line in declared.stderr if line.startswith("Declared"))
-    os.killpg(declared.pid, signal.SIGKILL)
-    declared.wait()
-    backfill_id = line.split()[1]
-    for _ in range(KILLS):
-        if not killed(copied, backfill_id, random.uniform(8, LONGEST)):
-            break
-    state = json.loads(feed_etl(*place, "status", backfill_id, "--json").stdout)[0]["state"]
-    if state != "done":
-        done = feed_etl(*place, "run", "--resume", backfill_id)
-        assert done.returncode == 0, done.stderr
-    assert content(spark, copied) == content(spark, simulated.settings)
-    assert recorded(spark, copied) == recorded(spark, simulated.settings)
-    assert not [e.table_name for e in runner.run(spark, copied, START, END).entries if e.output_version is not None]
+    """Rows, ledger and what is due are those of an unbroken lake, as often as hours are lost and built again.
+
+    FEED_ETL_KILLS is how many kills there are; how long one backfill takes unbroken decides when they come.
+    """
+    lose(spark, copied)
+    started, first = time.monotonic(), declared(copied)
+    assert not killed(copied, first, 600)
+    whole = time.monotonic() - started
+    moments: Counter[str] = Counter()
+    while moments.total() < KILLS:
+        lose(spark, copied)
+        backfill_id = declared(copied)
+        while killed(copied, backfill_id, random.uniform(0.2, 1.1) * whole):
+            moments[driver.progress_of(spark, copied, backfill_id)[0][0].state] += 1
+        assert content(spark, copied) == content(spark, simulated.settings)
+        assert recorded(spark, copied) == recorded(spark, simulated.settings)
+        again = runner.run(spark, copied, START, END).entries
+        assert not [e.table_name for e in again if e.output_version is not None]
+        print(f"killed when {dict(moments)}, nothing lost; unbroken it takes {whole:.0f} s", flush=True)

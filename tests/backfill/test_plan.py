@@ -15,7 +15,9 @@ from test_cli import feed_etl, refused
 from etl import catalog
 from etl.backfill import driver, plan, request
 from etl.conf import Settings
+from etl.engine import runner
 from etl.errors import ConfigError
+from etl.sources.simulate import simulate
 
 HOUR = timedelta(hours=1)
 SPAN = (START, END)
@@ -37,6 +39,23 @@ def test_hours_dropped_from_one_table_are_exactly_what_is_missing(spark: SparkSe
         "mart_ranker_viewer_daily",
     }  # fmt: skip
     assert below["agg_post_engagement_hourly"] == [START, START + HOUR, START + 2 * HOUR]
+
+
+def test_what_was_never_made_is_missing_however_far_it_is_from_what_landed(
+    spark: SparkSession, settings: Settings
+) -> None:
+    """Bronze is there and nothing else: facts, the rollups that read them and the marts that read those are planned.
+
+    What is kept as it is is named as far as this lake has it: nothing of ads, which never landed.
+    """
+    simulate(Path(settings.landing), START, END, 50, 7)
+    bronze = ["bronze_impressions", "bronze_engagements", "bronze_shares"]
+    assert not runner.run(spark, settings, START, END, bronze).errors
+    made = plan.make(driver.open_lake(spark, settings)[0], request.make(SPAN, None, "missing"))
+    hours, day = [START, START + HOUR, START + 2 * HOUR], [START.replace(hour=0)]
+    assert made.hours["fct_impressions"] == made.hours["agg_post_engagement_hourly"] == hours
+    assert made.hours["mart_post_engagement_daily"] == made.hours["mart_ranker_viewer_daily"] == day
+    assert set(made.kept) == {"fct_dwell_per_impression", "dim_posts"}
 
 
 def test_a_finished_lake_has_nothing_missing_failed_or_stale(spark: SparkSession, simulated: Simulated) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from pyspark.sql import SparkSession
 
 from etl.engine import delta
+from etl.errors import ConflictError
 
 
 def test_runs_that_make_a_table_at_once_all_find_it(spark: SparkSession, tmp_path: Path) -> None:
@@ -17,3 +19,23 @@ def test_runs_that_make_a_table_at_once_all_find_it(spark: SparkSession, tmp_pat
         done = [pool.submit(delta.create, spark, uri, "(n BIGINT) USING DELTA") for uri in uris for _ in range(8)]
     assert [each.exception() for each in done] == [None] * len(done)
     assert all(delta.read(spark, uri).count() == 0 for uri in uris)
+
+
+def rewriting(spark: SparkSession, uri: str) -> delta.Transaction:
+    """A transaction that is about to take what it read out of a table."""
+    txn = delta.Transaction(spark, uri)
+    txn.read("hour = 1")
+    txn.remove("hour = 1")
+    txn.stage(spark.range(2).selectExpr("id", "1 AS hour"))
+    return txn
+
+
+def test_of_two_runs_that_rewrite_an_hour_the_second_meets_a_conflict(spark: SparkSession, tmp_path: Path) -> None:
+    """So it is read and made again. The package `delta`, once imported, raises classes of its own for it."""
+    uri = (tmp_path / "table").as_uri()
+    spark.range(5).selectExpr("id", "1 AS hour").write.format("delta").partitionBy("hour").save(uri)
+    first, second = rewriting(spark, uri), rewriting(spark, uri)
+    first.commit("first")
+    with pytest.raises(ConflictError, match="meanwhile"):
+        second.commit("second")
+    assert delta.read(spark, uri).count() == 2

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from etl.engine import jars
-from etl.engine.jars import JARS, Jar, delta_jars, verify
+from etl import conf
+from etl.engine import jars, session
+from etl.engine.files import jvm
+from etl.engine.jars import JARS, LOCK_OF_S3, Jar, delta_jars, verify
 from etl.errors import ConfigError
 
 
@@ -93,6 +95,18 @@ def test_the_lock_fits_the_installed_delta(spark: SparkSession) -> None:
     spark_series = ".".join(spark.version.split(".")[:2])
 
     assert locked[f"delta-spark_{spark_series}_2.13"] == version("delta-spark")
+
+
+def test_the_lock_of_s3_fits_the_hadoop_that_spark_ships(spark: SparkSession) -> None:
+    """Hadoop refuses classes of another version at the first call."""
+    hadoop = jvm(spark).org.apache.hadoop.util.VersionInfo.getVersion()
+    assert f"org.apache.hadoop:hadoop-aws:{hadoop} " in LOCK_OF_S3.read_text()
+
+
+@pytest.mark.parametrize(("lake", "wanted"), [("lake", False), ("s3a://bucket/lake", True)])
+def test_the_jars_of_s3_are_for_who_is_on_it(monkeypatch: pytest.MonkeyPatch, lake: str, wanted: bool) -> None:
+    monkeypatch.setattr(session, "s3_jars", lambda: [Path("s3.jar")])
+    assert (Path("s3.jar") in session._jars(conf.load("local", lake=lake))) is wanted
 
 
 def test_the_locked_jars_suffice_for_what_is_done_with_a_table(spark: SparkSession, tmp_path: Path) -> None:

@@ -78,6 +78,19 @@ def test_device_and_region_are_what_the_session_had_told_by_then(spark: SparkSes
     assert_rows(made, TABLE, [{"device": "tablet", "region": "EU"}])
 
 
+def test_what_was_told_six_hours_before_is_of_another_visit(spark: SparkSession) -> None:
+    """A run of this hour reads pages from 04:00 on, a run of the day all: either says the same."""
+    told: Row = {"device": "phone", "region": "EU"}
+    pages = [told | {"event_ts": at("04:30:00.001")}, told | {"event_ts": at("04:30"), "session_id": 4}]
+
+    made = clicked(spark, [{"click_ts": at("10:30")}, {"click_ts": at("10:30"), "session_id": 4}], pages)
+
+    assert_rows(made, TABLE, [
+        {"session_id": 3, "device": "phone", "region": "EU"},
+        {"session_id": 4, "device": None, "region": None},
+    ])  # fmt: skip
+
+
 def test_a_second_click_within_a_second_is_not_valid(spark: SparkSession) -> None:
     times = [at("10:00"), at("10:00:00.999999"), at("10:00:02"), at("10:00:03")]
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 
+from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from rows import Row, assert_rows, at, rows
 
+from etl.engine import derivejob
 from etl.facts import fct_ad_clicks, stg_page_events
 from etl.facts.fct_user_session import TABLE, transform
 
@@ -25,6 +28,39 @@ def test_a_session_over_midnight_lies_in_the_day_it_began(spark: SparkSession) -
     assert_rows(made, TABLE, [
         {"session_start": at("23:50"), "session_end": at("00:20", 2), "page_events": 2, "day": date(2026, 6, 1)},
     ])  # fmt: skip
+
+
+def test_the_first_hours_of_a_day_are_the_day_befores_only_where_the_id_was_seen_in_its_last(
+    spark: SparkSession,
+) -> None:
+    """Seen at 18:00, or a moment before it, and again at 01:00."""
+    evening: list[Row] = [{"event_ts": at("18:00")}, {"event_ts": at("17:59:59.999"), "session_id": 6}]
+    night: list[Row] = [{"event_ts": at("01:00", 2), "session_id": session} for session in (5, 6)]
+
+    assert_rows(sessions(spark, [*evening, *night]), TABLE, [
+        {"session_id": 5, "page_events": 2, "day": date(2026, 6, 1)},
+        {"session_id": 6, "page_events": 1, "day": date(2026, 6, 1)},
+        {"session_id": 6, "page_events": 1, "day": date(2026, 6, 2)},
+    ])  # fmt: skip
+
+
+def test_an_id_that_lives_for_days_has_the_same_row_a_day_whichever_days_are_made_together(
+    spark: SparkSession,
+) -> None:
+    """Four ids, seen every 3, 5, 7 or 11 hours: all days at once, and each from the hours a run of it reads."""
+    times = [(i, at("00:30") + timedelta(hours=hours)) for i in (3, 5, 7, 11) for hours in range(0, 96, i)]
+    pages = rows(spark, stg_page_events.TABLE, [{"user_id": 1, "session_id": i, "event_ts": t} for i, t in times])
+    clicks = rows(spark, fct_ad_clicks.TABLE, [
+        {"click_id": f"{i} {t}", "user_id": 1, "session_id": i, "click_ts": t + timedelta(minutes=1)} for i, t in times
+    ])  # fmt: skip
+    together = transform(pages, clicks).persist()
+
+    for day in (date(2026, 6, 2), date(2026, 6, 3)):
+        hours = derivejob.input_hours(TABLE.inputs[0], TABLE, [datetime.combine(day, time(), UTC)])
+        alone = transform(pages.where(F.col("event_hour").isin(hours)), clicks.where(F.col("click_hour").isin(hours)))
+        assert_df_equality(together.where(F.col("day") == day), alone.where(F.col("day") == day), ignore_row_order=True)
+    assert together.agg(F.sum("page_events"), F.sum("ad_clicks")).collect() == [(len(times), len(times))]
+    together.unpersist()
 
 
 def test_a_late_event_changes_its_session_and_no_other(spark: SparkSession) -> None:

@@ -54,6 +54,24 @@ def test_rates_and_return_on_spend(spark: SparkSession) -> None:
     }])  # fmt: skip
 
 
+def test_return_on_spend_is_told_by_window(spark: SparkSession) -> None:
+    """Three dollars spent: clicks earned 2.00 twice, a view 0.50; without a view there is 0 of views, not nothing."""
+    by_click: Row = {"attribution": "click", "value_usd": Decimal("2.00")}
+    by_view: Row = {"attribution": "view", "value_usd": Decimal("0.50")}
+    spent: list[Row] = [{"spend_micros": 3_000_000}, {"spend_micros": 3_000_000, "campaign_id": 101}]
+
+    made = days(spark, spent, earned=[by_click, by_click, by_view, by_click | {"campaign_id": 101}])
+
+    assert_rows(made, TABLE, [
+        {"campaign_id": 100, "value_usd_sum": Decimal("4.50"), "value_click_usd": Decimal("4.00"),
+         "value_view_usd": Decimal("0.50"), "roas": Decimal("1.5000"), "roas_click": Decimal("1.3333"),
+         "roas_view": Decimal("0.1667")},
+        {"campaign_id": 101, "value_usd_sum": Decimal("2.00"), "value_click_usd": Decimal("2.00"),
+         "value_view_usd": Decimal("0.00"), "roas": Decimal("0.6667"), "roas_click": Decimal("0.6667"),
+         "roas_view": Decimal("0.0000")},
+    ])  # fmt: skip
+
+
 def test_a_conversion_that_came_after_the_lock_changes_nothing(spark: SparkSession) -> None:
     too_late: Row = {"attribution": "click", "value_usd": Decimal("5.00"), "is_in_time": False}
 

@@ -33,8 +33,9 @@ def test_ads_are_each_rounded_to_the_cent_and_what_that_loses_is_unallocated(spa
 
 @pytest.mark.parametrize(("bill", "difference", "why"), [
     ("2.00", "0.00", "agrees"),
-    ("2.02", "0.02", "rounding"),
-    ("2.03", "0.03", "unallocated"),
+    ("2.01", "0.01", "rounding"),
+    ("1.99", "-0.01", "rounding"),
+    ("2.02", "0.02", "unallocated"),
     ("2.50", "0.50", "invalid_traffic"),
     ("1.50", "-0.50", "unallocated"),
 ])  # fmt: skip
@@ -49,6 +50,20 @@ def test_a_difference_is_explained_or_unallocated(spark: SparkSession, bill: str
         "billed_usd": Decimal(bill), "invalid_usd": Decimal("0.50"), "difference_usd": Decimal(difference),
         "unallocated_usd": Decimal(difference), "explanation": why,
     }])  # fmt: skip
+
+
+def test_an_invoice_that_bills_a_cent_of_invalid_traffic_is_not_taken_for_rounding(spark: SparkSession) -> None:
+    made = reconciled(spark, [{"spend_micros": 1_000_000}, {"spend_micros": 10_000, "is_valid": False}], ["1.01"])
+
+    assert_rows(made, TABLE, [{"difference_usd": Decimal("0.01"), "explanation": "invalid_traffic"}])
+
+
+def test_many_ads_do_not_explain_dollars(spark: SparkSession) -> None:
+    """500 ads of a dollar: half a cent each, and half a cent of the campaign, is 2.505."""
+    spent: list[Row] = [{"ad_id": ad, "spend_micros": 1_000_000} for ad in range(500)]
+
+    for bill, why in (("502.50", "rounding"), ("502.51", "unallocated")):
+        assert_rows(reconciled(spark, spent, [bill]), TABLE, [{"explanation": why}])
 
 
 def test_delivery_without_an_invoice_is_charged_as_counted(spark: SparkSession) -> None:

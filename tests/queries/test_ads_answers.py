@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from asking_rows import ask_rows
 from pyspark.sql import SparkSession
 from rows import Row, at
@@ -97,6 +98,27 @@ def test_return_on_spend_is_final_when_every_day_is_locked(spark: SparkSession) 
     assert picked(before + after, "roas", "is_final") == [(2, False), (2, True)]
 
 
+def test_return_on_spend_is_told_by_window_over_all_days(spark: SparkSession) -> None:
+    mart = {"advertiser_id": 1, "campaign_id": 7, "spend_usd": Decimal("2")}
+    days = [
+        mart | {"day": DAY, "value_usd_sum": Decimal("3.00"), "value_click_usd": Decimal("3.00")},
+        mart | {"day": DAY, "value_usd_sum": Decimal("1.00"), "value_view_usd": Decimal("1.00")},
+    ]
+
+    answer = ask_rows(spark, "roas", {"mart_campaign_daily": days}, **DAYS)
+
+    assert picked(answer, "roas", "roas_click", "roas_view") == [(1, Decimal("0.75"), Decimal("0.25"))]
+
+
+def test_return_on_spend_is_rounded_once(spark: SparkSession) -> None:
+    """It is 2.000049999967: rounded to six places first, it would be 2.00005, and 2.0001."""
+    mart = {"advertiser_id": 1, "campaign_id": 7, "spend_usd": Decimal("49998.750032"), "day": DAY}
+
+    answer = ask_rows(spark, "roas", {"mart_campaign_daily": [mart | {"value_usd_sum": Decimal("100000.00")}]}, **DAYS)
+
+    assert picked(answer, "roas") == [(Decimal("2.0000"),)]
+
+
 def test_the_benchmark_names_both_ends_of_an_advertisers_day(spark: SparkSession) -> None:
     scored = [
         {"advertiser_id": 1, "creative_id": i, "z_score": Decimal(i - 10), "impressions": 1000, "day": DAY}
@@ -131,20 +153,72 @@ def test_users_over_the_cap_are_those_who_saw_more_than_it(spark: SparkSession) 
     assert picked(answer, "users", "users_over_cap", "share_over_cap", "most") == [(2, 1, Decimal("0.5"), 3)]
 
 
+def paced(spark: SparkSession, day: date, spent: list[Row], campaign: Row | None = None, **params: Any) -> list[Row]:
+    """Health of campaign 5, of an advertiser in Berlin with 24 dollars a day, on a day that is over."""
+    ours: Row = {"campaign_id": 5, "local_day": day, "time_zone": "Europe/Berlin"}
+    begun: Row = {"advertiser_id": 1, "valid_from": datetime(2026, 1, 1, tzinfo=UTC)}
+    tables = {
+        "fct_ad_impressions": [ours | row for row in spent],
+        "dim_campaigns": [begun | {"campaign_id": 5, "daily_budget_usd": Decimal(24)} | (campaign or {})],
+        "dim_advertisers": [begun | {"time_zone": "Europe/Berlin"}],
+    }
+    midnight = datetime.combine(day, time(), UTC)
+    over: dict[str, Any] = {
+        "start": midnight,
+        "end": midnight + timedelta(days=1),
+        "as_of": midnight + timedelta(days=2),
+    }
+    return ask_rows(spark, "delivery_health", tables, **over | params)
+
+
 def test_pace_is_spend_so_far_over_an_even_share_of_the_budget(spark: SparkSession) -> None:
     """Twelve dollars of 24 in the first hour where the advertiser is: twelve times too fast, then six times."""
-    shown = [
-        {"campaign_id": 5, "local_day": DAY, "time_zone": "Europe/Berlin", "spend_micros": micros,
-         "impression_ts": when, "ad_impression_hour": when.replace(minute=0)}
-        for micros, when in ((12_000_000, at("22:30", 1)), (0, at("23:30", 1)))
-    ]  # fmt: skip
-    shown = [row | {"local_day": date(2026, 6, 2)} for row in shown]
-    budget = {"campaign_id": 5, "daily_budget_usd": Decimal(24)}
-    tables = {"fct_ad_impressions": shown, "dim_campaigns": [budget]}
+    spent: list[Row] = [{"spend_micros": 12_000_000, "impression_ts": at("22:30", 1)}]
 
-    answer = ask_rows(spark, "delivery_health", tables, start=at("00:00", 2), end=at("00:00", 3))
+    answer = paced(spark, date(2026, 6, 2), spent, as_of=at("00:00", 2))
 
-    assert picked(answer, "local_hour", "pace") == [(0, Decimal("12")), (1, Decimal("6"))]
+    assert picked(answer, "local_hour", "spend_usd", "spent_usd", "even_usd", "pace") == [
+        (0, 12, 12, 1, 12),
+        (1, 0, 12, 2, 6),
+    ]
+
+
+def test_a_campaign_that_delivers_nothing_is_seen_in_every_hour(spark: SparkSession) -> None:
+    answer = paced(spark, DAY, [])
+
+    assert picked(answer, "local_hour", "spent_usd", "pace") == [(hour, 0, 0) for hour in range(24)]
+
+
+def test_a_campaign_has_the_hours_it_was_live_in(spark: SparkSession) -> None:
+    """From 10:45 to 12:00 in Berlin, two hours behind UTC's clock; nothing on another day."""
+    live = {"valid_from": at("08:45"), "valid_to": at("10:00")}
+
+    assert picked(paced(spark, DAY, [], live), "local_hour") == [(10,), (11,)]
+    assert paced(spark, date(2026, 6, 2), [], live) == []
+
+
+@pytest.mark.parametrize(("day", "hours", "share"), [
+    (date(2026, 3, 29), [0, 1, *range(3, 24)], {1: Decimal(2) / 23, 3: Decimal(3) / 23, 23: Decimal(1)}),
+    (date(2026, 10, 25), list(range(24)), {1: Decimal(2) / 25, 2: Decimal(4) / 25, 23: Decimal(1)}),
+])  # fmt: skip
+def test_a_day_has_the_hours_its_clocks_show(
+    spark: SparkSession, day: date, hours: list[int], share: dict[int, Decimal]
+) -> None:
+    """In March an hour is left out, in October one comes twice; the day's end is the whole budget all the same."""
+    answer = paced(spark, day, [])
+
+    assert [row["local_hour"] for row in answer] == hours
+    even = {row["local_hour"]: row["even_usd"] for row in answer}
+    assert {hour: even[hour] for hour in share} == {h: round(24 * part, 6) for h, part in share.items()}
+
+
+def test_pace_is_rounded_once(spark: SparkSession) -> None:
+    """At the end of the day it is 2.00004999999: with six places kept first it would be 2.0001."""
+    spent: list[Row] = [{"spend_micros": 99_999_999_937, "impression_ts": at("12:00")}]
+
+    answer = paced(spark, DAY, spent, {"daily_budget_usd": Decimal("49998.75")})
+
+    assert answer[-1]["pace"] == Decimal("2.0000")
 
 
 def test_spend_that_agrees_is_left_out_and_the_largest_difference_comes_first(spark: SparkSession) -> None:

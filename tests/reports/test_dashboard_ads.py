@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -50,10 +51,33 @@ def test_money_is_the_truth(found: Health, simulated_ads: Simulated) -> None:
 
     assert shown["spend"].raw == float(money(billed, "batch_usd"))
     assert shown["unallocated"].raw == float(money(billed, "unallocated_usd"))
-    assert shown["unallocated"].state == "watch" and "5 of 26 campaign-days" in shown["unallocated"].detail
+    unexplained = sum(row["explanation"] in ("unallocated", "no_delivery") for row in billed)
+    assert shown["unallocated"].state == "watch"
+    assert f"{unexplained} of {len(billed)} campaign-days" in shown["unallocated"].detail
     for name, rows, said in (("roas", campaigns, "not final before"), ("final-roas", locked, "; final")):
         assert shown[name].raw == pytest.approx(float(money(rows, "value_usd_sum") / money(rows, "spend_usd")))
         assert said in shown[name].detail
+
+
+def test_spend_of_ads_nobody_told_of_is_said(found: Health, simulated_ads: Simulated) -> None:
+    """What is in no campaign's day is a tile of its own, so that no cent goes unseen."""
+    shown = [row for row in expected(simulated_ads.landing, "fct_ad_impressions") if row["is_valid"]]
+    unknown = [row for row in shown if row["local_day"] is None]
+
+    tile = tiles(found)["unknown-spend"]
+
+    assert tile.raw == sum(row["spend_micros"] for row in unknown) / 1_000_000 > 0
+    assert tile.state == "watch" and f"{len(unknown):,} valid impressions" in tile.detail
+
+
+def test_an_invoice_without_delivery_is_to_be_looked_at(found: Health) -> None:
+    """Nothing else differs, and the tile warns all the same."""
+    assert found.ads
+    alone = [row for row in found.ads.spend if row["explanation"] == "no_delivery"]
+
+    (tile,) = [t for t in ads_tiles.ads(replace(found.ads, spend=alone)) if t.name == "unallocated"]
+
+    assert tile.state == "watch" and "by up to 12.34 USD" in tile.detail
 
 
 def test_clicks_and_conversions_are_the_truth(found: Health, simulated_ads: Simulated) -> None:
@@ -79,13 +103,14 @@ def test_pace_is_of_the_newest_day_that_is_over_everywhere(spark: SparkSession, 
     early = health.collect(spark, simulated_ads.settings, (ADS_START, THIRD))
     asked = {"start": midnight(date(2026, 6, 2)), "end": midnight(date(2026, 6, 3))}
     rows = queries.run(spark, simulated_ads.settings, "delivery_health", **asked).collect()
-    last = {row["campaign_id"]: row for row in rows}.values()
+    last = {row["campaign_id"]: row for row in rows}
 
     shown = tiles(early)["budget"]
 
     assert early.ads and early.ads.pace_day == date(2026, 6, 2)
-    share = sum(row["spent_usd"] for row in last) / sum(row["daily_budget_usd"] for row in last)
+    share = sum(r["spent_usd"] for r in last.values()) / sum(r["daily_budget_usd"] for r in last.values())
     assert shown.raw == pytest.approx(float(share))
+    assert set(last) == set(range(500, 508)) and shown.detail.endswith("nothing spent by 507")
     assert max(row["hour"] for row in early.ads.clicks) < THIRD
 
 

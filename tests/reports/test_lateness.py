@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from places import Simulated
 from pyspark.sql import DataFrame, SparkSession
 from rows import at
 
-from etl.reports.lateness import LOOK_BACKS, measure
+from etl.reports.lateness import LOOK_BACKS, measure, of_lake
 
 TEN = at("10:00")
 
@@ -35,6 +36,28 @@ def test_no_look_back_is_recommended_when_none_is_long_enough(spark: SparkSessio
 def test_delays_run_to_the_end_of_the_landed_hour_by_source_and_hour_of_day(spark: SparkSession) -> None:
     found = measure(landed(spark, timedelta(minutes=-30), timedelta(minutes=30)), 0.0)
 
-    whole = {"source": "ad_clicks", "hour_of_day": None, "records": 2, "p50": 3600, "p90": 5040, "p99": 5364}
+    whole = {
+        "source": "ad_clicks",
+        "hour_of_day": None,
+        "records": 2,
+        "p50": 3600,
+        "p90": 5040,
+        "p95": 5220,
+        "p99": 5364,
+    }
     assert found.delays[0] == whole
     assert [(row["hour_of_day"], row["p50"]) for row in found.delays[1:]] == [(9, 5400), (10, 1800)]
+
+
+def test_every_source_of_a_lake_is_told_of_by_the_time_its_events_happened(
+    spark: SparkSession, simulated_ads: Simulated
+) -> None:
+    """Conversions, which are told of days after, and clicks, which are not."""
+    found = of_lake(spark, simulated_ads.settings, 0.001)
+
+    assert {row["source"] for row in found.delays} == set(found.missed)
+    assert {"ad_clicks", "ad_impressions", "page_events", "conversions"} <= set(found.missed)
+    for shares in found.missed.values():
+        assert list(shares) == list(LOOK_BACKS)
+        assert sorted(shares.values(), reverse=True) == list(shares.values())
+    assert found.missed["conversions"][48] > found.missed["ad_clicks"][48]

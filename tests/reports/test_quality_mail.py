@@ -223,3 +223,12 @@ def test_what_is_not_one_plain_address_is_refused(address: str) -> None:
     given = json.loads(HERE.model_dump_json())
     with pytest.raises(ValidationError, match=r"owners\.ranking"):
         Settings(**{**given, "owners": {"ranking": [address]}})
+
+
+def test_files_that_cannot_be_read_are_listed_by_the_command_of_the_mail() -> None:
+    """Rows of the batch kept are of other files: those are whole."""
+    said = bodies(mail([ran("bronze_shares", NOON, found("files_are_readable", 1, 1))], owner="ingest"))["plain"]
+
+    assert "SELECT landed_hour, source_file FROM quarantine" in said
+    assert "array_contains(reasons" in said
+    assert "_rejected" not in said.split("sql ")[1].splitlines()[0]

@@ -25,7 +25,7 @@ def test_rates_are_of_users_of_clicks_and_of_clicked_sessions(spark: SparkSessio
         {"user_id": 1, "session_id": 2, "clicks": 2, "ad_clicks": 1, "has_ad_clicked": True},
         {"user_id": 2, "session_id": 3, "clicks": 1, "ad_clicks": 0},
     ]
-    paid: Row = {"user_id": 1, "session_id": 2, "attribution": "click"}
+    paid: Row = {"user_id": 1, "session_id": 2, "attribution": "click", "touch_ts": at("10:00")}
 
     made = cells(spark, sessions, [paid, paid, paid | {"session_id": 1, "attribution": "view"}])
 
@@ -33,6 +33,21 @@ def test_rates_are_of_users_of_clicks_and_of_clicked_sessions(spark: SparkSessio
         "sessions": 3, "users": 2, "users_ad_clicked": 1, "sessions_ad_clicked": 2, "sessions_converted": 1,
         "ctr_users": Decimal("0.50000"), "ctr_clicks": Decimal("0.20000"), "cvr": Decimal("0.50000"),
     }])  # fmt: skip
+
+
+def test_a_conversion_is_of_the_session_its_click_lies_in(spark: SparkSession) -> None:
+    """An id used on two days: the second day's click earned the credit, the first day has none of it."""
+    of: Row = {"user_id": 1, "session_id": 1, "has_ad_clicked": True}
+    days: list[Row] = [
+        of | {"session_start": at("10:00", day), "session_end": at("11:00", day), "day": at("00:00", day).date()}
+        for day in (1, 2)
+    ]
+    paid: Row = {"user_id": 1, "session_id": 1, "attribution": "click", "touch_ts": at("11:00", 2)}
+
+    assert_rows(cells(spark, days, [paid]), TABLE, [
+        {"sessions_converted": 0, "day": at("00:00", 1).date()},
+        {"sessions_converted": 1, "day": at("00:00", 2).date()},
+    ])  # fmt: skip
 
 
 def test_nothing_to_divide_by_is_no_rate(spark: SparkSession) -> None:

@@ -17,11 +17,12 @@ from zoneinfo import ZoneInfo
 
 from etl.sources.landing_writer import Row
 from etl.sources.simulate.truth_versions import Version, payload_at, versions_by_key
-from etl.sources.stamps import DAY_US, SECOND_US, hour_of, to_datetime, to_us
+from etl.sources.stamps import DAY_US, HOUR_US, SECOND_US, hour_of, to_datetime, to_us
 
 KEYS = {"ads": "ad_id", "campaigns": "campaign_id", "advertisers": "advertiser_id"}
 CENTS = Decimal("0.01")
 MOST_CLICKS_AN_HOUR = 30
+SESSION_US = 6 * HOUR_US
 
 
 @dataclass
@@ -124,7 +125,7 @@ class Truth:
     def _told(self, click: Row, us: int, name: str) -> str | None:
         told = self._tellings.get((click["user_id"], click["session_id"], name), [])
         place = bisect_left(told, (us + 1, "", ""))
-        return told[place - 1][2] if place else None
+        return told[place - 1][2] if place and told[place - 1][0] > us - SESSION_US else None
 
     def touches(self) -> dict[int, list[tuple[str, int, object, Row]]]:
         """User -> (click or view, when, id, row) of what may earn credit."""

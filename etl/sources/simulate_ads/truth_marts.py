@@ -159,15 +159,18 @@ def _campaign_days(truth: Truth) -> Iterator[Row]:
         if row["is_in_time"] and row["attribution"] != "organic":
             cell = found[_campaign(row)]
             cell[f"conversions_{row['attribution']}"] += 1
-            cell["value_cents"] += int(_money(row["value_usd"]) * 100)
+            cell[f"cents_{row['attribution']}"] += int(_money(row["value_usd"]) * 100)
     for key, cell in sorted(found.items()):
-        spend, value = Decimal(cell["micros"]) / 1_000_000, Decimal(cell["value_cents"]) / 100
+        spend = Decimal(cell["micros"]) / 1_000_000
+        click, view = (Decimal(cell[f"cents_{by}"]) / 100 for by in ("click", "view"))
         zone = truth.at("advertisers", key[0], 2**62)["time_zone"]
         yield {
             "advertiser_id": key[0], "campaign_id": key[1], "day": key[2], "reach": len(people[key]),
             **{name: cell[name] for name in ("impressions", "ad_clicks", "conversions_click", "conversions_view")},
-            "ctr": half_up(cell["ad_clicks"], cell["impressions"], 7), "spend_usd": spend, "value_usd_sum": value,
-            "roas": half_up(value, spend, 4), "locked_from": locked_from(key[2], zone),
+            "ctr": half_up(cell["ad_clicks"], cell["impressions"], 7), "spend_usd": spend,
+            "value_usd_sum": click + view, "value_click_usd": click, "value_view_usd": view,
+            "roas": half_up(click + view, spend, 4), "roas_click": half_up(click, spend, 4),
+            "roas_view": half_up(view, spend, 4), "locked_from": locked_from(key[2], zone),
         }  # fmt: skip
 
 
@@ -261,9 +264,9 @@ def _why(billed: Decimal | None, spend: Spend | None) -> str:
     off = billed - spend.batch
     if not off:
         return "agrees"
-    if abs(off) <= Decimal("0.01") * len(spend.micros):
-        return "rounding"
-    return "invalid_traffic" if off == spend.invalid else "unallocated"
+    if off == spend.invalid:
+        return "invalid_traffic"
+    return "rounding" if abs(off) <= Decimal("0.005") * (len(spend.micros) + 1) else "unallocated"
 
 
 def _dimension(event: str) -> Callable[[Truth], Iterator[Row]]:

@@ -1,0 +1,17 @@
+"""`feed-etl` with a version 2 of the logic of fct_shares, channels in capitals: `python with_v2.py ARGUMENTS...`"""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from etl import catalog, cli
+
+MODULE = catalog.entry("fct_shares").module
+
+
+def transform_v2(bronze_shares: DataFrame) -> DataFrame:
+    return MODULE.transform(bronze_shares).withColumn("channel", F.upper("channel"))
+
+
+if __name__ == "__main__":
+    MODULE.transform_v2 = transform_v2
+    cli.main()

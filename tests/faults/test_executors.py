@@ -1,0 +1,47 @@
+"""Executors killed while a run is at work: Spark tries their tasks again, and the rows are as ever."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from faults.conftest import TABLES, State, state
+from pyspark.sql import SparkSession
+
+from etl.conf import Settings
+
+FEED_ETL = str(Path(sys.executable).parent / "feed-etl")
+EXECUTOR = "CoarseGrainedExecutorBackend"
+KILLS, APART = 3, 2.0  # and seconds between two
+
+
+def kill_one(process: psutil.Process) -> bool:
+    """SIGKILL of the oldest executor there is."""
+    for child in process.children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it may have ended, or wait to be buried
+            if EXECUTOR in " ".join(child.cmdline()):
+                child.kill()
+                return True
+    return False
+
+
+@pytest.mark.slow
+def test_executors_killed_during_a_run_change_nothing(spark: SparkSession, late: Settings, unharmed: State) -> None:
+    """Three kills as the run goes on, in a cluster of two executors."""
+    command = [FEED_ETL, "--master", "local-cluster[2,1,1024]", "--lake", late.lake, "--landing", late.landing, "run"]
+    command += ["--from", "2026-06-01T08", "--to", "2026-06-01T11", *[w for name in TABLES for w in ("--table", name)]]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as running:
+        process, killed = psutil.Process(running.pid), 0
+        while running.poll() is None:
+            if killed < KILLS:
+                killed += kill_one(process)
+            time.sleep(APART)
+        assert running.stderr
+        assert running.returncode == 0, running.stderr.read()[-2000:]
+    assert killed == KILLS
+    assert state(spark, late) == unharmed

@@ -9,17 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
-from datasketches import hll_sketch
-from deltalake import DeltaTable
-from pyarrow import fs
 
 EPOCH_MS = 1288834974657
-REACH_ERROR = 4 * 0.016  # all within 4 x the sketch's standard error after union
-SURROGATES = {"post_sk", "creator_sk"}  # a hash of the engine's own: only unique
-NOT_IN_TWIN = SURROGATES | {"reach_hll", "sketch_reach", "lag_kll", "records_quarantined"}
-"""Sketches are estimated; what is not accepted is counted by the simulator, and not typed here."""
-SHOWN = 20  # differences of one kind that are spelled out
 
 # --- landed records that can be accepted (spec 1 and 2) -------------------------------------------
 
@@ -141,13 +132,12 @@ DIMENSIONS = {
 }
 
 
-def _dimension(name: str) -> str:
+def dimension(name: str, log: str, key: str, tracked: str) -> str:
     """Versions of a key: its states in order, equal neighbours collapsed, each open until the next begins.
 
     A closed key has the state NULL. Which of two states of one instant wins is not in the specification:
     an open one here, the smaller of two open ones.
     """
-    log, key, tracked = DIMENSIONS[name]
     state = ", ".join(f"{column} := {column}" for column in tracked.split())
     return f"""
         CREATE TABLE {name} AS
@@ -340,85 +330,8 @@ def twin(landing: Path) -> duckdb.DuckDBPyConnection:
     connection.execute(MACROS)
     for event in EVENTS:
         connection.execute(_accept(event, landing))
-    for name in DIMENSIONS:
-        connection.execute(_dimension(name))
+    for name, log in DIMENSIONS.items():
+        connection.execute(dimension(name, *log))
     for statements in (INGEST, FACTS, REACTIONS, ROLLUPS, MARTS):
         connection.execute(statements)
     return connection
-
-
-# --- the lake's tables and how they differ --------------------------------------------------------
-
-
-def _with_reach(rows: pa.Table) -> pa.Table:
-    """The rows with what their sketches estimate: `reach` where the table has none, else `sketch_reach`."""
-    if "reach_hll" not in rows.column_names:
-        return rows
-    sketches = rows.column("reach_hll").to_pylist()
-    estimates = [round(hll_sketch.deserialize(sketch).get_estimate()) for sketch in sketches]
-    name = "sketch_reach" if "reach" in rows.column_names else "reach"
-    return rows.append_column(name, pa.array(estimates, pa.int64()))
-
-
-def read_lake(lake: Path, table: str) -> pa.Table:
-    """The current rows of a lake table, whichever layer it is in.
-
-    Arrow reads the files itself: with deltalake's own file system the interpreter now and then aborts at exit.
-    """
-    (folder,) = lake.glob(f"*/{table}")
-    files = fs.SubTreeFileSystem(str(folder), fs.LocalFileSystem())
-    return _with_reach(DeltaTable(folder).to_pyarrow_table(filesystem=files))
-
-
-def _columns(connection: duckdb.DuckDBPyConnection, relation: str) -> list[str]:
-    return [row[0] for row in connection.execute(f"DESCRIBE {relation}").fetchall()]
-
-
-def _show(connection: duckdb.DuckDBPyConnection, label: str, query: str) -> list[str]:
-    """Each row of a query as a difference; when they are many, the first and their number."""
-    rows = connection.execute(query).fetchall()
-    lines = [f"{label} {', '.join(map(str, row))}" for row in rows[:SHOWN]]
-    return lines + ([f"{label} ... {len(rows)} in all"] if len(rows) > SHOWN else [])
-
-
-def _unlike_columns(wanted: list[str], found: list[str]) -> list[str]:
-    missing = [f"missing column {c}" for c in wanted if c not in found]
-    return missing + [f"extra column {c}" for c in found if c not in wanted and c not in NOT_IN_TWIN]
-
-
-def _unlike_values(
-    connection: duckdb.DuckDBPyConnection, table: str, key: list[str], column: str, of: str
-) -> list[str]:
-    """Rows of both whose value differs; an estimated reach may by the sketch's error."""
-    bad = f"w.{of} IS DISTINCT FROM l.{column}"
-    if of == "reach":
-        bad = f"(abs(w.reach - l.{column}) <= {REACH_ERROR} * w.reach) IS NOT TRUE"
-    names = ", ".join(f"w.{k}" for k in key)
-    query = f"""
-        SELECT {names}, coalesce(w.{of}::VARCHAR, 'NULL') || ' in the twin',
-            coalesce(l.{column}::VARCHAR, 'NULL') || ' in the lake'
-        FROM {table} w JOIN lake_rows l USING ({", ".join(key)}) WHERE {bad} ORDER BY ALL"""
-    return _show(connection, column, query)
-
-
-def _not_unique(connection: duckdb.DuckDBPyConnection, columns: str) -> list[str]:
-    query = f"SELECT {columns} FROM lake_rows GROUP BY {columns} HAVING count(*) > 1 ORDER BY ALL"
-    return _show(connection, f"repeated {columns}:", query)
-
-
-def compare(connection: duckdb.DuckDBPyConnection, lake: Path, table: str, key: list[str]) -> list[str]:
-    """Every row that is missing, extra, repeated or different in the lake; empty when the two agree."""
-    connection.register("lake_rows", read_lake(lake, table))
-    wanted, found = _columns(connection, table), _columns(connection, "lake_rows")
-    names = ", ".join(key)
-    problems = _unlike_columns(wanted, found) + _not_unique(connection, names)
-    for surrogate in sorted(SURROGATES & set(found)):
-        problems += _not_unique(connection, surrogate)
-    for label, one, other in (("missing", table, "lake_rows"), ("extra", "lake_rows", table)):
-        problems += _show(connection, label, f"SELECT {names} FROM {one} ANTI JOIN {other} USING ({names})")
-    pairs = [(c, c) for c in wanted if c in found and c not in key]
-    pairs += [("sketch_reach", "reach")] if "sketch_reach" in found else []
-    for column, of in pairs:
-        problems += _unlike_values(connection, table, key, column, of)
-    connection.unregister("lake_rows")
-    return problems

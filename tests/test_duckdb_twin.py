@@ -5,9 +5,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from duckdb_twin import compare, twin
+from duckdb_twin import twin
 from places import Simulated
 from pyspark.sql import SparkSession
+from twin_compare import compare
 
 from etl import catalog
 from etl.engine import delta, views

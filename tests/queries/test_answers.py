@@ -11,10 +11,11 @@ from typing import Any
 import duckdb
 import numpy as np
 import pytest
-from duckdb_twin import REACH_ERROR, twin
+from duckdb_twin import twin
 from facts_twin import Rows, truth, twin_rows
 from places import END, START, Simulated, place
 from pyspark.sql import SparkSession
+from truth import REACH_ERROR
 
 from etl.conf import Settings
 from etl.engine import runner

@@ -131,8 +131,9 @@ def renew(staging: Staging) -> dict[tuple[str, datetime], HourDiff]:
         fresh = compare(staging, table, staging.waiting(table))
         found |= {(d.table, d.hour): d for d in fresh}
     frame = staging.spark.createDataFrame([_to_row(d) for d in found.values()], SCHEMA).coalesce(1)
-    with delta.signed(staging.spark, staging.backfill.id):
-        frame.write.format("delta").mode("overwrite").save(_stored_at(staging.settings.lake))
+    uri = _stored_at(staging.settings.lake)
+    with delta.signed(staging.spark, uri, staging.backfill.id):
+        frame.write.format("delta").mode("overwrite").save(uri)
     return found
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from filelock import FileLock
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
@@ -45,7 +46,8 @@ def is_table(spark: SparkSession, uri: str) -> bool:
 )
 def create(spark: SparkSession, uri: str, definition: str) -> None:
     """Make a table unless it is there. Of several runs that make it at once one does, and the others find it."""
-    spark.sql(f"CREATE TABLE IF NOT EXISTS delta.`{uri}` {definition}")
+    with alone(uri):
+        spark.sql(f"CREATE TABLE IF NOT EXISTS delta.`{uri}` {definition}")
 
 
 def current_version(spark: SparkSession, uri: str) -> int:
@@ -111,11 +113,28 @@ def activate(spark: SparkSession) -> None:
 
 
 @contextmanager
-def signed(spark: SparkSession, metadata: str) -> Iterator[None]:
-    """Commits made inside carry this text, those after do not: it is what a killed run is recovered from."""
+def alone(uri: str) -> Iterator[None]:
+    """No other process of this machine commits to the table meanwhile; one that was killed is in nobody's way.
+
+    Delta takes a rename for a refusal when the version is there. That of a local file system is none: of two processes
+    that commit the same version both would win, and one commit be gone.
+    """
+    if not uri.startswith("file:"):
+        yield
+        return
+    table = files.local_folder(uri)
+    table.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(table.with_name(f".{table.name}.commit-lock")):
+        yield
+
+
+@contextmanager
+def signed(spark: SparkSession, uri: str, metadata: str) -> Iterator[None]:
+    """Commits to a table made inside carry this text, those after do not: a killed run is recovered from it."""
     spark.conf.set(METADATA, metadata)
     try:
-        yield
+        with alone(uri):
+            yield
     finally:
         spark.conf.set(METADATA, "")
 
@@ -209,7 +228,7 @@ class Transaction:
     def commit(self, metadata: str) -> int:
         """Publish atomically. Raises ConflictError when someone else changed what was read."""
         actions = self._seq(self._adds + self._removes)
-        with conflicts(self.uri), signed(self.spark, metadata):
+        with conflicts(self.uri), signed(self.spark, self.uri, metadata):
             return int(self._txn.commit(actions, self._operation()))
 
     @property

@@ -108,6 +108,6 @@ def _merge(work: Work, table: Table, diff: DataFrame, entry: Entry) -> None:
         .whenMatchedUpdate(set=values)
         .whenNotMatchedInsert("NOT s._gone", values)
     )  # fmt: skip
-    with delta.conflicts(target), delta.signed(work.spark, metadata(entry)):
+    with delta.conflicts(target), delta.signed(work.spark, target, metadata(entry)):
         merge.execute()
     entry.output_version = delta.current_version(work.spark, target)

@@ -155,7 +155,7 @@ class Ledger:
                 return
             frame = self.spark.createDataFrame([asdict(e) for e in self._unwritten], SCHEMA).coalesce(1)
             try:
-                with delta.signed(self.spark, self._unwritten[-1].run_id):
+                with delta.signed(self.spark, self.uri, self._unwritten[-1].run_id):
                     frame.write.format("delta").mode("append").save(self.uri)
             except (Py4JJavaError, PySparkException) as error:
                 raise LakeError(

@@ -45,7 +45,7 @@ def write(spark: SparkSession, lake: str, receipt: dict[str, Any]) -> None:
     uri = f"{lake}/_erasure/receipts"
     delta.create(spark, uri, f"({RECEIPTS}) USING DELTA")
     row = (receipt["id"], datetime.now(UTC), receipt["reason"], receipt["complete"], json.dumps(receipt))
-    with delta.signed(spark, "erasure"):
+    with delta.signed(spark, uri, "erasure"):
         spark.createDataFrame([row], RECEIPTS).coalesce(1).write.format("delta").mode("append").save(uri)
 
 

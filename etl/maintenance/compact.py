@@ -88,7 +88,7 @@ def optimize(window: Window, table: Table) -> None:
     """A table without hours, by Delta's own OPTIMIZE. Raises ConflictError when a run changed it meanwhile."""
     work, entry = window.work, window.work.begin(table)
     uri = work.uri(table)
-    with delta.conflicts(uri), delta.signed(work.spark, metadata(entry)):
+    with delta.conflicts(uri), delta.signed(work.spark, uri, metadata(entry)):
         work.spark.sql(f"OPTIMIZE delta.`{uri}`")
     entry.output_version = delta.current_version(work.spark, uri)
     record(work, entry, reason="compaction")

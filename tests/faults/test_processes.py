@@ -1,0 +1,51 @@
+"""Several processes on one lake of a local disk, whose rename is no lock: one commits to a table at a time."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from etl.engine import delta
+from etl.engine.ledger import Entry, Ledger
+
+HOLDING = "import sys; from etl.engine import delta\nwith delta.alone(sys.argv[1]): print('in', flush=True); input()"
+SOON = 1.5  # seconds
+
+
+@contextmanager
+def committing(uri: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process in the middle of a commit to a table."""
+    command = [sys.executable, "-c", HOLDING, uri]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout and other.stdout.readline() == "in\n"
+        yield other
+        other.kill()
+
+
+def test_a_commit_waits_for_that_of_another_process_and_not_for_a_killed_one(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """The ledger, which every task of a scheduler writes."""
+    ledger = Ledger(spark, tmp_path.as_uri())
+    ledger.append(Entry("run", "fct_shares", datetime.now(UTC)))
+    with committing(ledger.uri) as other, ThreadPoolExecutor(1) as pool:
+        flushed = pool.submit(ledger.flush)
+        with pytest.raises(TimeoutError):
+            flushed.result(SOON)
+        assert delta.read(spark, ledger.uri).count() == 0
+        other.kill()
+        flushed.result()
+    assert [entry.run_id for entry in Ledger(spark, tmp_path.as_uri()).entries] == ["run"]
+
+
+def test_a_commit_to_another_table_does_not_wait(tmp_path: Path) -> None:
+    with committing((tmp_path / "one").as_uri()), delta.alone((tmp_path / "other").as_uri()):
+        pass

@@ -14,6 +14,7 @@ import worker  # noqa: F401
 from filelock import FileLock
 from places import ADS_END, ADS_HOURS, ADS_START, CLICK_TABLES, END, START, Simulated, place
 from pyspark.sql import SparkSession
+from soak import shares
 
 from etl import conf
 from etl.conf import Settings
@@ -51,6 +52,14 @@ def spark() -> Iterator[SparkSession]:
 def settings(tmp_path: Path) -> Settings:
     """An empty lake and landing zone of the test's own."""
     return place(tmp_path)
+
+
+@pytest.fixture
+def fed(spark: SparkSession, settings: Settings) -> Settings:
+    """A lake with one share of hour 8, landed in hour 10."""
+    shares.land(settings, 1)
+    assert shares.losses(spark, settings) == []
+    return settings
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,7 @@ class Apart:
     @cached_property
     def ports(self) -> tuple[int, int]:
         """Of Airflow and of the SMTP server."""
-        return _free_port(), _free_port()
+        return free_port(), free_port()
 
     @cached_property
     def environment(self) -> dict[str, str]:
@@ -143,7 +143,8 @@ class Apart:
                 running.wait(60)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

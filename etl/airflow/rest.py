@@ -106,12 +106,6 @@ class Airflow:
             if not found["completed_at"]:
                 self._call("PUT", f"backfills/{found['id']}/cancel")
 
-    def log(self, dag: str, run: str, task: str) -> str:
-        """What a task's last try said, a line for each thing."""
-        number = self.tasks(dag, run)[task]["try_number"]
-        found = self._call("GET", f"dags/{dag}/dagRuns/{quote(run)}/taskInstances/{task}/logs/{number}")
-        return "\n".join(str(line.get("event", "")) for line in found["content"])
-
     def clear(self, dag: str, run: str, tasks: list[str]) -> None:
         """Run tasks of a run again, and what is downstream of them."""
         chosen = {"task_ids": tasks, "include_downstream": True, "only_failed": False}

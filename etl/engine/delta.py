@@ -221,7 +221,9 @@ class Transaction:
 
     def refuse_changed(self) -> None:
         """Raises ConflictError when what is watched has changed: for who commits nothing, or in another way."""
-        now = Transaction(self.spark, self.uri) if self._watched else self
+        if not self._watched:
+            return
+        now = Transaction(self.spark, self.uri)
         if now.version != self.version and now._paths(self._watched) != self._as_read:
             raise ConflictError(f"Another run changed {self.uri} meanwhile; run again.")
 
@@ -237,10 +239,10 @@ class Transaction:
 
     def _operation(self) -> Any:
         """A write, to Delta: it then derives the new state from the old one, and reads no log again after a commit."""
-        write = jvm(self.spark).org.apache.spark.sql.delta
+        write = getattr(jvm(self.spark).org.apache.spark.sql.delta, "DeltaOperations$Write")
         mode = jvm(self.spark).org.apache.spark.sql.SaveMode
         unsaid = [_none(self.spark)] * 8
-        return getattr(write, "DeltaOperations$Write")(mode.Overwrite if self._removes else mode.Append, *unsaid)
+        return write(mode.Overwrite if self._removes else mode.Append, *unsaid)
 
     def _files(self, predicate: str) -> list[Any]:
         condition = read(self.spark, self.uri, self.version).where(predicate)._jdf.queryExecution().analyzed()

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from faults.test_files import fault
-from places import START, place
+from places import START
 from pyspark.sql import SparkSession
 from soak import shares
 
@@ -18,15 +17,6 @@ from etl.conf import Settings
 from etl.engine import insertjob, landing, ledger, runner
 from etl.engine.ledger import Ledger
 from etl.engine.runner import Summary
-
-
-@pytest.fixture
-def fed(spark: SparkSession, tmp_path: Path) -> Settings:
-    """A lake with one share of hour 8, landed in hour 10."""
-    settings = place(tmp_path)
-    shares.land(settings, 1)
-    assert shares.losses(spark, settings) == []
-    return settings
 
 
 def run(spark: SparkSession, settings: Settings, hour: int) -> Summary:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +11,8 @@ from email.policy import SMTP
 from typing import Any
 
 from aiosmtpd.controller import Controller
+
+from etl.airflow.apart import free_port
 
 
 @dataclass
@@ -40,13 +41,6 @@ class Postman:
     def of(self, recipient: str) -> list[EmailMessage]:
         """What one recipient got."""
         return [mail for people, mail in self.arrived if recipient in people]
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from reports.servers import free_port, postman
+from reports.servers import postman
 from reports.stories import found, ran
 from typer.testing import CliRunner, Result
 
+from etl.airflow.apart import free_port
 from etl.cli import app
 from etl.commands.place import Place
 from etl.errors import ConfigError, MailError

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 
 import pytest
-from places import place
 from pyspark.sql import SparkSession
-from soak import crowd, kills, shares
+from soak import crowd, kills
 
 from etl.conf import Settings
-
-
-@pytest.fixture
-def fed(spark: SparkSession, tmp_path: Path) -> Settings:
-    """A lake with one share."""
-    settings = place(tmp_path)
-    shares.land(settings, 1)
-    assert shares.losses(spark, settings) == []
-    return settings
 
 
 @pytest.mark.slow

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+from etl.airflow.apart import free_port
+
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).parent / "uv"
 BUCKET = "feed"
@@ -22,16 +23,10 @@ ENDPOINT = "spark.hadoop.fs.s3a.endpoint"
 STARTS_WITHIN = 120  # seconds, packages fetched
 
 
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
 @contextmanager
 def s3() -> Iterator[dict[str, str]]:
     """A server with one empty bucket; gives the environment in which `s3a://feed/` is that bucket."""
-    port = _free_port()
+    port = free_port()
     command = [str(UV), "run", "--no-project", "--isolated", "--with-requirements", str(ROOT / "requirements-s3.lock")]
     command += ["moto_server", "-H", "127.0.0.1", "-p", str(port)]
     with subprocess.Popen(

@@ -20,6 +20,8 @@ from etl.engine.files import LandedFile
 TEXT = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 PARQUET = (".parquet",)
 HOUR = "%Y-%m-%dT%H"
+LONGEST = 2**24
+"""Characters of one record, once files have to be read one by one: memory holds a few such records."""
 OWN = ("_file", "source_file", "landed_hour")
 
 
@@ -59,10 +61,11 @@ def _is_readable(spark: SparkSession, file: LandedFile) -> bool:
         if file.name.endswith(PARQUET):
             rows = spark.read.parquet(exactly(file.uri))
             whole = F.hash(*[records.quoted(c) for c in rows.columns])
-            rows.select(F.count_if(whole.isNotNull()), F.max("_metadata.file_path")).collect()
-            return True
-        spark.read.text(exactly(file.uri)).select(F.max(F.length("value"))).collect()
-        return known(file)
+            asked = [F.count_if(whole.isNotNull()), F.max("_metadata.file_path")]
+            (found,) = rows.select(F.max(F.length(records.as_text(rows.columns))), *asked).collect()
+        else:
+            (found,) = spark.read.text(exactly(file.uri)).select(F.max(F.length("value"))).collect()
+        return known(file) and (found[0] or 0) <= LONGEST
     except (Py4JJavaError, PySparkException):
         return False
 

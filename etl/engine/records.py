@@ -44,6 +44,11 @@ def quoted(name: str) -> Column:
     return F.col("`" + name.replace("`", "``") + "`")
 
 
+def as_text(columns: list[str]) -> Column:
+    """A row of a columnar file as the line it would be."""
+    return F.to_json(F.struct(*[quoted(c) for c in columns]), MICROS)
+
+
 def parse_columns(rows: DataFrame, event: Event) -> DataFrame:
     """Parquet rows with source_file and landed_hour -> as `parse_text`; raw is the row as JSON."""
     given = StructType([f for f in rows.schema.fields if f.name not in ("source_file", "landed_hour")])
@@ -54,7 +59,7 @@ def parse_columns(rows: DataFrame, event: Event) -> DataFrame:
         value = _from_parquet(found, names.get(field.name, "void"), field)
         fields.append(value.alias(field.name))
         lost.append(found.isNotNull() & value.isNull())
-    raw = F.to_json(F.struct(*[quoted(n) for n in names]), MICROS).alias("raw")
+    raw = as_text(list(names)).alias("raw")
     return rows.select(raw, "source_file", "landed_hour", *fields, _any(lost).alias("_corrupt"))
 
 

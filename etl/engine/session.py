@@ -47,6 +47,7 @@ def _options(settings: Settings) -> dict[str, str]:
         # Delta's parser drops the values of `spark.sql(text, args=...)`; this binds them in the analyzer instead.
         "spark.sql.legacy.parameterSubstitution.constantsOnly": "true",
         "spark.driver.memory": settings.driver_memory,
+        "spark.executor.killOnFatalError.depth": "0",  # a record too large for memory fails its task, not the process
         # Hadoop's default for S3 goes by what it once knew of a file; Delta writes `_last_checkpoint` anew and anew.
         "spark.hadoop.fs.s3a.input.stream.type": "classic",
         "spark.ui.enabled": "false",

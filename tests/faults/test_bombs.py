@@ -1,0 +1,96 @@
+"""Landed files that are small on disk and huge in memory: they are named, and all else goes on."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+FEED_ETL = str(Path(sys.executable).parent / "feed-etl")
+MEGABYTE = 2**20
+HEAP = "1g"
+
+
+def share(number: int, hour: int) -> dict[str, object]:
+    at = f"2026-06-01T{hour:02}:00:00+00:00"
+    ids = {"share_id": number, "original_post_id": 1, "shared_post_id": 2, "viewer_id": number}
+    return ids | {"share_ts": at, "channel": "dm"}
+
+
+def folder(root: Path, hour: int) -> Path:
+    """A landed hour with 200 good shares."""
+    made = root / "shares" / f"hour=2026-06-01T{hour:02}"
+    made.mkdir(parents=True)
+    (made / "good.jsonl").write_text("".join(json.dumps(share(hour * 1000 + n, hour)) + "\n" for n in range(200)))
+    return made
+
+
+def one_line(file: Path) -> None:
+    """A gzip of 5 MB that is one line of 1,200 MB: more than the heap."""
+    with gzip.open(file, "wb", compresslevel=1) as stream:
+        for _ in range(1200):
+            stream.write(b"x" * MEGABYTE)
+
+
+def one_value(file: Path) -> None:
+    """A Parquet file of 20 KB with one text of 500 MB."""
+    row = pa.Table.from_pylist([share(1, 11)])
+    text = pa.array(["y" * (500 * MEGABYTE)], pa.string())
+    pq.write_table(row.set_column(row.column_names.index("channel"), "channel", text), file, compression="zstd")
+
+
+def many_lines(file: Path) -> None:
+    """A gzip of 1 KB with 300,000 records of nothing."""
+    with gzip.open(file, "wb", compresslevel=1) as stream:
+        for _ in range(30):
+            stream.write(b"{}\n" * 10_000)
+
+
+def deep(file: Path) -> None:
+    """A Parquet file whose one more column is 900 structs in each other."""
+    kind: pa.DataType = pa.int64()
+    value: object = 1
+    for _ in range(900):
+        kind, value = pa.struct([("a", kind)]), {"a": value}
+    row = pa.Table.from_pylist([share(1, 13)])
+    pq.write_table(row.append_column("deep", pa.array([value], kind)), file)
+
+
+BOMBS = {"line.jsonl.gz": one_line, "value.parquet": one_value, "lines.jsonl.gz": many_lines, "deep.parquet": deep}
+
+
+@pytest.mark.slow
+def test_files_that_are_huge_in_memory_end_their_hour_and_nothing_else(tmp_path: Path) -> None:
+    """Hours 10 to 13 have a bomb each, hour 14 none: with a heap of 1 GiB the process goes on to the end.
+
+    Without the bombs the same hours come through, good records and all.
+    """
+    landing = tmp_path / "landing"
+    bombs = [folder(landing, 10 + place) / name for place, name in enumerate(BOMBS)]
+    for bomb in bombs:
+        BOMBS[bomb.name](bomb)
+    folder(landing, 14)
+    command = [FEED_ETL, "--lake", str(tmp_path / "lake"), "--landing", str(landing)]
+    hours = ["run", "--from", "2026-06-01T10", "--to", "2026-06-01T15", "--hour-by-hour", "--table", "bronze_shares"]
+    place = os.environ | {"FEED_ETL_DRIVER_MEMORY": HEAP}
+    done = subprocess.run([*command, *hours], env=place, capture_output=True, text=True, check=False)
+    assert done.returncode == 4, done.stderr[-3000:]
+    assert count(command)[14] == 200
+    for bomb in bombs:
+        bomb.unlink()
+    assert subprocess.run([*command, *hours], env=place, check=False).returncode == 0
+    assert count(command) == dict.fromkeys(range(10, 15), 200)
+
+
+def count(command: list[str]) -> dict[int, int]:
+    """Accepted shares by landed hour."""
+    asked = "SELECT hour(landed_hour) AS hour, count(*) AS n FROM bronze_shares GROUP BY 1"
+    done = subprocess.run([*command, "sql", asked, "--format", "json"], capture_output=True, text=True, check=True)
+    return {row["hour"]: row["n"] for row in json.loads(done.stdout)}

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from email.errors import HeaderParseError
 from email.headerregistry import Address
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from etl.errors import ConfigError
+from etl.errors import ConfigError, first_line
 
 
 def home() -> Path:
@@ -21,7 +22,11 @@ def home() -> Path:
 
 def _address(text: str) -> str:
     """One plain address, `name@host`: nothing a mail header could be made longer with."""
-    if not text.isascii() or Address(addr_spec=text).addr_spec != text or not Address(addr_spec=text).domain:
+    try:
+        address = Address(addr_spec=text)
+    except (HeaderParseError, IndexError, ValueError):  # the parser's own words say nothing about an address
+        address = Address()
+    if not text.isascii() or address.addr_spec != text or not address.domain:
         raise ValueError(f"{text!r} is not a mail address like name@host")
     return text
 
@@ -109,9 +114,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"No configuration {path.stem!r} in {path.parent}. There is: {names}.")
     try:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {str(error).splitlines()[0]}.") from error
-    if not isinstance(loaded, dict):
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # no UTF-8, a 32nd of May, brackets without end
+        raise ConfigError(f"{path} is not valid YAML: {first_line(error)}.") from error
+    if not isinstance(loaded, dict) or not all(isinstance(name, str) for name in loaded):
         raise ConfigError(f"{path} must hold settings as `name: value`.")
     return loaded
 
@@ -121,6 +126,8 @@ def load(name: str = "local", **overrides: str | None) -> Settings:
     merged = {**_read_yaml(home() / "conf" / "base.yaml"), **_read_yaml(home() / "conf" / f"{name}.yaml")}
     try:
         settings = Settings(**merged)
+    except SettingsError as error:
+        raise ConfigError(f"In the environment, {first_line(error)}; it is written as JSON.") from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])

@@ -2,8 +2,9 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 ARGS ?=
+MINUTES ?= 10
 
-.PHONY: help setup run test test-slow soak test-dags bench bench-quick bench-targets bench-ads dags airflow airflow-demo docs new-table lint format lock clean
+.PHONY: help setup run test test-slow soak fuzz test-dags bench bench-quick bench-targets bench-ads dags airflow airflow-demo docs new-table lint format lock clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +23,12 @@ test-slow: setup ## Run the tests that take minutes each: separate executors, an
 
 soak: setup ## Kill, crowd and feed rubbish for hours (ARGS='--kills 200 --crowds 100 --files 10000' is what it does)
 	@PYTHONPATH=tests:. $(BIN)/python -m soak $(ARGS)
+
+fuzz: setup ## Look for settings and words of the command line that break it, guided by coverage (MINUTES=10)
+	@mkdir -p .hypothesis; VIRTUAL_ENV=$(CURDIR)/.venv timeout -s INT $(MINUTES)m $(BIN)/uv run -q --no-project --active --python $(BIN)/python \
+		--with-requirements requirements-fuzz.lock hypothesis fuzz --no-dashboard -n 1 -- tests/fuzz > .hypothesis/fuzz.log 2>&1; \
+		[ $$? = 124 ] || tail -n 3 .hypothesis/fuzz.log
+	@$(BIN)/pytest -q -n 0 tests/fuzz
 
 test-dags: setup ## Run the tests of the DAGs, in an environment of Airflow's own
 	@bin/setup-airflow
@@ -75,6 +82,7 @@ lock: setup ## Resolve versions and hashes of all packages again (ARGS=--upgrade
 	@$(COMPILE) setup.cfg pyproject.toml --extra test --extra bench --extra dev -c constraints.txt --generate-hashes \
 		-o requirements.lock
 	@printf '%s\n' 'moto[s3]' flask flask-cors | $(COMPILE) - --generate-hashes -o requirements-s3.lock
+	@echo hypofuzz | $(COMPILE) - -c constraints.txt --generate-hashes -o requirements-fuzz.lock
 	@bin/setup-airflow --packages | $(COMPILE) - -c constraints.txt --generate-hashes -o requirements-airflow.lock
 
 clean: ## Remove .venv, caches and build output; landing zone and lake stay

@@ -38,10 +38,13 @@ def test_every_package_has_the_version_resolved_for_both_environments_and_hashes
     assert hashed(file)
 
 
-def test_the_server_that_storage_is_tested_with_is_locked_too() -> None:
+@pytest.mark.parametrize(
+    ("file", "package"), [("requirements-s3.lock", "moto"), ("requirements-fuzz.lock", "hypofuzz")]
+)
+def test_what_single_tests_are_run_with_is_locked_too(file: str, package: str) -> None:
     """It has an environment of its own, so its versions are its own."""
-    assert "moto" in {name for name, _ in locked("requirements-s3.lock")}
-    assert hashed("requirements-s3.lock")
+    assert package in {name for name, _ in locked(file)}
+    assert hashed(file)
 
 
 def hashed(file: str) -> bool:

@@ -21,7 +21,7 @@ test: setup ## Run the tests, two processes of them (ARGS=... for pytest, e.g. A
 test-slow: setup ## Run the tests that take minutes each: separate executors, any order of hours, killed backfills
 	@$(BIN)/pytest -q -m slow $(ARGS)
 
-soak: setup ## Kill, crowd and feed rubbish for hours (ARGS='--kills 200 --crowds 100 --files 10000' is what it does)
+soak: setup ## Kill, crowd and feed rubbish for hours (ARGS='--kills 200 --crowds 100 --files 10000 --generations 1000' is what it does)
 	@PYTHONPATH=tests:. $(BIN)/python -m soak $(ARGS)
 
 fuzz: setup ## Look for settings and words of the command line that break it, guided by coverage (MINUTES=10)

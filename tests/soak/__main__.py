@@ -1,4 +1,4 @@
-"""`make soak`: kills at random moments, crowds, hostile files, for as many rounds as asked; ends with 1 at any loss."""
+"""`make soak`: random kills, crowds, hostile files, bred lines, as many rounds as asked; ends with 1 at any loss."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from places import place
 from pyspark.sql import SparkSession
 from rich.console import Console
-from soak import crowd, hostile, kills, shares, test_fuzz
+from soak import crowd, guided, hostile, kills, shares, test_fuzz
 
 from etl import conf
 from etl.conf import Settings
@@ -28,6 +28,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=200, help="SIGKILLs at random moments")
     parser.add_argument("--crowds", type=int, default=100, help="rounds of run, backfill, maintenance, reader at once")
     parser.add_argument("--files", type=int, default=10_000, help="hostile landing files")
+    parser.add_argument("--generations", type=int, default=1000, help="files of lines bred by what code they reach")
     parser.add_argument("--seed", type=int, default=1, help="another number, other moments and other files")
     return parser.parse_args()
 
@@ -67,7 +68,9 @@ def _tell(name: str, found: Iterable[list[str]]) -> int:
 def main() -> None:
     """Each kind of accident in turn."""
     asked = _arguments()
-    quick = {"spark": dict(session.SMALL_HOURS)}
+    options = "spark.driver.extraJavaOptions"
+    small = dict(session.SMALL_HOURS)
+    quick = {"spark": small | {options: f"{small.get(options, '')} {guided.agent()}"}}
     spark = session.start(conf.load("local", master="local[2]").model_copy(update=quick), "soak")
     with tempfile.TemporaryDirectory(prefix="feed-etl-soak-") as name:
         folder = Path(name)
@@ -75,6 +78,8 @@ def main() -> None:
         bad = _tell("kills", kills.rounds(spark, _fed(spark, folder / "kills"), asked.kills, chance))
         bad += _tell("crowds", crowd.rounds(spark, _fed(spark, folder / "crowds"), asked.crowds))
         bad += _tell("hostile files, batches", _batches(spark, folder / "files", asked.files, asked.seed))
+        bred = guided.rounds(spark, place(folder / "bred"), asked.generations, chance)
+        bad += _tell("generations of lines", bred)
     sys.exit(bool(bad))
 
 

@@ -151,12 +151,12 @@ def _land_text(folder: Path, event: Event, name: str, found: list[bytes], crlf: 
     batch.lawful[event.name].add(good[event.fields[0].name])
     whole = [b" ".join(line.splitlines()) for line in found]
     whole.insert(index % (len(whole) + 1), json.dumps(good).encode())
-    batch.records[event.name] += sum(1 for i, line in enumerate(whole) if not _is_blank(line, i))
+    batch.records[event.name] += sum(1 for i, line in enumerate(whole) if not is_blank(line, i))
     suffix = next(s for s in sorted(FORMATS, key=len, reverse=True) if name.endswith(s))
     _write(folder, name, FORMATS[suffix]((b"\r\n" if crlf else b"\n").join(whole) + b"\n"), batch)
 
 
-def _is_blank(line: bytes, place: int) -> bool:
+def is_blank(line: bytes, place: int) -> bool:
     """Spaces only; a byte order mark at the start of a file is none of its text."""
     return not (line.removeprefix(BOM) if place == 0 else line).strip(b" ")
 

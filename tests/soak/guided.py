@@ -1,0 +1,155 @@
+"""Lines of JSON bred from lines that reached new code of Spark's readers: fuzzing guided by coverage (JaCoCo).
+
+A generation is one landed file of mutated lines of one event, read as every landed file is. When it runs a branch
+no generation before it ran, its lines are parents of later ones.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import struct
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+from rows import at
+from soak import hostile
+
+from etl.conf import Settings
+from etl.contract import Event
+from etl.engine import files, jars, landing, records
+from etl.engine.java import SHARE
+from etl.engine.landing import Landed
+from etl.events import EVENTS
+
+JACOCO = jars.Jar(
+    "org.jacoco",
+    "org.jacoco.agent",
+    "0.8.14",
+    "20be9853385bdfc65a5929643412d09243d14514304b89ba23a265158cc8792b",
+)
+WATCHED = (
+    "com.fasterxml.jackson.core.*",
+    "org.apache.spark.sql.catalyst.expressions.json.*",
+    "org.apache.spark.sql.catalyst.expressions.variant.*",
+    "org.apache.spark.sql.catalyst.json.*",
+    "org.apache.spark.types.variant.*",
+    "org.apache.spark.unsafe.types.*",
+)
+LINES = 64  # of a generation
+TOKENS = [t.encode(errors="replace") for t in hostile.INJECTED] + [
+    b"{", b"}", b"[", b"]", b'"', b":", b",", b"\\", b"\\u0000", b"\\ud83d", b"null", b"true", b"-", b"0", b"1e999",
+    b"-0.0", b"1E-400", b"NaN", b"Infinity", b"0x1", b"9223372036854775808", b"1" * 400, b"\xef\xbb\xbf", b"\xff",
+    b"\xc0\x80", b"/*", b"//", b"'",
+    b"2026-06-01T10:00:00.123456789+14:00", b"2026-06-01T10:00:00Z", b"-290308-01-01T00:00:00Z",
+]  # fmt: skip
+
+
+def agent() -> str:
+    """The JVM option that counts what code runs; the agent is fetched the first time."""
+    folder = SHARE / "jars"
+    if not (folder / JACOCO.file_name).is_file():
+        jars.fetch((JACOCO,), folder)
+    with zipfile.ZipFile(folder / JACOCO.file_name) as outer:
+        inner = outer.extract("jacocoagent.jar", folder)
+    return f"-javaagent:{inner}=output=none,includes={':'.join(WATCHED)}"
+
+
+def reached(spark: SparkSession) -> set[tuple[int, int]]:
+    """Every branch that has run so far: class and number."""
+    told = files.jvm(spark).org.jacoco.agent.rt.RT.getAgent().getExecutionData(False)
+    return set(_branches(io.BytesIO(bytes(told))))
+
+
+def _branches(told: io.BytesIO) -> Iterator[tuple[int, int]]:
+    """JaCoCo's format: blocks of a header (1), a session (16), a class with a bit for each branch (17)."""
+    while kind := told.read(1):
+        if kind == b"\x01":
+            told.read(4)
+        elif kind == b"\x10":
+            _name(told)
+            told.read(16)
+        else:
+            (class_id,) = struct.unpack(">q", told.read(8))
+            _name(told)
+            count = _varint(told)
+            bits = int.from_bytes(told.read((count + 7) // 8), "little")
+            yield from ((class_id, i) for i in range(count) if bits >> i & 1)
+
+
+def _name(told: io.BytesIO) -> None:
+    (length,) = struct.unpack(">H", told.read(2))
+    told.read(length)
+
+
+def _varint(told: io.BytesIO) -> int:
+    found = shift = 0
+    while True:
+        byte = told.read(1)[0]
+        found |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return found
+        shift += 7
+
+
+def mutated(chance: random.Random, line: bytes, other: bytes) -> bytes:
+    """A line with one to four changes; no line break comes in."""
+    for _ in range(chance.randint(1, 4)):
+        start, end = sorted(chance.randint(0, len(line)) for _ in range(2))
+        end = min(end, start + 40)
+        piece = chance.choice(
+            [
+                b"",
+                bytes([chance.randrange(256)]),
+                chance.choice(TOKENS),
+                line[start:end] * 2,
+                other[start:],
+                other[:end],
+            ]
+        )
+        line = line[:start] + piece + line[chance.choice([start, start + 1, end]) :]
+    return b" ".join(line.splitlines())[:20_000]
+
+
+def _generation(spark: SparkSession, settings: Settings, event: Event, file: Path, lines: list[bytes]) -> list[str]:
+    """Read a file of these lines: none may be lost, none taken that the slower reader finds a fault in."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"\n".join(lines) + b"\n")
+    (listed,) = files.list_files(spark, f"file:{file.parent}")
+    read = landing.read(spark, settings, event, [Landed(at("10:00"), (listed,))])
+    bad = records.is_bad(event, settings)
+    found = read.select(
+        F.count(F.lit(1)),
+        F.count_if(bad),
+        F.count_if(~bad),
+        F.count_if(~bad & (records.reasons(event, settings) != F.array(F.lit("unparseable")))),
+    ).collect()[0]
+    file.unlink()
+    wanted = sum(1 for i, line in enumerate(lines) if not hostile.is_blank(line, i))
+    if found[0] == wanted == found[1] + found[2] and not found[3]:
+        return []
+    return [f"{event.name}: {wanted} lines, {list(found)} read, bad, good, good with a fault: {lines!r}"]
+
+
+def rounds(spark: SparkSession, settings: Settings, count: int, chance: random.Random) -> Iterator[list[str]]:
+    """What was wrong in each generation; nothing, when all is well."""
+    parents = {event.name: [json.dumps(hostile.lawful(event, 10)).encode()] for event in EVENTS}
+    before = reached(spark)
+    for number in range(count):
+        event = EVENTS[number % len(EVENTS)]
+        known = parents[event.name]
+        lines = [mutated(chance, chance.choice(known), chance.choice(known)) for _ in range(LINES)]
+        file = Path(settings.landing) / event.name / "hour=2026-06-01T10" / "bred.jsonl"
+        try:
+            yield _generation(spark, settings, event, file, lines)
+        except Exception as error:
+            yield [f"{event.name}: {error}: {lines!r}"]
+        now = reached(spark)
+        if now - before:
+            known.extend(lines)
+            before |= now
+    print(f"{len(before)} branches of the readers reached, {sum(map(len, parents.values()))} lines kept as parents")

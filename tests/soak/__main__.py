@@ -61,6 +61,8 @@ def _tell(name: str, found: Iterable[list[str]]) -> int:
         bad += bool(lost)
         for said in lost:
             console.print(f"{name}, round {count}: {said}", markup=False, soft_wrap=True)
+        if count % 10 == 0:
+            console.print(f"{name}: {count} rounds so far, {bad} with a loss, {time.monotonic() - started:.0f} s")
     console.print(f"{name}: {count} rounds, {bad} with a loss, {time.monotonic() - started:.0f} s")
     return bad
 

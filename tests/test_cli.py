@@ -27,7 +27,7 @@ def feed_etl(*arguments: str, **environment: str) -> subprocess.CompletedProcess
 def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
     """One clear line, the right exit code, no traceback."""
     assert done.returncode == code, (done.returncode, done.stderr)
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in done.stderr and "stacktrace" not in done.stderr
     for word in words:
         assert word in done.stderr, done.stderr
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pyspark
+from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from etl import conf
@@ -91,4 +92,6 @@ def start(settings: Settings, name: str = "feed-etl") -> SparkSession:
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
+    for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):  # each error as a page of JSON, caught or not
+        PySparkLogger.getLogger(name).disabled = True
     return spark

@@ -133,8 +133,12 @@ def freshness(ledger: Ledger) -> list[Freshness]:
 
 
 def _fresh(ledger: Ledger, table: Table, landed: datetime | None, above: dict[str, Freshness]) -> Freshness:
-    """A table read from files is behind what landed; any other by the hours due, and at least as far as its inputs."""
-    newest = max([h for e in ledger.published(table.name) for h in e.handled], default=None)
+    """A table read from files is behind what landed; any other by the hours due, and at least as far as its inputs.
+
+    A table that looks ahead was made for hours to come as well, which hold nothing yet.
+    """
+    made = {h for e in ledger.published(table.name) for h in e.handled}
+    newest = max([h for h in made if landed is None or h <= landed], default=None)
     behind = len(planner.due(ledger, table, None))
     if table.event and newest and landed:
         behind = max(0, int((landed - newest) / planner.HOUR))

@@ -174,6 +174,13 @@ def rendered(words: list[str], start: str, interval: timedelta) -> list[str]:
     return [Template(word).render(given, macros=SimpleNamespace(timedelta=timedelta)) for word in words]
 
 
+def test_reports_of_a_run_started_by_hand_are_of_that_day() -> None:
+    """Such a run may have no data interval."""
+    by_hand = SimpleNamespace(run_after=datetime.fromisoformat("2026-06-02T09:30"))
+    assert Template(commands.DAY).render(dag_run=by_hand) == "2026-06-02"
+    assert rendered([commands.DAY], "2026-06-01T02:00", timedelta(days=1)) == ["2026-06-01"]
+
+
 def test_a_day_of_ads_is_looked_at_to_the_hour_before_the_newest() -> None:
     """At three in the morning: the day that ended at midnight is in it."""
     words = rendered(commands.late(FIRST, "ads", 8 * 24), "2026-06-20T03:00", timedelta(days=1))

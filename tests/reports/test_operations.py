@@ -128,6 +128,13 @@ def test_a_table_is_at_least_as_far_behind_as_what_it_reads() -> None:
     assert {f.table.name: f.behind_hours for f in operations.freshness(ledger)}["fct_shares"] == 1
 
 
+def test_a_table_that_looks_ahead_is_as_new_as_what_landed() -> None:
+    """Clicks of 10:00 change sessions of hours to come as well, which hold nothing yet."""
+    ledger = Remembered(landed("bronze_ad_clicks", TEN), entry("fct_ad_clicks", TEN, handled=[TEN, ELEVEN]))
+
+    assert {f.table.name: f.newest for f in operations.freshness(ledger)}["fct_ad_clicks"] == TEN
+
+
 def test_runs_of_other_hours_are_not_in_the_range() -> None:
     ledger = Remembered(entry("fct_shares", TEN), entry("fct_shares", ELEVEN), entry("fct_shares", NOON))
 

@@ -13,7 +13,7 @@ from etl.errors import ConfigError
 HOUR = "%Y-%m-%dT%H"
 LATE_HOURS = 24
 
-DAY = "{{ (data_interval_start or dag_run.run_after).strftime('%Y-%m-%d') }}"
+DAY = "{{ (data_interval_start | default(dag_run.run_after, true)).strftime('%Y-%m-%d') }}"
 """Of the interval; of a run started by hand, which may have none, the day it was started on."""
 
 QUALITY_REPORT = ["report", "quality", "--day", DAY, "--send"]

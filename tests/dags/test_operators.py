@@ -19,7 +19,7 @@ from airflow.sdk.exceptions import (
     ParamValidationError,
 )
 from dags.edges import load
-from jinja2 import Template
+from jinja2 import StrictUndefined, Template
 
 from etl.airflow import alerts, commands, pools
 from etl.airflow.operators import BackfillOperator, FeedEtlOperator
@@ -170,14 +170,15 @@ def test_what_is_no_whole_hour_is_refused_before_spark_starts(ends_with: Any, in
 def rendered(words: list[str], start: str, interval: timedelta) -> list[str]:
     """Words as Airflow fills them in for a data interval."""
     begin = datetime.fromisoformat(start)
-    given = {"data_interval_start": begin, "data_interval_end": begin + interval}
+    dag_run = SimpleNamespace(run_after=begin + interval)
+    given = {"data_interval_start": begin, "data_interval_end": begin + interval, "dag_run": dag_run}
     return [Template(word).render(given, macros=SimpleNamespace(timedelta=timedelta)) for word in words]
 
 
 def test_reports_of_a_run_started_by_hand_are_of_that_day() -> None:
     """Such a run may have no data interval."""
     by_hand = SimpleNamespace(run_after=datetime.fromisoformat("2026-06-02T09:30"))
-    assert Template(commands.DAY).render(dag_run=by_hand) == "2026-06-02"
+    assert Template(commands.DAY, undefined=StrictUndefined).render(dag_run=by_hand) == "2026-06-02"
     assert rendered([commands.DAY], "2026-06-01T02:00", timedelta(days=1)) == ["2026-06-01"]
 
 

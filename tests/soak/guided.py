@@ -51,7 +51,7 @@ TOKENS = [t.encode(errors="replace") for t in hostile.INJECTED] + [
 
 def agent() -> str:
     """The JVM option that counts what code runs; the agent is fetched the first time."""
-    folder = SHARE / "jars"
+    folder = SHARE / "jacoco"  # not with the JARs that are on Spark's class path
     if not (folder / JACOCO.file_name).is_file():
         jars.fetch((JACOCO,), folder)
     with zipfile.ZipFile(folder / JACOCO.file_name) as outer:

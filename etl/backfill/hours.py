@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from etl.contract import Input, Table
+from etl.contract import Input, Table, WriteMode
 from etl.engine import checksums, delta, planner
 from etl.engine.shards import Shard
-from etl.engine.work import Work
+from etl.engine.work import Work, in_hours
 
 LANDED_BEHIND = 1  # an event may lie minutes after the end of the hour it landed in
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,6 +38,7 @@ class LakeHours:
     work: Work
     planned: dict[str, set[datetime]] = field(default_factory=dict)
     _live: dict[str, dict[datetime, int]] = field(default_factory=dict)
+    _later: dict[str, set[datetime]] = field(default_factory=dict)
 
     def live(self, table: Table) -> dict[datetime, int]:
         """Hour -> rows that are really there."""
@@ -53,7 +54,8 @@ class LakeHours:
 
     def known(self, table: Table) -> set[datetime]:
         """Hours the table has, had, or should have since its inputs have them."""
-        return self._own(table) | {h for i in table.inputs if not i.as_of for h in self._of_input(i, table)}
+        from_inputs = {h for i in table.inputs if not i.as_of for h in self._of_input(i, table)}
+        return self._own(table) | from_inputs | self._landed_later(table)
 
     def chosen(self, table: Table, only: str) -> set[datetime]:
         """The known hours that are missing, failed or stale, or all of them."""
@@ -70,8 +72,23 @@ class LakeHours:
     def _missing(self, table: Table) -> set[datetime]:
         """Published but no longer there, or never made."""
         lost = set(self.recorded(table)) - set(self.live(table))
-        never = self.known(table) - self._made(table) - self._own(table)
-        return lost | never
+        never = self.known(table) - self._made(table) | self._landed_later(table)
+        return lost | never - self._own(table)
+
+    def _landed_later(self, table: Table) -> set[datetime]:
+        """Hours of records in landed hours the table was not made from: all of an hour's may have landed later."""
+        if table.write is not WriteMode.INSERT_NEW:
+            return set()
+        if table.name not in self._later:
+            source = table.inputs[0].table
+            landed = self._own(source) - self._made(table)
+            self._later[table.name] = self._hours_of(source, landed, table) if landed else set()
+        return self._later[table.name]
+
+    def _hours_of(self, source: Table, landed: set[datetime], table: Table) -> set[datetime]:
+        records = delta.read(self.work.spark, self.work.uri(source)).where(in_hours(source, landed))
+        hours = self.work.transform(table)(records).select(table.hour).distinct()
+        return {checksums.as_hour(row[0]) for row in hours.collect()}
 
     def _made(self, table: Table) -> set[datetime]:
         """Made for everybody, or for each shard of some cut; without rows, maybe."""

@@ -10,6 +10,7 @@ import pytest
 from lakes import drop, versions
 from places import END, START, Simulated
 from pyspark.sql import SparkSession
+from soak import shares
 from test_cli import feed_etl, refused
 
 from etl import catalog
@@ -56,6 +57,14 @@ def test_what_was_never_made_is_missing_however_far_it_is_from_what_landed(
     assert made.hours["fct_impressions"] == made.hours["agg_post_engagement_hourly"] == hours
     assert made.hours["mart_post_engagement_daily"] == made.hours["mart_ranker_viewer_daily"] == day
     assert set(made.kept) == {"fct_dwell_per_impression", "dim_posts"}
+
+
+def test_an_hour_all_of_whose_records_landed_later_is_missing_too(spark: SparkSession, settings: Settings) -> None:
+    """A share of 8:00 landed in 10:00, and no share in 8:00."""
+    shares.land(settings, 1)
+    assert not runner.run(spark, settings, START, END, ["bronze_shares"]).errors
+    made = planned(spark, settings, "fct_shares", only="missing")
+    assert START in made.hours["fct_shares"]
 
 
 def test_a_finished_lake_has_nothing_missing_failed_or_stale(spark: SparkSession, simulated: Simulated) -> None:

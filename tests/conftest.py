@@ -57,9 +57,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def fed(spark: SparkSession, settings: Settings) -> Settings:
     """A lake with one share of hour 8, landed in hour 10."""
-    shares.land(settings, 1)
-    assert shares.losses(spark, settings) == []
-    return settings
+    return shares.fed(spark, settings)
 
 
 @pytest.fixture(scope="session")

@@ -81,7 +81,7 @@ class LakeHours:
             return set()
         if table.name not in self._later:
             source = table.inputs[0].table
-            landed = self._own(source) - self._made(table)
+            landed = set(self.live(source)) - self._made(table)
             self._later[table.name] = self._hours_of(source, landed, table) if landed else set()
         return self._later[table.name]
 

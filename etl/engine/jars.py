@@ -127,16 +127,17 @@ UNUSED = ("org.wildfly.openssl:*", "software.amazon.awssdk:bundle")
 
 def delta_jars(folder: Path = SHARE / "jars") -> list[Path]:
     """The ten files, fetched into `folder` the first time. Raises ConfigError when they cannot be had."""
-    return _kept(JARS, folder)
+    return kept(JARS, folder)
 
 
 def s3_jars(folder: Path = SHARE / "jars") -> list[Path]:
     """What `s3a:` needs beside what Spark ships, fetched the first time. Raises ConfigError when it cannot be had."""
     lines = [line.split() for line in LOCK_OF_S3.read_text().splitlines()]
-    return _kept(tuple(Jar._make([*name.split(":"), sha256]) for name, sha256 in lines), folder)
+    return kept(tuple(Jar._make([*name.split(":"), sha256]) for name, sha256 in lines), folder)
 
 
-def _kept(jars: tuple[Jar, ...], folder: Path) -> list[Path]:
+def kept(jars: tuple[Jar, ...], folder: Path) -> list[Path]:
+    """The files in `folder`, fetched when one is missing. Raises ConfigError when they cannot be had."""
     files = [folder / jar.file_name for jar in jars]
     if not all(file.is_file() for file in files):
         fetch(jars, folder)

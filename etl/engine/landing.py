@@ -60,11 +60,10 @@ def _is_readable(spark: SparkSession, file: LandedFile) -> bool:
     try:
         if file.name.endswith(PARQUET):
             rows = spark.read.parquet(exactly(file.uri))
-            whole = F.hash(*[records.quoted(c) for c in rows.columns])
-            asked = [F.count_if(whole.isNotNull()), F.max("_metadata.file_path")]
-            (found,) = rows.select(F.max(F.length(records.as_text(rows.columns))), *asked).collect()
+            raw = records.as_text(rows.columns)
         else:
-            (found,) = spark.read.text(exactly(file.uri)).select(F.max(F.length("value"))).collect()
+            rows, raw = spark.read.text(exactly(file.uri)), F.col("value")
+        (found,) = rows.select(F.max(F.length(raw)), F.max("_metadata.file_path")).collect()
         return known(file) and (found[0] or 0) <= LONGEST
     except (Py4JJavaError, PySparkException):
         return False

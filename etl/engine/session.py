@@ -92,6 +92,6 @@ def start(settings: Settings, name: str = "feed-etl") -> SparkSession:
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
-    for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):  # each error as a page of JSON, caught or not
-        PySparkLogger.getLogger(name).disabled = True
+    for log in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):  # each error as a page of JSON, caught or not
+        PySparkLogger.getLogger(log).disabled = True
     return spark

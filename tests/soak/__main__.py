@@ -16,10 +16,10 @@ from rich.console import Console
 from soak import crowd, guided, hostile, kills, shares, test_fuzz
 
 from etl import conf
-from etl.conf import Settings
 from etl.engine import session
 
 console = Console()
+JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 FILES = 1400  # of one run; the next batch has other ones
 
 
@@ -31,14 +31,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--generations", type=int, default=1000, help="files of lines bred by what code they reach")
     parser.add_argument("--seed", type=int, default=1, help="another number, other moments and other files")
     return parser.parse_args()
-
-
-def _fed(spark: SparkSession, folder: Path) -> Settings:
-    """A lake with one share."""
-    settings = place(folder)
-    shares.land(settings, 1)
-    assert shares.losses(spark, settings) == []
-    return settings
 
 
 def _batches(spark: SparkSession, folder: Path, files: int, seed: int) -> Iterator[list[str]]:
@@ -70,15 +62,15 @@ def _tell(name: str, found: Iterable[list[str]]) -> int:
 def main() -> None:
     """Each kind of accident in turn."""
     asked = _arguments()
-    options = "spark.driver.extraJavaOptions"
     small = dict(session.SMALL_HOURS)
-    quick = {"spark": small | {options: f"{small.get(options, '')} {guided.agent()}"}}
-    spark = session.start(conf.load("local", master="local[2]").model_copy(update=quick), "soak")
+    if asked.generations:
+        small[JAVA_OPTIONS] = f"{small.get(JAVA_OPTIONS, '')} {guided.agent()}"
+    spark = session.start(conf.load("local", master="local[2]").model_copy(update={"spark": small}), "soak")
     with tempfile.TemporaryDirectory(prefix="feed-etl-soak-") as name:
         folder = Path(name)
         chance = random.Random(asked.seed)
-        bad = _tell("kills", kills.rounds(spark, _fed(spark, folder / "kills"), asked.kills, chance))
-        bad += _tell("crowds", crowd.rounds(spark, _fed(spark, folder / "crowds"), asked.crowds))
+        bad = _tell("kills", kills.rounds(spark, shares.fed(spark, place(folder / "kills")), asked.kills, chance))
+        bad += _tell("crowds", crowd.rounds(spark, shares.fed(spark, place(folder / "crowds")), asked.crowds))
         bad += _tell("hostile files, batches", _batches(spark, folder / "files", asked.files, asked.seed))
         bred = guided.rounds(spark, place(folder / "bred"), asked.generations, chance)
         bad += _tell("generations of lines", bred)

@@ -43,7 +43,7 @@ WATCHED = (
 LINES = 64  # of a generation
 TOKENS = [t.encode(errors="replace") for t in hostile.INJECTED] + [
     b"{", b"}", b"[", b"]", b'"', b":", b",", b"\\", b"\\u0000", b"\\ud83d", b"null", b"true", b"-", b"0", b"1e999",
-    b"-0.0", b"1E-400", b"NaN", b"Infinity", b"0x1", b"9223372036854775808", b"1" * 400, b"\xef\xbb\xbf", b"\xff",
+    b"-0.0", b"1E-400", b"NaN", b"Infinity", b"0x1", b"9223372036854775808", b"1" * 400, hostile.BOM, b"\xff",
     b"\xc0\x80", b"/*", b"//", b"'",
     b"2026-06-01T10:00:00.123456789+14:00", b"2026-06-01T10:00:00Z", b"-290308-01-01T00:00:00Z",
 ]  # fmt: skip
@@ -52,10 +52,9 @@ TOKENS = [t.encode(errors="replace") for t in hostile.INJECTED] + [
 def agent() -> str:
     """The JVM option that counts what code runs; the agent is fetched the first time."""
     folder = SHARE / "jacoco"  # not with the JARs that are on Spark's class path
-    if not (folder / JACOCO.file_name).is_file():
-        jars.fetch((JACOCO,), folder)
-    with zipfile.ZipFile(folder / JACOCO.file_name) as outer:
-        inner = outer.extract("jacocoagent.jar", folder)
+    (outer,) = jars.kept((JACOCO,), folder)
+    with zipfile.ZipFile(outer) as archive:
+        inner = archive.extract("jacocoagent.jar", folder)
     return f"-javaagent:{inner}=output=none,includes={':'.join(WATCHED)}"
 
 
@@ -138,12 +137,12 @@ def _generation(spark: SparkSession, settings: Settings, event: Event, file: Pat
 def rounds(spark: SparkSession, settings: Settings, count: int, chance: random.Random) -> Iterator[list[str]]:
     """What was wrong in each generation; nothing, when all is well."""
     parents = {event.name: [json.dumps(hostile.lawful(event, 10)).encode()] for event in EVENTS}
-    before = reached(spark)
+    before = set[tuple[int, int]]()
     for number in range(count):
         event = EVENTS[number % len(EVENTS)]
         known = parents[event.name]
         lines = [mutated(chance, chance.choice(known), chance.choice(known)) for _ in range(LINES)]
-        file = Path(settings.landing) / event.name / "hour=2026-06-01T10" / "bred.jsonl"
+        file = Path(settings.landing) / event.name / hostile.READABLE / "bred.jsonl"
         try:
             yield _generation(spark, settings, event, file, lines)
         except Exception as error:

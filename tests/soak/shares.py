@@ -26,6 +26,13 @@ def land(settings: Settings, number: int, hour: int = 10, shared: int = 8) -> No
     beside.rename(folder / f"{number}.jsonl")
 
 
+def fed(spark: SparkSession, settings: Settings) -> Settings:
+    """A lake with one share of hour 8, landed in hour 10."""
+    land(settings, 1)
+    assert losses(spark, settings) == []
+    return settings
+
+
 def landed(settings: Settings) -> list[int]:
     """Numbers of the shares that have landed."""
     return sorted(int(f.stem) for f in Path(settings.landing).rglob("*.jsonl"))

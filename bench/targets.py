@@ -7,8 +7,6 @@ import json
 import shutil
 from pathlib import Path
 
-import pyarrow.parquet as pq
-from deltalake import DeltaTable
 from rich.console import Console
 from rich.table import Table
 
@@ -16,8 +14,7 @@ from bench import measure, picture
 from bench.generate import Shape, as_text, generate
 from bench.measure import Measured
 
-OURS, SMALL, LEAST, DAYS = "bench.ours", "bench.small", "bench.least", "bench.days"
-SOMEBODY = 4711  # a viewer of the long tail
+OURS, SMALL, LEAST, DAYS, LOOKUP = "bench.ours", "bench.small", "bench.least", "bench.days", "bench.lookup"
 console = Console()
 
 
@@ -41,28 +38,13 @@ def gate_share(run: Measured) -> float:
     return sum(t["gate_seconds"] for t in told) / sum(sum(t.values()) for t in told)
 
 
-def looked_up(lake: Path) -> float:
-    """Bytes of the row groups that may hold one viewer's impressions, over all bytes."""
-    table = DeltaTable(str(lake / "facts" / "fct_impressions"))
-    wanted = total = 0
-    for file in table.file_uris():
-        footer = pq.ParquetFile(file).metadata
-        column = footer.schema.to_arrow_schema().get_field_index("viewer_id")
-        for number in range(footer.num_row_groups):
-            group = footer.row_group(number)
-            told = group.column(column).statistics
-            total += group.total_byte_size
-            wanted += group.total_byte_size if told.min <= SOMEBODY <= told.max else 0
-    return wanted / total
-
-
 def figures(folder: Path, impressions: int) -> dict[str, float]:
     """Every ratio, by what it says."""
     even, hot, text = Shape(impressions, 0.0, 0.0), Shape(impressions, 0.3, 0.3), Shape(impressions // 4, 0.0, 0.0)
     first = timed(folder, even)
     again = timed(folder, even, keep_lake=True)
     days = timed(folder, even, DAYS, keep_lake=True).tables
-    looked = looked_up(folder / even.name / "lakes" / "target")
+    looked = timed(folder, even, LOOKUP, keep_lake=True).tables
     least = timed(folder, even, LEAST)
     skewed = timed(folder, hot)
     sixteenth = timed(folder, Shape(impressions // 16, 0.0, 0.0))
@@ -77,7 +59,7 @@ def figures(folder: Path, impressions: int) -> dict[str, float]:
         "a finished hour run again ÷ first run": again.seconds / first.seconds,
         "time ÷ sixteen times the time of a sixteenth": first.seconds / (16 * sixteenth.seconds),
         "a quarter of it landed as JSON Lines ÷ as Parquet": lines.seconds / columns.seconds,
-        "look-up of one viewer: bytes ÷ the hour's": looked,
+        "look-up of one viewer: bytes ÷ the hour's": looked["bytes"] / looked["of"],
         "an almost empty hour ÷ a minimal Delta table, cold": small["cold"] / small["minimal cold"],
         "an almost empty hour ÷ a minimal Delta table, warm": small["warm"] / small["minimal warm"],
     }

@@ -76,6 +76,7 @@ class Settings(BaseSettings):
     master: str = Field(description="Spark master")
     driver_memory: str = Field(pattern=r"^\d+[gm]$", description="Memory of the Spark driver")
     shuffle_partitions: int = Field(ge=1, description="Tasks of a shuffle")
+    few_rows: int = Field(ge=0, description="A table made of fewer rows is made in one task, without generated code")
     parallel_tables: int = Field(ge=1, description="Tables of one run made at the same time")
     timezone: str = Field(pattern="^UTC$", description="All times are UTC")
     snowflake_epoch_ms: int = Field(ge=0, description="Epoch of impression ids, ms")

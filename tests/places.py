@@ -33,5 +33,6 @@ class Simulated:
 
 
 def place(folder: Path) -> Settings:
-    """Settings with lake and landing zone below a folder."""
-    return conf.load("local", master="local[2]", lake=str(folder / "lake"), landing=str(folder / "landing"))
+    """Settings with lake and landing zone below a folder; few rows go over several tasks, as many would."""
+    settings = conf.load("local", master="local[2]", lake=str(folder / "lake"), landing=str(folder / "landing"))
+    return settings.model_copy(update={"few_rows": 0})

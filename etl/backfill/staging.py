@@ -122,7 +122,7 @@ def stage(staging: Staging, table: Table, hours: list[datetime]) -> None:
     entry.input_versions = _versions(staging, table)
     txn = Transaction(staging.spark, staging.uri(table))
     rows = _with_other_ads(staging, table, hours, _rebuilt(staging, table, hours, entry).where(in_hours(table, hours)))
-    staged = txn.stage(lay_out(rows, table, len(hours), staging.settings))
+    staged = txn.stage(lay_out(rows, table, len(hours)))
     pass_gate(staging, table, staged, entry)
     found = checksums.by_hour(staged, table)
     entry.rows_written = sum(c.rows for c in found.values())

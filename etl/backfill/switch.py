@@ -64,7 +64,7 @@ def _switch_hour(staging: Staging, table: Table, hour: datetime, diff: HourDiff)
         old = txn.read(in_hours(table, [hour]))
         new = delta.read(live.spark, staging.uri(table)).where(in_hours(table, [hour]))
         entry.touched = {table.hour: [hour], **_touched_elsewhere(table, old, new)}
-        txn.stage(lay_out(new, table, 1, live.settings))
+        txn.stage(lay_out(new, table, 1))
         txn.remove(in_hours(table, [hour]))
         entry.rows_written = diff.staged.rows
         entry.output_version = _commit(txn, entry)

@@ -22,6 +22,7 @@ def run(work: Work, table: Table) -> Entry | None:
     hours = planner.due(work.ledger, table, work.span, work.shard_of(table))
     if not hours:
         return None
+    work.suit(sum(_rows(work, i, table, hours) for i in table.inputs))
     entry = work.begin(table)
     entry.handled = hours
     entry.input_versions = {i.table.name: delta.current_version(work.spark, work.uri(i.table)) for i in table.inputs}
@@ -36,6 +37,16 @@ def run(work: Work, table: Table) -> Entry | None:
 
 def _input(work: Work, source: Input, entry: Entry) -> DataFrame:
     return delta.read(work.spark, work.uri(source.table), entry.input_versions[source.table.name])
+
+
+def _rows(work: Work, source: Input, table: Table, hours: list[datetime]) -> int:
+    """Rows of an input that are read for some hours of a table, as the ledger has them."""
+    state = work.ledger.state(source.table.name)
+    if source.as_of or table.write is WriteMode.SCD2:
+        wanted = list(state)
+    else:
+        wanted = hours if planner.reads_landed_hours(table) else input_hours(source, table, hours)
+    return sum(state[hour]["row_count"] for hour in wanted if hour in state)
 
 
 def input_hours(source: Input, table: Table, hours: list[datetime]) -> list[datetime]:
@@ -61,7 +72,7 @@ def _replace_hours(work: Work, table: Table, entry: Entry) -> None:
     txn = work.transaction(table)
     if work.shard_of(table):
         rows = rows.unionByName(txn.read(in_hours(table, entry.handled)).where(f"NOT ({work.mine(table)})"))
-    staged = txn.stage(lay_out(rows, table, len(entry.handled), work.settings))
+    staged = txn.stage(lay_out(rows, table, len(entry.handled)))
     pass_gate(work, table, staged, entry)
     changed = keep_changed(work, table, txn, staged, entry.handled)
     entry.rows_written = sum(c.rows for c in changed.values())

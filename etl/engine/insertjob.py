@@ -50,7 +50,7 @@ def _insert(work: Work, table: Table, entry: Entry, landed: DataFrame, repeats_o
     before = _contents(work, table, existing, list(counts))
     if before or table.once_within_days:
         rows = rows.join(existing.select(*table.key), list(table.key), "left_anti").select(*table.column_names)
-    staged = txn.stage(_once(spread(rows, table, len(counts), work.settings), table))
+    staged = txn.stage(_once(spread(rows, table, len(counts)), table))
     added = checksums.by_hour(staged, table)
     verdict = judged(work, table, staged)
     if repeats_only and verdict.broke(suites.KEY):

@@ -22,6 +22,7 @@ PARQUET = (".parquet",)
 HOUR = "%Y-%m-%dT%H"
 LONGEST = 2**24
 """Characters of one record, once files have to be read one by one: memory holds a few such records."""
+RECORD_BYTES = 20  # a record compressed: of a file's records no more than its size is known before it is read
 OWN = ("_file", "source_file", "landed_hour")
 
 
@@ -77,10 +78,11 @@ def known(file: LandedFile) -> bool:
 def read(spark: SparkSession, settings: Settings, event: Event, landed: list[Landed]) -> DataFrame:
     """All records: raw, source_file, landed_hour, a typed column per field, `_corrupt`, and what `enrich` adds."""
     found = [file for part in landed for file in part.files]
-    parts = _text(spark, event, [exactly(f.uri) for f in found if f.name.endswith(TEXT)])
-    parts += _columnar(spark, event, [exactly(f.uri) for f in found if f.name.endswith(PARQUET)])
+    hour = F.lit(landed[0].hour) if len(landed) == 1 else _hour_of("_file")
+    parts = _text(spark, event, hour, [exactly(f.uri) for f in found if f.name.endswith(TEXT)])
+    parts += _columnar(spark, event, hour, [exactly(f.uri) for f in found if f.name.endswith(PARQUET)])
     if not parts:
-        parts = [records.parse_text(_provenance(_no_lines(spark)), event)]
+        parts = [records.parse_text(_provenance(_no_lines(spark), hour), event)]
     whole = parts[0]
     for part in parts[1:]:
         whole = whole.unionByName(part)
@@ -96,27 +98,34 @@ def _no_lines(spark: SparkSession) -> DataFrame:
     return spark.createDataFrame([], "raw STRING, _file STRING")
 
 
-def _provenance(rows: DataFrame) -> DataFrame:
-    """Adds source_file and landed_hour from the file's own path, `_file`."""
-    hour = F.to_timestamp(F.regexp_extract("_file", r"/hour=(\d{4}-\d{2}-\d{2}T\d{2})/", 1), "yyyy-MM-dd'T'HH")
-    return rows.withColumn("source_file", F.col("_file")).withColumn("landed_hour", hour).drop("_file")
+def _hour_of(file: str) -> Column:
+    """Landed hour by a file's own path, `.../hour=2026-06-01T10/<file>`.
+
+    By position: it is done for every record, and a pattern takes longer than all that is judged of one.
+    """
+    folder = F.substring_index(file, "/", -2)
+    return F.concat(F.substring(folder, len("hour=") + 1, len("2026-06-01T10")), F.lit(":00")).cast("timestamp")
 
 
-def _text(spark: SparkSession, event: Event, uris: list[str]) -> list[DataFrame]:
+def _provenance(rows: DataFrame, hour: Column) -> DataFrame:
+    """Adds landed_hour, and `_file` as source_file."""
+    return rows.withColumn("landed_hour", hour).withColumnRenamed("_file", "source_file")
+
+
+def _text(spark: SparkSession, event: Event, hour: Column, uris: list[str]) -> list[DataFrame]:
     if not uris:
         return []
     lines = spark.read.text(uris).select(F.col("value").alias("raw"), _file())
-    return [records.parse_text(_provenance(lines.where("trim(raw) != ''")), event)]
+    return [records.parse_text(_provenance(lines.where("trim(raw) != ''"), hour), event)]
 
 
-def _columnar(spark: SparkSession, event: Event, uris: list[str]) -> list[DataFrame]:
+def _columnar(spark: SparkSession, event: Event, hour: Column, uris: list[str]) -> list[DataFrame]:
     """Files of one schema are read together; a file of another schema is judged by its own."""
     by_schema: dict[str, list[str]] = {}
     for uri in uris:
         by_schema.setdefault(spark.read.parquet(uri).schema.simpleString(), []).append(uri)
-    return [
-        records.parse_columns(_provenance(_given(spark.read.parquet(*group))), event) for group in by_schema.values()
-    ]
+    groups = [_provenance(_given(spark.read.parquet(*group)), hour) for group in by_schema.values()]
+    return [records.parse_columns(rows, event) for rows in groups]
 
 
 def _given(rows: DataFrame) -> DataFrame:

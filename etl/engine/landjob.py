@@ -48,6 +48,7 @@ def run(work: Work, table: Table) -> Entry | None:
     parts = pending(work, table)
     if not parts:
         return None
+    work.suit(sum(file.size for part in parts for file in part.files) // landing.RECORD_BYTES)
     entry = work.begin(table)
     entry.handled = [part.hour for part in parts]
     entry.fingerprints = {part.hour.isoformat(): part.fingerprint for part in parts}
@@ -127,7 +128,7 @@ def _combine(
     hours = [checksums.as_hour(r[0]) for r in batch.select(table.hour).distinct().collect()]
     existing = txn.read(in_hours(table, hours))
     folded = batch if existing.isEmpty() else module.module.combine(existing, batch)
-    staged = txn.stage(lay_out(ddl.conform(folded, table), table, len(hours), work.settings))
+    staged = txn.stage(lay_out(ddl.conform(folded, table), table, len(hours)))
     batch.unpersist()
     return staged, keep_changed(work, table, txn, staged, hours)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from pyspark.sql import DataFrame
 
-from etl.conf import Settings
 from etl.contract import Table
 
 
@@ -17,12 +16,17 @@ def order(table: Table) -> list[str]:
     return [table.hour, *table.cluster]
 
 
-def spread(rows: DataFrame, table: Table, hours: int, settings: Settings) -> DataFrame:
-    """Rows in ranges of hour and cluster columns; no task mixes far-apart viewers. Not sorted within a range."""
-    tasks = settings.shuffle_partitions if hours <= 1 else max(settings.shuffle_partitions, hours)
-    return rows.repartitionByRange(tasks, *order(table))
+def spread(rows: DataFrame, table: Table, hours: int) -> DataFrame:
+    """Rows in ranges of hour and cluster columns; no task mixes far-apart viewers. Not sorted within a range.
+
+    At most as many ranges as the session has tasks of a shuffle, but one for each of many hours.
+    """
+    tasks = int(rows.sparkSession.conf.get("spark.sql.shuffle.partitions") or 1)
+    if 1 < tasks < hours:
+        return rows.repartitionByRange(hours, *order(table))
+    return rows.repartitionByRange(*order(table))
 
 
-def lay_out(rows: DataFrame, table: Table, hours: int, settings: Settings) -> DataFrame:
+def lay_out(rows: DataFrame, table: Table, hours: int) -> DataFrame:
     """Rows as they lie in files: spread, and sorted within a file."""
-    return spread(rows, table, hours, settings).sortWithinPartitions(*order(table))
+    return spread(rows, table, hours).sortWithinPartitions(*order(table))

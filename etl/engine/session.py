@@ -19,14 +19,15 @@ from etl.engine.java import require_java
 # For a process that answers and ends: the JVM's first compiler only (whose code cache would be 48 MB, and once full
 # nothing is compiled any more).
 SHORT = {
-    "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
 }
-# For runs whose time goes with the number of plans, not with data: no code made for a plan of a few rows, none adapted.
-SMALL_HOURS = {
-    **SHORT,
+# For what takes its time by the number of plans, not of rows: no code made for a plan, none adapted.
+FEW_ROWS = {
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.adaptive.enabled": "false",
 }
+# For a process that does small hours only.
+SMALL_HOURS = {**SHORT, **FEW_ROWS}
 
 
 def tuned(settings: Settings, options: dict[str, str]) -> Settings:
@@ -59,11 +60,14 @@ def _options(settings: Settings) -> dict[str, str]:
 
 
 def _java_options(settings: Settings) -> str:
-    """What the settings say, a log of warnings instead of a greeting of ten lines, and classes kept ready."""
+    """What the settings say, a log of warnings instead of a greeting of ten lines, and classes kept ready.
+
+    Where the driver does the work itself its collector is the one of most throughput: pauses bother nobody in a batch.
+    """
     log = (conf.home() / "conf" / "spark-log4j2.properties").absolute().as_uri()
     given = settings.spark.get("spark.driver.extraJavaOptions", "")
-    ready = classes.options() if settings.master.startswith("local") else ""
-    return " ".join(["-Dlog4j2.configurationFile=" + log, ready, given]).strip()
+    here = ["-XX:+UseParallelGC", classes.options()] if settings.master.startswith("local") else []
+    return " ".join(["-Dlog4j2.configurationFile=" + log, *here, given]).strip()
 
 
 def _jars(settings: Settings) -> list[Path]:

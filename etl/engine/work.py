@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from etl import catalog
 from etl.conf import Settings
 from etl.contract import Table
-from etl.engine import checksums, delta, gate, pseudonyms, suites, views
+from etl.engine import checksums, delta, gate, pseudonyms, session, suites, views
 from etl.engine.checksums import Content
 from etl.engine.delta import Transaction
 from etl.engine.files import absolute
@@ -42,6 +42,12 @@ class Work:
         spark = self.spark.newSession()
         delta.activate(spark)
         return replace(self, spark=spark, seen={})
+
+    def suit(self, rows: int) -> None:
+        """Set this table's own session up for about as many rows as it is made of."""
+        if rows < self.settings.few_rows:
+            for name, value in {**session.FEW_ROWS, "spark.sql.shuffle.partitions": "1"}.items():
+                self.spark.conf.set(name, value)
 
     def shard_of(self, table: Table) -> Shard | None:
         """Whose rows of a table this run makes; None: everybody's."""

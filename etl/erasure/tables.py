@@ -51,7 +51,7 @@ def erase(work: Work, table: Table, viewer: int, suppressed: Suppressed, receipt
     after = _contents(table, rules.changed(table, theirs, viewer, suppressed))
     entry.hours = _states(work, table, before, after)
     kept = ddl.conform(rules.changed(table, rows, viewer, suppressed), table)
-    txn.stage(lay_out(kept, table, rows.select(table.hour).distinct().count(), work.settings))
+    txn.stage(lay_out(kept, table, rows.select(table.hour).distinct().count()))
     entry.output_version = txn.commit(metadata(entry))
     record(work, entry, reason=f"erasure {receipt}")
     return Erased(table.name, rule.value, sum(c.rows for c in before.values()), len(before), entry.output_version)

@@ -75,7 +75,7 @@ def rewrite(window: Window, table: Table, hour: datetime) -> None:
     work = window.work
     txn = Transaction(work.spark, work.uri(table))
     rows = txn.read(in_hours(table, [hour]))
-    staged = txn.stage(lay_out(rows, table, 1, work.settings))
+    staged = txn.stage(lay_out(rows, table, 1))
     if checksums.by_hour(staged, table) != checksums.by_hour(rows, table):
         raise ContractViolation(f"{table.name}, {hour:%Y-%m-%dT%H}: compaction would change rows; nothing was changed.")
     entry = work.begin(table)

@@ -54,7 +54,7 @@ def condense(window: Window, dimension: Table, log: Table, old: list[datetime], 
     before = txn.read(in_hours(log, old))
     kept = needed(before, dimension)
     entry = work.begin(log)
-    staged = txn.stage(lay_out(ddl.conform(kept, log), log, len(old), work.settings))
+    staged = txn.stage(lay_out(ddl.conform(kept, log), log, len(old)))
     found = checksums.by_hour(staged, log)
     entry.hours = [found.get(hour, Content()).state(hour) for hour in old]
     entry.rows_written = sum(content.rows for content in found.values())

@@ -16,7 +16,7 @@ from etl import catalog
 from etl.contract import Table
 from etl.engine import checksums, ddl, delta, suites
 from etl.engine.checksums import Content
-from etl.engine.layout import order, spread
+from etl.engine.layout import in_order, spread
 from etl.engine.ledger import Entry
 from etl.engine.shards import by_person
 from etl.engine.work import Work, as_literal, enforce, in_hours, judged, publish
@@ -69,7 +69,7 @@ def _insert(work: Work, table: Table, entry: Entry, landed: DataFrame, repeats_o
 
 def _once(spread_out: DataFrame, table: Table) -> DataFrame:
     """Equal rows once: they are in the same range, so that nothing is shuffled again."""
-    return spread_out.dropDuplicates(list(table.column_names)).sortWithinPartitions(*order(table))
+    return in_order(spread_out.dropDuplicates(list(table.column_names)), table)
 
 
 def _where_keys_may_be(table: Table, hours: list[datetime]) -> str:

@@ -11,11 +11,6 @@ from pyspark.sql import DataFrame
 from etl.contract import Table
 
 
-def order(table: Table) -> list[str]:
-    """What rows lie by in a table's files."""
-    return [table.hour, *table.cluster]
-
-
 def spread(rows: DataFrame, table: Table, hours: int) -> DataFrame:
     """Rows in ranges of hour and cluster columns; no task mixes far-apart viewers. Not sorted within a range.
 
@@ -23,10 +18,19 @@ def spread(rows: DataFrame, table: Table, hours: int) -> DataFrame:
     """
     tasks = int(rows.sparkSession.conf.get("spark.sql.shuffle.partitions") or 1)
     if 1 < tasks < hours:
-        return rows.repartitionByRange(hours, *order(table))
-    return rows.repartitionByRange(*order(table))
+        return rows.repartitionByRange(hours, table.hour, *table.cluster)
+    return rows.repartitionByRange(table.hour, *table.cluster)
+
+
+def in_order(rows: DataFrame, table: Table) -> DataFrame:
+    """Rows of each task by the cluster columns, as they lie in files.
+
+    Not by hour first: a sort compares whole rows wherever its first column is the same, which an hour nearly always is.
+    A task writes its hours side by side instead (`maxConcurrentOutputFileWriters`).
+    """
+    return rows.sortWithinPartitions(*table.cluster) if table.cluster else rows
 
 
 def lay_out(rows: DataFrame, table: Table, hours: int) -> DataFrame:
     """Rows as they lie in files: spread, and sorted within a file."""
-    return spread(rows, table, hours).sortWithinPartitions(*order(table))
+    return in_order(spread(rows, table, hours), table)

@@ -43,6 +43,7 @@ def _options(settings: Settings) -> dict[str, str]:
         "spark.sql.shuffle.partitions": str(settings.shuffle_partitions),
         "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "1000000",
         "spark.sql.codegen.cache.maxEntries": "2000",  # a run has more plans than Spark's hundred
+        "spark.sql.maxConcurrentOutputFileWriters": "24",  # hours a task writes without sorting its rows by hour first
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         "spark.databricks.delta.snapshotPartitions": "2",
         "spark.databricks.delta.commitInfo.userMetadata": "",

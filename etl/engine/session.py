@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from etl.engine import classes
 from etl.engine.jars import delta_jars, s3_jars
 from etl.engine.java import require_java
 
+COLLECTOR = re.compile(r"-XX:\+Use\w+GC\b")
 # For a process that answers and ends: the JVM's first compiler only (whose code cache would be 48 MB, and once full
 # nothing is compiled any more).
 SHORT = {
@@ -63,11 +65,14 @@ def _options(settings: Settings) -> dict[str, str]:
 def _java_options(settings: Settings) -> str:
     """What the settings say, a log of warnings instead of a greeting of ten lines, and classes kept ready.
 
-    Where the driver does the work itself its collector is the one of most throughput: pauses bother nobody in a batch.
+    Where the driver does the work itself its collector is the one of most throughput, unless settings name another (a
+    JVM takes one only): pauses bother nobody in a batch.
     """
     log = (conf.home() / "conf" / "spark-log4j2.properties").absolute().as_uri()
     given = settings.spark.get("spark.driver.extraJavaOptions", "")
-    here = ["-XX:+UseParallelGC", classes.options()] if settings.master.startswith("local") else []
+    here = []
+    if settings.master.startswith("local"):
+        here = [classes.options()] if COLLECTOR.search(given) else ["-XX:+UseParallelGC", classes.options()]
     return " ".join(["-Dlog4j2.configurationFile=" + log, *here, given]).strip()
 
 

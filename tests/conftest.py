@@ -42,8 +42,7 @@ def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Sim
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     """Two local cores, Delta, UTC; set for small hours, which takes about half the work."""
-    quick = {"spark": dict(session.SMALL_HOURS)}
-    started = session.start(conf.load("local", master="local[2]").model_copy(update=quick), "tests")
+    started = session.start(session.tuned(conf.load("local", master="local[2]"), session.SMALL_HOURS), "tests")
     yield started
     started.stop()
 

@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from command_line import feed_etl, refused
 from places import Simulated
 
 from etl import catalog
-
-FEED_ETL = str(Path(sys.executable).parent / "feed-etl")
-
-
-def feed_etl(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line as a user does."""
-    return subprocess.run(
-        [FEED_ETL, *arguments], capture_output=True, text=True, timeout=300, env={**os.environ, **environment}
-    )
-
-
-def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
-    """One clear line, the right exit code, no traceback."""
-    assert done.returncode == code, (done.returncode, done.stderr)
-    assert "Traceback" not in done.stderr and "stacktrace" not in done.stderr
-    for word in words:
-        assert word in done.stderr, done.stderr
 
 
 def test_help_teaches_the_commands() -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from command_line import feed_etl
 
-FEED_ETL = [str(Path(sys.executable).parent / "feed-etl")]
 TABLES = [
     "bronze_ranker_models",
     "dim_ranker_models",
@@ -23,9 +21,9 @@ COUNT = (
 )
 
 
-def feed_etl(*arguments: str) -> str:
-    """Standard output of the command line, run as a user runs it."""
-    done = subprocess.run([*FEED_ETL, *arguments], capture_output=True, text=True, timeout=540)
+def told(*arguments: str) -> str:
+    """Standard output of a command that ends well."""
+    done = feed_etl(*arguments)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 
@@ -42,8 +40,8 @@ def test_local_cluster_runs_unchanged_and_equals_the_truth(landed: Path, tmp_pat
         str(tmp_path / "lake"),
     ]
     chosen = [word for name in TABLES for word in ("--table", name)]
-    feed_etl(*place, "run", "--from", "2026-06-01T08", "--to", "2026-06-01T11", *chosen)
-    (found,) = json.loads(feed_etl(*place, "sql", COUNT, "--format", "json"))
+    told(*place, "run", "--from", "2026-06-01T08", "--to", "2026-06-01T11", *chosen)
+    (found,) = json.loads(told(*place, "sql", COUNT, "--format", "json"))
     truth = [json.loads(line) for line in (landed / "_truth" / "fct_impressions.jsonl").open()]
     dwell = {
         r["impression_id"]: r["dwell_ms"]

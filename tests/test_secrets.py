@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from command_line import feed_etl
 from erasure import traces
 from reports.servers import postman
 
 KEY, PASSWORD = "0f1e2d3c4b5a69788796a5b4c3d2e1f0", "correct-horse-battery"
-FEED_ETL = str(Path(sys.executable).parent / "feed-etl")
 SPAN = ("--from", "2026-06-01T08", "--to", "2026-06-01T11")
 
 
@@ -31,11 +28,9 @@ class Place:
         events = self.folder / "events"
         events.mkdir(exist_ok=True)
         spark = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": events.as_uri()}
-        place = os.environ | {
-            "FEED_ETL_PSEUDONYM_KEY": KEY, "FEED_ETL_SMTP_URL": self.smtp, "FEED_ETL_SPARK": json.dumps(spark),
-        }  # fmt: skip
+        secrets = {"FEED_ETL_PSEUDONYM_KEY": KEY, "FEED_ETL_SMTP_URL": self.smtp}
         where = ["--debug", "--lake", str(self.folder / "lake"), "--landing", str(self.landing)]
-        done = subprocess.run([FEED_ETL, *where, *words], env=place, capture_output=True, text=True, check=False)
+        done = feed_etl(*where, *words, **secrets, FEED_ETL_SPARK=json.dumps(spark))
         return done.stdout + done.stderr
 
 

@@ -39,7 +39,7 @@ def make(archive: Path = ARCHIVE) -> None:
     with tempfile.TemporaryDirectory(dir=archive.parent) as name:
         made = Path(name) / archive.name
         say = {"spark.driver.extraJavaOptions": f"-XX:ArchiveClassesAtExit={made} {QUIET}"}
-        spark = session.start(conf.load(master="local[2]").model_copy(update={"spark": say}), "classes")
+        spark = session.start(session.tuned(conf.load(master="local[2]"), say), "classes")
         rows = spark.range(1000).selectExpr("id", "id % 7 AS key", "current_timestamp() AS at")
         for _ in range(2):
             rows.write.format("delta").mode("append").partitionBy("key").save(f"{name}/table")
@@ -56,9 +56,7 @@ def make(archive: Path = ARCHIVE) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--options"]:
-        print(options())
-    elif not is_fresh():
+    if not is_fresh():
         print("feed-etl: keeping Spark's classes ready, for sessions that start sooner", flush=True)
         make()
         sys.exit(not is_fresh())

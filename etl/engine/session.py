@@ -38,6 +38,7 @@ def tuned(settings: Settings, options: dict[str, str]) -> Settings:
 
 
 def _options(settings: Settings) -> dict[str, str]:
+    given = settings.spark.get("spark.driver.extraJavaOptions", "")
     return {
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -58,20 +59,19 @@ def _options(settings: Settings) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         **settings.spark,
-        "spark.driver.extraJavaOptions": _java_options(settings),
+        "spark.driver.extraJavaOptions": java_options(given, settings.master.startswith("local")),
     }
 
 
-def _java_options(settings: Settings) -> str:
-    """What the settings say, a log of warnings instead of a greeting of ten lines, and classes kept ready.
+def java_options(given: str, works: bool = True) -> str:
+    """What a driver's JVM is started with: what is given, a log of warnings only, and classes kept ready.
 
-    Where the driver does the work itself its collector is the one of most throughput, unless settings name another (a
-    JVM takes one only): pauses bother nobody in a batch.
+    Where the driver `works` itself its collector is the one of most throughput, unless another is given (a JVM takes
+    one only): pauses bother nobody in a batch.
     """
     log = (conf.home() / "conf" / "spark-log4j2.properties").absolute().as_uri()
-    given = settings.spark.get("spark.driver.extraJavaOptions", "")
     here = []
-    if settings.master.startswith("local"):
+    if works:
         here = [classes.options()] if COLLECTOR.search(given) else ["-XX:+UseParallelGC", classes.options()]
     return " ".join(["-Dlog4j2.configurationFile=" + log, *here, given]).strip()
 
@@ -105,3 +105,7 @@ def start(settings: Settings, name: str = "feed-etl") -> SparkSession:
     for log in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):  # each error as a page of JSON, caught or not
         PySparkLogger.getLogger(log).disabled = True
     return spark
+
+
+if __name__ == "__main__":  # for who starts the JVM before Python: spark-submit
+    print(java_options(" ".join(sys.argv[1:])))

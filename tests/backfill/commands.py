@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from test_cli import FEED_ETL
+from command_line import FEED_ETL
 
 from etl import conf
 from etl.conf import Settings

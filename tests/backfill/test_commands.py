@@ -10,10 +10,10 @@ import time
 
 import pytest
 from backfill.commands import SPAN, WITH_V2, declare, start
+from command_line import feed_etl
 from lakes import drop, moved, uri, versions
 from places import START, Simulated
 from pyspark.sql import SparkSession
-from test_cli import feed_etl
 from test_order import content
 
 from etl.conf import Settings

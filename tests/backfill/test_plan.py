@@ -7,11 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from command_line import feed_etl, refused
 from lakes import drop, versions
 from places import END, START, Simulated
 from pyspark.sql import SparkSession
 from soak import shares
-from test_cli import feed_etl, refused
 
 from etl import catalog
 from etl.backfill import driver, plan, request

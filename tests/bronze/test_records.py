@@ -13,17 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from rows import Row, assert_rows, at, lines, minted, record, records, rows
+from rows import at, lines, minted, record
 
-from etl import catalog, conf
-from etl.bronze import quarantine
-from etl.contract import Event, Layer, Table
-from etl.engine import ddl
+from etl import conf
+from etl.contract import Event
 from etl.engine.records import enrich, is_bad, parse_columns, parse_text, reasons
 from etl.events import CREATORS, ENGAGEMENTS, EVENTS, HEARTBEATS, IMPRESSIONS, POSTS, RANKER_MODELS, SHARES
 
 CONF = conf.load("local")
-OF_EVENTS = [t for t in catalog.tables() if t.layer is Layer.BRONZE and t.event]
 TEN = minted(at("10:00"))
 TICK = timedelta(microseconds=1)
 LATEST = at("11:05")  # five minutes after the end of the landed hour
@@ -284,39 +281,3 @@ def test_a_parquet_row_is_kept_as_json_to_the_microsecond(spark: SparkSession) -
 
     assert datetime.fromisoformat(raw["impression_ts"]) == at("10:00:00.123456")
     assert raw["surface"] == "tv"
-
-
-@pytest.mark.parametrize("table", OF_EVENTS, ids=lambda t: t.name)
-def test_an_accepted_record_is_a_typed_bronze_row(spark: SparkSession, table: Table) -> None:
-    """Every field of the record is in the row, in the contract's type, with where it came from."""
-    assert table.event
-    sent = record(table.event)
-
-    made = catalog.entry(table.name).transform(records(spark, table.event, [{}]))
-
-    row = ddl.conform(made, table).collect()[0].asDict()
-    assert row["source_file"] == "a.jsonl"
-    assert {k: row[k] for k, v in sent.items() if isinstance(v, int)} == {
-        k: v for k, v in sent.items() if isinstance(v, int)
-    }
-    assert {f.name for f in table.event.fields} <= row.keys()
-
-
-def test_a_landed_impression_keeps_every_value(spark: SparkSession) -> None:
-    table = catalog.entry("bronze_impressions").table
-    sent: Row = {
-        "impression_id": TEN, "viewer_id": 2**53 + 1, "post_id": -3, "feed_position": 4, "surface": "reels",
-        "ranker_model_id": 5, "device_id": 6, "impression_ts": at("10:00:00.123456"),
-    }  # fmt: skip
-
-    made = catalog.entry(table.name).transform(records(spark, IMPRESSIONS, [{**sent, "predicted_score": 0.25}]))
-
-    assert_rows(made, table, [{**sent, "predicted_score": Decimal("0.25"), "impression_hour": at("10:00")}])
-
-
-def test_a_record_set_aside_keeps_its_text_and_its_reasons(spark: SparkSession) -> None:
-    set_aside = {"event": "impressions", "raw": "{", "reasons": ["unparseable"], "landed_hour": at("10:00")}
-
-    made = quarantine.transform(rows(spark, quarantine.TABLE, [set_aside]))
-
-    assert_rows(made, quarantine.TABLE, [set_aside])

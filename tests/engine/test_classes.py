@@ -6,22 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from etl.conf import Settings
 from etl.engine import classes, session
 from etl.engine.java import require_java
 
 
-def test_a_session_on_this_machine_maps_them(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_driver_that_works_maps_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = tmp_path / "classes.jsa"
     monkeypatch.setattr(classes.options, "__defaults__", (archive,))
-    without = session._java_options(settings)
-    assert str(archive) not in without
+    assert str(archive) not in session.java_options("")
     archive.touch()
-    assert f"-XX:SharedArchiveFile={archive}" in session._java_options(settings)
-    elsewhere = settings.model_copy(update={"master": "yarn"})
-    assert str(archive) not in session._java_options(elsewhere)
+    assert f"-XX:SharedArchiveFile={archive}" in session.java_options("")
+    assert str(archive) not in session.java_options("", works=False)
 
 
 def test_what_java_says_of_a_file_that_does_not_fit_is_not_among_answers(tmp_path: Path) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from etl import conf
 from etl.engine import session
 
 
-@pytest.mark.parametrize(("master", "given", "collectors"), [
-    ("local[2]", "", ["-XX:+UseParallelGC"]),
-    ("local[2]", "-Xss4m -XX:+UseZGC", ["-XX:+UseZGC"]),
-    ("yarn", "", []),
+@pytest.mark.parametrize(("works", "given", "collectors"), [
+    (True, "", ["-XX:+UseParallelGC"]),
+    (True, "-Xss4m -XX:+UseZGC", ["-XX:+UseZGC"]),
+    (False, "", []),
 ])  # fmt: skip
-def test_one_collector(master: str, given: str, collectors: list[str]) -> None:
-    settings = conf.load("local", master=master)
-    settings = settings.model_copy(update={"spark": {"spark.driver.extraJavaOptions": given}})
-    assert session.COLLECTOR.findall(session._java_options(settings)) == collectors
+def test_one_collector(works: bool, given: str, collectors: list[str]) -> None:
+    options = session.java_options(given, works)
+    assert session.COLLECTOR.findall(options) == collectors
+    assert given in options

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from command_line import feed_etl
 
-FEED_ETL = str(Path(sys.executable).parent / "feed-etl")
 MEGABYTE = 2**20
 HEAP = "1g"
 
@@ -77,20 +74,21 @@ def test_files_that_are_huge_in_memory_end_their_hour_and_nothing_else(tmp_path:
     for bomb in bombs:
         BOMBS[bomb.name](bomb)
     folder(landing, 14)
-    command = [FEED_ETL, "--lake", str(tmp_path / "lake"), "--landing", str(landing)]
-    hours = ["run", "--from", "2026-06-01T10", "--to", "2026-06-01T15", "--hour-by-hour", "--table", "bronze_shares"]
-    place = os.environ | {"FEED_ETL_DRIVER_MEMORY": HEAP}
-    done = subprocess.run([*command, *hours], env=place, capture_output=True, text=True, check=False)
+    place = ["--lake", str(tmp_path / "lake"), "--landing", str(landing)]
+    run = [*place, "run", "--from", "2026-06-01T10", "--to", "2026-06-01T15", "--hour-by-hour"]
+    run += ["--table", "bronze_shares"]
+    done = feed_etl(*run, FEED_ETL_DRIVER_MEMORY=HEAP)
     assert done.returncode == 4, done.stderr[-3000:]
-    assert count(command)[14] == 200
+    assert count(place)[14] == 200
     for bomb in bombs:
         bomb.unlink()
-    assert subprocess.run([*command, *hours], env=place, check=False).returncode == 0
-    assert count(command) == dict.fromkeys(range(10, 15), 200)
+    assert feed_etl(*run, FEED_ETL_DRIVER_MEMORY=HEAP).returncode == 0
+    assert count(place) == dict.fromkeys(range(10, 15), 200)
 
 
-def count(command: list[str]) -> dict[int, int]:
+def count(place: list[str]) -> dict[int, int]:
     """Accepted shares by landed hour."""
     asked = "SELECT hour(landed_hour) AS hour, count(*) AS n FROM bronze_shares GROUP BY 1"
-    done = subprocess.run([*command, "sql", asked, "--format", "json"], capture_output=True, text=True, check=True)
+    done = feed_etl(*place, "sql", asked, "--format", "json")
+    assert done.returncode == 0, done.stderr
     return {row["hour"]: row["n"] for row in json.loads(done.stdout)}

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import psutil
 import pytest
+from command_line import FEED_ETL
 from faults.conftest import TABLES, State, state
 from pyspark.sql import SparkSession
 
 from etl.conf import Settings
 
-FEED_ETL = str(Path(sys.executable).parent / "feed-etl")
 EXECUTOR = "CoarseGrainedExecutorBackend"
 KILLS, APART = 3, 2.0  # and seconds between two
 

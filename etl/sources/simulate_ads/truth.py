@@ -46,6 +46,18 @@ def cents(micros: int) -> Decimal:
     return (Decimal(micros) / 1_000_000).quantize(CENTS, ROUND_HALF_UP)
 
 
+def money(value: float) -> Decimal:
+    """Dollars as they were told, to the cent."""
+    return Decimal(str(value)).quantize(CENTS)
+
+
+def half_up(numerator: int | Decimal, denominator: int | Decimal, places: int) -> Decimal | None:
+    """A ratio to so many places; None where there is nothing to divide by."""
+    if not denominator:
+        return None
+    return (Decimal(numerator) / Decimal(denominator)).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+
+
 @dataclass
 class Truth:
     """Every lawful record that lands, once."""

@@ -1,0 +1,16 @@
+"""One simulated feed, read back once for all."""
+
+from __future__ import annotations
+
+import pytest
+from sources.read_back import HOUR, START, Feed, read_landing
+
+from etl.sources.simulate import simulate
+
+
+@pytest.fixture(scope="session")
+def feed(tmp_path_factory: pytest.TempPathFactory) -> Feed:
+    """Three hours of three thousand impressions."""
+    out = tmp_path_factory.mktemp("landing")
+    summary = simulate(out, START, START + 3 * HOUR, 3_000, seed=7)
+    return Feed(out, summary, read_landing(out))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,28 @@ def expect(what: str, found: object, wanted: object) -> None:
     say(f"ok   {what}")
 
 
-def expect_hour(airflow: Airflow, hour: datetime, kind: str = "scheduled") -> None:
-    """A run of feed_hourly for an hour comes and ends green."""
-    run = airflow.run_of("feed_hourly", hour, kind)
-    expect(f"hour {hour.strftime(HOUR)}, {kind}", airflow.finished("feed_hourly", run), "success")
+def expect_hour(airflow: Airflow, hour: datetime, dag: str = "feed_hourly") -> None:
+    """A scheduled run of a DAG for an hour comes and ends green."""
+    run = airflow.run_of(dag, hour)
+    expect(f"{dag}, hour {hour.strftime(HOUR)}", airflow.finished(dag, run), "success")
+
+
+def hold_back(place: Apart, event: str, hour: datetime) -> Path:
+    """One landed file of an hour, which is to land late."""
+    file = min((place.landing / event / f"hour={hour.strftime(HOUR)}").iterdir())
+    return Path(shutil.move(file, place.folder))
+
+
+def let_land(place: Apart, held: Path, event: str, hour: datetime) -> None:
+    """What was held back lands."""
+    shutil.move(held, place.landing / event / f"hour={hour.strftime(HOUR)}")
+
+
+def plain_run(place: Apart, start: datetime, end: datetime, *words: str) -> None:
+    """What one run without Airflow makes of the same landing zone, in `plain`."""
+    plain = str(place.folder / "plain")
+    place.feed_etl("--lake", plain, "run", "--from", start.strftime(HOUR), "--to", end.strftime(HOUR), *words)
+    say(f"the same landing zone in one plain run: {plain}")
 
 
 def break_gates(place: Apart, hour: datetime) -> list[Path]:

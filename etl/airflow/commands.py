@@ -37,9 +37,13 @@ def hour(table: str, first: datetime, look_back_hours: int = 0) -> list[str]:
 
 
 def late(first: datetime, subject: str, look_back_hours: int = LATE_HOURS) -> list[str]:
-    """A subject, the hours before the newest that landed but none before the first, each judged by itself."""
-    end = _at("data_interval_end", 1)
-    oldest = f"[{_at('data_interval_end', 1 + look_back_hours)}, '{first.strftime(HOUR)}'] | max"
+    """A subject, the hours before the newest that landed but none before the first, each judged by itself.
+
+    A run started by hand may have no interval: it looks back from when it was started.
+    """
+    now = "(data_interval_end | default(dag_run.run_after, true))"
+    end = _at(now, 1)
+    oldest = f"[{_at(now, 1 + look_back_hours)}, '{first.strftime(HOUR)}'] | max"
     span = ["--from", f"{{{{ {oldest} }}}}", "--to", f"{{{{ {end} }}}}"]
     return ["run", *span, "--subject", subject, "--hour-by-hour"]
 

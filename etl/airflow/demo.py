@@ -10,7 +10,7 @@ import signal
 import sys
 from datetime import UTC, datetime
 
-from etl.airflow import demo_day
+from etl.airflow import demo_ads, demo_day
 from etl.airflow.acts import break_gates, expect, expect_hour, failing_gates, form, own_backfill, say
 from etl.airflow.apart import ONE_HOUR, ROOT, Apart
 from etl.airflow.rest import Airflow, Unexpected
@@ -43,14 +43,17 @@ def _short(place: Apart) -> None:
 def main() -> int:
     """The whole demo. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="make airflow-demo", description=__doc__)
-    parser.add_argument("--day", action="store_true", help="three hours, late files and a backfilled day at once")
-    day = parser.parse_args().day
+    longer = parser.add_mutually_exclusive_group()
+    longer.add_argument("--day", action="store_true", help="three hours, late files and a backfilled day at once")
+    longer.add_argument("--ads", action="store_true", help="two hours of ads, late files, the daily run of ads")
+    asked = parser.parse_args()
+    show, hours = (demo_day.show, 3) if asked.day else (demo_ads.show if asked.ads else _short, 2)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that Airflow is ended, too
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    place = Apart(HOME, now - (3 if day else 2) * ONE_HOUR)
+    place = Apart(HOME, now - hours * ONE_HOUR)
     place.make()
     try:
-        (demo_day.show if day else _short)(place)
+        show(place)
     except Unexpected as error:
         say(f"FAIL {error}; the log is {HOME / 'airflow.log'}")
         return 1

@@ -7,12 +7,21 @@ beforehand. In the end the lake is what one plain run makes of the same landing 
 
 from __future__ import annotations
 
-import shutil
 from datetime import timedelta
-from pathlib import Path
 
 from etl import catalog
-from etl.airflow.acts import break_gates, expect, expect_hour, failing_gates, form, own_backfill, say
+from etl.airflow.acts import (
+    break_gates,
+    expect,
+    expect_hour,
+    failing_gates,
+    form,
+    hold_back,
+    let_land,
+    own_backfill,
+    plain_run,
+    say,
+)
 from etl.airflow.apart import ONE_HOUR, Apart
 from etl.airflow.commands import HOUR
 from etl.airflow.rest import Airflow
@@ -27,7 +36,7 @@ def show(place: Apart) -> None:
     """Everything, from nothing."""
     first, third = place.first, place.first + 2 * ONE_HOUR
     place.simulate(first - DAY, third + ONE_HOUR, IMPRESSIONS)
-    held = _hold_back(place)
+    held = hold_back(place, LATE, first)
     broken = break_gates(place, third)
     before = [word for table in _given() for word in ("--table", table)]
     place.feed_etl("run", "--from", (first - DAY).strftime(HOUR), "--to", first.strftime(HOUR), *before)
@@ -38,7 +47,7 @@ def show(place: Apart) -> None:
         airflow.unpause("feed_backfill")
         whole_day = airflow.trigger("feed_backfill", form(first - DAY, first, only="missing", accept_changes=True))
         expect_hour(airflow, first)
-        shutil.move(held, place.landing / LATE / f"hour={first.strftime(HOUR)}")
+        let_land(place, held, LATE, first)
         airflow.unpause("feed_late")
         expect_hour(airflow, first + ONE_HOUR)
         for dag, run in (("feed_late", airflow.first_run("feed_late")), ("feed_backfill", whole_day)):
@@ -46,22 +55,13 @@ def show(place: Apart) -> None:
         failing_gates(airflow, place, third, broken)
         _daily(airflow)
         own_backfill(airflow, place, [first + i * ONE_HOUR for i in range(3)])
-    plain = place.folder / "plain"
-    span = ("--from", (first - DAY).strftime(HOUR), "--to", (third + ONE_HOUR).strftime(HOUR))
-    place.feed_etl("--lake", str(plain), "run", *span)
-    say(f"the same landing zone in one plain run: {plain}")
+    plain_run(place, first - DAY, third + ONE_HOUR)
 
 
 def _given() -> list[str]:
     """Tables that no backfill makes."""
     names = catalog.of_subjects(["feed"])
     return [n for n in names if catalog.is_made(t := catalog.entry(n).table) and kept_because(t)]
-
-
-def _hold_back(place: Apart) -> Path:
-    """One file of the first hour, which is to land late."""
-    file = min((place.landing / LATE / f"hour={place.first.strftime(HOUR)}").iterdir())
-    return Path(shutil.move(file, place.folder))
 
 
 def _daily(airflow: Airflow) -> None:

@@ -182,6 +182,14 @@ def test_reports_of_a_run_started_by_hand_are_of_that_day() -> None:
     assert rendered([commands.DAY], "2026-06-01T02:00", timedelta(days=1)) == ["2026-06-01"]
 
 
+def test_late_files_are_looked_for_by_hand_too() -> None:
+    """From when it was started, at half past nine."""
+    by_hand = SimpleNamespace(run_after=datetime.fromisoformat("2026-06-09T09:30"))
+    given = {"dag_run": by_hand, "macros": SimpleNamespace(timedelta=timedelta)}
+    words = [Template(w, undefined=StrictUndefined).render(given) for w in commands.late(FIRST, "feed")]
+    assert words[1:5] == ["--from", "2026-06-08T08", "--to", "2026-06-09T08"]
+
+
 def test_a_day_of_ads_is_looked_at_to_the_hour_before_the_newest() -> None:
     """At three in the morning: the day that ended at midnight is in it."""
     words = rendered(commands.late(FIRST, "ads", 8 * 24), "2026-06-20T03:00", timedelta(days=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from etl import conf
-from etl.airflow import demo_day
+from etl.airflow import demo_ads, demo_day
 from etl.airflow.apart import ONE_HOUR, ROOT, Apart
 from etl.conf import Settings
 from etl.contract import Table
@@ -38,14 +39,26 @@ def different(spark: SparkSession, one: Settings, other: Settings) -> dict[str, 
     return {name: counts for name, counts in found.items() if any(counts)}
 
 
+def shown(folder: Path, show: Callable[[Apart], None], hours: int) -> tuple[Settings, Settings]:
+    """The lake of a show that begins so many hours ago, and that of one plain run."""
+    subprocess.run([str(ROOT / "bin" / "setup-airflow")], check=True)
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    place = Apart(folder / "airflow", now - hours * ONE_HOUR)
+    place.make()
+    show(place)
+    scheduled, plain = (conf.load("local", lake=str(place.folder / name)) for name in ("lake", "plain"))
+    return scheduled, plain
+
+
 @pytest.mark.slow
 def test_hours_late_files_and_a_backfilled_day_next_to_each_other_equal_one_plain_run(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     """Three scheduled hours, the last refused by three gates and repaired; `demo_day` says what else is looked at."""
-    subprocess.run([str(ROOT / "bin" / "setup-airflow")], check=True)
-    place = Apart(tmp_path / "airflow", datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - 3 * ONE_HOUR)
-    place.make()
-    demo_day.show(place)
-    scheduled, plain = (conf.load("local", lake=str(place.folder / name)) for name in ("lake", "plain"))
-    assert different(spark, scheduled, plain) == {}
+    assert different(spark, *shown(tmp_path, demo_day.show, 3)) == {}
+
+
+@pytest.mark.slow
+def test_hours_of_ads_and_late_files_equal_one_plain_run(spark: SparkSession, tmp_path: Path) -> None:
+    """A late file is found by the next hour's run, a later one by `ads_daily`."""
+    assert different(spark, *shown(tmp_path, demo_ads.show, 2)) == {}

@@ -1,0 +1,31 @@
+"""`make airflow-demo ARGS=--ads`: two hours of ads, a late file that the second run finds, one for `ads_daily`.
+
+In the end the lake is what one plain run makes of the same landing zone.
+"""
+
+from __future__ import annotations
+
+from etl.airflow.acts import expect, expect_hour, hold_back, let_land, plain_run, say
+from etl.airflow.apart import ONE_HOUR, Apart
+
+IMPRESSIONS = 300
+
+
+def show(place: Apart) -> None:
+    """Everything, from nothing."""
+    first, second = place.first, place.first + ONE_HOUR
+    ads = ("--subject", "ads")
+    place.simulate(first, second + ONE_HOUR, IMPRESSIONS, *ads)
+    clicks, pages = (hold_back(place, event, first) for event in ("ad_clicks", "page_events"))
+    with place.scheduler() as airflow:
+        say(f"Airflow is up at {airflow.url}")
+        airflow.unpause("ads_hourly")
+        expect_hour(airflow, first, "ads_hourly")
+        let_land(place, clicks, "ad_clicks", first)
+        say("a file of clicks of the first hour has landed now")
+        expect_hour(airflow, second, "ads_hourly")
+        let_land(place, pages, "page_events", first)
+        airflow.unpause("ads_daily")
+        run = airflow.trigger("ads_daily", {})
+        expect("ads_daily, what landed after both", airflow.finished("ads_daily", run), "success")
+    plain_run(place, first, second + ONE_HOUR, *ads)

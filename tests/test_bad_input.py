@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 import zstandard
 from pyspark.sql import SparkSession
 
@@ -143,6 +144,23 @@ def test_parquet_with_a_wrong_type_or_a_missing_column_is_named_record_by_record
     assert not run(spark, settings).errors
     (kept,) = rows(spark, settings, "quarantine")
     assert sorted(kept["reasons"]) == ["missing:original_post_id", "wrong_type:viewer_id"]
+
+
+@pytest.mark.parametrize(("viewer", "reasons"), [(7, []), ("x", [["wrong_type:viewer_id"]])])
+def test_parquet_files_of_several_schemas_are_each_judged_by_their_own(
+    spark: SparkSession, settings: Settings, viewer: Any, reasons: list[list[str]]
+) -> None:
+    """One without a column that may be missing, one with a column nobody knows, one with a column of another type."""
+    given = {"share_ts": datetime(2026, 6, 1, 10, 15, tzinfo=UTC)}
+    good = [share(n, **given) for n in range(200)]
+    short = {k: v for k, v in share(200, **given).items() if k != "channel"}
+    odd = share(201, **given, viewer_id=viewer, nobody_knows=1)
+    for name, records in (("good", good), ("short", [short]), ("odd", [odd])):
+        pq.write_table(pa.Table.from_pylist(records), land(settings, f"{name}.parquet", b""))
+    assert not run(spark, settings).errors
+    accepted = sorted(row["share_id"] for row in rows(spark, settings, "bronze_shares"))
+    assert accepted == list(range(201 if reasons else 202))
+    assert [row["reasons"] for row in rows(spark, settings, "quarantine")] == reasons
 
 
 def test_an_empty_file_a_blank_file_and_an_empty_hour_hold_no_records(spark: SparkSession, settings: Settings) -> None:

@@ -120,12 +120,22 @@ def _text(spark: SparkSession, event: Event, hour: Column, uris: list[str]) -> l
 
 
 def _columnar(spark: SparkSession, event: Event, hour: Column, uris: list[str]) -> list[DataFrame]:
-    """Files of one schema are read together; a file of another schema is judged by its own."""
-    by_schema: dict[str, list[str]] = {}
+    """Files that agree on the type of each column are read as one; else those of another schema by their own."""
+    if not uris:
+        return []
+    try:
+        groups = [spark.read.option("mergeSchema", "true").parquet(*uris)]  # all schemas in one job
+    except (Py4JJavaError, PySparkException):
+        groups = _by_schema(spark, uris)
+    return [records.parse_columns(_provenance(_given(rows), hour), event) for rows in groups]
+
+
+def _by_schema(spark: SparkSession, uris: list[str]) -> list[DataFrame]:
+    """A DataFrame for each schema there is; a job for each file."""
+    found: dict[str, list[str]] = {}
     for uri in uris:
-        by_schema.setdefault(spark.read.parquet(uri).schema.simpleString(), []).append(uri)
-    groups = [_provenance(_given(spark.read.parquet(*group)), hour) for group in by_schema.values()]
-    return [records.parse_columns(rows, event) for rows in groups]
+        found.setdefault(spark.read.parquet(uri).schema.simpleString(), []).append(uri)
+    return [spark.read.parquet(*group) for group in found.values()]
 
 
 def _given(rows: DataFrame) -> DataFrame:

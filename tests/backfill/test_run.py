@@ -14,12 +14,15 @@ from test_order import content, recorded
 from etl import catalog
 from etl.backfill import driver, request
 from etl.backfill.register import Backfill
+from etl.backfill.request import kept_because
 from etl.conf import Settings
 from etl.engine import delta, runner, suites
 from etl.errors import ConfigError, ConflictError, GateFailed
 
 HOUR = timedelta(hours=1)
 SPAN = (START, END)
+FEED = [catalog.entry(name).table for name in catalog.of_subjects(["feed"])]
+MADE = {t.name for t in FEED if catalog.is_made(t) and not kept_because(t)}
 
 
 def declared(
@@ -64,7 +67,7 @@ def test_rebuilding_all_that_is_right_already_moves_nothing(spark: SparkSession,
     """Every hour comes out equal, no table gets a version, no run has anything to do after it."""
     before = versions(spark, copied)
     done = rebuild(spark, copied)
-    assert len(done.hours) == 7
+    assert set(done.hours) == MADE
     assert not any(d.changed for d in driver.differences(spark, copied, done.id))
     assert moved(spark, copied, before) == set()
     assert nothing_is_due(spark, copied)

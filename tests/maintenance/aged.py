@@ -51,12 +51,18 @@ def on_disk(folder: str) -> dict[str, float]:
     return {str(f): f.stat().st_mtime for f in Path(folder).rglob("*") if f.is_file()}
 
 
-def hours_on_disk(settings: Settings) -> set[str]:
-    """Hours (`2026-06-01 08`) that any data file of a raw table or landed file of a raw event lies in."""
+def raw_files(settings: Settings) -> Iterator[tuple[str, Path]]:
+    """Every data file of a raw table and landed file of a raw event, with its hour, `2026-06-01 08`."""
     events = {t.event.name for t in RAW if t.event}
     tables = [f for t in RAW for f in (Path(settings.lake) / t.layer.name.lower() / t.name).rglob("*.parquet")]
     landed = [f for e in events for f in (Path(settings.landing) / e).rglob("*") if f.is_file()]
-    return {f.parent.name.split("=")[1].replace("T", " ")[:13] for f in [*tables, *landed] if "=" in f.parent.name}
+    for file in (f for f in [*tables, *landed] if "=" in f.parent.name):
+        yield file.parent.name.split("=")[1].replace("T", " ")[:13], file
+
+
+def hours_on_disk(settings: Settings) -> set[str]:
+    """Hours that any of them lies in."""
+    return {hour for hour, _ in raw_files(settings)}
 
 
 def kept_for_good(spark: SparkSession, settings: Settings) -> dict[str, object]:

@@ -12,7 +12,8 @@ from pathlib import Path
 import duckdb
 from ads_facts_twin import CLICKS, CREDIT, IMPRESSIONS, SESSIONS
 from ads_marts_twin import CAMPAIGNS, CREATIVES, ROLLUPS, SPEND
-from duckdb_twin import LANDED_HOUR, MACROS, dimension
+from duckdb_twin import dimension
+from landed_twin import LANDED_HOUR, MACROS
 
 EVENTS = {
     "ad_impressions": "ad_impression_id BIGINT, user_id BIGINT, ad_id BIGINT, session_id BIGINT, surface VARCHAR,"

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from duckdb_twin import MACROS, REACTIONS
+from landed_twin import MACROS
+from marts_twin import REACTIONS
 
 Rows = list[dict[str, Any]]
 

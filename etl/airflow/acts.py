@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -39,15 +40,11 @@ def expect_hour(airflow: Airflow, hour: datetime, dag: str = "feed_hourly") -> N
     expect(f"{dag}, hour {hour.strftime(HOUR)}", airflow.finished(dag, run), "success")
 
 
-def hold_back(place: Apart, event: str, hour: datetime) -> Path:
-    """One landed file of an hour, which is to land late."""
-    file = min((place.landing / event / f"hour={hour.strftime(HOUR)}").iterdir())
-    return Path(shutil.move(file, place.folder))
-
-
-def let_land(place: Apart, held: Path, event: str, hour: datetime) -> None:
-    """What was held back lands."""
-    shutil.move(held, place.landing / event / f"hour={hour.strftime(HOUR)}")
+def hold_back(place: Apart, event: str, hour: datetime) -> Callable[[], object]:
+    """Take one landed file of an hour away; what is returned lets it land."""
+    file = min(place.landed(event, hour).iterdir())
+    held = shutil.move(file, place.folder)
+    return lambda: shutil.move(held, file)
 
 
 def plain_run(place: Apart, start: datetime, end: datetime, *words: str) -> None:

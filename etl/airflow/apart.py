@@ -98,9 +98,13 @@ class Apart:
         span = ["--from", start.strftime(HOUR), "--to", end.strftime(HOUR)]
         self.feed_etl("simulate", *span, "--impressions-per-hour", str(impressions), "--seed", "7", *more)
 
+    def landed(self, event: str, hour: datetime) -> Path:
+        """The folder that files of an hour land in."""
+        return self.landing / event / f"hour={hour.strftime(HOUR)}"
+
     def land(self, event: str, hour: datetime, name: str, content: bytes) -> Path:
         """A file as a producer moves it in."""
-        file = self.landing / event / f"hour={hour.strftime(HOUR)}" / name
+        file = self.landed(event, hour) / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
         return file

@@ -13,8 +13,13 @@ from etl.errors import ConfigError
 HOUR = "%Y-%m-%dT%H"
 LATE_HOURS = 24
 
-DAY = "{{ (data_interval_start | default(dag_run.run_after, true)).strftime('%Y-%m-%d') }}"
-"""Of the interval; of a run started by hand, which may have none, the day it was started on."""
+
+def _or_by_hand(instant: str) -> str:
+    """An instant of the data interval; of a run started by hand, which may have none, when it was started."""
+    return f"({instant} | default(dag_run.run_after, true))"
+
+
+DAY = f"{{{{ {_or_by_hand('data_interval_start')}.strftime('%Y-%m-%d') }}}}"
 
 QUALITY_REPORT = ["report", "quality", "--day", DAY, "--send"]
 DASHBOARD = ["report", "dashboard"]
@@ -37,11 +42,8 @@ def hour(table: str, first: datetime, look_back_hours: int = 0) -> list[str]:
 
 
 def late(first: datetime, subject: str, look_back_hours: int = LATE_HOURS) -> list[str]:
-    """A subject, the hours before the newest that landed but none before the first, each judged by itself.
-
-    A run started by hand may have no interval: it looks back from when it was started.
-    """
-    now = "(data_interval_end | default(dag_run.run_after, true))"
+    """A subject, the hours before the newest that landed but none before the first, each judged by itself."""
+    now = _or_by_hand("data_interval_end")
     end = _at(now, 1)
     oldest = f"[{_at(now, 1 + look_back_hours)}, '{first.strftime(HOUR)}'] | max"
     span = ["--from", f"{{{{ {oldest} }}}}", "--to", f"{{{{ {end} }}}}"]

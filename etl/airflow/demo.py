@@ -43,11 +43,14 @@ def _short(place: Apart) -> None:
 def main() -> int:
     """The whole demo. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="make airflow-demo", description=__doc__)
+    parser.set_defaults(asked=(_short, 2))
     longer = parser.add_mutually_exclusive_group()
-    longer.add_argument("--day", action="store_true", help="three hours, late files and a backfilled day at once")
-    longer.add_argument("--ads", action="store_true", help="two hours of ads, late files, the daily run of ads")
-    asked = parser.parse_args()
-    show, hours = (demo_day.show, 3) if asked.day else (demo_ads.show if asked.ads else _short, 2)
+    day, ads = (demo_day.show, demo_day.HOURS), (demo_ads.show, demo_ads.HOURS)
+    told = "three hours, late files and a backfilled day at once"
+    longer.add_argument("--day", dest="asked", action="store_const", const=day, help=told)
+    told = "two hours of ads, late files, the daily run of ads"
+    longer.add_argument("--ads", dest="asked", action="store_const", const=ads, help=told)
+    show, hours = parser.parse_args().asked
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that Airflow is ended, too
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     place = Apart(HOME, now - hours * ONE_HOUR)

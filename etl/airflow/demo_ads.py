@@ -5,9 +5,10 @@ In the end the lake is what one plain run makes of the same landing zone.
 
 from __future__ import annotations
 
-from etl.airflow.acts import expect, expect_hour, hold_back, let_land, plain_run, say
+from etl.airflow.acts import expect, expect_hour, hold_back, plain_run, say
 from etl.airflow.apart import ONE_HOUR, Apart
 
+HOURS = 2
 IMPRESSIONS = 300
 
 
@@ -16,15 +17,15 @@ def show(place: Apart) -> None:
     first, second = place.first, place.first + ONE_HOUR
     ads = ("--subject", "ads")
     place.simulate(first, second + ONE_HOUR, IMPRESSIONS, *ads)
-    clicks, pages = (hold_back(place, event, first) for event in ("ad_clicks", "page_events"))
+    let_clicks_land, let_pages_land = (hold_back(place, event, first) for event in ("ad_clicks", "page_events"))
     with place.scheduler() as airflow:
         say(f"Airflow is up at {airflow.url}")
         airflow.unpause("ads_hourly")
         expect_hour(airflow, first, "ads_hourly")
-        let_land(place, clicks, "ad_clicks", first)
+        let_clicks_land()
         say("a file of clicks of the first hour has landed now")
         expect_hour(airflow, second, "ads_hourly")
-        let_land(place, pages, "page_events", first)
+        let_pages_land()
         airflow.unpause("ads_daily")
         run = airflow.trigger("ads_daily", {})
         expect("ads_daily, what landed after both", airflow.finished("ads_daily", run), "success")

@@ -17,7 +17,6 @@ from etl.airflow.acts import (
     failing_gates,
     form,
     hold_back,
-    let_land,
     own_backfill,
     plain_run,
     say,
@@ -28,6 +27,7 @@ from etl.airflow.rest import Airflow
 from etl.backfill.request import kept_because
 
 DAY = timedelta(days=1)
+HOURS = 3
 IMPRESSIONS = 60
 LATE = "engagements"
 
@@ -36,7 +36,7 @@ def show(place: Apart) -> None:
     """Everything, from nothing."""
     first, third = place.first, place.first + 2 * ONE_HOUR
     place.simulate(first - DAY, third + ONE_HOUR, IMPRESSIONS)
-    held = hold_back(place, LATE, first)
+    let_land = hold_back(place, LATE, first)
     broken = break_gates(place, third)
     before = [word for table in _given() for word in ("--table", table)]
     place.feed_etl("run", "--from", (first - DAY).strftime(HOUR), "--to", first.strftime(HOUR), *before)
@@ -47,7 +47,7 @@ def show(place: Apart) -> None:
         airflow.unpause("feed_backfill")
         whole_day = airflow.trigger("feed_backfill", form(first - DAY, first, only="missing", accept_changes=True))
         expect_hour(airflow, first)
-        let_land(place, held, LATE, first)
+        let_land()
         airflow.unpause("feed_late")
         expect_hour(airflow, first + ONE_HOUR)
         for dag, run in (("feed_late", airflow.first_run("feed_late")), ("feed_backfill", whole_day)):

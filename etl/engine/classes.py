@@ -39,7 +39,8 @@ def make(archive: Path = ARCHIVE) -> None:
     with tempfile.TemporaryDirectory(dir=archive.parent) as name:
         made = Path(name) / archive.name
         say = {"spark.driver.extraJavaOptions": f"-XX:ArchiveClassesAtExit={made} {QUIET}"}
-        spark = session.start(session.tuned(conf.load(master="local[2]"), say), "classes")
+        mine = conf.load(master="local[2]").model_copy(update={"spark": say})  # whatever options the settings have
+        spark = session.start(mine, "classes")
         rows = spark.range(1000).selectExpr("id", "id % 7 AS key", "current_timestamp() AS at")
         for _ in range(2):
             rows.write.format("delta").mode("append").partitionBy("key").save(f"{name}/table")

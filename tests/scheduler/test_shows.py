@@ -55,10 +55,10 @@ def test_hours_late_files_and_a_backfilled_day_next_to_each_other_equal_one_plai
     spark: SparkSession, tmp_path: Path
 ) -> None:
     """Three scheduled hours, the last refused by three gates and repaired; `demo_day` says what else is looked at."""
-    assert different(spark, *shown(tmp_path, demo_day.show, 3)) == {}
+    assert different(spark, *shown(tmp_path, demo_day.show, demo_day.HOURS)) == {}
 
 
 @pytest.mark.slow
 def test_hours_of_ads_and_late_files_equal_one_plain_run(spark: SparkSession, tmp_path: Path) -> None:
     """A late file is found by the next hour's run, a later one by `ads_daily`."""
-    assert different(spark, *shown(tmp_path, demo_ads.show, 2)) == {}
+    assert different(spark, *shown(tmp_path, demo_ads.show, demo_ads.HOURS)) == {}

@@ -65,7 +65,7 @@ def main() -> None:
     small = dict(session.SMALL_HOURS)
     if asked.generations:
         small[JAVA_OPTIONS] = f"{small.get(JAVA_OPTIONS, '')} {guided.agent()}"
-    spark = session.start(session.tuned(conf.load("local", master="local[2]"), small), "soak")
+    spark = session.start(conf.load("local", master="local[2]").model_copy(update={"spark": small}), "soak")
     with tempfile.TemporaryDirectory(prefix="feed-etl-soak-") as name:
         folder = Path(name)
         chance = random.Random(asked.seed)

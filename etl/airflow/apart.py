@@ -28,7 +28,8 @@ ROOT = Path(__file__).parent.parent.parent
 ONE_HOUR = timedelta(hours=1)
 SMALL = {
     "AIRFLOW_CONN_SPARK_DEFAULT": '{"conn_type": "spark", "host": "local[1]"}',
-    "FEED_ETL_SPARK": '{"spark.sql.codegen.wholeStage": "false", "spark.sql.adaptive.enabled": "false"}',
+    "FEED_ETL_SPARK": '{"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN", '
+    '"spark.sql.adaptive.enabled": "false"}',
     "SPARK_SUBMIT_OPTS": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
 }
 """Many short applications over a few rows each: compile little, plan little, take one core."""

@@ -23,9 +23,10 @@ COLLECTOR = re.compile(r"-XX:\+Use\w+GC\b")
 SHORT = {
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
 }
-# For what takes its time by the number of plans, not of rows: no code made for a plan, none adapted.
+# For what takes its time by the number of plans, not of rows: no code made for a plan or an expression, none adapted.
 FEW_ROWS = {
     "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.adaptive.enabled": "false",
 }
 # For a process that does small hours only.

@@ -12,18 +12,16 @@ from graphlib import TopologicalSorter
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from etl import catalog, subjects
 from etl.conf import Settings
 from etl.contract import Table
 from etl.engine import ddl, derivejob, files, landjob, planner, pseudonyms
+from etl.engine.attempts import attempts, conflicts
 from etl.engine.ledger import Entry, Ledger
 from etl.engine.shards import Shard, by_person
 from etl.engine.work import Work, log, recover
-from etl.errors import ConflictError, FeedEtlError, LakeError, LandingError, first_line
-
-CONFLICT_ATTEMPTS = 6  # re-read, recomputed and tried again; Delta itself does not retry logical conflicts
+from etl.errors import FeedEtlError, LakeError, LandingError, first_line
 
 
 @dataclass
@@ -209,14 +207,8 @@ def _unfinished(work: Work, table: Table) -> list[str]:
 def run_table(work: Work, table: Table) -> Entry | None:
     """Bring one table up to date, trying again when another run got in between."""
     job = landjob.run if table.event else derivejob.run
-    tries = Retrying(
-        retry=retry_if_exception_type(ConflictError),
-        wait=wait_random_exponential(multiplier=0.5, max=20),
-        stop=stop_after_attempt(CONFLICT_ATTEMPTS),
-        reraise=True,
-    )
-    for attempt in tries:
-        with attempt:
+    for attempt in attempts():
+        with attempt, conflicts():
             if attempt.retry_state.attempt_number > 1:
                 work.ledger.refresh()
             for each in (table, catalog.entry("quarantine").table) if table.event else (table,):

@@ -95,6 +95,8 @@ ADS = (
            unit="USD", nullable=True),
     Column("explanation", "STRING", "Why the invoice differs from batch_usd",
            values=("agrees", "rounding", "invalid_traffic", "no_invoice", "no_delivery", "unallocated")),
+    Column("streaming_explanation", "STRING", "Why the streaming counter differs from batch_usd",
+           values=("agrees", "rounding", "invalid_traffic", "no_counter", "no_delivery", "unexplained")),
     # times
     Column("day_start", "TIMESTAMP", "Midnight, in UTC, of the day's name"),
     Column("click_ts", "TIMESTAMP", "When the ad was clicked"),

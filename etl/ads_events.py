@@ -37,6 +37,7 @@ CONVERSIONS = Event(
     "conversions",
     columns("conversion_id", "user_id", "conversion_ts", "value_usd", "received_ts"),
     times=(("conversion_ts", FACTS_KEPT), ("received_ts", FACTS_KEPT)),
+    behind_days=7,  # the longest window: the touches that may have earned it are there
     rules=(_cents("value_usd"), ("out_of_range:received_ts", "received_ts < conversion_ts")),
 )
 ADS = Event(

@@ -55,14 +55,15 @@ class Column:
 class Event:
     """One kind of landed record. `rules` maps a quarantine reason to a SQL predicate of a *bad* record.
 
-    `time` and `also_times` are (column or SQL expression, days it may lie before the landed hour);
-    only facts have them: a change log may carry any effective_ts. Fields named in `unless_closing` may be
-    absent in a record whose op closes a version.
+    `times` are (column or SQL expression, how far it may lie before the landed hour); only facts have them: a change
+    log may carry any effective_ts. A record is judged by what happened in the `behind_days` before it, which must be
+    kept as well. Fields named in `unless_closing` may be absent in a record whose op closes a version.
     """
 
     name: str
     fields: tuple[Column, ...]
     times: tuple[tuple[str, str], ...] = ()
+    behind_days: int = 0
     rules: tuple[tuple[str, str], ...] = ()
     unless_closing: tuple[str, ...] = ()
 

@@ -139,6 +139,12 @@ SELECT * EXCLUDE (ads), CASE
     WHEN difference_usd = 0 THEN 'agrees'
     WHEN difference_usd = invalid_usd THEN 'invalid_traffic'
     WHEN abs(difference_usd) <= 0.005 * (ads + 1) THEN 'rounding'
-    ELSE 'unallocated' END AS explanation
+    ELSE 'unallocated' END AS explanation, CASE
+    WHEN streaming_usd IS NULL THEN 'no_counter'
+    WHEN ads IS NULL THEN 'no_delivery'
+    WHEN streaming_difference_usd = 0 THEN 'agrees'
+    WHEN streaming_difference_usd = invalid_usd THEN 'invalid_traffic'
+    WHEN abs(streaming_difference_usd) <= 0.005 * (ads + 1) THEN 'rounding'
+    ELSE 'unexplained' END AS streaming_explanation
 FROM beside;
 """

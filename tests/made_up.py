@@ -84,6 +84,11 @@ def safety() -> Safety:
     return Safety(queue, told, by_hour, turned, posts)
 
 
+def why(invoice: str, streaming: str) -> Row:
+    """What explains a difference, if anything does."""
+    return {"explanation": invoice, "streaming_explanation": streaming}
+
+
 def ads() -> Ads:
     """One day of two campaigns: the first overspends and is billed a dollar that nothing explains, both unlocked."""
     day, locked = START.date(), at("00:00", day=9)
@@ -95,8 +100,8 @@ def ads() -> Ads:
     billed = {n: Decimal("31.00") for n in ("billed_usd", "campaign_usd")} | {"streaming_usd": Decimal("29.50")}
     billed |= {n: Decimal("1.00") for n in ("unallocated_usd", "difference_usd")}
     spend = [
-        {"campaign_id": 5, "day": day, **usd, **billed, "explanation": "unallocated"},
-        {"campaign_id": 6, "day": day, **usd, "explanation": "no_invoice"},
+        {"campaign_id": 5, "day": day, **usd, **billed, **why("unallocated", "agrees")},
+        {"campaign_id": 6, "day": day, **usd, **why("no_invoice", "no_counter")},
     ]
     earned = {"spend_usd": Decimal("30.00"), "value_usd": Decimal("45.00"), "locked_from": locked, "is_final": False}
     pace = [

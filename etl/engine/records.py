@@ -158,7 +158,8 @@ def _time_faults(event: Event, settings: Settings) -> Iterator[tuple[str, Column
     ahead = timedelta(minutes=60 + settings.future_minutes)
     for time, limit in event.times:
         told = F.expr(f"unix_micros({time})")
-        back = (settings.facts_days if limit == FACTS_KEPT else settings.lateness_days) * day
+        kept = settings.facts_days - event.behind_days
+        back = (kept if limit == FACTS_KEPT else settings.lateness_days) * day
         yield "in_future", told > landed + F.lit(ahead // MICROSECOND)
         yield "too_late", told < landed - F.lit(back // MICROSECOND)
 

@@ -3,12 +3,13 @@
 The house counts in batch, the streaming counter counted while it happened, the invoice is what is owed. What the ads
 spent and what cannot be given to any of them is the campaign's charge, to the cent.
 
-The invoice's difference is explained where it is exactly the spend on impressions found invalid afterwards, or no more
+The difference of either is explained where it is exactly the spend on impressions found invalid afterwards, or no more
 than half a cent for each ad and half a cent for the campaign (rounding); an invoice for a day without delivery, and
-delivery without an invoice, say so. Spend on ads of no known advertiser is in no row: the dashboard says how much.
+delivery without an invoice or a count, say so. Spend on ads of no known advertiser is in no row: the dashboard says
+how much.
 """
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from etl.ads_measures import EAST_HOURS, WEST_HOURS
@@ -31,6 +32,7 @@ TABLE = Table(
         "difference_usd",
         "streaming_difference_usd",
         "explanation",
+        "streaming_explanation",
         "day",
     ),
     key=("campaign_id", "day"),
@@ -44,13 +46,6 @@ TABLE = Table(
     ),
 )
 KEY = ["campaign_id", "day"]
-_WHY = """CASE
-    WHEN billed_usd IS NULL THEN 'no_invoice'
-    WHEN ads IS NULL THEN 'no_delivery'
-    WHEN difference_usd = 0 THEN 'agrees'
-    WHEN difference_usd = invalid_usd THEN 'invalid_traffic'
-    WHEN abs(difference_usd) <= 0.005 * (ads + 1) THEN 'rounding'
-    ELSE 'unallocated' END"""
 
 
 def transform(fct_ad_impressions: DataFrame, fct_spend_ledger: DataFrame) -> DataFrame:
@@ -63,7 +58,22 @@ def transform(fct_ad_impressions: DataFrame, fct_spend_ledger: DataFrame) -> Dat
         "difference_usd": F.expr("billed_usd - batch_usd"),
         "streaming_difference_usd": F.expr("streaming_usd - batch_usd"),
     }
-    return charged.withColumns(differences).withColumn("explanation", F.expr(_WHY)).select(*TABLE.column_names)
+    explanations = {
+        "explanation": _why("difference_usd", "no_invoice", "unallocated"),
+        "streaming_explanation": _why("streaming_difference_usd", "no_counter", "unexplained"),
+    }
+    return charged.withColumns(differences).withColumns(explanations).select(*TABLE.column_names)
+
+
+def _why(difference: str, untold: str, otherwise: str) -> Column:
+    """What explains a difference from batch_usd."""
+    return F.expr(f"""CASE
+        WHEN {difference} IS NULL THEN '{untold}'
+        WHEN ads IS NULL THEN 'no_delivery'
+        WHEN {difference} = 0 THEN 'agrees'
+        WHEN {difference} = invalid_usd THEN 'invalid_traffic'
+        WHEN abs({difference}) <= 0.005 * (ads + 1) THEN 'rounding'
+        ELSE '{otherwise}' END""")
 
 
 def _spent(impressions: DataFrame) -> DataFrame:

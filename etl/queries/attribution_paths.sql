@@ -2,7 +2,8 @@
 -- grain: one row per path, most conversions first
 -- note: >-
 --   A path is the last valid touches of any campaign in the seven days before a conversion, oldest first; the credit is
---   the last click's or view's all the same. A conversion without any touch is `organic`.
+--   the last click's or view's all the same. A conversion without any touch is `organic`. Clicks and impressions are
+--   kept 30 days, so that paths of conversions older than 23 days may have lost their beginning.
 -- inputs: [fct_attributed_conversion, fct_ad_clicks, fct_ad_impressions]
 -- parameters:
 --   end: {type: DATE, default: latest, meaning: "End of the range of UTC days of conversions, not in it"}
@@ -12,12 +13,12 @@
 WITH touches AS (
     SELECT user_id, click_ts AS touch_ts, 'click' AS kind, campaign_id
     FROM fct_ad_clicks
-    WHERE is_valid AND campaign_id IS NOT NULL
+    WHERE is_valid AND campaign_id IS NOT NULL AND advertiser_id IS NOT NULL
         AND click_hour >= CAST(:start AS TIMESTAMP) - INTERVAL 7 DAYS AND click_hour < CAST(:end AS TIMESTAMP)
     UNION ALL
     SELECT user_id, impression_ts, 'view', campaign_id
     FROM fct_ad_impressions
-    WHERE is_valid AND campaign_id IS NOT NULL
+    WHERE is_valid AND campaign_id IS NOT NULL AND advertiser_id IS NOT NULL
         AND ad_impression_hour >= CAST(:start AS TIMESTAMP) - INTERVAL 7 DAYS AND ad_impression_hour < CAST(:end AS TIMESTAMP)
 ),
 paths AS (

@@ -3,7 +3,7 @@
 -- note: >-
 --   ctr_users is the share of users who clicked an ad, ctr_clicks the share of clicks that are on ads, cvr the share of
 --   sessions with an ad click that earned a conversion. A day may gain conversions of the week after it for as long as
---   word of them is accepted: 30 days.
+--   word of them is accepted: 23 days.
 -- inputs: [agg_session_data]
 -- parameters:
 --   end: {type: DATE, default: latest, meaning: "End of the range of UTC days, not in it"}

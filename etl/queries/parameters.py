@@ -1,7 +1,7 @@
 """Typed parameters of questions: text or a Python value in, the value Spark binds out.
 
-A default is a value, `latest` (the end of the newest partition of the first input), or another parameter and a
-distance, `end - 30 days`. DATE is a UTC day, HOUR the start of a UTC hour; ranges are half-open.
+A default is a value, `latest` (the end of the newest partition of the first input), or a distance from that or from
+another parameter, `end - 30 days`. DATE is a UTC day, HOUR the start of a UTC hour; ranges are half-open.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def _default(parameter: Parameter, values: Mapping[str, Any], latest: Callable[[
     relative = _RELATIVE.fullmatch(str(parameter.default))
     if relative:
         other, distance, unit = relative.groups()
-        return values[other] - timedelta(**{unit: int(distance)})
+        return (latest() if other == LATEST else values[other]) - timedelta(**{unit: int(distance)})
     if parameter.default == LATEST:
         return latest()
     return None if parameter.default is None else parameter.typed(parameter.default)

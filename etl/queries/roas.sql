@@ -2,14 +2,20 @@
 -- grain: one row per campaign, most spend first
 -- note: >-
 --   Days are the advertiser's. Conversions are those that came within seven days of their day; is_final says that every
---   day of the range is locked, so that nothing changes any more. A conversion is of the click window or, without a
---   click in it, of the view window: roas is the sum of both, but for rounding.
--- inputs: [mart_campaign_daily]
+--   day of the range is locked there (from locked_from on), those without a row included: no conversion changes the
+--   number any more. A conversion is of the click window or, without a click in it, of the view window: roas is the sum
+--   of both, but for rounding.
+-- inputs: [mart_campaign_daily, dim_advertisers]
 -- parameters:
 --   end: {type: DATE, default: latest, meaning: "End of the range, not in it"}
 --   start: {type: DATE, default: end - 28 days, meaning: First day of the range}
---   as_of: {type: DATE, default: end - 0 days, meaning: "Days locked before this day (UTC) are final"}
-WITH sums AS (
+--   as_of: {type: DATE, default: latest - 2 days, meaning: "What is locked by the beginning of this day, UTC, is final; the newest day may be tomorrow's where it is"}
+WITH closing AS (
+    SELECT advertiser_id, max(to_utc_timestamp(CAST(date_add(:end, 7) AS TIMESTAMP), time_zone)) AS closed_from
+    FROM dim_advertisers
+    GROUP BY advertiser_id
+),
+sums AS (
     SELECT
         advertiser_id,
         campaign_id,
@@ -36,7 +42,7 @@ SELECT
     round(value_usd / nullif(spend_usd, 0), 4) AS roas,
     round(value_click_usd / nullif(spend_usd, 0), 4) AS roas_click,
     round(value_view_usd / nullif(spend_usd, 0), 4) AS roas_view,
-    locked_from,
-    locked_from <= CAST(:as_of AS TIMESTAMP) AS is_final
-FROM sums
+    greatest(locked_from, closed_from) AS locked_from,
+    greatest(locked_from, closed_from) <= CAST(:as_of AS TIMESTAMP) AS is_final
+FROM sums LEFT JOIN closing USING (advertiser_id)
 ORDER BY spend_usd DESC, campaign_id, advertiser_id

@@ -19,7 +19,8 @@ SELECT
     ad_usd,
     unallocated_usd,
     campaign_usd,
-    explanation
+    explanation,
+    streaming_explanation
 FROM rec_spend_daily
 WHERE day >= :start AND day < :end
     AND greatest(abs(coalesce(difference_usd, batch_usd)), abs(coalesce(streaming_difference_usd, 0))) >= :at_least

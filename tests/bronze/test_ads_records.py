@@ -36,7 +36,9 @@ CASES: dict[str, tuple[Event, dict[str, Any], set[str]]] = {
     "a click without session": (AD_CLICKS, {"session_id": ...}, {"missing:session_id"}),
     "a click of a week ago": (AD_CLICKS, {"click_ts": at("10:00") - 7 * DAY}, set()),
     "a click older than that": (AD_CLICKS, {"click_ts": at("09:59:59") - 7 * DAY}, {"too_late"}),
-    "a conversion told of weeks later": (CONVERSIONS, {"conversion_ts": at("10:00") - 29 * DAY}, set()),
+    "a conversion told of weeks later": (CONVERSIONS, {"conversion_ts": at("10:00") - 23 * DAY}, set()),
+    "a conversion whose clicks may be gone": (
+        CONVERSIONS, {"conversion_ts": at("09:59:59") - 23 * DAY}, {"too_late"}),
     "a conversion told of before it happened": (
         CONVERSIONS, {"received_ts": at("09:59:59.999")}, {"out_of_range:received_ts"}),
     "money to the cent": (CONVERSIONS, {"value_usd": 1234567.89}, set()),

@@ -15,9 +15,12 @@ from etl.marts.rec_spend_daily import TABLE, transform
 OF: Row = {"campaign_id": 100, "day": date(2026, 6, 1)}
 
 
-def reconciled(spark: SparkSession, micros: list[Row], bills: list[str] | None = None) -> DataFrame:
+def reconciled(
+    spark: SparkSession, micros: list[Row], bills: list[str] | None = None, counted: str | None = None
+) -> DataFrame:
     shown = [{"campaign_id": 100, "local_day": OF["day"]} | row for row in micros]
-    billed = [OF | {"billed_usd": Decimal(bill)} for bill in bills or []]
+    streaming = None if counted is None else Decimal(counted)
+    billed = [OF | {"billed_usd": Decimal(bill), "streaming_usd": streaming} for bill in bills or []]
     return transform(rows(spark, fct_ad_impressions.TABLE, shown), rows(spark, fct_spend_ledger.TABLE, billed))
 
 
@@ -50,6 +53,19 @@ def test_a_difference_is_explained_or_unallocated(spark: SparkSession, bill: str
         "billed_usd": Decimal(bill), "invalid_usd": Decimal("0.50"), "difference_usd": Decimal(difference),
         "unallocated_usd": Decimal(difference), "explanation": why,
     }])  # fmt: skip
+
+
+@pytest.mark.parametrize(("counted", "why"), [
+    (None, "no_counter"), ("1.00", "agrees"), ("1.50", "invalid_traffic"), ("1.01", "rounding"),
+    ("9.00", "unexplained"),
+])  # fmt: skip
+def test_the_streaming_counter_is_explained_by_itself(spark: SparkSession, counted: str | None, why: str) -> None:
+    """An invoice that agrees says nothing of the counter."""
+    spent: list[Row] = [{"spend_micros": 1_000_000}, {"spend_micros": 500_000, "is_valid": False}]
+
+    made = reconciled(spark, spent, ["1.00"], counted)
+
+    assert_rows(made, TABLE, [{"explanation": "agrees", "streaming_explanation": why}])
 
 
 def test_an_invoice_that_bills_a_cent_of_invalid_traffic_is_not_taken_for_rounding(spark: SparkSession) -> None:

@@ -64,10 +64,13 @@ def test_a_path_is_what_was_seen_and_clicked_before_oldest_first(spark: SparkSes
     tables: dict[str, list[Row]] = {
         "fct_attributed_conversion": [bought, bought, {**bought, "user_id": 9}],
         "fct_ad_impressions": [
-            {"user_id": 1, "campaign_id": 5, "impression_ts": at("10:00")},
-            {"user_id": 1, "campaign_id": 5, "impression_ts": at("12:00:00.001")},
+            {"user_id": 1, "advertiser_id": 1, "campaign_id": 5, "impression_ts": at("10:00")},
+            {"user_id": 1, "advertiser_id": 1, "campaign_id": 5, "impression_ts": at("12:00:00.001")},
         ],
-        "fct_ad_clicks": [{"user_id": 1, "campaign_id": 6, "click_ts": at("11:00")}],
+        "fct_ad_clicks": [
+            {"user_id": 1, "advertiser_id": 1, "campaign_id": 6, "click_ts": at("11:00")},
+            {"user_id": 1, "advertiser_id": None, "campaign_id": 7, "click_ts": at("11:30")},
+        ],
     }
 
     answer = ask_rows(spark, "attribution_paths", tables, **DAYS)
@@ -80,7 +83,8 @@ def test_a_path_is_what_was_seen_and_clicked_before_oldest_first(spark: SparkSes
 
 def test_only_the_last_touches_are_shown(spark: SparkSession) -> None:
     bought = {"user_id": 1, "conversion_ts": at("12:00"), "day": DAY}
-    clicks = [{"click_id": str(i), "user_id": 1, "campaign_id": i, "click_ts": at(f"11:0{i}")} for i in range(5)]
+    of = {"user_id": 1, "advertiser_id": 1}
+    clicks = [{**of, "click_id": str(i), "campaign_id": i, "click_ts": at(f"11:0{i}")} for i in range(5)]
     tables = {"fct_attributed_conversion": [bought], "fct_ad_clicks": clicks}
 
     answer = ask_rows(spark, "attribution_paths", tables, touches=2, **DAYS)
@@ -98,6 +102,20 @@ def test_return_on_spend_is_final_when_every_day_is_locked(spark: SparkSession) 
     assert picked(before + after, "roas", "is_final") == [(2, False), (2, True)]
 
 
+def test_a_range_is_not_final_while_a_day_without_a_row_is_open(spark: SparkSession) -> None:
+    """The second day ends in the west hours after UTC's: a conversion of it may still make a row."""
+    mart = {"advertiser_id": 1, "campaign_id": 7, "spend_usd": Decimal("1.5"), "value_usd_sum": Decimal("3.00")}
+    tables: dict[str, list[Row]] = {
+        "mart_campaign_daily": [mart | {"day": DAY, "locked_from": at("00:00", 9)}],
+        "dim_advertisers": [{"advertiser_id": 1, "time_zone": "Etc/GMT+12"}],
+    }
+    asked = {"start": date(2026, 6, 1), "end": date(2026, 6, 3)}
+
+    on_the_tenth, after = (ask_rows(spark, "roas", tables, as_of=date(2026, 6, day), **asked) for day in (10, 11))
+
+    assert picked(on_the_tenth + after, "is_final") == [(False,), (True,)]
+
+
 def test_return_on_spend_is_told_by_window_over_all_days(spark: SparkSession) -> None:
     mart = {"advertiser_id": 1, "campaign_id": 7, "spend_usd": Decimal("2")}
     days = [
@@ -105,7 +123,7 @@ def test_return_on_spend_is_told_by_window_over_all_days(spark: SparkSession) ->
         mart | {"day": DAY, "value_usd_sum": Decimal("1.00"), "value_view_usd": Decimal("1.00")},
     ]
 
-    answer = ask_rows(spark, "roas", {"mart_campaign_daily": days}, **DAYS)
+    answer = ask_rows(spark, "roas", {"mart_campaign_daily": days}, as_of=DAY, **DAYS)
 
     assert picked(answer, "roas", "roas_click", "roas_view") == [(1, Decimal("0.75"), Decimal("0.25"))]
 
@@ -114,7 +132,8 @@ def test_return_on_spend_is_rounded_once(spark: SparkSession) -> None:
     """It is 2.000049999967: rounded to six places first, it would be 2.00005, and 2.0001."""
     mart = {"advertiser_id": 1, "campaign_id": 7, "spend_usd": Decimal("49998.750032"), "day": DAY}
 
-    answer = ask_rows(spark, "roas", {"mart_campaign_daily": [mart | {"value_usd_sum": Decimal("100000.00")}]}, **DAYS)
+    worth: Row = mart | {"value_usd_sum": Decimal("100000.00")}
+    answer = ask_rows(spark, "roas", {"mart_campaign_daily": [worth]}, as_of=DAY, **DAYS)
 
     assert picked(answer, "roas") == [(Decimal("2.0000"),)]
 

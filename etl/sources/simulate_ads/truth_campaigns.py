@@ -132,16 +132,18 @@ def spend_days(truth: Truth) -> Iterator[Row]:
             "billed_usd": billed, "streaming_usd": streaming, "campaign_usd": charged,
             "unallocated_usd": charged - by_ad, "difference_usd": None if billed is None else billed - batch,
             "streaming_difference_usd": None if streaming is None else streaming - batch,
-            "explanation": _why(billed, spend),
+            "explanation": _why(billed, spend) or ("no_invoice" if billed is None else "unallocated"),
+            "streaming_explanation": _why(streaming, spend) or ("no_counter" if streaming is None else "unexplained"),
         }  # fmt: skip
 
 
-def _why(billed: Decimal | None, spend: Spend | None) -> str:
-    if billed is None or spend is None:
-        return "no_invoice" if billed is None else "no_delivery"
-    off = billed - spend.batch
+def _why(told: Decimal | None, spend: Spend | None) -> str:
+    """What explains why another number is not the one counted in batch; empty when nothing does."""
+    if told is None or spend is None:
+        return "" if told is None else "no_delivery"
+    off = told - spend.batch
     if not off:
         return "agrees"
     if off == spend.invalid:
         return "invalid_traffic"
-    return "rounding" if abs(off) <= Decimal("0.005") * (len(spend.micros) + 1) else "unallocated"
+    return "rounding" if abs(off) <= Decimal("0.005") * (len(spend.micros) + 1) else ""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from etl import terminal
 from etl.commands.place import Json, Place
+from etl.errors import LandingError
+
+FEW = 10
 
 
 def erase(
@@ -22,14 +25,25 @@ def erase(
     here: Place = context.obj
     receipt = driver.erase(here.spark(), here.settings, viewer, reason)
     if as_json:
-        return terminal.print_document(receipt)
+        terminal.print_document(receipt)
+    else:
+        _show(receipt)
+    if receipt["unread"]:
+        raise LandingError(
+            f"{len(receipt['unread'])} files of the landing zone are read by no run or cannot be read, so nobody can "
+            f"say whom they name: {', '.join(map(repr, receipt['unread'][:FEW]))}. All else is done. Repair or remove "
+            "them, then erase again."
+        )
+
+
+def _show(receipt: dict[str, Any]) -> None:
     rows = [{"table": name} | _line(found) for name, found in receipt["tables"].items()]
     terminal.print_rows(rows, False, receipt["id"])
     landed = receipt["landing"].values()
     files, records = (sum(found[what] for found in landed) for what in ("files", "records"))
     terminal.out.print(f"{records} records in {files} landed files, {len(receipt['batches'])} refused batches removed.")
-    if not receipt["complete"]:
-        last = max(found["gone_at"] for found in receipt["tables"].values())
+    if waiting := [found["gone_at"] for found in receipt["tables"].values() if "files_waiting" in found]:
+        last = max(waiting)
         terminal.out.print(f"[yellow]Files a run may be about to publish wait until {last}: erase once more then.[/]")
 
 

@@ -13,11 +13,12 @@ from etl.errors import ConfigError
 
 @dataclass(frozen=True)
 class LandedFile:
-    """One file as listed: its full URI, size in bytes and modification time in ms."""
+    """One file as listed: its full URI, size in bytes and modification time in ms; whether a link leads elsewhere."""
 
     uri: str
     size: int
     modified: int
+    is_outside: bool = False
 
     @property
     def name(self) -> str:
@@ -25,8 +26,8 @@ class LandedFile:
 
 
 def absolute(uri: str) -> str:
-    """A URI with a scheme; a bare path is a local one."""
-    return uri.rstrip("/") if ":/" in uri else Path(uri).resolve().as_uri()
+    """A URI with a scheme; a bare path is a local one. Nothing is escaped: Hadoop takes what it is given as it is."""
+    return uri.rstrip("/") if ":/" in uri else f"file://{Path(uri).resolve()}"
 
 
 def local_folder(uri: str) -> Path:
@@ -53,8 +54,8 @@ def exists(spark: SparkSession, uri: str) -> bool:
     return bool(fs.exists(path))
 
 
-def list_files(spark: SparkSession, folder: str) -> list[LandedFile]:
-    """Files directly in a folder, by name, hidden ones (`.x`, `_x`) left out; none when it is not there."""
+def list_files(spark: SparkSession, folder: str, hidden: bool = False) -> list[LandedFile]:
+    """Files directly in a folder, by name: those to be seen, or the `hidden` ones (`.x`, `_x`); none without it."""
     fs, path = _path(spark, folder)
     if not fs.exists(path):
         return []
@@ -63,7 +64,7 @@ def list_files(spark: SparkSession, folder: str) -> list[LandedFile]:
         for status in fs.listStatus(path)
         if status.isFile()
     ]
-    return sorted((f for f in listed if f.name[0] not in "._"), key=lambda f: f.uri)
+    return sorted((f for f in listed if (f.name[0] in "._") == hidden), key=lambda f: f.uri)
 
 
 def list_folders(spark: SparkSession, folder: str) -> list[LandedFile]:

@@ -22,9 +22,13 @@ from great_expectations.expectations.metadata_types import FailureSeverity
 from great_expectations.expectations.registry import get_expectation_impl
 from pyspark.sql import DataFrame
 
+from etl.columns import VOCABULARY
 from etl.engine.gate_queries import ExpectQueryToReturnNoRows, unexpected
 from etl.engine.suites import Rule
 from etl.errors import first_line
+
+PERSONAL = frozenset(name for name, column in VOCABULARY.items() if column.privacy == "viewer")
+"""Columns whose values are in no sample: samples go to logs, which nobody can take a person out of."""
 
 for _noisy in ("great_expectations", "py4j"):
     logging.getLogger(_noisy).setLevel(logging.ERROR)
@@ -111,7 +115,8 @@ def _query_failure(batch: DataFrame, rule: Rule, result: Any) -> Failure:
     if raised:
         return Failure(rule.name, rule.severity, rule.reason, None, None, [], raised)
     count, rows = unexpected(batch, rule.query)
-    return Failure(rule.name, rule.severity, rule.reason, count, None, _few(rows), "")
+    shown = [{name: value for name, value in row.items() if name not in PERSONAL} for row in rows]
+    return Failure(rule.name, rule.severity, rule.reason, count, None, _few(filter(None, shown)), "")
 
 
 def _validate(batch: DataFrame, rules: list[Rule], result_format: Any) -> list[Any]:
@@ -138,6 +143,8 @@ def _failure(rule: Rule, result: Any) -> Failure:
     raised = _raised(result.exception_info)
     found = result.result or {}
     count, shown = found.get("unexpected_count"), found.get("partial_unexpected_list")
+    if rule.kwargs.get("column") in PERSONAL:
+        shown = None
     return Failure(rule.name, rule.severity, rule.reason, count, found.get("element_count"), _few(shown or []), raised)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from py4j.protocol import Py4JJavaError
@@ -45,10 +45,26 @@ def exactly(uri: str) -> str:
     return re.sub(r"([\\*?\[\]{}])", r"\\\1", uri)
 
 
-def listing(spark: SparkSession, settings: Settings, event: Event, hours: list[datetime]) -> list[Landed]:
-    """What has landed of an event, hour by hour; an hour without a folder has no files."""
+def listing(
+    spark: SparkSession, settings: Settings, event: Event, hours: list[datetime], hidden: bool = False
+) -> list[Landed]:
+    """What has landed of an event, hour by hour; an hour without a folder has no files.
+
+    `hidden` are those files that a producer has not given their name yet, and what is left of one that was killed.
+    """
     root = f"{files.absolute(settings.landing)}/{event.name}"
-    return [Landed(hour, tuple(files.list_files(spark, f"{root}/hour={hour.strftime(HOUR)}"))) for hour in hours]
+    found = ((hour, files.list_files(spark, f"{root}/hour={hour.strftime(HOUR)}", hidden)) for hour in hours)
+    return [Landed(hour, tuple(_inside(settings, listed))) for hour, listed in found]
+
+
+def _inside(settings: Settings, listed: list[LandedFile]) -> list[LandedFile]:
+    """The same, with a mark on those that a link takes out of the landing zone: they are not ours to read or remove."""
+    if not files.absolute(settings.landing).startswith("file:"):
+        return listed
+    root = files.local_folder(settings.landing).resolve()
+    return [
+        f if files.local_folder(f.uri).resolve().is_relative_to(root) else replace(f, is_outside=True) for f in listed
+    ]
 
 
 def unreadable(spark: SparkSession, landed: list[Landed]) -> list[tuple[datetime, LandedFile]]:
@@ -58,6 +74,8 @@ def unreadable(spark: SparkSession, landed: list[Landed]) -> list[tuple[datetime
 
 
 def _is_readable(spark: SparkSession, file: LandedFile) -> bool:
+    if not known(file):
+        return False
     try:
         if file.name.endswith(PARQUET):
             rows = spark.read.parquet(exactly(file.uri))
@@ -65,14 +83,14 @@ def _is_readable(spark: SparkSession, file: LandedFile) -> bool:
         else:
             rows, raw = spark.read.text(exactly(file.uri)), F.col("value")
         (found,) = rows.select(F.max(F.length(raw)), F.max("_metadata.file_path")).collect()
-        return known(file) and (found[0] or 0) <= LONGEST
+        return bool((found[0] or 0) <= LONGEST)
     except (Py4JJavaError, PySparkException):
         return False
 
 
 def known(file: LandedFile) -> bool:
-    """Whether the name says a format this reader has."""
-    return file.name.endswith((*TEXT, *PARQUET))
+    """Whether the name says a format this reader has, and the file lies in the landing zone."""
+    return file.name.endswith((*TEXT, *PARQUET)) and not file.is_outside
 
 
 def read(spark: SparkSession, settings: Settings, event: Event, landed: list[Landed]) -> DataFrame:

@@ -183,7 +183,7 @@ def recover(work: Work, table: Table) -> None:
         if row["version"] not in known and (row["userMetadata"] or "").startswith("{"):
             entry = Entry(**json.loads(row["userMetadata"], object_hook=_instant))
             entry.output_version = row["version"]
-            record(work, entry, "passed", "recovered from the commit")
+            record(work, entry, "passed", "; ".join(filter(None, [entry.reason, "recovered from the commit"])))
 
 
 def _instant(value: dict[str, str]) -> object:

@@ -9,7 +9,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from etl.contract import Table
-from etl.engine import delta, files, pseudonyms
+from etl.engine import delta, files, landing
+from etl.engine.suppression import Suppressed
 from etl.engine.work import Work
 from etl.erasure import rules
 from etl.maintenance import remains
@@ -43,29 +44,29 @@ def _holding(spark: SparkSession, table: Table, found: list[Remain], viewer: int
         return []
     columns = ", ".join(f"{c.name} {c.type}" for c in table.columns if c.name in rules.personal(table))
     reader = spark.read.schema(columns).option("ignoreCorruptFiles", "true")
-    rows = reader.parquet(*[r.file.uri for r in found]).where(rules.holds(table, viewer))
+    rows = reader.parquet(*[landing.exactly(r.file.uri) for r in found]).where(rules.holds(table, viewer))
     names = {r[0] for r in rows.select(F.col("_metadata.file_name")).distinct().collect()}
     return [r for r in found if r.file.name in names]
 
 
-def batches(work: Work, viewer: int) -> list[str]:
-    """Remove refused batches that hold the viewer: copies, kept to be looked at. Returns their places."""
+def batches(work: Work, suppressed: Suppressed) -> list[str]:
+    """Remove refused batches that hold an erased viewer: copies, kept to be looked at. Returns their places."""
     spark, lake = work.spark, files.absolute(work.settings.lake)
     gone = []
     for folder in files.list_folders(spark, f"{lake}/_rejected"):
         for batch in files.list_folders(spark, folder.uri):
-            if _names(spark, batch.uri, viewer):
+            if _names(spark, batch.uri, suppressed):
                 files.delete(spark, batch.uri)
                 gone.append(f"_rejected/{folder.name}/{batch.name}")
     return gone
 
 
-def _names(spark: SparkSession, uri: str, viewer: int) -> bool:
-    """Whether a kept batch holds the viewer; one that is no table is half a batch, and goes."""
+def _names(spark: SparkSession, uri: str, suppressed: Suppressed) -> bool:
+    """Whether a kept batch holds an erased viewer; one that is no table is half a batch, and goes."""
     if not delta.is_table(spark, uri):
         return True
     rows = delta.read(spark, uri)
     whose = viewer_column(rows.columns)
     if whose:
-        return not rows.where(F.col(whose).isin(pseudonyms.names(viewer))).isEmpty()
-    return "raw" in rows.columns and not rows.where(F.col("raw").contains(str(viewer))).isEmpty()
+        return not rows.where(suppressed.has(F.col(whose))).isEmpty()
+    return "raw" in rows.columns and not rows.where(suppressed.has_any(F.col("raw"))).isEmpty()

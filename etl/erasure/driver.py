@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pyspark.sql import SparkSession
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from etl.backfill import driver as backfills
 from etl.backfill import staging
@@ -14,11 +13,10 @@ from etl.backfill.register import Register
 from etl.conf import Settings
 from etl.contract import Event, Table
 from etl.engine import files, pseudonyms
-from etl.engine.runner import CONFLICT_ATTEMPTS
+from etl.engine.attempts import attempts, conflicts
 from etl.engine.suppression import Suppressed
 from etl.engine.work import Work, recover
 from etl.erasure import disk, landed, mails, register, rules, tables
-from etl.erasure.tables import Erased
 from etl.errors import ConfigError, ConflictError
 from etl.maintenance import window
 from etl.maintenance.landing import landed_hours
@@ -41,15 +39,20 @@ def erase(spark: SparkSession, settings: Settings, viewer: int, reason: str) -> 
     lake = files.absolute(settings.lake)
     for name in pseudonyms.names(viewer):  # by which the sweep knows rows of runs under way
         suppressed = register.suppress(spark, lake, name)
+    mark = register.mark(suppressed, viewer)
     receipt: dict[str, Any] = {"id": f"erasure-{work.run_id}", "reason": reason, "place": _place(settings)}
-    receipt["landing"] = {e.name: _landed(work, t, e, suppressed) for t, e in landed.events()}
-    done = _rows(work, personal, viewer, suppressed, receipt["id"])
-    receipt["tables"] = {t.name: done.get(t.name, {}) | disk.purge(work, t, viewer) for t in personal}
-    receipt["batches"] = disk.batches(work, viewer)
+    found = {e.name: _landed(work, t, e, suppressed) for t, e in landed.events()}
+    receipt["landing"] = {name: f.as_json() for name, f in found.items()}
+    unread = sorted(name for f in found.values() for name in f.unread)
+    receipt["unread"] = [name.replace(str(viewer), "…") for name in unread]
+    _rows(work, personal, viewer, suppressed, mark)
+    receipt["tables"] = {t.name: tables.done(work, t, mark) | disk.purge(work, t, viewer) for t in personal}
+    receipt["batches"] = disk.batches(work, suppressed)
     receipt["staged"] = _staged(spark, lake, backfill)
     receipt["mails"] = mails.remove(settings, viewer)
     receipt["at"] = datetime.now(UTC).isoformat()
-    receipt["complete"] = not any("files_waiting" in found for found in receipt["tables"].values())
+    waiting = any("files_waiting" in done for done in receipt["tables"].values())
+    receipt["complete"] = not waiting and not unread
     register.write(spark, lake, receipt)
     return receipt
 
@@ -66,37 +69,30 @@ def _refuse_in_flight(register_: Register) -> None:
         )
 
 
-def _landed(work: Work, table: Table, event: Event, suppressed: Suppressed) -> dict[str, int]:
-    found = landed.clean(work, table, suppressed, landed_hours(work, event))
-    return {"files": len(found), "records": sum(found.values())}
+def _landed(work: Work, table: Table, event: Event, suppressed: Suppressed) -> landed.Found:
+    hours = landed_hours(work, event)
+    found = landed.clean(work, table, suppressed, hours)
+    found.unread += landed.unlisted(work, event, hours)
+    return found
 
 
-def _rows(
-    work: Work, personal: list[Table], viewer: int, suppressed: Suppressed, receipt: str
-) -> dict[str, dict[str, Any]]:
+def _rows(work: Work, personal: list[Table], viewer: int, suppressed: Suppressed, mark: str) -> None:
     """Passes over all tables until one finds nothing more."""
-    done: dict[str, list[Erased]] = {}
     for _ in range(PASSES):
-        found = [e for e in (_erase(work, t, viewer, suppressed, receipt) for t in personal) if e]
-        for erased in found:
-            done.setdefault(erased.table, []).append(erased)
-        if not found:
+        if not any([_erase(work, table, viewer, suppressed, mark) for table in personal]):
             break
         work.ledger.refresh()
-    return {name: found[0].as_json() | {"version": found[-1].version} for name, found in done.items()}
 
 
-def _erase(work: Work, table: Table, viewer: int, suppressed: Suppressed, receipt: str) -> Erased | None:
-    tries = Retrying(
-        retry=retry_if_exception_type(ConflictError),
-        wait=wait_random_exponential(multiplier=0.5, max=10),
-        stop=stop_after_attempt(CONFLICT_ATTEMPTS),
-        reraise=True,
-    )
+def _erase(work: Work, table: Table, viewer: int, suppressed: Suppressed, mark: str) -> bool:
+    """Whether there was anything; read afresh when a run got in between."""
     try:
-        return tries(tables.erase, work, table, viewer, suppressed, receipt)
+        for attempt in attempts():
+            with attempt, conflicts():
+                return tables.erase(work, table, viewer, suppressed, mark)
     finally:
         work.ledger.flush()
+    return False
 
 
 def _staged(spark: SparkSession, lake: str, register_: Register) -> list[str]:

@@ -40,6 +40,11 @@ def suppress(spark: SparkSession, lake: str, viewer: int) -> Suppressed:
     return found
 
 
+def mark(suppressed: Suppressed, viewer: int) -> str:
+    """What the ledger knows an erased viewer by: the beginning of the digest that is on the list."""
+    return hashlib.sha256(f"{suppressed.salt}:{viewer}".encode()).hexdigest()[:16]
+
+
 def write(spark: SparkSession, lake: str, receipt: dict[str, Any]) -> None:
     """Keep a receipt."""
     uri = f"{lake}/_erasure/receipts"

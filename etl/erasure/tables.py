@@ -6,7 +6,6 @@ viewer's rows were is taken off and what they are now is added. Nothing is touch
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,45 +15,49 @@ from etl.contract import Table
 from etl.engine import checksums, ddl
 from etl.engine.checksums import Content
 from etl.engine.layout import lay_out
+from etl.engine.ledger import ERASED
 from etl.engine.suppression import Suppressed
 from etl.engine.work import Work, metadata, record, recover
 from etl.erasure import rules
 
 
-@dataclass(frozen=True)
-class Erased:
-    """What was done to one table."""
+def erase(work: Work, table: Table, viewer: int, suppressed: Suppressed, mark: str) -> bool:
+    """Commit a table without the viewer; False when it has nothing of them. Raises ConflictError to be tried again.
 
-    table: str
-    rule: str
-    rows: int
-    hours: int
-    version: int
-
-    def as_json(self) -> dict[str, Any]:
-        return {"rule": self.rule, "rows": self.rows, "hours": self.hours, "version": self.version}
-
-
-def erase(work: Work, table: Table, viewer: int, suppressed: Suppressed, receipt: str) -> Erased | None:
-    """Commit a table without the viewer; None when it has nothing of them. Raises ConflictError to be tried again."""
-    rule = rules.rule(table)
-    assert rule
+    The mark is what the ledger knows the viewer by: an erasure that is repeated finds what one before it has done.
+    """
     named = rules.holds(table, viewer)
     recover(work, table)
     txn = work.transaction(table)
     rows = txn.take(named)
     if rows is None:
-        return None
+        return False
     entry = work.begin(table)
     theirs = rows.where(named)
     before = checksums.by_hour(theirs, table)
     after = _contents(table, rules.changed(table, theirs, viewer, suppressed))
     entry.hours = _states(work, table, before, after)
+    entry.metrics[ERASED] = float(sum(content.rows for content in before.values()))
+    entry.reason = _reason(mark)
     kept = ddl.conform(rules.changed(table, rows, viewer, suppressed), table)
     txn.stage(lay_out(kept, table, rows.select(table.hour).distinct().count()))
     entry.output_version = txn.commit(metadata(entry))
-    record(work, entry, reason=f"erasure {receipt}")
-    return Erased(table.name, rule.value, sum(c.rows for c in before.values()), len(before), entry.output_version)
+    record(work, entry, reason=entry.reason)
+    return True
+
+
+def done(work: Work, table: Table, mark: str) -> dict[str, Any]:
+    """What was done to a table for a viewer, by this erasure and any before it; empty when it had nothing of them."""
+    found = [e for e in work.ledger.published(table.name) if e.reason.startswith(_reason(mark))]
+    rule = rules.rule(table)
+    if not found or not rule:
+        return {}
+    rows, hours = sum(int(e.metrics[ERASED]) for e in found), {state["hour"] for e in found for state in e.hours}
+    return {"rule": rule.value, "rows": rows, "hours": len(hours), "version": found[-1].output_version}
+
+
+def _reason(mark: str) -> str:
+    return f"erasure of {mark}"
 
 
 def _contents(table: Table, rows: DataFrame) -> dict[datetime, Content]:

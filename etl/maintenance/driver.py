@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from pyspark.sql import SparkSession
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from etl.backfill import driver as backfills
 from etl.conf import Settings
-from etl.engine.runner import CONFLICT_ATTEMPTS
-from etl.engine.work import Work, recover
+from etl.engine.attempts import attempts, conflicts
+from etl.engine.work import Work, log, recover
 from etl.erasure import sweep
-from etl.errors import ConflictError
+from etl.errors import FeedEtlError
 from etl.maintenance import compact, condense, fold, landing, retention, trim, window
 from etl.maintenance.action import Action
 from etl.maintenance.window import Window
@@ -37,11 +36,14 @@ Show = Callable[[Action], None]
 def maintain(
     spark: SparkSession, settings: Settings, now: datetime | None, dry_run: bool, show: Show = lambda _action: None
 ) -> list[Action]:
-    """Keep a lake. `now` is the end of its newest hour when None. Raises ConfigError when there is no lake."""
+    """Keep a lake. `now` is the end of its newest hour when None. Raises ConfigError when there is no lake.
+
+    What fails is told at the end, when all else was done.
+    """
     work, register = backfills.open_lake(spark, settings)
     for table in window.tables(work):
         recover(work, table)
-    done = []
+    done, failed = [], []
     for step in STEPS:
         if not dry_run:
             work.ledger.flush()
@@ -49,20 +51,29 @@ def maintain(
             show(action)
             done.append(action)
             if action.do and not dry_run:
-                _do(work, action)
+                failed += _tried(work, action)
+    if failed:
+        others = f" ({len(failed) - 1} more failed, see the log)" if len(failed) > 1 else ""
+        raise type(failed[0])(f"{failed[0]}{others}. All else was done.") from failed[0]
     return done
+
+
+def _tried(work: Work, action: Action) -> list[FeedEtlError]:
+    """One thing that cannot be done is in the way of no other."""
+    try:
+        _do(work, action)
+    except FeedEtlError as error:
+        log.error("maintenance: %s of %s failed: %s", action.step, action.place, error)
+        return [error]
+    return []
 
 
 def _do(work: Work, action: Action) -> None:
     """One action, again when a run got in between: it reads what it does afresh."""
-    tries = Retrying(
-        retry=retry_if_exception_type(ConflictError),
-        wait=wait_random_exponential(multiplier=0.5, max=10),
-        stop=stop_after_attempt(CONFLICT_ATTEMPTS),
-        reraise=True,
-    )
     assert action.do
     try:
-        tries(action.do)
+        for attempt in attempts():
+            with attempt, conflicts():
+                action.do()
     finally:
         work.ledger.flush()

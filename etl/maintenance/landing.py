@@ -23,14 +23,24 @@ def plan(window: Window) -> Iterator[Action]:
     for table in tables(window.work):
         if table.event is None or table.retention_days is None:
             continue
-        old = [part for part in _landed_before(window, table, _limit(window, table)) if part.files]
+        old = _landed_before(window, table, _limit(window, table))
         unread = _unread(window, table, old) if table.write is WriteMode.COMBINE else []
-        gone = [part for part in old if part not in unread]
+        gone = _own(window, table, [part for part in old if part not in unread])
         if gone:
             yield _remove(window, table, gone)
         for part in unread:
             why = f"hour {part.hour:%Y-%m-%dT%H} is past its time, but its files are not collapsed yet"
             yield Action(STEP, table.event.name, why)
+
+
+def _own(window: Window, table: Table, old: list[Landed]) -> list[Landed]:
+    """Hours that have files to remove: those listed, and hidden ones; none that a link has brought in."""
+    work = window.work
+    assert table.event
+    hidden = landing.listing(work.spark, work.settings, table.event, [part.hour for part in old], hidden=True)
+    both = [Landed(seen.hour, seen.files + unseen.files) for seen, unseen in zip(old, hidden, strict=True)]
+    own = [Landed(part.hour, tuple(f for f in part.files if not f.is_outside)) for part in both]
+    return [part for part in own if part.files]
 
 
 def _limit(window: Window, table: Table) -> datetime:
@@ -55,15 +65,16 @@ def landed_hours(work: Work, event: Event) -> list[datetime]:
 
 def _hour(folder: str) -> datetime | None:
     try:
-        return datetime.strptime(folder, f"hour={landing.HOUR}").replace(tzinfo=UTC)
+        hour = datetime.strptime(folder, f"hour={landing.HOUR}").replace(tzinfo=UTC)
     except ValueError:
         return None
+    return hour if folder == f"hour={hour.strftime(landing.HOUR)}" else None
 
 
 def _unread(window: Window, table: Table, old: list[Landed]) -> list[Landed]:
     """Hours whose files are not the ones that were collapsed: a run is still to read them."""
     known = window.work.ledger.fingerprints(table.name)
-    return [part for part in old if known.get(part.hour.isoformat()) != part.fingerprint]
+    return [part for part in old if part.files and known.get(part.hour.isoformat()) != part.fingerprint]
 
 
 def _remove(window: Window, table: Table, gone: list[Landed]) -> Action:

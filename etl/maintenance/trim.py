@@ -56,12 +56,14 @@ def _rejected(window: Window) -> Iterator[Action]:
     spark = window.work.spark
     for table in files.list_folders(spark, f"{_lake(window)}/_rejected"):
         for batch in files.list_folders(spark, table.uri):
-            if _is_old(window, _written(batch)):
+            if _is_old(window, _written(window, batch)):
                 yield _delete(window, batch, f"_rejected/{table.name}", f"the batch refused in run {batch.name}")
 
 
-def _written(folder: LandedFile) -> datetime:
-    return datetime.fromtimestamp(folder.modified / 1000, UTC)
+def _written(window: Window, folder: LandedFile) -> datetime:
+    """When the newest file below a folder was: of a folder itself an object store knows no time."""
+    newest = max((f.modified for f in files.walk(window.work.spark, folder.uri)), default=folder.modified)
+    return datetime.fromtimestamp(newest / 1000, UTC)
 
 
 def _delete(window: Window, folder: LandedFile, place: str, what: str) -> Action:
@@ -78,7 +80,7 @@ def _backfills(window: Window) -> Iterator[Action]:
         one = known.get(folder.name)
         if one and one.in_flight:
             continue
-        if _is_old(window, one.at if one else _written(folder)):
+        if _is_old(window, one.at if one else _written(window, folder)):
             yield _delete(window, folder, "_backfill", f"all that was staged for {folder.name}, which is over")
         elif one and _has_rows(window, folder):
             what = f"rows staged for {folder.name}, which is {one.state}"

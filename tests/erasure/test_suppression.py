@@ -20,7 +20,6 @@ from etl import catalog
 from etl.conf import Settings
 from etl.engine import delta, runner, suppression
 from etl.erasure import landed, register
-from etl.errors import LandingError
 from etl.privacy import STAND_INS_BELOW
 
 GONE, OTHER = 4711, 4712
@@ -46,6 +45,15 @@ LINES = [
     share(6, share_ts="yesterday"),
     share(7, viewer_id=int(f"{GONE}0")),
 ]
+ODD = {
+    "nested": [
+        share(21, context={"user_id": 5}),
+        share(22, viewer_id=OTHER, context={"user_id": GONE}),
+    ],
+    "twice": [share(23).replace('"viewer_id"', '"viewer_id": 5, "viewer_id"')],
+    "escaped": [share(24).replace("viewer_id", "viewer\\u005fid")],
+}
+NAMES = ["so me", "[a]{x}#ä 50%", "100%25"]
 
 
 @pytest.fixture
@@ -98,12 +106,12 @@ def test_files_that_name_the_viewer_are_written_anew_and_say_the_same_of_posts(
     assert {e.table_name: e.records_quarantined for e in again.entries}["bronze_shares"] == 4
 
 
-def clean(spark: SparkSession, place: Settings) -> None:
+def clean(spark: SparkSession, place: Settings) -> landed.Found:
     """Look through the hour."""
     work = runner.open_work(spark, place)
     known = suppression.load(spark, f"file://{place.lake}")
     assert known
-    landed.clean(work, SHARES, known, [START])
+    return landed.clean(work, SHARES, known, [START])
 
 
 def cut(path: Path) -> None:
@@ -116,14 +124,87 @@ def no_footer(path: Path) -> None:
     path.with_suffix(".parquet").write_bytes(b"PAR1 and then nothing")
 
 
-@pytest.mark.parametrize("harm", [cut, no_footer])
-def test_a_file_that_cannot_be_read_stops_the_erasure_and_says_so(
+def unknown(path: Path) -> None:
+    """A format that no run reads."""
+    path.with_suffix(".csv").write_text(f"1,2,{GONE}")
+
+
+def link(path: Path) -> None:
+    """A link to what lies elsewhere."""
+    elsewhere = path.parents[3] / "elsewhere.jsonl"
+    elsewhere.write_text(share(9))
+    path.with_suffix(".jsonl").symlink_to(elsewhere)
+
+
+@pytest.mark.parametrize("harm", [cut, no_footer, unknown, link])
+def test_a_file_that_cannot_be_read_is_told_of_and_in_nobodys_way(
     spark: SparkSession, place: Settings, harm: Callable[[Path], None]
 ) -> None:
-    """Nobody can say whether the viewer is in it."""
+    """Nobody can say whether the viewer is in it; all others are written anew."""
     harm(Path(place.landing) / "shares" / "hour=2026-06-01T08" / "broken")
-    with pytest.raises(LandingError, match="broken"):
-        clean(spark, place)
+    found = clean(spark, place)
+    assert [Path(name).name.split(".")[0] for name in found.unread] == ["broken"]
+    assert set(found.records) == {f"shares/2026-06-01T08/some.{kind}" for kind in ("jsonl", "parquet")}
+
+
+def test_files_that_no_run_reads_are_named(spark: SparkSession, place: Settings) -> None:
+    """What a producer has left half written, and folders that are no hour."""
+    shares = Path(place.landing) / "shares"
+    (shares / "hour=2026-06-01T08" / "_tmp.jsonl").write_text(share(1))
+    (shares / "hour=2026-6-1T8").mkdir()
+    (shares / "hour=2026-6-1T8" / "some.jsonl").write_text(share(1))
+    assert SHARES.event
+    found = landed.unlisted(runner.open_work(spark, place), SHARES.event, [START])
+    assert found == ["shares/hour=2026-06-01T08/_tmp.jsonl", "shares/hour=2026-6-1T8/some.jsonl"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_whatever_a_file_is_called_it_is_written_anew(spark: SparkSession, place: Settings, name: str) -> None:
+    folder = Path(place.landing) / "shares" / "hour=2026-06-01T08"
+    for kind in ("jsonl", "parquet"):
+        (folder / f"some.{kind}").rename(folder / f"{name}.{kind}")
+    assert set(clean(spark, place).records) == {f"shares/2026-06-01T08/{name}.{kind}" for kind in ("jsonl", "parquet")}
+    assert traces.of(GONE, place.landing) == [str(folder / f"{name}.jsonl")]  # the post of that number, of another
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_a_record_is_about_whom_its_reader_takes_it_to_be(spark: SparkSession, place: Settings, kind: str) -> None:
+    """Keys inside others, twice or escaped: the viewer is gone, and whoever else is named stays."""
+    file = alone(place) / "odd.jsonl"
+    file.write_text("\n".join(ODD[kind]) + "\n")
+    clean(spark, place)
+    assert traces.of(GONE, place.landing) == []
+    lines = file.read_text().splitlines()
+    assert len(lines) == len(ODD[kind])
+    if kind == "nested":
+        first, second = map(json.loads, lines)
+        assert first["viewer_id"] < STAND_INS_BELOW and first["context"] == {"user_id": 5}
+        assert second["viewer_id"] == OTHER and second["context"]["user_id"] < STAND_INS_BELOW
+
+
+def test_columns_of_a_viewer_may_be_written_in_any_case_and_type(spark: SparkSession, place: Settings) -> None:
+    """The other viewer's row stays as it was."""
+    folder = alone(place)
+    odd: dict[str, list[dict[str, Any]]] = {
+        "case": [{"Viewer_ID": GONE, "original_post_id": 1}, {"Viewer_ID": OTHER, "original_post_id": 1}],
+        "text": [{"viewer_id": str(GONE), "share_id": 3}, {"viewer_id": str(OTHER), "share_id": 4}],
+        "deep": [{"viewer_id": {"id": GONE}, "share_id": 5}, {"viewer_id": {"id": OTHER}, "share_id": 6}],
+        "none": [{"viewer": GONE, "share_id": 7}, {"viewer": OTHER, "share_id": 8}],
+    }
+    for name, rows in odd.items():
+        pq.write_table(pa.Table.from_pylist(rows), folder / f"{name}.parquet")
+    clean(spark, place)
+    assert traces.of(GONE, place.landing) == []
+    kept = {name: pq.ParquetFile(folder / f"{name}.parquet").read().to_pylist()[1] for name in odd}
+    assert kept == {name: rows[1] for name, rows in odd.items()}
+
+
+def alone(place: Settings) -> Path:
+    """The folder of the hour without the files that are there."""
+    folder = Path(place.landing) / "shares" / "hour=2026-06-01T08"
+    for file in folder.iterdir():
+        file.unlink()
+    return folder
 
 
 def test_two_viewers_share_a_salt_and_nobody_is_listed_twice(spark: SparkSession, settings: Settings) -> None:

@@ -105,9 +105,19 @@ def test_refused_batches_go_after_their_days(work: Work) -> None:
         (kept / name).mkdir(parents=True)
         (kept / name / "part.parquet").touch()
     past = (datetime.now(UTC) - timedelta(days=30)).timestamp()
-    os.utime(kept / "run-of-last-month", (past, past))
+    os.utime(kept / "run-of-last-month" / "part.parquet", (past, past))  # of a folder an object store knows no time
     do(work, trim.plan)
     assert [f.name for f in kept.iterdir()] == ["run-of-today"]
+
+
+def test_hidden_files_go_with_their_hour_and_what_a_link_leads_to_stays(work: Work, tmp_path: Path) -> None:
+    hour = Path(work.settings.landing) / "shares" / "hour=2026-06-01T10"
+    (hour / "_half.jsonl").write_text("{")
+    elsewhere = tmp_path / "elsewhere.jsonl"
+    elsewhere.write_text("{}")
+    (hour / "link.jsonl").symlink_to(elsewhere)
+    do(work, landing.plan, END + 31 * 24 * HOUR)
+    assert [f.name for f in hour.iterdir()] == ["link.jsonl"] and elsewhere.exists()
 
 
 def test_heartbeats_nobody_has_collapsed_stay_and_late_ones_count(work: Work) -> None:

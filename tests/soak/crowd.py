@@ -23,6 +23,7 @@ PAUSE = 0.3  # seconds between two looks of the reader, who would have most of t
 
 def rounds(spark: SparkSession, settings: Settings, count: int) -> Iterator[list[str]]:
     """What was wrong in each round; a ConflictError is not: who was refused runs again, by itself or as a backfill."""
+    settings = _restless(settings)
     for _ in range(count):
         for _ in range(3):
             shares.land(settings, len(shares.landed(settings)) + 1)
@@ -31,6 +32,12 @@ def rounds(spark: SparkSession, settings: Settings, count: int) -> Iterator[list
             if backfill.in_flight:
                 backfills.go_on(spark, settings, backfill.id, accept=True)
         yield [*found, *shares.losses(spark, settings)]
+
+
+def _restless(settings: Settings) -> Settings:
+    """Maintenance leaves no hour alone: what a run adds to an hour is compacted at once."""
+    keeping = settings.maintenance.model_copy(update={"quiet_hours": 0})
+    return settings.model_copy(update={"maintenance": keeping})
 
 
 def _at_once(spark: SparkSession, settings: Settings) -> list[str]:

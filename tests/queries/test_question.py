@@ -120,3 +120,12 @@ def test_a_header_that_is_not_whole_is_refused(was: str, now: str, words: str) -
 def test_a_parameter_of_another_type_than_its_default_is_refused() -> None:
     with pytest.raises(ConfigError, match="limit must be a whole number"):
         complete((Parameter("limit", "INT", "", default="few"),), {}, lambda: None)
+
+
+def test_a_default_may_be_a_distance_from_the_newest_partition_or_another_parameter() -> None:
+    as_of = Parameter("as_of", "DATE", "", "latest - 2 days")
+    before = Parameter("before", "DATE", "", "as_of - 7 days")
+    assert complete((as_of, before), {}, lambda: date(2026, 6, 30)) == {
+        "as_of": date(2026, 6, 28),
+        "before": date(2026, 6, 21),
+    }

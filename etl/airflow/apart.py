@@ -5,6 +5,7 @@ Everything listens on the loopback interface only and ends with the block that s
 
 from __future__ import annotations
 
+import json
 import mailbox
 import os
 import shutil
@@ -23,14 +24,14 @@ from pathlib import Path
 
 from etl.airflow.commands import HOUR
 from etl.airflow.rest import Airflow
+from etl.engine import session
 
 ROOT = Path(__file__).parent.parent.parent
 ONE_HOUR = timedelta(hours=1)
 SMALL = {
     "AIRFLOW_CONN_SPARK_DEFAULT": '{"conn_type": "spark", "host": "local[1]"}',
-    "FEED_ETL_SPARK": '{"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN", '
-    '"spark.sql.adaptive.enabled": "false"}',
-    "SPARK_SUBMIT_OPTS": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
+    "FEED_ETL_SPARK": json.dumps(session.FEW_ROWS),
+    "SPARK_SUBMIT_OPTS": session.SHORT["spark.driver.extraJavaOptions"],
 }
 """Many short applications over a few rows each: compile little, plan little, take one core."""
 

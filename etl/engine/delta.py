@@ -27,6 +27,9 @@ from etl.errors import ConflictError
 
 METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 CONFLICT = re.compile("Concurrent|MetadataChanged|ProtocolChanged")  # in the names of Delta's exceptions
+DROPPED = re.compile(r"Block rdd_\d+_\d+ does not exist")
+"""Of a task that was reading a version's list of files when a newer version came: Delta drops the list of the older
+one, and Spark, where it does not try a task again (on one machine), fails the job."""
 
 
 def _delta_log(spark: SparkSession, uri: str) -> Any:
@@ -140,17 +143,17 @@ def signed(spark: SparkSession, uri: str, metadata: str) -> Iterator[None]:
 
 
 @contextmanager
-def conflicts(uri: str) -> Iterator[None]:
-    """A ConflictError for what Delta raises when another run got in between.
+def conflicts(what: str) -> Iterator[None]:
+    """A ConflictError for what Delta and Spark raise when another run got in between.
 
     It comes as what the JVM threw, or as an exception of Python's once anything has imported Delta's Python package.
     """
     try:
         yield
     except (Py4JJavaError, PySparkException) as error:
-        if not CONFLICT.search(_name(error)):
+        if not CONFLICT.search(_name(error)) and not DROPPED.search(str(error)):
             raise
-        raise ConflictError(f"Another run changed {uri} meanwhile; run again.") from error
+        raise ConflictError(f"Another run changed {what} meanwhile; run again.") from error
 
 
 def _name(error: Py4JJavaError | PySparkException) -> str:

@@ -27,6 +27,10 @@ class LandedFile:
     def name(self) -> str:
         return self.uri.rsplit("/", 1)[-1]
 
+    @property
+    def is_hidden(self) -> bool:
+        return self.name[0] in "._"
+
 
 def absolute(uri: str) -> str:
     """A URI with a scheme; a bare path is a local one. Nothing is escaped: Hadoop takes what it is given as it is."""
@@ -67,7 +71,7 @@ def list_files(spark: SparkSession, folder: str, hidden: bool = False) -> list[L
         for status in fs.listStatus(path)
         if status.isFile()
     ]
-    return sorted((f for f in listed if (f.name[0] in "._") == hidden), key=lambda f: f.uri)
+    return sorted((f for f in listed if f.is_hidden == hidden), key=lambda f: f.uri)
 
 
 def list_folders(spark: SparkSession, folder: str) -> list[LandedFile]:
@@ -105,6 +109,12 @@ def _walk_here(folder: Path) -> Iterator[LandedFile]:
             with suppress(FileNotFoundError):  # gone meanwhile
                 told = Path(place, name).stat()
                 yield LandedFile(f"file:{place}/{name}", told.st_size, told.st_mtime_ns // 1_000_000)
+
+
+def below(folder: str, file: str) -> str:
+    """Path of a file below a folder, both URIs; schemes may be written with one slash or three."""
+    root = folder.split(":", 1)[1].lstrip("/")
+    return file.split(":", 1)[1].lstrip("/").removeprefix(root).lstrip("/")
 
 
 def delete(spark: SparkSession, uri: str) -> None:

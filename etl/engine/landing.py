@@ -45,6 +45,11 @@ def exactly(uri: str) -> str:
     return re.sub(r"([\\*?\[\]{}])", r"\\\1", uri)
 
 
+def folder(hour: datetime) -> str:
+    """The name of the folder that files of an hour land in."""
+    return f"hour={hour.strftime(HOUR)}"
+
+
 def listing(
     spark: SparkSession, settings: Settings, event: Event, hours: list[datetime], hidden: bool = False
 ) -> list[Landed]:
@@ -53,7 +58,7 @@ def listing(
     `hidden` are those files that a producer has not given their name yet, and what is left of one that was killed.
     """
     root = f"{files.absolute(settings.landing)}/{event.name}"
-    found = ((hour, files.list_files(spark, f"{root}/hour={hour.strftime(HOUR)}", hidden)) for hour in hours)
+    found = ((hour, files.list_files(spark, f"{root}/{folder(hour)}", hidden)) for hour in hours)
     return [Landed(hour, tuple(_inside(settings, listed))) for hour, listed in found]
 
 

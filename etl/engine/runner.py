@@ -16,8 +16,8 @@ from pyspark.sql import SparkSession
 from etl import catalog, subjects
 from etl.conf import Settings
 from etl.contract import Table
-from etl.engine import ddl, derivejob, files, landjob, planner, pseudonyms
-from etl.engine.attempts import attempts, conflicts
+from etl.engine import ddl, delta, derivejob, files, landjob, planner, pseudonyms
+from etl.engine.attempts import attempts
 from etl.engine.ledger import Entry, Ledger
 from etl.engine.shards import Shard, by_person
 from etl.engine.work import Work, log, recover
@@ -208,7 +208,7 @@ def run_table(work: Work, table: Table) -> Entry | None:
     """Bring one table up to date, trying again when another run got in between."""
     job = landjob.run if table.event else derivejob.run
     for attempt in attempts():
-        with attempt, conflicts():
+        with attempt, delta.conflicts(f"{table.name} or a table it reads"):
             if attempt.retry_state.attempt_number > 1:
                 work.ledger.refresh()
             for each in (table, catalog.entry("quarantine").table) if table.event else (table,):

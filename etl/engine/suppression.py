@@ -38,15 +38,19 @@ class Suppressed:
 
     def has_any(self, text: Column) -> Column:
         """Whether any number in a text is that of an erased viewer. Slow: for what cannot be parsed."""
-        numbers = F.regexp_extract_all(text, F.lit(f"({NUMBER})"))
-        known = F.exists(numbers, lambda n: self.digest(n).isin(*self.digests))
-        unsigned = F.exists(numbers, lambda n: self.digest(F.ltrim(n, F.lit("-"))).isin(*self.digests))
+        known = F.exists(numbers(text), lambda n: self.digest(n).isin(*self.digests))
+        unsigned = F.exists(numbers(text), lambda n: self.digest(F.ltrim(n, F.lit("-"))).isin(*self.digests))
         return F.coalesce(known | unsigned, F.lit(False))
 
     def stand_in(self, viewer: Column, by: Column) -> Column:
         """The BIGINT that takes a viewer's place on rows with one value of `by`."""
         mixed = F.sha2(F.concat_ws(":", F.lit(self.salt), viewer.cast("string"), by.cast("string")), 256)
         return F.lit(STAND_INS_BELOW - 1) - F.conv(F.substring(mixed, 1, 15), 16, 10).cast("bigint")
+
+
+def numbers(text: Column) -> Column:
+    """Every number in a text, as text."""
+    return F.regexp_extract_all(text, F.lit(f"({NUMBER})"))
 
 
 def bucket(viewer: Column) -> Column:

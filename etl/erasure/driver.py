@@ -12,8 +12,8 @@ from etl.backfill import staging
 from etl.backfill.register import Register
 from etl.conf import Settings
 from etl.contract import Event, Table
-from etl.engine import files, pseudonyms
-from etl.engine.attempts import attempts, conflicts
+from etl.engine import delta, files, pseudonyms
+from etl.engine.attempts import attempts
 from etl.engine.suppression import Suppressed
 from etl.engine.work import Work, recover
 from etl.erasure import disk, landed, mails, register, rules, tables
@@ -88,7 +88,7 @@ def _erase(work: Work, table: Table, viewer: int, suppressed: Suppressed, mark: 
     """Whether there was anything; read afresh when a run got in between."""
     try:
         for attempt in attempts():
-            with attempt, conflicts():
+            with attempt, delta.conflicts(table.name):
                 return tables.erase(work, table, viewer, suppressed, mark)
     finally:
         work.ledger.flush()

@@ -74,10 +74,11 @@ def clean(work: Work, table: Table, suppressed: Suppressed, hours: list[datetime
 
 def unlisted(work: Work, event: Event, hours: list[datetime]) -> list[str]:
     """Files below an event's folder that no run reads: hidden, or in a folder that is no landed hour."""
-    root = f"{files.absolute(work.settings.landing)}/{event.name}"
-    read = {f.uri for part in landing.listing(work.spark, work.settings, event, hours) for f in part.files}
-    others = [f for f in files.walk(work.spark, root) if f.uri not in read and not f.name.endswith(".crc")]
-    return sorted(f"{event.name}/{f.uri.split(f'/{event.name}/', 1)[-1]}" for f in others)
+    root, folders = f"{files.absolute(work.settings.landing)}/{event.name}", {landing.folder(hour) for hour in hours}
+    there = [f for f in files.walk(work.spark, root) if not f.name.endswith(".crc")]
+    paths = [(files.below(root, f.uri), f) for f in there]
+    others = [path for path, f in paths if f.is_hidden or path.removesuffix(f"/{f.name}") not in folders]
+    return sorted(f"{event.name}/{path}" for path in others)
 
 
 def _know(work: Work, table: Table, part: Landed, known: str | None) -> None:
@@ -151,7 +152,6 @@ def _names_one(event: Event, suppressed: Suppressed) -> Column:
 def _edited(lines: DataFrame, event: Event, suppressed: Suppressed) -> DataFrame:
     """Lines with a stand-in wherever a key named an erased viewer; what still names one after that is one word."""
     by = by_column([f.name for f in event.fields])
-    stands_for = suppressed.stand_in
     made_with = F.get_json_object("raw", f"$.{by}")
     gone = F.array_distinct(F.filter(_said(), suppressed.has))
     with_stand_ins = F.aggregate(
@@ -160,7 +160,7 @@ def _edited(lines: DataFrame, event: Event, suppressed: Suppressed) -> DataFrame
         lambda line, viewer: F.regexp_replace(
             line,
             F.concat(F.lit(f"({KEY})"), viewer.cast("string"), F.lit("(?![0-9])")),
-            F.concat(F.lit("$1"), stands_for(viewer, made_with).cast("string")),
+            F.concat(F.lit("$1"), suppressed.stand_in(viewer, made_with).cast("string")),
         ),
     )
     theirs = suppressed.has(_viewer(event)) | (_viewer(event).isNull() & (F.size(gone) > 0))

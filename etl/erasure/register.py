@@ -26,7 +26,7 @@ def suppress(spark: SparkSession, lake: str, viewer: int) -> Suppressed:
     txn = Transaction(spark, uri)
     rows = txn.read("true").collect()
     salt = rows[0]["salt"] if rows else secrets.token_hex(32)
-    digest = hashlib.sha256(f"{salt}:{viewer}".encode()).hexdigest()
+    digest = _digest(salt, viewer)
     if digest not in {row["digest"] for row in rows}:
         number = spark.range(1).select(suppression.bucket(F.lit(viewer).cast("bigint"))).collect()[0][0]
         row = (salt, number, digest, datetime.now(UTC))
@@ -42,7 +42,12 @@ def suppress(spark: SparkSession, lake: str, viewer: int) -> Suppressed:
 
 def mark(suppressed: Suppressed, viewer: int) -> str:
     """What the ledger knows an erased viewer by: the beginning of the digest that is on the list."""
-    return hashlib.sha256(f"{suppressed.salt}:{viewer}".encode()).hexdigest()[:16]
+    return _digest(suppressed.salt, viewer)[:16]
+
+
+def _digest(salt: str, viewer: int) -> str:
+    """As `Suppressed.digest`."""
+    return hashlib.sha256(f"{salt}:{viewer}".encode()).hexdigest()
 
 
 def write(spark: SparkSession, lake: str, receipt: dict[str, Any]) -> None:

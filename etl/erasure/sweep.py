@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from etl.contract import Event, Table
 from etl.engine import delta, files, landing, suppression
 from etl.engine.ledger import SWEPT, Entry
-from etl.engine.suppression import NUMBER, Suppressed
+from etl.engine.suppression import Suppressed
 from etl.engine.work import Work, in_hours, record
 from etl.erasure import disk, landed, register, rules, tables
 from etl.maintenance.action import Action
@@ -95,6 +95,6 @@ def _erased(table: Table, rows: DataFrame, suppressed: Suppressed) -> list[int]:
     if whose:
         found = rows.select(F.col(whose).alias("viewer"))
     else:
-        numbers = F.regexp_extract_all("raw", F.lit(f"({NUMBER})"))
-        found = rows.select(F.explode(numbers).alias("viewer")).withColumn("viewer", F.col("viewer").try_cast("bigint"))
+        said = rows.select(F.explode(suppression.numbers(F.col("raw"))).alias("viewer"))
+        found = said.withColumn("viewer", F.col("viewer").try_cast("bigint"))
     return [row["viewer"] for row in found.where(suppressed.has(F.col("viewer"))).distinct().collect()]

@@ -13,7 +13,8 @@ from pyspark.sql import SparkSession
 
 from etl.backfill import driver as backfills
 from etl.conf import Settings
-from etl.engine.attempts import attempts, conflicts
+from etl.engine import delta
+from etl.engine.attempts import attempts
 from etl.engine.work import Work, log, recover
 from etl.erasure import sweep
 from etl.errors import FeedEtlError
@@ -73,7 +74,7 @@ def _do(work: Work, action: Action) -> None:
     assert action.do
     try:
         for attempt in attempts():
-            with attempt, conflicts():
+            with attempt, delta.conflicts(action.place):
                 action.do()
     finally:
         work.ledger.flush()

@@ -68,7 +68,7 @@ def _hour(folder: str) -> datetime | None:
         hour = datetime.strptime(folder, f"hour={landing.HOUR}").replace(tzinfo=UTC)
     except ValueError:
         return None
-    return hour if folder == f"hour={hour.strftime(landing.HOUR)}" else None
+    return hour if folder == landing.folder(hour) else None
 
 
 def _unread(window: Window, table: Table, old: list[Landed]) -> list[Landed]:

@@ -34,7 +34,7 @@ class Remain:
 
 def find(spark: SparkSession, uri: str) -> list[Remain]:
     """All of a table. The folder is listed before the log is read: what is published meanwhile is in the log."""
-    there = {_below(uri, f.uri): f for f in files.walk(spark, uri) if _is_data(_below(uri, f.uri))}
+    there = {files.below(uri, f.uri): f for f in files.walk(spark, uri) if _is_data(files.below(uri, f.uri))}
     removed = {unquote(r["path"]): r["deletionTimestamp"] for r in delta.removed_files(spark, uri).collect()}
     live = {unquote(r["path"]) for r in delta.live_files(spark, uri).select("path").collect()}
     return [
@@ -48,17 +48,11 @@ def _is_data(path: str) -> bool:
     return path.endswith(".parquet") and not path.startswith("_")
 
 
-def _below(uri: str, file: str) -> str:
-    """Path of a file below a table's folder; schemes may be written with one slash or three."""
-    root = uri.split(":", 1)[1].lstrip("/")
-    return file.split(":", 1)[1].lstrip("/").removeprefix(root).lstrip("/")
-
-
 def take(spark: SparkSession, uri: str, gone: list[Remain]) -> int:
     """Delete files, and folders they leave empty; returns bytes."""
     for remain in gone:
         files.delete(spark, remain.file.uri)
     for folder in {remain.file.uri.rsplit("/", 1)[0] for remain in gone}:
-        if _below(uri, folder):
+        if files.below(uri, folder):
             files.delete_if_empty(spark, folder)
     return sum(remain.file.size for remain in gone)

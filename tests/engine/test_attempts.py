@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pyspark.errors import PySparkException
 
-from etl.engine.attempts import attempts, conflicts
+from etl.engine import delta
+from etl.engine.attempts import attempts
 from etl.errors import ConflictError
 
 
@@ -13,7 +14,7 @@ def tried(error: Exception, times: int) -> int:
     """How often something was tried that fails so often."""
     count = 0
     for attempt in attempts():
-        with attempt, conflicts():
+        with attempt, delta.conflicts("a table"):
             count += 1
             if count <= times:
                 raise error

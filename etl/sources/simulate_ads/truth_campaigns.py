@@ -132,18 +132,18 @@ def spend_days(truth: Truth) -> Iterator[Row]:
             "billed_usd": billed, "streaming_usd": streaming, "campaign_usd": charged,
             "unallocated_usd": charged - by_ad, "difference_usd": None if billed is None else billed - batch,
             "streaming_difference_usd": None if streaming is None else streaming - batch,
-            "explanation": _why(billed, spend) or ("no_invoice" if billed is None else "unallocated"),
-            "streaming_explanation": _why(streaming, spend) or ("no_counter" if streaming is None else "unexplained"),
+            "explanation": _why(billed, spend, "no_invoice", "unallocated"),
+            "streaming_explanation": _why(streaming, spend, "no_counter", "unexplained"),
         }  # fmt: skip
 
 
-def _why(told: Decimal | None, spend: Spend | None) -> str:
-    """What explains why another number is not the one counted in batch; empty when nothing does."""
+def _why(told: Decimal | None, spend: Spend | None, untold: str, otherwise: str) -> str:
+    """What explains why another number is not the one counted in batch."""
     if told is None or spend is None:
-        return "" if told is None else "no_delivery"
+        return untold if told is None else "no_delivery"
     off = told - spend.batch
     if not off:
         return "agrees"
     if off == spend.invalid:
         return "invalid_traffic"
-    return "rounding" if abs(off) <= Decimal("0.005") * (len(spend.micros) + 1) else ""
+    return "rounding" if abs(off) <= Decimal("0.005") * (len(spend.micros) + 1) else otherwise

@@ -19,7 +19,7 @@ SOMEBODY = 4711  # a viewer of the long tail
 
 def _passed(spark: SparkSession) -> int:
     """Bytes the driver has read so far, which is where tasks run here."""
-    driver = files.jvm(spark).java.lang.ProcessHandle.current().pid()
+    driver = files.jvm(spark, "java.lang.ProcessHandle").current().pid()
     return int(psutil.Process(driver).io_counters().read_chars)
 
 

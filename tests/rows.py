@@ -72,6 +72,7 @@ _SPECIAL: dict[str, Any] = {
     "reach_hll": bytes.fromhex(EMPTY_SKETCH),
     "users_hll": bytes.fromhex(EMPTY_SKETCH),
     "is_valid": True,
+    "time_zone": "UTC",
 }
 _BY_TYPE: dict[str, Any] = {
     "TIMESTAMP": at("10:00"),

@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from filelock import FileLock
@@ -25,6 +26,7 @@ from etl.engine import files
 from etl.engine.files import jvm
 from etl.errors import ConflictError
 
+CONVERTERS = "scala.jdk.javaapi.CollectionConverters"
 METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 CONFLICT = re.compile("Concurrent|MetadataChanged|ProtocolChanged")  # in the names of Delta's exceptions
 DROPPED = re.compile(r"Block rdd_\d+_\d+ does not exist")
@@ -33,7 +35,7 @@ one, and Spark, where it does not try a task again (on one machine), fails the j
 
 
 def _delta_log(spark: SparkSession, uri: str) -> Any:
-    return jvm(spark).org.apache.spark.sql.delta.DeltaLog.forTable(spark._jsparkSession, uri)
+    return jvm(spark, "org.apache.spark.sql.delta.DeltaLog").forTable(spark._jsparkSession, uri)
 
 
 def is_table(spark: SparkSession, uri: str) -> bool:
@@ -61,13 +63,52 @@ def current_version(spark: SparkSession, uri: str) -> int:
 def properties(spark: SparkSession, uri: str) -> dict[str, str]:
     """What the newest version says of itself beside its columns."""
     said = _delta_log(spark, uri).update(False, _none(spark), _none(spark)).metadata().configuration()
-    return dict(jvm(spark).scala.jdk.javaapi.CollectionConverters.asJava(said))
+    return dict(jvm(spark, CONVERTERS).asJava(said))
 
 
 def read(spark: SparkSession, uri: str, version: int | None = None) -> DataFrame:
     """The table as published, or as of a version."""
     reader = spark.read.format("delta")
     return (reader if version is None else reader.option("versionAsOf", version)).load(uri)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Files of one version of a table, as its log named them: objects of the JVM."""
+
+    log: Any
+    snapshot: Any
+    files: Any
+
+    def frame(self, spark: SparkSession) -> DataFrame:
+        """Their rows; the log is not asked again when a query on them is planned, as for a table it is each time."""
+        return DataFrame(self.log.createDataFrame(self.snapshot, self.files, False, _none(spark)), spark)
+
+
+def listing(spark: SparkSession, uri: str, version: int, predicate: str = "true") -> Listing:
+    """The files of a version that match a partition predicate."""
+    log = _delta_log(spark, uri)
+    snapshot = log.getSnapshotAt(version, _none(spark), _none(spark), False)
+    nothing = Listing(log, snapshot, _seq(spark, []))
+    if _holds_nothing(snapshot):
+        return nothing
+    found = snapshot.filesForScan(_seq(spark, [_condition(nothing.frame(spark), predicate)]), False).files()
+    return replace(nothing, files=found)
+
+
+def _holds_nothing(snapshot: Any) -> bool:
+    """Whether a version has no file, by the checksum that came with its commit: else a job would look for them."""
+    checksum = snapshot.checksumOpt()
+    return bool(checksum.isDefined() and checksum.get().numFiles() == 0)
+
+
+def _condition(rows: DataFrame, predicate: str) -> Any:
+    """A predicate as the JVM's expression on these rows."""
+    return rows.where(predicate)._jdf.queryExecution().analyzed().condition()
+
+
+def _seq(spark: SparkSession, items: list[Any]) -> Any:
+    return jvm(spark, CONVERTERS).asScala(items).toSeq()
 
 
 def live_files(spark: SparkSession, uri: str) -> DataFrame:
@@ -107,12 +148,12 @@ def partitions(spark: SparkSession, uri: str, column: str) -> dict[str, tuple[in
 
 
 def _none(spark: SparkSession) -> Any:
-    return jvm(spark).scala.Option.empty()
+    return jvm(spark, "scala.Option").empty()
 
 
 def activate(spark: SparkSession) -> None:
     """Make a session the one Delta's transactions of this thread run in."""
-    jvm(spark).org.apache.spark.sql.classic.SparkSession.setActiveSession(spark._jsparkSession)
+    jvm(spark, "org.apache.spark.sql.classic.SparkSession").setActiveSession(spark._jsparkSession)
 
 
 @contextmanager
@@ -175,8 +216,7 @@ class Transaction:
         snapshot = self._log.update(False, _none(spark), _none(spark))
         if version is not None and version != snapshot.version():
             snapshot = self._log.getSnapshotAt(version, _none(spark), _none(spark), False)
-        self._txn = self._log.startTransaction(_none(spark), jvm(spark).scala.Option.apply(snapshot))
-        self._convert = jvm(spark).scala.jdk.javaapi.CollectionConverters
+        self._txn = self._log.startTransaction(_none(spark), jvm(spark, "scala.Option").apply(snapshot))
         self._adds: list[Any] = []
         self._removes: list[Any] = []
         self._watched, self._as_read = "", set[str]()
@@ -189,25 +229,25 @@ class Transaction:
 
     def read(self, predicate: str) -> DataFrame:
         """Rows of the version read that match a partition predicate; a concurrent change to them is a conflict."""
-        self._files(predicate)
-        return read(self.spark, self.uri, self.version).where(predicate)
+        return self._frame(self._matching(predicate))
 
     def stage(self, rows: DataFrame) -> DataFrame:
         """Write rows as files nobody sees yet; returns them as read back from those files."""
         started = time.monotonic()
-        self._adds = list(self._convert.asJava(self._txn.writeFiles(rows._jdf)))
+        written = self._txn.writeFiles(rows._jdf)
+        self._adds = self._list(written)
         self.stage_seconds = time.monotonic() - started
         self.task_rows = _rows_by_task(self._adds)
-        return self._frame(self._adds)
+        return self._frame(written)
 
     def take(self, predicate: str) -> DataFrame | None:
         """Rows of every file that holds a matching row; these files go at commit. None when there is no such file."""
-        listed = self._files(predicate)
-        holding = self._frame(listed).where(predicate).select(F.col("_metadata.file_name").alias("name")).distinct()
+        matching = self._matching(predicate)
+        holding = self._frame(matching).where(predicate).select(F.col("_metadata.file_name").alias("name")).distinct()
         names = {row["name"] for row in holding.collect()}
-        found = [f for f in listed if f.path().rsplit("/", 1)[-1] in names]
+        found = [f for f in self._list(matching) if f.path().rsplit("/", 1)[-1] in names]
         self._removes = [f.removeWithTimestamp(int(time.time() * 1000), True) for f in found]
-        return self._frame(found) if found else None
+        return self._frame(_seq(self.spark, found)) if found else None
 
     def keep(self, partitions: set[str], column: str) -> None:
         """Of the staged files keep those whose value of a partition column is wanted."""
@@ -232,7 +272,7 @@ class Transaction:
 
     def commit(self, metadata: str) -> int:
         """Publish atomically. Raises ConflictError when someone else changed what was read."""
-        actions = self._seq(self._adds + self._removes)
+        actions = _seq(self.spark, self._adds + self._removes)
         with conflicts(self.uri), signed(self.spark, self.uri, metadata):
             return int(self._txn.commit(actions, self._operation()))
 
@@ -242,24 +282,31 @@ class Transaction:
 
     def _operation(self) -> Any:
         """A write, to Delta: it then derives the new state from the old one, and reads no log again after a commit."""
-        write = getattr(jvm(self.spark).org.apache.spark.sql.delta, "DeltaOperations$Write")
-        mode = jvm(self.spark).org.apache.spark.sql.SaveMode
+        write = jvm(self.spark, "org.apache.spark.sql.delta.DeltaOperations$Write")
+        mode = jvm(self.spark, "org.apache.spark.sql.SaveMode")
         unsaid = [_none(self.spark)] * 8
         return write(mode.Overwrite if self._removes else mode.Append, *unsaid)
 
     def _files(self, predicate: str) -> list[Any]:
-        condition = read(self.spark, self.uri, self.version).where(predicate)._jdf.queryExecution().analyzed()
-        return list(self._convert.asJava(self._txn.filterFiles(self._seq([condition.condition()]), False)))
+        return self._list(self._matching(predicate))
+
+    def _matching(self, predicate: str) -> Any:
+        """Files of the version read; a concurrent change to them, or to none of them, is a conflict."""
+        nothing = _seq(self.spark, [])
+        filters = _seq(self.spark, [_condition(self._frame(nothing), predicate)])
+        if not _holds_nothing(self._txn.snapshot()):
+            return self._txn.filterFiles(filters, False)
+        self._txn.trackReadPredicates(filters, False, True)  # as `filterFiles` does
+        return nothing
 
     def _paths(self, predicate: str) -> set[str]:
         return {str(f.path()) for f in self._files(predicate)}
 
-    def _frame(self, adds: list[Any]) -> DataFrame:
-        frame = self._log.createDataFrame(self._txn.snapshot(), self._seq(adds), False, _none(self.spark))
-        return DataFrame(frame, self.spark)
+    def _frame(self, adds: Any) -> DataFrame:
+        return Listing(self._log, self._txn.snapshot(), adds).frame(self.spark)
 
-    def _seq(self, items: list[Any]) -> Any:
-        return self._convert.asScala(items).toSeq()
+    def _list(self, adds: Any) -> list[Any]:
+        return list(jvm(self.spark, CONVERTERS).asJava(adds))
 
 
 def _rows_by_task(adds: list[Any]) -> dict[str, int]:

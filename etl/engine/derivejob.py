@@ -35,10 +35,6 @@ def run(work: Work, table: Table) -> Entry | None:
     return record(work, entry)
 
 
-def _input(work: Work, source: Input, entry: Entry) -> DataFrame:
-    return delta.read(work.spark, work.uri(source.table), entry.input_versions[source.table.name])
-
-
 def _rows(work: Work, source: Input, table: Table, hours: list[datetime]) -> int:
     """Rows of an input that are read for some hours of a table, as the ledger has them."""
     state = work.ledger.state(source.table.name)
@@ -60,14 +56,7 @@ def input_hours(source: Input, table: Table, hours: list[datetime]) -> list[date
 
 
 def _replace_hours(work: Work, table: Table, entry: Entry) -> None:
-    given = {
-        i.table.name: _input(work, i, entry)
-        if i.as_of
-        else _input(work, i, entry)
-        .where(in_hours(i.table, input_hours(i, table, entry.handled)))
-        .where(work.mine(table))
-        for i in table.inputs
-    }
+    given = {i.table.name: _input(work, i, table, entry) for i in table.inputs}
     rows = ddl.conform(work.transform(table)(**given).where(in_hours(table, entry.handled)), table)
     txn = work.transaction(table)
     if work.shard_of(table):
@@ -79,20 +68,30 @@ def _replace_hours(work: Work, table: Table, entry: Entry) -> None:
     publish(work, table, txn, entry, changed)
 
 
+def _input(work: Work, source: Input, table: Table, entry: Entry) -> DataFrame:
+    version = entry.input_versions[source.table.name]
+    if source.as_of:
+        return work.read(source.table, version)
+    hours = in_hours(source.table, input_hours(source, table, entry.handled))
+    return work.read(source.table, version, hours).where(work.mine(table))
+
+
 def _same_row(table: Table) -> str:
     return " AND ".join(f"old.{c} <=> new.{c}" for c in table.column_names)
 
 
 def _merge_versions(work: Work, table: Table, entry: Entry) -> None:
-    source = table.inputs[0]
-    log_ = _input(work, source, entry).where("effective_ts IS NOT NULL")
-    keys = log_.where(in_hours(source.table, entry.handled)).select(*table.natural_key).distinct()
+    source, known = table.inputs[0].table, "effective_ts IS NOT NULL"
+    version = entry.input_versions[source.name]
+    log_ = work.read(source, version).where(known)
+    touched = work.read(source, version, in_hours(source, entry.handled)).where(known)
+    keys = touched.select(*table.natural_key).distinct()
     changes = log_.join(keys, list(table.natural_key), "left_semi")
     entry.metrics["contradictions"] = float(scd2.contradictions(changes, table))
     new = ddl.conform(catalog.entry(table.name).transform(changes), table).persist()
     txn = work.transaction(table)
     txn.watch("true")
-    old = delta.read(work.spark, txn.uri, txn.version).join(keys, list(table.natural_key), "left_semi")
+    old = work.read(table, txn.version).join(keys, list(table.natural_key), "left_semi")
     pass_gate(work, table, new, entry)
     fresh = new.alias("new").join(old.alias("old"), F.expr(_same_row(table)), "left_anti")
     identity = [*table.natural_key, "valid_from"]

@@ -45,13 +45,16 @@ def local_folder(uri: str) -> Path:
     return Path(whole.removeprefix("file:").replace("///", "/"))
 
 
-def jvm(spark: SparkSession) -> Any:
-    """The driver's JVM, for what has no Python interface."""
-    return spark._jvm
+def jvm(spark: SparkSession, name: str) -> Any:
+    """A class of the driver's JVM by its whole name, for what has no Python interface.
+
+    One look-up; of a dotted path py4j looks for a class by each of its beginnings, in every JAR.
+    """
+    return getattr(spark._jvm, name)
 
 
 def _path(spark: SparkSession, uri: str) -> tuple[Any, Any]:
-    path = jvm(spark).org.apache.hadoop.fs.Path(uri)
+    path = jvm(spark, "org.apache.hadoop.fs.Path")(uri)
     return path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()), path
 
 
@@ -135,14 +138,15 @@ def replace(spark: SparkSession, uri: str, *, by: str) -> None:
 
     Hadoop keeps a checksum beside a local file. It goes: it would speak against the next file of that name.
     """
-    hadoop, gateway = jvm(spark).org.apache.hadoop.fs, spark.sparkContext._gateway
+    gateway = spark.sparkContext._gateway
     assert gateway
-    kind = getattr(hadoop, "Options$Rename")
+    kind, path = jvm(spark, "org.apache.hadoop.fs.Options$Rename"), jvm(spark, "org.apache.hadoop.fs.Path")
     over = gateway.new_array(kind, 1)
     over[0] = kind.OVERWRITE
-    target, source = hadoop.Path(uri), hadoop.Path(by)
+    target, source = path(uri), path(by)
     settings = spark._jsparkSession.sessionState().newHadoopConf()
-    hadoop.FileContext.getFileContext(target.toUri(), settings).rename(source, target, over)
+    context = jvm(spark, "org.apache.hadoop.fs.FileContext").getFileContext(target.toUri(), settings)
+    context.rename(source, target, over)
     folder, name = uri.rsplit("/", 1)
     delete(spark, f"{folder}/.{name}.crc")
 
@@ -150,5 +154,5 @@ def replace(spark: SparkSession, uri: str, *, by: str) -> None:
 def compress(spark: SparkSession, uri: str, to: str) -> None:
     """Write a file again as one Zstandard frame."""
     fs, source = _path(spark, uri)
-    target = jvm(spark).com.github.luben.zstd.ZstdOutputStream(fs.create(_path(spark, to)[1]))
-    jvm(spark).org.apache.hadoop.io.IOUtils.copyBytes(fs.open(source), target, 65536, True)
+    target = jvm(spark, "com.github.luben.zstd.ZstdOutputStream")(fs.create(_path(spark, to)[1]))
+    jvm(spark, "org.apache.hadoop.io.IOUtils").copyBytes(fs.open(source), target, 65536, True)

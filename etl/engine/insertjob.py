@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from etl import catalog
 from etl.contract import Table
-from etl.engine import checksums, ddl, delta, suites
+from etl.engine import checksums, ddl, suites
 from etl.engine.checksums import Content
 from etl.engine.layout import in_order, spread
 from etl.engine.ledger import Entry
@@ -29,8 +29,7 @@ class KeyRepeated(Exception):
 def insert_new(work: Work, table: Table, entry: Entry) -> None:
     """Add what is new in the landed hours of an entry."""
     source = table.inputs[0].table
-    bronze = delta.read(work.spark, work.uri(source), entry.input_versions[source.name])
-    landed = bronze.where(in_hours(source, entry.handled))
+    landed = work.read(source, entry.input_versions[source.name], in_hours(source, entry.handled))
     if work.shard_of(table) and by_person(table) not in table.key:  # whose a row is, its first record says
         _insert(work, table, entry, first_landed(landed, table).where(work.mine(table)), repeats_only=False)
         return

@@ -16,7 +16,7 @@ from etl.conf import Settings
 from etl.contract import Table
 from etl.engine import checksums, delta, gate, pseudonyms, session, suites, views
 from etl.engine.checksums import Content
-from etl.engine.delta import Transaction
+from etl.engine.delta import Listing, Transaction
 from etl.engine.files import absolute
 from etl.engine.ledger import SEEN, SHARD, SHARDS, Entry, Ledger
 from etl.engine.shards import Shard, by_person
@@ -36,6 +36,7 @@ class Work:
     span: tuple[datetime, datetime] | None = None
     shard: Shard | None = None
     seen: dict[str, int] = field(default_factory=dict)  # table -> newest version that the ledger was made to know
+    listed: dict[tuple[str, int, str], Listing] = field(default_factory=dict)
 
     def apart(self) -> Work:
         """The same run in a session of its own, for a thread: views and commit messages are a session's."""
@@ -61,6 +62,17 @@ class Work:
     def uri(self, table: Table) -> str:
         """Where a table is."""
         return views.uri(self.settings, table)
+
+    def read(self, table: Table, version: int | None = None, partitions: str = "true") -> DataFrame:
+        """Rows of a version (the newest, when none is given) in some partitions.
+
+        The log is asked once a run which files these are, however many tables and plans read them.
+        """
+        newest = delta.current_version(self.spark, self.uri(table)) if version is None else version
+        key = (table.name, newest, partitions)
+        if key not in self.listed:
+            self.listed[key] = delta.listing(self.spark, self.uri(table), newest, partitions)
+        return self.listed[key].frame(self.spark)
 
     def transaction(self, table: Table) -> Transaction:
         """A transaction on the version that `recover` saw, since when all this job knows is of then.
@@ -113,7 +125,7 @@ def as_partition(hour: datetime, table: Table) -> str:
 def judged(work: Work, table: Table, batch: DataFrame) -> gate.Verdict:
     """What the gate says of a batch; references are looked up in the published dimensions."""
     for ref in table.references:
-        delta.read(work.spark, work.uri(ref.to)).createOrReplaceTempView(ref.to.name)
+        work.read(ref.to).createOrReplaceTempView(ref.to.name)
     try:
         return gate.judge(batch, suites.suite(table))
     except ContractViolation as error:

@@ -99,7 +99,7 @@ def test_the_lock_fits_the_installed_delta(spark: SparkSession) -> None:
 
 def test_the_lock_of_s3_fits_the_hadoop_that_spark_ships(spark: SparkSession) -> None:
     """Hadoop refuses classes of another version at the first call."""
-    hadoop = jvm(spark).org.apache.hadoop.util.VersionInfo.getVersion()
+    hadoop = jvm(spark, "org.apache.hadoop.util.VersionInfo").getVersion()
     assert f"org.apache.hadoop:hadoop-aws:{hadoop} " in LOCK_OF_S3.read_text()
 
 

@@ -24,7 +24,6 @@ from etl.contract import Event
 from etl.engine import files, jars, landing, records
 from etl.engine.java import SHARE
 from etl.engine.landing import Landed
-from etl.events import EVENTS
 
 JACOCO = jars.Jar(
     "org.jacoco",
@@ -60,7 +59,7 @@ def agent() -> str:
 
 def reached(spark: SparkSession) -> set[tuple[int, int]]:
     """Every branch that has run so far: class and number."""
-    told = files.jvm(spark).org.jacoco.agent.rt.RT.getAgent().getExecutionData(False)
+    told = files.jvm(spark, "org.jacoco.agent.rt.RT").getAgent().getExecutionData(False)
     return set(_branches(io.BytesIO(bytes(told))))
 
 
@@ -136,10 +135,10 @@ def _generation(spark: SparkSession, settings: Settings, event: Event, file: Pat
 
 def rounds(spark: SparkSession, settings: Settings, count: int, chance: random.Random) -> Iterator[list[str]]:
     """What was wrong in each generation; nothing, when all is well."""
-    parents = {event.name: [json.dumps(hostile.lawful(event, 10)).encode()] for event in EVENTS}
+    parents = {event.name: [json.dumps(hostile.lawful(event, 10)).encode()] for event in hostile.EVENTS}
     before = set[tuple[int, int]]()
     for number in range(count):
-        event = EVENTS[number % len(EVENTS)]
+        event = hostile.EVENTS[number % len(hostile.EVENTS)]
         known = parents[event.name]
         lines = [mutated(chance, chance.choice(known), chance.choice(known)) for _ in range(LINES)]
         file = Path(settings.landing) / event.name / hostile.READABLE / "bred.jsonl"

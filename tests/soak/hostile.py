@@ -20,9 +20,10 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from rows import at, minted, record
 
+from etl import catalog
 from etl.contract import Event
-from etl.events import EVENTS
 
+EVENTS = catalog.landing_events()
 READABLE, BROKEN = "hour=2026-06-01T10", "hour=2026-06-01T11"
 BOM = b"\xef\xbb\xbf"
 INJECTED = (

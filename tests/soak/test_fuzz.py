@@ -17,7 +17,7 @@ from etl.engine import delta, runner, views
 from etl.engine.runner import Summary
 from etl.errors import GateFailed
 
-LANDED = [catalog.entry(name).table for name in catalog.of_subjects(["feed"]) if catalog.entry(name).table.event]
+LANDED = [table for table in catalog.tables() if table.event]
 NUMBER = int(os.environ.get("FEED_ETL_FUZZ", 0))
 
 

@@ -6,15 +6,16 @@ _CENTS = 9_999_999_999.99  # of DECIMAL(12,2)
 
 ADS = (
     # keys
-    Column("ad_impression_id", "BIGINT", "One ad shown once"),
+    Column("ad_impression_id", "BIGINT", "One ad shown once", distinct=True),
     Column("user_id", "BIGINT", "Who looked, clicked or bought", privacy="viewer"),
-    Column("session_id", "BIGINT", "A visit of a user; lasts six hours at most"),
+    Column("session_id", "BIGINT", "A visit of a user; lasts six hours at most", distinct=True),
     Column("ad_id", "BIGINT", "The ad"),
     Column("creative_id", "BIGINT", "What the ad shows, as of the event"),
     Column("campaign_id", "BIGINT", "The campaign the ad is of, as of the event"),
     Column("advertiser_id", "BIGINT", "Whose campaign it is, as of the event"),
-    Column("conversion_id", "BIGINT", "One outcome an advertiser wants"),
-    Column("click_id", "STRING", "Half a SHA-256 (32 hex digits) of ad, user, session and microsecond of a click"),
+    Column("conversion_id", "BIGINT", "One outcome an advertiser wants", distinct=True),
+    Column("click_id", "STRING", "Half a SHA-256 (32 hex digits) of ad, user, session and microsecond of a click",
+           distinct=True),
     Column("ad_sk", "BIGINT", "Surrogate of a version: hash of (ad_id, valid_from)"),
     Column("campaign_sk", "BIGINT", "Surrogate of a version: hash of (campaign_id, valid_from)"),
     Column("advertiser_sk", "BIGINT", "Surrogate of a version: hash of (advertiser_id, valid_from)"),
@@ -99,13 +100,13 @@ ADS = (
            values=("agrees", "rounding", "invalid_traffic", "no_counter", "no_delivery", "unexplained")),
     # times
     Column("day_start", "TIMESTAMP", "Midnight, in UTC, of the day's name"),
-    Column("click_ts", "TIMESTAMP", "When the ad was clicked"),
+    Column("click_ts", "TIMESTAMP", "When the ad was clicked", distinct=True),
     Column("click_hour", "TIMESTAMP", "The hour of click_ts"),
     Column("ad_impression_hour", "TIMESTAMP", "The hour of an ad's impression_ts"),
     Column("conversion_hour", "TIMESTAMP", "The hour of conversion_ts"),
     Column("window_start", "TIMESTAMP", "Start of five minutes, inclusive"),
     Column("session_start", "TIMESTAMP", "First event of a session"),
     Column("session_end", "TIMESTAMP", "Last event of a session"),
-    Column("conversion_ts", "TIMESTAMP", "When the outcome happened"),
-    Column("received_ts", "TIMESTAMP", "When word of the outcome came"),
+    Column("conversion_ts", "TIMESTAMP", "When the outcome happened", distinct=True),
+    Column("received_ts", "TIMESTAMP", "When word of the outcome came", distinct=True),
 )  # fmt: skip

@@ -12,9 +12,9 @@ EVENT_TYPES = ("like", "save", "share", "comment", "follow_creator", "hide", "re
 
 _ALL = (
     # keys
-    Column("impression_id", "BIGINT", "One post shown once; a snowflake, its time is minted in", low=0),
-    Column("engagement_id", "BIGINT", "One action of a viewer on a post; an undo has its own"),
-    Column("share_id", "BIGINT", "One share"),
+    Column("impression_id", "BIGINT", "One post shown once; a snowflake, its time is minted in", low=0, distinct=True),
+    Column("engagement_id", "BIGINT", "One action of a viewer on a post; an undo has its own", distinct=True),
+    Column("share_id", "BIGINT", "One share", distinct=True),
     Column("viewer_id", "BIGINT", "Who looked or acted", privacy="viewer"),
     Column("post_id", "BIGINT", "The post"),
     Column("creator_id", "BIGINT", "Who published the post", privacy="creator"),
@@ -58,12 +58,13 @@ _ALL = (
     Column("is_current", "BOOLEAN", "No later version and not deleted"),
     Column("is_deleted", "BOOLEAN", "The version was ended by a delete, not by a newer version"),
     # times
-    Column("impression_ts", "TIMESTAMP", "When the post or ad was served"),
-    Column("event_ts", "TIMESTAMP", "When the action happened; on an undo, when the thing undone happened"),
+    Column("impression_ts", "TIMESTAMP", "When the post or ad was served", distinct=True),
+    Column("event_ts", "TIMESTAMP", "When the action happened; on an undo, when the thing undone happened",
+           distinct=True),
     Column("original_ts", "TIMESTAMP", "On an undo: when the thing undone happened", nullable=True),
     Column("undone_ts", "TIMESTAMP", "When it was taken back", nullable=True),
-    Column("share_ts", "TIMESTAMP", "When it was shared"),
-    Column("beat_ts", "TIMESTAMP", "When the heartbeat was sent"),
+    Column("share_ts", "TIMESTAMP", "When it was shared", distinct=True),
+    Column("beat_ts", "TIMESTAMP", "When the heartbeat was sent", distinct=True),
     Column("effective_ts", "TIMESTAMP", "From when the change holds"),
     Column("landed_hour", "TIMESTAMP", "The hour the record's file arrived"),
     Column("impression_hour", "TIMESTAMP", "The hour minted into impression_id"),

@@ -30,7 +30,10 @@ class WriteMode(Enum):
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the vocabulary: a Spark SQL type, its meaning, unit and privacy class."""
+    """One column of the vocabulary: a Spark SQL type, its meaning, unit and privacy class.
+
+    A value of a `distinct` one is hardly ever that of another row: files keep no dictionary of it.
+    """
 
     name: str
     type: str
@@ -41,6 +44,7 @@ class Column:
     low: float | None = None
     high: float | None = None
     nullable: bool = False
+    distinct: bool = False
 
     def optional(self) -> Column:
         """The same column where NULL is allowed."""

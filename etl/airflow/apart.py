@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -145,7 +145,8 @@ class Apart:
             try:
                 yield running
             finally:
-                os.killpg(running.pid, signal.SIGTERM)
+                with suppress(ProcessLookupError):  # it has ended by itself
+                    os.killpg(running.pid, signal.SIGTERM)
                 running.wait(60)
 
 

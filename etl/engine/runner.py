@@ -123,13 +123,19 @@ def _needed(chosen: list[catalog.Entry]) -> list[Table]:
 
 def _made_ready(work: Work, chosen: list[catalog.Entry]) -> dict[str, LakeError]:
     """Make the tables of a run that are not there yet; returns those that cannot even be opened, and why."""
-    unusable = {}
-    for each in _needed(chosen):
-        try:
-            ddl.ensure(work.spark, each, work.uri(each))
-        except (Py4JJavaError, PySparkException) as error:
-            unusable[each.name] = _damaged(each.name, error)
-    return unusable
+    needed = _needed(chosen)
+    with ThreadPoolExecutor(work.settings.parallel_tables) as pool:
+        found = pool.map(lambda table: _unusable(work, table), needed)
+        return {table.name: why for table, why in zip(needed, found, strict=True) if why}
+
+
+def _unusable(work: Work, table: Table) -> LakeError | None:
+    delta.activate(work.spark)
+    try:
+        ddl.ensure(work.spark, table, work.uri(table))
+    except (Py4JJavaError, PySparkException) as error:
+        return _damaged(table.name, error)
+    return None
 
 
 def _damaged(what: str, error: Exception) -> LakeError:

@@ -12,6 +12,7 @@ from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from etl import conf
+from etl.columns import VOCABULARY
 from etl.conf import Settings
 from etl.engine import classes
 from etl.engine.jars import delta_jars, s3_jars
@@ -49,6 +50,9 @@ def _options(settings: Settings) -> dict[str, str]:
         "spark.sql.codegen.cache.maxEntries": "2000",  # a run has more plans than Spark's hundred
         "spark.sql.maxConcurrentOutputFileWriters": "24",  # hours a task writes without sorting its rows by hour first
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+        "spark.sql.parquet.compression.codec": "zstd",
+        "spark.hadoop.parquet.compression.codec.zstd.level": "1",  # more than Snappy saves, at the same cost
+        **{f"spark.hadoop.parquet.enable.dictionary#{c.name}": "false" for c in VOCABULARY.values() if c.distinct},
         "spark.databricks.delta.snapshotPartitions": "2",
         "spark.databricks.delta.commitInfo.userMetadata": "",
         # Delta's parser drops the values of `spark.sql(text, args=...)`; this binds them in the analyzer instead.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,11 +16,13 @@ from pyspark.sql import functions as F
 
 from etl import conf
 from etl.airflow import demo_ads, demo_day
+from etl.airflow.acts import expect_hour, plain_run
 from etl.airflow.apart import ONE_HOUR, ROOT, Apart
 from etl.conf import Settings
 from etl.contract import Table
 from etl.engine import delta, views
 
+DOWN_SECONDS = 90  # longer than any process of Airflow waits for it
 SKETCHES = {"_hll": F.hll_sketch_estimate, "_kll": F.kll_sketch_get_n_bigint}
 
 
@@ -62,3 +66,29 @@ def test_hours_late_files_and_a_backfilled_day_next_to_each_other_equal_one_plai
 def test_hours_of_ads_and_late_files_equal_one_plain_run(spark: SparkSession, tmp_path: Path) -> None:
     """A late file is found by the next hour's run, a later one by `ads_daily`."""
     assert different(spark, *shown(tmp_path, demo_ads.show, demo_ads.HOURS)) == {}
+
+
+def database_down(place: Apart) -> None:
+    """An hour under way when nobody can read or write Airflow's database; then Airflow is started again."""
+    place.simulate(place.first, place.first + ONE_HOUR, 60)
+    with place.scheduler() as airflow:
+        airflow.unpause("feed_hourly")
+        airflow.command("feed_hourly", airflow.run_of("feed_hourly", place.first))
+        database = sqlite3.connect(place.folder / "airflow.db", timeout=60, isolation_level=None)
+        database.execute("BEGIN EXCLUSIVE")
+        time.sleep(DOWN_SECONDS)
+        database.close()
+    with place.scheduler() as airflow:
+        expect_hour(airflow, place.first)
+    plain_run(place, place.first, place.first + ONE_HOUR)
+
+
+@pytest.mark.slow
+def test_an_hour_in_which_airflows_database_is_down_equals_one_plain_run(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every process of Airflow waits a short while only for its database; the hour is taken up again after it."""
+    monkeypatch.setenv("AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT", "60")
+    database = tmp_path / "airflow" / "airflow.db"
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", f"sqlite:///{database}?timeout=10")
+    assert different(spark, *shown(tmp_path, database_down, 1)) == {}

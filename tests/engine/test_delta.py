@@ -39,3 +39,30 @@ def test_of_two_runs_that_rewrite_an_hour_the_second_meets_a_conflict(spark: Spa
     with pytest.raises(ConflictError, match="meanwhile"):
         second.commit("second")
     assert delta.read(spark, uri).count() == 2
+
+
+def test_of_two_runs_that_fill_an_empty_table_the_second_meets_a_conflict(spark: SparkSession, tmp_path: Path) -> None:
+    """An empty table is not searched for files, but what was not there was read all the same."""
+    uri = (tmp_path / "table").as_uri()
+    delta.create(spark, uri, "(id BIGINT, hour INT) USING DELTA PARTITIONED BY (hour)")
+    first, second = rewriting(spark, uri), rewriting(spark, uri)
+    first.commit("first")
+    with pytest.raises(ConflictError, match="meanwhile"):
+        second.commit("second")
+    assert delta.read(spark, uri).count() == 2
+
+
+def test_a_listing_has_the_rows_of_its_version_and_partitions(spark: SparkSession, tmp_path: Path) -> None:
+    """Rows that a deletion vector takes out are not in it, nor what came later."""
+    uri = (tmp_path / "table").as_uri()
+    properties = "TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')"
+    delta.create(spark, uri, f"(id BIGINT, hour INT) USING DELTA PARTITIONED BY (hour) {properties}")
+    spark.range(6).coalesce(1).selectExpr("id", "int(id % 2) AS hour").write.format("delta").mode("append").save(uri)
+    spark.sql(f"DELETE FROM delta.`{uri}` WHERE id = 3")
+    version = delta.current_version(spark, uri)
+    spark.sql(f"INSERT INTO delta.`{uri}` VALUES (7, 1)")
+    assert delta.live_files(spark, uri).where("deletionVector IS NOT NULL").count() == 1
+    asked = [("true", version), ("hour = 1", version), ("hour = 1", version + 1), ("true", 0)]
+    frames = [delta.listing(spark, uri, at, predicate).frame(spark) for predicate, at in asked]
+    found = [sorted(row["id"] for row in frame.collect()) for frame in frames]
+    assert found == [[0, 1, 2, 4, 5], [1, 5], [1, 5, 7], []]

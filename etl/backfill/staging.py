@@ -71,7 +71,14 @@ def open_staging(live: Work, backfill: Backfill) -> Staging:
     span = (backfill.range_from, backfill.range_to)
     ledger = Ledger(live.spark, where)
     return Staging(
-        spark=live.spark, settings=settings, ledger=ledger, run_id=backfill.id, span=span, live=live, backfill=backfill
+        spark=live.spark,
+        settings=settings,
+        ledger=ledger,
+        run_id=backfill.id,
+        listing=delta.listings(live.spark),
+        span=span,
+        live=live,
+        backfill=backfill,
     )
 
 

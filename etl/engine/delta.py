@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from typing import Any
 
 from filelock import FileLock
@@ -27,6 +28,7 @@ from etl.engine.files import jvm
 from etl.errors import ConflictError
 
 CONVERTERS = "scala.jdk.javaapi.CollectionConverters"
+LISTINGS = 64
 METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 CONFLICT = re.compile("Concurrent|MetadataChanged|ProtocolChanged")  # in the names of Delta's exceptions
 DROPPED = re.compile(r"Block rdd_\d+_\d+ does not exist")
@@ -94,6 +96,11 @@ def listing(spark: SparkSession, uri: str, version: int, predicate: str = "true"
         return nothing
     found = snapshot.filesForScan(_seq(spark, [_condition(nothing.frame(spark), predicate)]), False).files()
     return replace(nothing, files=found)
+
+
+def listings(spark: SparkSession) -> Callable[[str, int, str], Listing]:
+    """`listing`, the last answers remembered: of a run of many hours most are not asked for again."""
+    return lru_cache(LISTINGS)(partial(listing, spark))
 
 
 def _holds_nothing(snapshot: Any) -> bool:

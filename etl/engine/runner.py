@@ -62,7 +62,7 @@ def open_work(
     """A unit of work on the lake. Raises LakeError when it cannot be written, ConfigError when another key made it."""
     lake = files.absolute(settings.lake)
     try:
-        work = Work(spark, settings, Ledger(spark, lake), new_run_id(), span, shard)
+        work = Work(spark, settings, Ledger(spark, lake), new_run_id(), delta.listings(spark), span, shard)
     except Exception as error:
         raise LakeError(f"The lake {lake} cannot be read or written: {first_line(error)}") from error
     for table in catalog.tables():

@@ -33,10 +33,10 @@ class Work:
     settings: Settings
     ledger: Ledger
     run_id: str
+    listing: Callable[[str, int, str], Listing]
     span: tuple[datetime, datetime] | None = None
     shard: Shard | None = None
     seen: dict[str, int] = field(default_factory=dict)  # table -> newest version that the ledger was made to know
-    listed: dict[tuple[str, int, str], Listing] = field(default_factory=dict)
 
     def apart(self) -> Work:
         """The same run in a session of its own, for a thread: views and commit messages are a session's."""
@@ -69,10 +69,7 @@ class Work:
         The log is asked once a run which files these are, however many tables and plans read them.
         """
         newest = delta.current_version(self.spark, self.uri(table)) if version is None else version
-        key = (table.name, newest, partitions)
-        if key not in self.listed:
-            self.listed[key] = delta.listing(self.spark, self.uri(table), newest, partitions)
-        return self.listed[key].frame(self.spark)
+        return self.listing(self.uri(table), newest, partitions).frame(self.spark)
 
     def transaction(self, table: Table) -> Transaction:
         """A transaction on the version that `recover` saw, since when all this job knows is of then.

@@ -11,7 +11,8 @@ from pyspark.sql import SparkSession
 
 from bench.generate import HOUR
 from etl import catalog, conf
-from etl.engine import delta, files, session, views
+from etl.engine import delta, session, views
+from etl.engine.jvm import jvm
 from etl.engine.work import in_hours
 
 SOMEBODY = 4711  # a viewer of the long tail
@@ -19,7 +20,7 @@ SOMEBODY = 4711  # a viewer of the long tail
 
 def _passed(spark: SparkSession) -> int:
     """Bytes the driver has read so far, which is where tasks run here."""
-    driver = files.jvm(spark, "java.lang.ProcessHandle").current().pid()
+    driver = jvm(spark, "java.lang.ProcessHandle").current().pid()
     return int(psutil.Process(driver).io_counters().read_chars)
 
 

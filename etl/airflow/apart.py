@@ -24,7 +24,7 @@ from pathlib import Path
 
 from etl.airflow.commands import HOUR
 from etl.airflow.rest import Airflow
-from etl.engine import session
+from etl.engine import landing, session
 
 ROOT = Path(__file__).parent.parent.parent
 ONE_HOUR = timedelta(hours=1)
@@ -102,7 +102,7 @@ class Apart:
 
     def landed(self, event: str, hour: datetime) -> Path:
         """The folder that files of an hour land in."""
-        return self.landing / event / f"hour={hour.strftime(HOUR)}"
+        return self.landing / event / landing.folder(hour)
 
     def land(self, event: str, hour: datetime, name: str, content: bytes) -> Path:
         """A file as a producer moves it in."""

@@ -11,6 +11,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from etl.engine import delta
+from etl.engine.transaction import Transaction
 from etl.errors import ConfigError, ConflictError
 
 SCHEMA = (
@@ -88,7 +89,7 @@ class Register:
     def declare(self, new: Backfill) -> None:
         """Write the first row. Raises ConflictError when one in flight overlaps; of two at once one comes first."""
         self.ensure()
-        txn = delta.Transaction(self.spark, self.uri)
+        txn = Transaction(self.spark, self.uri)
         txn.read("true")
         self.refuse_overlap(new)
         txn.stage(self._frame(new))

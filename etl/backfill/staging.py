@@ -21,11 +21,11 @@ from etl.backfill.request import AD
 from etl.contract import Input, Table, WriteMode
 from etl.engine import checksums, ddl, delta, files, planner
 from etl.engine.checksums import Content
-from etl.engine.delta import Transaction
 from etl.engine.derivejob import input_hours
 from etl.engine.insertjob import first_landed
 from etl.engine.layout import lay_out
 from etl.engine.ledger import Entry, Ledger
+from etl.engine.transaction import Transaction
 from etl.engine.work import Work, as_literal, in_hours, pass_gate, publish, record, recover
 
 LIVE = "live "  # input_versions: the live version of an input that is staged, too

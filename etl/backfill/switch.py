@@ -12,10 +12,10 @@ from etl.backfill.compare import HourDiff
 from etl.backfill.staging import LIVE, Staging
 from etl.contract import Input, Table, WriteMode
 from etl.engine import delta, planner
-from etl.engine.delta import Transaction
 from etl.engine.insertjob import touched_elsewhere
 from etl.engine.layout import lay_out
 from etl.engine.ledger import LOGIC, Entry
+from etl.engine.transaction import Transaction
 from etl.engine.work import in_hours, metadata, record, recover
 from etl.errors import ConflictError
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from etl.engine.jvm import jvm
 from etl.errors import ConfigError
 
 
@@ -43,14 +44,6 @@ def local_folder(uri: str) -> Path:
     if not whole.startswith("file:"):
         raise ConfigError(f"This writes local files only; {whole} is not local. Write to a folder and copy it there.")
     return Path(whole.removeprefix("file:").replace("///", "/"))
-
-
-def jvm(spark: SparkSession, name: str) -> Any:
-    """A class of the driver's JVM by its whole name, for what has no Python interface.
-
-    One look-up; of a dotted path py4j looks for a class by each of its beginnings, in every JAR.
-    """
-    return getattr(spark._jvm, name)
 
 
 def _path(spark: SparkSession, uri: str) -> tuple[Any, Any]:

@@ -14,12 +14,12 @@ from etl import catalog
 from etl.contract import Event, Table, WriteMode
 from etl.engine import checksums, ddl, landing, planner, records
 from etl.engine.checksums import Content
-from etl.engine.delta import Transaction
 from etl.engine.files import LandedFile
 from etl.engine.gate import Failure
 from etl.engine.landing import Landed
 from etl.engine.layout import lay_out
 from etl.engine.ledger import REASON, Entry
+from etl.engine.transaction import Transaction
 from etl.engine.work import Work, in_hours, keep_changed, log, pass_gate, publish, record
 from etl.errors import LandingError, first_line
 

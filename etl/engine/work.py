@@ -16,10 +16,11 @@ from etl.conf import Settings
 from etl.contract import Table
 from etl.engine import checksums, delta, gate, pseudonyms, session, suites, views
 from etl.engine.checksums import Content
-from etl.engine.delta import Listing, Transaction
+from etl.engine.delta import Listing
 from etl.engine.files import absolute
 from etl.engine.ledger import SEEN, SHARD, SHARDS, Entry, Ledger
 from etl.engine.shards import Shard, by_person
+from etl.engine.transaction import Transaction
 from etl.errors import ContractViolation, GateFailed
 
 log = logging.getLogger("feed_etl")

@@ -12,8 +12,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from etl.engine import delta, suppression
-from etl.engine.delta import Transaction
 from etl.engine.suppression import Suppressed
+from etl.engine.transaction import Transaction
 from etl.errors import ConflictError
 
 RECEIPTS = "id STRING, at TIMESTAMP, reason STRING, complete BOOLEAN, document STRING"

@@ -13,8 +13,8 @@ from pyspark.sql import functions as F
 
 from etl.contract import Table
 from etl.engine import checksums, delta
-from etl.engine.delta import Transaction
 from etl.engine.layout import lay_out
+from etl.engine.transaction import Transaction
 from etl.engine.work import in_hours, metadata, record
 from etl.errors import ContractViolation
 from etl.maintenance.action import Action

@@ -18,8 +18,8 @@ from etl.backfill import hours as lake_hours
 from etl.contract import Table, WriteMode
 from etl.engine import checksums, ddl
 from etl.engine.checksums import Content
-from etl.engine.delta import Transaction
 from etl.engine.layout import lay_out
+from etl.engine.transaction import Transaction
 from etl.engine.work import in_hours, metadata, record
 from etl.maintenance.action import Action
 from etl.maintenance.window import DAY, Window, tables

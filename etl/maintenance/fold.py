@@ -12,8 +12,8 @@ from datetime import datetime
 
 from etl import catalog
 from etl.engine import planner
-from etl.engine.delta import Transaction
 from etl.engine.ledger import KEPT_FROM, LOGIC, SCHEMA, SWEPT, Entry, Ledger
+from etl.engine.transaction import Transaction
 from etl.engine.work import Work
 from etl.maintenance.action import Action
 from etl.maintenance.condense import CONDENSED

@@ -12,8 +12,8 @@ from datetime import datetime
 from etl.backfill import hours as lake_hours
 from etl.contract import Table
 from etl.engine.checksums import Content
-from etl.engine.delta import Transaction
 from etl.engine.ledger import KEPT_FROM
+from etl.engine.transaction import Transaction
 from etl.engine.work import as_literal, as_partition, metadata, record
 from etl.maintenance import remains
 from etl.maintenance.action import Action

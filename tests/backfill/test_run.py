@@ -17,6 +17,7 @@ from etl.backfill.register import Backfill
 from etl.backfill.request import kept_because
 from etl.conf import Settings
 from etl.engine import delta, runner, suites
+from etl.engine.transaction import Transaction
 from etl.errors import ConfigError, ConflictError, GateFailed
 
 HOUR = timedelta(hours=1)
@@ -185,9 +186,9 @@ class Killed(BaseException):
 
 def kill_at(monkeypatch: pytest.MonkeyPatch, number: int, after: bool) -> None:
     """Die right before, or right after, the nth commit of any staged or live table."""
-    commit, count = delta.Transaction.commit, iter(range(1, 1000))
+    commit, count = Transaction.commit, iter(range(1, 1000))
 
-    def dying(self: delta.Transaction, metadata: str) -> int:
+    def dying(self: Transaction, metadata: str) -> int:
         last = next(count) == number
         if last and not after:
             raise Killed
@@ -196,7 +197,7 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, number: int, after: bool) -> None:
             raise Killed
         return version
 
-    monkeypatch.setattr(delta.Transaction, "commit", dying)
+    monkeypatch.setattr(Transaction, "commit", dying)
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from etl.engine import delta
+from etl.engine.transaction import Transaction
 from etl.errors import ConflictError
 
 
@@ -21,35 +22,36 @@ def test_runs_that_make_a_table_at_once_all_find_it(spark: SparkSession, tmp_pat
     assert all(delta.read(spark, uri).count() == 0 for uri in uris)
 
 
-def rewriting(spark: SparkSession, uri: str) -> delta.Transaction:
+def rewriting(spark: SparkSession, uri: str) -> Transaction:
     """A transaction that is about to take what it read out of a table."""
-    txn = delta.Transaction(spark, uri)
+    txn = Transaction(spark, uri)
     txn.read("hour = 1")
     txn.remove("hour = 1")
     txn.stage(spark.range(2).selectExpr("id", "1 AS hour"))
     return txn
 
 
-def test_of_two_runs_that_rewrite_an_hour_the_second_meets_a_conflict(spark: SparkSession, tmp_path: Path) -> None:
-    """So it is read and made again. The package `delta`, once imported, raises classes of its own for it."""
-    uri = (tmp_path / "table").as_uri()
-    spark.range(5).selectExpr("id", "1 AS hour").write.format("delta").partitionBy("hour").save(uri)
+def second_meets_a_conflict(spark: SparkSession, uri: str) -> None:
+    """Two runs make hour 1 anew; what the first one made of it stays."""
     first, second = rewriting(spark, uri), rewriting(spark, uri)
     first.commit("first")
     with pytest.raises(ConflictError, match="meanwhile"):
         second.commit("second")
     assert delta.read(spark, uri).count() == 2
+
+
+def test_of_two_runs_that_rewrite_an_hour_the_second_meets_a_conflict(spark: SparkSession, tmp_path: Path) -> None:
+    """So it is read and made again. The package `delta`, once imported, raises classes of its own for it."""
+    uri = (tmp_path / "table").as_uri()
+    spark.range(5).selectExpr("id", "1 AS hour").write.format("delta").partitionBy("hour").save(uri)
+    second_meets_a_conflict(spark, uri)
 
 
 def test_of_two_runs_that_fill_an_empty_table_the_second_meets_a_conflict(spark: SparkSession, tmp_path: Path) -> None:
     """An empty table is not searched for files, but what was not there was read all the same."""
     uri = (tmp_path / "table").as_uri()
     delta.create(spark, uri, "(id BIGINT, hour INT) USING DELTA PARTITIONED BY (hour)")
-    first, second = rewriting(spark, uri), rewriting(spark, uri)
-    first.commit("first")
-    with pytest.raises(ConflictError, match="meanwhile"):
-        second.commit("second")
-    assert delta.read(spark, uri).count() == 2
+    second_meets_a_conflict(spark, uri)
 
 
 def test_a_listing_has_the_rows_of_its_version_and_partitions(spark: SparkSession, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from pyspark.sql import SparkSession
 
 from etl import conf
 from etl.engine import jars, session
-from etl.engine.files import jvm
 from etl.engine.jars import JARS, LOCK_OF_S3, Jar, delta_jars, verify
+from etl.engine.jvm import jvm
 from etl.errors import ConfigError
 
 

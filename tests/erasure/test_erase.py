@@ -24,6 +24,7 @@ from etl.backfill import request
 from etl.conf import Settings
 from etl.contract import Table
 from etl.engine import checksums, delta, runner
+from etl.engine.transaction import Transaction
 from etl.engine.work import publish, record
 from etl.erasure import driver, register, rules, sweep
 from etl.erasure.rules import Rule
@@ -170,7 +171,7 @@ def test_a_row_of_a_run_that_was_under_way_is_found_by_the_next_maintenance(
     """It read its files before the viewer was on the list."""
     table = catalog.entry("fct_shares").table
     work = runner.open_work(spark, erased.settings)
-    txn = delta.Transaction(spark, work.uri(table))
+    txn = Transaction(spark, work.uri(table))
     one = delta.read(spark, work.uri(table)).orderBy("share_id").limit(1)
     staged = txn.stage(one.withColumn("share_id", F.lit(78)).withColumn("viewer_id", F.lit(erased.viewer)))
     entry = work.begin(table)

@@ -15,6 +15,7 @@ from etl import catalog
 from etl.conf import Settings
 from etl.engine import ddl, delta, runner
 from etl.engine.ledger import Entry
+from etl.engine.transaction import Transaction
 from etl.engine.work import Work, publish, record
 from etl.erasure import driver, register
 from etl.maintenance import driver as maintenance
@@ -69,7 +70,7 @@ def _put_aside(work: Work, began: Entry) -> None:
     """A record of the viewer that a run could not read."""
     table = catalog.entry("quarantine").table
     raw = json.dumps({"viewer_id": VIEWER, "share_id": "odd"})
-    txn = delta.Transaction(work.spark, work.uri(table))
+    txn = Transaction(work.spark, work.uri(table))
     txn.stage(work.spark.createDataFrame([("shares", START, "a", raw, ["odd"])], ddl.schema(table)))
     began.touched[table.hour] = [START]
     publish(work, table, txn, began, {})

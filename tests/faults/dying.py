@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from etl import cli
-from etl.engine import delta, insertjob, ledger, work
+from etl.engine import insertjob, ledger, work
+from etl.engine.transaction import Transaction
 
 SHORTLY = 0.02  # seconds into a commit
 
@@ -49,10 +50,10 @@ def arm(step: str, table: str) -> None:
     of_entry = lambda _, entry, *__: entry.table_name == table  # noqa: E731
     of_table = lambda _, judged, *__: judged.name == table  # noqa: E731
     steps: dict[str, Callable[[], object]] = {
-        "staged": lambda: wrap(delta.Transaction, "stage", of_transaction),
+        "staged": lambda: wrap(Transaction, "stage", of_transaction),
         "judged": lambda: [wrap(owner, "enforce", of_table) for owner in (work, insertjob)],
-        "publishing": lambda: wrap(delta.Transaction, "commit", of_transaction, before=True, kill=die_shortly),
-        "published": lambda: wrap(delta.Transaction, "commit", of_transaction),
+        "publishing": lambda: wrap(Transaction, "commit", of_transaction, before=True, kill=die_shortly),
+        "published": lambda: wrap(Transaction, "commit", of_transaction),
         "recorded": lambda: wrap(ledger.Ledger, "append", of_entry),
         "ledger written": lambda: wrap(ledger.Ledger, "flush", lambda *_: True),
     }

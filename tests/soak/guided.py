@@ -23,6 +23,7 @@ from etl.conf import Settings
 from etl.contract import Event
 from etl.engine import files, jars, landing, records
 from etl.engine.java import SHARE
+from etl.engine.jvm import jvm
 from etl.engine.landing import Landed
 
 JACOCO = jars.Jar(
@@ -59,7 +60,7 @@ def agent() -> str:
 
 def reached(spark: SparkSession) -> set[tuple[int, int]]:
     """Every branch that has run so far: class and number."""
-    told = files.jvm(spark, "org.jacoco.agent.rt.RT").getAgent().getExecutionData(False)
+    told = jvm(spark, "org.jacoco.agent.rt.RT").getAgent().getExecutionData(False)
     return set(_branches(io.BytesIO(bytes(told))))
 
 

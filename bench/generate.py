@@ -75,10 +75,12 @@ def _ids(many: int, hot: float, rng: np.random.Generator, count: int) -> np.ndar
 
 def _impressions(shape: Shape, rng: np.random.Generator) -> dict[str, np.ndarray]:
     n = shape.impressions
-    offset = rng.integers(0, HOUR_MS, n) - np.where(rng.random(n) < shape.late, HOUR_MS, 0)
-    minted = START_MS + offset
+    round_, sequence = np.divmod(np.arange(n), 1 << 22)  # a sequence that begins anew has milliseconds of its own
+    rounds = round_[-1] + 1
+    offset = rng.integers(0, HOUR_MS // rounds, n) * rounds + round_
+    minted = START_MS + offset - np.where(rng.random(n) < shape.late, HOUR_MS, 0)
     return {
-        "impression_id": ((minted - EPOCH_MS) << 22) | (np.arange(n) & 0x3FFFFF),
+        "impression_id": ((minted - EPOCH_MS) << 22) | sequence,
         "viewer_id": _ids(shape.viewers, shape.hot_viewer, rng, n),
         "post_id": _ids(shape.posts, shape.hot_post, rng, n),
         "feed_position": rng.integers(0, 100, n).astype(np.int32),

@@ -19,6 +19,10 @@ from etl.engine.jars import delta_jars, s3_jars
 from etl.engine.java import require_java
 
 COLLECTOR = re.compile(r"-XX:\+Use\w+GC\b")
+# Inlined less deeply than the JVM would: a run is over before code as large as that has paid for being compiled.
+COMPILER = "-XX:MaxInlineLevel=9 -XX:FreqInlineSize=150 -XX:InlineSmallCode=1200"
+HASHED_MB = 64  # of a join's smaller side, as shuffled: at most this much a task is hashed, not sorted
+MEMORY_MB = 1536  # what a task must have for that, since a hash cannot spill as a sort does
 # For a process that answers and ends: the JVM's first compiler only (whose code cache would be 48 MB, and once full
 # nothing is compiled any more).
 SHORT = {
@@ -37,6 +41,18 @@ SMALL_HOURS = {**SHORT, **FEW_ROWS}
 def tuned(settings: Settings, options: dict[str, str]) -> Settings:
     """Settings with these options of Spark, but where they say otherwise themselves."""
     return settings.model_copy(update={"spark": {**options, **settings.spark}})
+
+
+def joins(settings: Settings) -> dict[str, str]:
+    """Joins by hash on this machine, where every task has memory enough; what executors have, conf/ knows better."""
+    found = re.fullmatch(r"local(?:\[(\d+|\*)[^]]*\])?", settings.master)
+    if not found:
+        return {}
+    cores = (os.cpu_count() or 1) if found[1] == "*" else int(found[1] or 1)
+    megabytes = int(settings.driver_memory[:-1]) * (1024 if settings.driver_memory.endswith("g") else 1)
+    if megabytes < MEMORY_MB * cores:
+        return {}
+    return {"spark.sql.adaptive.maxShuffledHashJoinLocalMapThreshold": f"{HASHED_MB}m"}
 
 
 def _options(settings: Settings) -> dict[str, str]:
@@ -63,6 +79,7 @@ def _options(settings: Settings) -> dict[str, str]:
         "spark.hadoop.fs.s3a.input.stream.type": "classic",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
+        **joins(settings),
         **settings.spark,
         "spark.driver.extraJavaOptions": java_options(given, settings.master.startswith("local")),
     }
@@ -72,12 +89,12 @@ def java_options(given: str, works: bool = True) -> str:
     """What a driver's JVM is started with: what is given, a log of warnings only, and classes kept ready.
 
     Where the driver `works` itself its collector is the one of most throughput, unless another is given (a JVM takes
-    one only): pauses bother nobody in a batch.
+    one only): pauses bother nobody in a batch. Of other options the last counts, and that is what is given.
     """
     log = (conf.home() / "conf" / "spark-log4j2.properties").absolute().as_uri()
     here = []
     if works:
-        here = [classes.options()] if COLLECTOR.search(given) else ["-XX:+UseParallelGC", classes.options()]
+        here = [*([] if COLLECTOR.search(given) else ["-XX:+UseParallelGC"]), COMPILER, classes.options()]
     return " ".join(["-Dlog4j2.configurationFile=" + log, *here, given]).strip()
 
 

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from etl.engine import files
-from etl.engine.jvm import CONVERTERS, as_seq, jvm, none
+from etl.engine.jvm import as_dict, as_seq, jvm, none
 from etl.errors import ConflictError
 
 LISTINGS = 64  # remembered
@@ -64,8 +64,7 @@ def current_version(spark: SparkSession, uri: str) -> int:
 
 def properties(spark: SparkSession, uri: str) -> dict[str, str]:
     """What the newest version says of itself beside its columns."""
-    said = snapshot(spark, uri).metadata().configuration()
-    return dict(jvm(spark, CONVERTERS).asJava(said))
+    return as_dict(spark, snapshot(spark, uri).metadata().configuration())
 
 
 def read(spark: SparkSession, uri: str, version: int | None = None) -> DataFrame:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-CONVERTERS = "scala.jdk.javaapi.CollectionConverters"
+_CONVERTERS = "scala.jdk.javaapi.CollectionConverters"
 
 
 def jvm(spark: SparkSession, name: str) -> Any:
@@ -29,9 +29,14 @@ def some(spark: SparkSession, value: Any) -> Any:
 
 def as_seq(spark: SparkSession, items: list[Any]) -> Any:
     """A list as Scala takes it."""
-    return jvm(spark, CONVERTERS).asScala(items).toSeq()
+    return jvm(spark, _CONVERTERS).asScala(items).toSeq()
 
 
 def as_list(spark: SparkSession, seq: Any) -> list[Any]:
     """Scala's Seq as a list."""
-    return list(jvm(spark, CONVERTERS).asJava(seq))
+    return list(jvm(spark, _CONVERTERS).asJava(seq))
+
+
+def as_dict(spark: SparkSession, mapping: Any) -> dict[Any, Any]:
+    """Scala's Map as a dict."""
+    return dict(jvm(spark, _CONVERTERS).asJava(mapping))

@@ -92,10 +92,9 @@ def java_options(given: str, works: bool = True) -> str:
     one only): pauses bother nobody in a batch. Of other options the last counts, and that is what is given.
     """
     log = (conf.home() / "conf" / "spark-log4j2.properties").absolute().as_uri()
-    here = []
-    if works:
-        here = [*([] if COLLECTOR.search(given) else ["-XX:+UseParallelGC"]), COMPILER, classes.options()]
-    return " ".join(["-Dlog4j2.configurationFile=" + log, *here, given]).strip()
+    collector = "" if COLLECTOR.search(given) else "-XX:+UseParallelGC"
+    here = [collector, COMPILER, classes.options()] if works else []
+    return " ".join(filter(None, ["-Dlog4j2.configurationFile=" + log, *here, given]))
 
 
 def _jars(settings: Settings) -> list[Path]:

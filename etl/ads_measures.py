@@ -10,7 +10,7 @@ from etl.measures import half_up_ratio
 
 SESSION_HOURS = 6  # how long a session lasts at most: as far as the events of one are looked for
 MACHINE_CLICKS = 30  # more clicks of a user in a clock hour are a machine's
-DOUBLE_CLICK = "INTERVAL 1 SECOND"
+DOUBLE_CLICK_US = 1_000_000
 LOCK_DAYS = 7
 CLICK_DAYS, VIEW_DAYS = 7, 1  # the longest windows an advertiser may have
 EAST_HOURS, WEST_HOURS = 14, 12  # how far a local day begins before the UTC day of its name, and ends after it
@@ -65,10 +65,11 @@ def judge_traffic(clicks: DataFrame) -> DataFrame:
     """
     per_hour = Window.partitionBy("user_id", "click_hour")
     same_ad = Window.partitionBy("user_id", "ad_id").orderBy("click_ts", "session_id")
+    since = "unix_micros(click_ts) - unix_micros(_before)"
     return (
         clicks.withColumn("_clicks", F.count("*").over(per_hour))
         .withColumn("_before", F.lag("click_ts").over(same_ad))
-        .withColumn("_double", F.expr(f"_before IS NOT NULL AND click_ts < _before + {DOUBLE_CLICK}"))
+        .withColumn("_double", F.expr(f"coalesce({since} < {DOUBLE_CLICK_US}, false)"))
         .withColumn("is_valid", F.expr(f"_clicks <= {MACHINE_CLICKS} AND NOT _double"))
         .drop("_clicks", "_before", "_double")
     )

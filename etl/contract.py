@@ -109,6 +109,7 @@ class Table:
     owner: str
     partition: tuple[str, ...] = ()
     cluster: tuple[str, ...] = ()
+    arranged: bool = False  # `transform` leaves rows in ranges of the first of these, which are not spread again
     inputs: tuple[Input, ...] = ()
     event: Event | None = None
     natural_key: tuple[str, ...] = ()

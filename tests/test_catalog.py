@@ -100,6 +100,11 @@ def test_key_partition_and_the_rest_name_columns_of_the_table(table: Table) -> N
 
 
 @by_table
+def test_only_what_replaces_hours_arranges_its_rows_itself(table: Table) -> None:
+    assert not table.arranged or (table.write is WriteMode.REPLACE and table.inputs and table.cluster)
+
+
+@by_table
 def test_an_input_is_watched_by_a_column_it_has(table: Table) -> None:
     assert all(i.by in ("", *i.table.column_names) for i in table.inputs)
 

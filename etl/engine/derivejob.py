@@ -59,9 +59,10 @@ def _replace_hours(work: Work, table: Table, entry: Entry) -> None:
     given = {i.table.name: _input(work, i, table, entry) for i in table.inputs}
     rows = ddl.conform(work.transform(table)(**given).where(in_hours(table, entry.handled)), table)
     txn = work.transaction(table)
-    if work.shard_of(table):
+    shard = work.shard_of(table)
+    if shard:
         rows = rows.unionByName(txn.read(in_hours(table, entry.handled)).where(f"NOT ({work.mine(table)})"))
-    staged = txn.stage(lay_out(rows, table, len(entry.handled)))
+    staged = txn.stage(lay_out(rows, table, len(entry.handled), table.arranged and not shard))
     pass_gate(work, table, staged, entry)
     changed = keep_changed(work, table, txn, staged, entry.handled)
     entry.rows_written = sum(c.rows for c in changed.values())

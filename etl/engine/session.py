@@ -17,6 +17,7 @@ from etl.conf import Settings
 from etl.engine import classes
 from etl.engine.jars import delta_jars, s3_jars
 from etl.engine.java import require_java
+from etl.engine.layout import SIDE_BY_SIDE
 
 COLLECTOR = re.compile(r"-XX:\+Use\w+GC\b")
 # Inlined less deeply than the JVM would: a run is over before code as large as that has paid for being compiled.
@@ -64,7 +65,7 @@ def _options(settings: Settings) -> dict[str, str]:
         "spark.sql.shuffle.partitions": str(settings.shuffle_partitions),
         "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "1000000",
         "spark.sql.codegen.cache.maxEntries": "2000",  # a run has more plans than Spark's hundred
-        "spark.sql.maxConcurrentOutputFileWriters": "24",  # hours a task writes without sorting its rows by hour first
+        "spark.sql.maxConcurrentOutputFileWriters": str(SIDE_BY_SIDE),
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         "spark.sql.parquet.compression.codec": "zstd",
         "spark.hadoop.parquet.compression.codec.zstd.level": "1",  # more than Snappy saves, at the same cost

@@ -37,7 +37,8 @@ TABLE = Table(
     write=WriteMode.REPLACE,
     owner="ads",
     partition=("click_hour",),
-    cluster=("user_id", "click_id"),
+    cluster=("user_id", "session_id", "click_ts"),
+    arranged=True,
     inputs=(
         Input(stg_ad_clicks.TABLE, by="click_hour", behind_hours=1),
         Input(stg_page_events.TABLE, by="event_hour", behind_hours=SESSION_HOURS),
@@ -48,6 +49,7 @@ TABLE = Table(
     retention_days=30,
 )
 SESSION = ["user_id", "session_id"]
+TOLD = ["device", "region"]
 
 
 def transform(
@@ -59,28 +61,29 @@ def transform(
 ) -> DataFrame:
     """Clicks of whole hours and the hour before, page events as far back as a session lasts -> clicks.
 
-    All that is looked at in order is one user's: rows are brought together by user once, for every window.
+    All that is looked at in order is one user's, and files hold ranges of users: rows are brought together once, for
+    the windows and the files.
     """
-    clicks, pages = (rows.repartition("user_id") for rows in (stg_ad_clicks, stg_page_events))
-    told = _told_by_then(judge_traffic(clicks), pages)
-    stamped = stamp(told, "click_ts", dim_ads, dim_campaigns, dim_advertisers)
+    told = stg_page_events.select(
+        *SESSION, F.col("event_ts").alias("click_ts"), F.lit(False).alias("_is_click"), "event_name", *TOLD
+    )
+    clicks = stg_ad_clicks.withColumn("_is_click", F.lit(True))
+    line = clicks.unionByName(told, allowMissingColumns=True).repartitionByRange("user_id")
+    known = _told_by_then(judge_traffic(line)).where("_is_click")
+    stamped = stamp(known, "click_ts", dim_ads, dim_campaigns, dim_advertisers)
     return stamped.withColumn("click_id", click_id("click_ts")).select(*TABLE.column_names)
 
 
-def _told_by_then(clicks: DataFrame, pages: DataFrame) -> DataFrame:
-    """Clicks with the device and region last told of in their session, at their own instant included.
+def _told_by_then(line: DataFrame) -> DataFrame:
+    """Clicks and what sessions told, with the device and region last told of, at their own instant included.
 
     What was told six hours before or earlier is of another visit, also where a run of many hours sees it.
     """
-    told = pages.select(
-        *SESSION, F.col("event_ts").alias("_at"), F.lit(False).alias("_is_click"), "event_name", "device", "region"
-    )
-    clicked = clicks.withColumn("_at", F.col("click_ts")).withColumn("_is_click", F.lit(True))
-    line = clicked.unionByName(told, allowMissingColumns=True)
-    so_far = Window.partitionBy(*SESSION).orderBy("_at", "_is_click", "event_name")
-    for name in ("device", "region"):
-        last = F.last(F.when(F.col(name).isNotNull(), F.struct("_at", name)), ignorenulls=True).over(so_far)
-        line = line.withColumn("_told", last).withColumn(
-            name, F.expr(f"IF(_told._at > _at - INTERVAL {SESSION_HOURS} HOURS, _told.{name}, NULL)")
-        )
-    return line.where("_is_click")
+    so_far = Window.partitionBy(*SESSION).orderBy("click_ts", "_is_click", "event_name")
+    recent = "unix_micros(click_ts) - unix_micros({told}.click_ts) < " + str(SESSION_HOURS * 3_600_000_000)
+    last = {
+        f"_{name}": F.last(F.when(F.col(name).isNotNull(), F.struct("click_ts", name)), ignorenulls=True).over(so_far)
+        for name in TOLD
+    }
+    known = {name: F.expr(f"IF({recent.format(told=f'_{name}')}, _{name}.{name}, NULL)") for name in TOLD}
+    return line.withColumns(last).withColumns(known)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from datetime import date, timedelta
 
+import pytest
 from ads import OURS, versions
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from rows import Row, assert_rows, at, rows
 
 from etl.ads_measures import MACHINE_CLICKS
@@ -119,3 +122,23 @@ def test_as_many_clicks_as_a_person_makes_are_valid(spark: SparkSession) -> None
     many = [{"click_ts": at("10:00") + timedelta(seconds=2 * i)} for i in range(MACHINE_CLICKS)]
 
     assert all(validity(clicked(spark, many)))
+
+
+def test_users_are_left_in_ranges_for_the_files(spark: SparkSession, apart: None) -> None:
+    """As the contract says of it: no user in two tasks, and the users of a task are neighbours, in order."""
+    made = clicked(spark, [{"user_id": u % 40, "click_ts": at("10:00") + timedelta(minutes=u)} for u in range(200)])
+
+    ranges = made.groupBy(F.spark_partition_id()).agg(F.min("user_id"), F.max("user_id")).collect()
+
+    borders = [border for _, first, last in sorted(ranges, key=lambda r: r[1]) for border in (first, last)]
+    assert len(ranges) > 1
+    assert borders == sorted(borders)
+    assert len(set(borders[1:-1])) == len(borders) - 2
+
+
+@pytest.fixture
+def apart(spark: SparkSession) -> Iterator[None]:
+    """Tasks of a shuffle stay apart however small they are."""
+    spark.conf.set("spark.sql.adaptive.coalescePartitions.enabled", "false")
+    yield
+    spark.conf.unset("spark.sql.adaptive.coalescePartitions.enabled")

@@ -65,9 +65,9 @@ def transform(
     the windows and the files.
     """
     told = stg_page_events.select(
-        *SESSION, F.col("event_ts").alias("click_ts"), F.lit(False).alias("_is_click"), "event_name", *TOLD
+        *SESSION, F.col("event_ts").alias("_at"), F.lit(False).alias("_is_click"), "event_name", *TOLD
     )
-    clicks = stg_ad_clicks.withColumn("_is_click", F.lit(True))
+    clicks = stg_ad_clicks.withColumn("_at", F.col("click_ts")).withColumn("_is_click", F.lit(True))
     line = clicks.unionByName(told, allowMissingColumns=True).repartitionByRange("user_id")
     known = _told_by_then(judge_traffic(line)).where("_is_click")
     stamped = stamp(known, "click_ts", dim_ads, dim_campaigns, dim_advertisers)
@@ -79,11 +79,11 @@ def _told_by_then(line: DataFrame) -> DataFrame:
 
     What was told six hours before or earlier is of another visit, also where a run of many hours sees it.
     """
-    so_far = Window.partitionBy(*SESSION).orderBy("click_ts", "_is_click", "event_name")
-    recent = "unix_micros(click_ts) - unix_micros({told}.click_ts) < " + str(SESSION_HOURS * 3_600_000_000)
+    so_far = Window.partitionBy(*SESSION).orderBy("_at", "_is_click", "event_name")
     last = {
-        f"_{name}": F.last(F.when(F.col(name).isNotNull(), F.struct("click_ts", name)), ignorenulls=True).over(so_far)
+        f"_{name}": F.last(F.when(F.col(name).isNotNull(), F.struct("_at", name)), ignorenulls=True).over(so_far)
         for name in TOLD
     }
-    known = {name: F.expr(f"IF({recent.format(told=f'_{name}')}, _{name}.{name}, NULL)") for name in TOLD}
-    return line.withColumns(last).withColumns(known)
+    visit = SESSION_HOURS * 3_600_000_000
+    known = {name: f"IF(unix_micros(_at) - unix_micros(_{name}._at) < {visit}, _{name}.{name}, NULL)" for name in TOLD}
+    return line.withColumns(last).withColumns({name: F.expr(sql) for name, sql in known.items()})

@@ -8,13 +8,16 @@ from pyspark.sql import functions as F
 
 from etl.measures import half_up_ratio
 
+SECOND_US = 1_000_000
+HOUR_US = 3600 * SECOND_US
+DAY_US = 24 * HOUR_US
 SESSION_HOURS = 6  # how long a session lasts at most: as far as the events of one are looked for
 MACHINE_CLICKS = 30  # more clicks of a user in a clock hour are a machine's
-DOUBLE_CLICK_US = 1_000_000
+DOUBLE_CLICK_US = SECOND_US
 LOCK_DAYS = 7
 CLICK_DAYS, VIEW_DAYS = 7, 1  # the longest windows an advertiser may have
 EAST_HOURS, WEST_HOURS = 14, 12  # how far a local day begins before the UTC day of its name, and ends after it
-WINDOW_US = 5 * 60 * 1_000_000
+WINDOW_US = 300 * SECOND_US
 
 
 def click_id(at: str, whose: Column | None = None) -> Column:
@@ -61,7 +64,8 @@ def judge_traffic(clicks: DataFrame) -> DataFrame:
     """Clicks with `is_valid`: neither a machine's nor the second of a double click.
 
     Clicks of whole hours, those of the hour before given too, or a double click over the hour goes unseen. Of a burst
-    that never pauses for a second only the first click is valid.
+    that never pauses for a second only the first click is valid. Rows that are no clicks, without ad and hour, may
+    lie among them: no click is judged by those.
     """
     per_hour = Window.partitionBy("user_id", "click_hour")
     same_ad = Window.partitionBy("user_id", "ad_id").orderBy("click_ts", "session_id")

@@ -7,7 +7,7 @@ advertiser are those as of the click, device and region those the session had to
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from etl.ads_measures import SESSION_HOURS, click_id, judge_traffic, stamp
+from etl.ads_measures import HOUR_US, SESSION_HOURS, click_id, judge_traffic, stamp
 from etl.columns import columns
 from etl.contract import Input, Layer, Table, WriteMode
 from etl.dims import dim_ads, dim_advertisers, dim_campaigns
@@ -84,6 +84,9 @@ def _told_by_then(line: DataFrame) -> DataFrame:
         f"_{name}": F.last(F.when(F.col(name).isNotNull(), F.struct("_at", name)), ignorenulls=True).over(so_far)
         for name in TOLD
     }
-    visit = SESSION_HOURS * 3_600_000_000
-    known = {name: f"IF(unix_micros(_at) - unix_micros(_{name}._at) < {visit}, _{name}.{name}, NULL)" for name in TOLD}
-    return line.withColumns(last).withColumns({name: F.expr(sql) for name, sql in known.items()})
+    visit = SESSION_HOURS * HOUR_US
+    recent = {
+        name: F.expr(f"IF(unix_micros(_at) - unix_micros(_{name}._at) < {visit}, _{name}.{name}, NULL)")
+        for name in TOLD
+    }
+    return line.withColumns(last).withColumns(recent)

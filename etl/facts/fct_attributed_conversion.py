@@ -13,7 +13,7 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from etl.ads_measures import CLICK_DAYS, VIEW_DAYS, as_of, local_day, locked_from
+from etl.ads_measures import CLICK_DAYS, DAY_US, VIEW_DAYS, as_of, local_day, locked_from
 from etl.columns import columns
 from etl.contract import Input, Layer, Table, WriteMode
 from etl.dims import dim_advertisers
@@ -57,7 +57,6 @@ TABLE = Table(
 )
 WHOSE = ("session_id", "ad_id", "creative_id", "campaign_id", "advertiser_id")
 TOUCH = ("touch_ts", "click_id", "ad_impression_id", *WHOSE)
-DAY_US = 86_400_000_000
 
 
 def transform(

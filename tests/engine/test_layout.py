@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -22,36 +21,23 @@ def clicks(spark: SparkSession) -> DataFrame:
     return rows(spark, TABLE, users).coalesce(1)
 
 
-@pytest.fixture
-def laid_out(clicks: DataFrame) -> Callable[..., list[list[int]]]:
+def laid_out(clicks: DataFrame, hours: int, arranged: bool) -> list[list[int]]:
     """The users of each task, as they lie."""
-
-    def users(hours: int, arranged: bool) -> list[list[int]]:
-        conf = clicks.sparkSession.conf
-        conf.set("spark.sql.adaptive.coalescePartitions.enabled", "false")
-        try:
-            made = lay_out(clicks, TABLE, hours, arranged)
-            parts = made.groupBy(F.spark_partition_id()).agg(F.collect_list("user_id")).collect()
-        finally:
-            conf.unset("spark.sql.adaptive.coalescePartitions.enabled")
-        return [list(part[1]) for part in parts]
-
-    return users
+    by_task = lay_out(clicks, TABLE, hours, arranged).groupBy(F.spark_partition_id())
+    return [list(users) for _, users in by_task.agg(F.collect_list("user_id")).collect()]
 
 
-def test_rows_are_cut_into_even_ranges_in_order(laid_out: Callable[..., list[list[int]]]) -> None:
-    tasks = laid_out(1, arranged=False)
+def test_rows_are_cut_into_even_ranges_in_order(clicks: DataFrame) -> None:
+    tasks = laid_out(clicks, 1, arranged=False)
 
     assert len(tasks) > 1
     assert max(map(len, tasks)) <= 1.5 * 200 / len(tasks)
     assert [user for task in sorted(tasks) for user in task] == list(range(200))
 
 
-def test_rows_arranged_already_stay_in_their_task(laid_out: Callable[..., list[list[int]]]) -> None:
-    assert laid_out(SIDE_BY_SIDE, arranged=True) == [list(range(200))]
+def test_rows_arranged_already_stay_in_their_task(clicks: DataFrame) -> None:
+    assert laid_out(clicks, SIDE_BY_SIDE, arranged=True) == [list(range(200))]
 
 
-def test_rows_of_more_hours_than_a_task_writes_at_once_are_spread_all_the_same(
-    laid_out: Callable[..., list[list[int]]],
-) -> None:
-    assert len(laid_out(SIDE_BY_SIDE + 1, arranged=True)) > 1
+def test_rows_of_more_hours_than_a_task_writes_at_once_are_spread_all_the_same(clicks: DataFrame) -> None:
+    assert len(laid_out(clicks, SIDE_BY_SIDE + 1, arranged=True)) > 1

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from datetime import date, timedelta
 
-import pytest
 from ads import OURS, versions
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -124,7 +122,7 @@ def test_as_many_clicks_as_a_person_makes_are_valid(spark: SparkSession) -> None
     assert all(validity(clicked(spark, many)))
 
 
-def test_users_are_left_in_ranges_for_the_files(spark: SparkSession, apart: None) -> None:
+def test_users_are_left_in_ranges_for_the_files(spark: SparkSession) -> None:
     """As the contract says of it: no user in two tasks, and the users of a task are neighbours, in order."""
     made = clicked(spark, [{"user_id": u % 40, "click_ts": at("10:00") + timedelta(minutes=u)} for u in range(200)])
 
@@ -134,11 +132,3 @@ def test_users_are_left_in_ranges_for_the_files(spark: SparkSession, apart: None
     assert len(ranges) > 1
     assert borders == sorted(borders)
     assert len(set(borders[1:-1])) == len(borders) - 2
-
-
-@pytest.fixture
-def apart(spark: SparkSession) -> Iterator[None]:
-    """Tasks of a shuffle stay apart however small they are."""
-    spark.conf.set("spark.sql.adaptive.coalescePartitions.enabled", "false")
-    yield
-    spark.conf.unset("spark.sql.adaptive.coalescePartitions.enabled")

@@ -6,12 +6,13 @@ import os
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from etl import ads_events, events
 from etl.errors import ConfigError, first_line
 
 
@@ -66,6 +67,48 @@ class Maintenance(BaseModel):
     ledger_days: int = Field(ge=1, description="How long the ledger keeps each run; older ones are folded")
 
 
+class EventCompleteness(BaseModel):
+    """What one event overrides of `completeness`; None takes the value that holds for all events."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    expected: Literal["none", "history", "always"] = Field(
+        default="history",
+        description="none: never judged; history: by its own past hours; always: each hour must have records",
+    )
+    min_share: float | None = Field(
+        default=None, ge=0, le=1, description="Smallest share of the usual number of records"
+    )
+    severity: Literal["warning", "critical"] | None = Field(default=None, description="critical holds a late hour back")
+
+
+class Completeness(BaseModel):
+    """When a landed hour has fewer records than its event usually has: it is late."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    min_hours: int = Field(
+        default=6, ge=1, description="Landed hours of an event that must be known before one is judged"
+    )
+    min_share: float = Field(default=0.1, ge=0, le=1, description="Smallest share of the usual number of records")
+    severity: Literal["warning", "critical"] = Field(default="warning", description="critical holds a late hour back")
+    events: dict[str, EventCompleteness] = Field(default_factory=dict, description="Overrides by event")
+
+    @field_validator("events")
+    @classmethod
+    def _known(cls, events_: dict[str, EventCompleteness]) -> dict[str, EventCompleteness]:
+        known = [event.name for event in (*events.EVENTS, *ads_events.EVENTS)]
+        if unknown := sorted(events_.keys() - set(known)):
+            raise ValueError(f"there is no event {unknown[0]!r}; events: {', '.join(known)}")
+        return events_
+
+    def of(self, event: str) -> EventCompleteness:
+        """The rule of one event, every value filled in."""
+        own = self.events.get(event, EventCompleteness())
+        share = self.min_share if own.min_share is None else own.min_share
+        return own.model_copy(update={"min_share": share, "severity": own.severity or self.severity})
+
+
 class Settings(BaseSettings):
     """What differs between places. An unknown key is an error that names it."""
 
@@ -85,7 +128,9 @@ class Settings(BaseSettings):
     future_minutes: int = Field(ge=0, description="How far after its landed hour a fact may lie")
     quarantine_share: float = Field(ge=0, le=1, description="Allowed share of bad records per event and hour")
     owners: dict[str, list[MailAddress]] = Field(description="Who gets the reports of an owner's tables")
+    on_call: list[MailAddress] = Field(default_factory=list, description="Who hears of every kind of failure")
     mail: Mail = Field(description="How reports leave")
+    completeness: Completeness = Field(default_factory=Completeness, description="When a landed hour is late")
     maintenance: Maintenance = Field(description="How long things are kept that no contract speaks of")
     data_docs_runs: int = Field(ge=1, le=50, description="Newest runs of a table that Data Docs show")
     backfill_days_without_yes: int = Field(ge=1, description="A backfill of more days than this wants --yes")

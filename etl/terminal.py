@@ -119,6 +119,7 @@ def print_summary(summary: Summary, as_json: bool) -> None:
         if e.table_name != "quarantine"
     ]
     reasons = dict(sum((Counter(e.reasons) for e in summary.entries), Counter()).most_common())
+    late = {e.table_name: found for e in summary.entries if (found := _late(e.landed))}
     if as_json:
         failed = {name: str(error) for name, error in summary.errors.items()}
         document = {
@@ -129,6 +130,7 @@ def print_summary(summary: Summary, as_json: bool) -> None:
             "skipped": summary.skipped,
             "waiting": summary.waiting,
             "unchanged": summary.unchanged,
+            "late": late,
         }
         print_document(document)
         return
@@ -138,6 +140,8 @@ def print_summary(summary: Summary, as_json: bool) -> None:
         print_rows([{"reason": r, "records": n} for r, n in reasons.items()], False, "Quarantined, by reason")
     if summary.unchanged:
         out.print(f"Up to date already: {', '.join(summary.unchanged)}")
+    for name, hours in late.items():
+        out.print(f"[yellow]late[/] {name}: {', '.join(hours)}")
     for name, cause in summary.skipped.items():
         out.print(f"[yellow]not run[/] {name}: it reads {cause}")
     for name, cause in summary.waiting.items():
@@ -195,4 +199,10 @@ def print_ledger(rows: list[dict[str, Any]]) -> None:
         "seconds",
         "reason",
     )
-    print_rows([{k: row[k] for k in shown} for row in rows], False, "Ledger")
+    found = [{k: row[k] for k in shown} | {"late": ", ".join(_late(row["landed"]))} for row in rows]
+    print_rows(found, False, "Ledger")
+
+
+def _late(landed: list[dict[str, Any]]) -> list[str]:
+    """The hours that a run found late, each with the reason."""
+    return [f"{found['hour']:%Y-%m-%dT%H} ({found['late']})" for found in landed if found["late"]]

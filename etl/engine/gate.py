@@ -30,6 +30,9 @@ from etl.errors import first_line
 PERSONAL = frozenset(name for name, column in VOCABULARY.items() if column.privacy == "viewer")
 """Columns whose values are in no sample: samples go to logs, which nobody can take a person out of."""
 
+COMPLETE = "hour_is_complete"
+"""The rule of an hour that is late: see etl/engine/completeness.py."""
+
 for _noisy in ("great_expectations", "py4j"):
     logging.getLogger(_noisy).setLevel(logging.ERROR)
 
@@ -60,6 +63,8 @@ class Failure:
         """Without anything of a row: an error's text and samples may hold personal data."""
         if self.error:
             return f"{self.rule} could not be evaluated"
+        if self.rule == COMPLETE:
+            return f"{self.rule}: {self.reason}"
         if self.count is None:
             return f"{self.rule}: the batch as a whole does not hold it"
         return f"{self.rule}: {self.count} {f'of {self.of} ' if self.of else ''}rows"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime
 
 from py4j.protocol import Py4JJavaError
@@ -12,8 +13,9 @@ from pyspark.sql import functions as F
 
 from etl import catalog
 from etl.contract import Event, Table, WriteMode
-from etl.engine import checksums, ddl, landing, planner, records
+from etl.engine import checksums, completeness, ddl, files, landing, planner, records
 from etl.engine.checksums import Content
+from etl.engine.completeness import LandedHour
 from etl.engine.files import LandedFile
 from etl.engine.gate import Failure
 from etl.engine.landing import Landed
@@ -52,9 +54,6 @@ def run(work: Work, table: Table) -> Entry | None:
     entry = work.begin(table)
     entry.handled = [part.hour for part in parts]
     entry.fingerprints = {part.hour.isoformat(): part.fingerprint for part in parts}
-    for part in parts:
-        if not part.files:
-            log.info("%s: nothing landed in hour %s", table.name, part.hour.strftime(landing.HOUR))
     try:
         _load(work, table, parts, [], entry)
     except (Py4JJavaError, PySparkException) as error:
@@ -88,6 +87,7 @@ def _load(work: Work, table: Table, parts: list[Landed], bad: list[BadFile], ent
     entry.records_read = sum(counts.values()) + len(bad)
     entry.records_accepted, entry.records_quarantined = sum(taken.values()), sum(quarantined.values())
     extra = _balance(work, table, counts, taken, quarantined, bad)
+    extra += _complete(work, table, parts, counts, bad, entry)
     pass_gate(work, table, batch, entry, extra)
     entry.rows_written = sum(c.rows for c in contents.values())
     publish(work, table, txn, entry, contents)
@@ -181,6 +181,27 @@ def _rejected(work: Work, event: Event, read: DataFrame | None, bad: list[BadFil
         )
         rejected = catalog.entry(table.name).transform(records_).unionByName(rejected)
     return ddl.conform(rejected.coalesce(1), table)
+
+
+def _complete(
+    work: Work, table: Table, parts: list[Landed], counts: dict[datetime, int], bad: list[BadFile], entry: Entry
+) -> list[Failure]:
+    """Judge the completeness of the landed hours; those with unreadable files fail anyway, and are not counted."""
+    event, settings = table.event, work.settings
+    assert event
+    broken = {hour for hour, _ in bad}
+    found = [LandedHour(p.hour, len(p.files), counts[p.hour]) for p in parts if p.hour not in broken]
+    known = completeness.history(work.ledger.published(table.name))
+    judged = completeness.judge(settings.completeness, event.name, known, found)
+    root = f"{files.absolute(settings.landing)}/{event.name}"
+    judged = [
+        replace(each, late=completeness.NO_FOLDER)
+        if each.late == completeness.NO_FILES and not files.exists(work.spark, f"{root}/{landing.folder(each.hour)}")
+        else each
+        for each in judged
+    ]
+    entry.landed = completeness.as_rows(judged)
+    return completeness.failures(settings.completeness.of(event.name), judged)
 
 
 def _balance(

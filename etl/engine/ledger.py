@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -25,7 +25,8 @@ SCHEMA = """
     handled ARRAY<TIMESTAMP>, hours ARRAY<STRUCT<hour: TIMESTAMP, row_count: BIGINT, checksum: STRING>>,
     touched MAP<STRING, ARRAY<TIMESTAMP>>, fingerprints MAP<STRING, STRING>,
     records_read BIGINT, records_accepted BIGINT, records_quarantined BIGINT, rows_written BIGINT,
-    rules BIGINT, failures STRING, metrics MAP<STRING, DOUBLE>, code_version STRING
+    rules BIGINT, failures STRING, metrics MAP<STRING, DOUBLE>, code_version STRING,
+    landed ARRAY<STRUCT<hour: TIMESTAMP, files: BIGINT, records: BIGINT, expected: BIGINT, late: STRING>>
 """
 REASON = "reason:"  # how many records were quarantined for it, among the metrics of quarantine
 KEPT_FROM = "kept_from"  # among the metrics of a retention: hours before it (seconds since 1970) are gone for good
@@ -62,6 +63,7 @@ class Entry:
     failures: str = "[]"
     metrics: dict[str, float] = field(default_factory=dict)
     code_version: str = ""
+    landed: list[dict[str, Any]] = field(default_factory=list)  # what each landed hour had: see engine/completeness.py
 
     @property
     def shard(self) -> Shard | None:
@@ -157,7 +159,7 @@ class Ledger:
             frame = self.spark.createDataFrame([asdict(e) for e in self._unwritten], SCHEMA).coalesce(1)
             try:
                 with delta.signed(self.spark, self.uri, self._unwritten[-1].run_id):
-                    frame.write.format("delta").mode("append").save(self.uri)
+                    frame.write.format("delta").mode("append").option("mergeSchema", "true").save(self.uri)
             except (Py4JJavaError, PySparkException) as error:
                 raise LakeError(
                     f"{self.uri} cannot be written: {first_line(error)}. Run again: nothing is lost."
@@ -200,6 +202,9 @@ class Ledger:
         return {h["hour"]: h for e in self.published(table) for h in e.hours}
 
 
+_OPTIONAL = {f.name for f in fields(Entry) if f.default is None}
+
+
 def _from_row(row: dict[str, Any]) -> Entry:
     def aware(value: Any) -> Any:
         if isinstance(value, datetime):
@@ -208,4 +213,4 @@ def _from_row(row: dict[str, Any]) -> Entry:
             return [aware(v) for v in value]
         return {k: aware(v) for k, v in value.items()} if isinstance(value, dict) else value
 
-    return Entry(**aware(row))
+    return Entry(**{name: value for name, value in aware(row).items() if value is not None or name in _OPTIONAL})

@@ -65,6 +65,8 @@ def folding(ledger: Ledger, old: list[Entry]) -> Entry:
     whole.hours = [s for h, s in sorted(hours.items()) if s["row_count"] or first is None or h >= first]
     whole.handled = sorted({hour for e in passed for hour in e.handled})
     whole.fingerprints = {hour: mark for e in passed for hour, mark in e.fingerprints.items()}
+    landed = {found["hour"]: found for e in passed for found in e.landed}
+    whole.landed = [found for _, found in sorted(landed.items())]
     for e in passed:
         for name, version in e.input_versions.items():
             whole.input_versions[name] = max(version, whole.input_versions.get(name, 0))

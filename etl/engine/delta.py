@@ -116,25 +116,6 @@ def live_files(spark: SparkSession, uri: str) -> DataFrame:
     return DataFrame(snapshot(spark, uri).allFiles().toDF(), spark)
 
 
-def removed_files(spark: SparkSession, uri: str) -> DataFrame:
-    """Files of earlier versions that the log still remembers: path, deletionTimestamp (ms)."""
-    return DataFrame(snapshot(spark, uri).tombstones().toDF(), spark)
-
-
-def forget_versions(spark: SparkSession, uri: str) -> int:
-    """Leave the log of the newest version only: statistics of earlier ones hold values of rows. Returns files removed.
-
-    Earlier versions cannot be read any more, whatever files they had.
-    """
-    newest = snapshot(spark, uri)
-    version = int(newest.version())
-    newest.deltaLog().checkpoint()
-    old = [f for f in files.walk(spark, f"{uri}/_delta_log") if f.name[:20].isdecimal() and int(f.name[:20]) < version]
-    for file in old:
-        files.delete(spark, file.uri)
-    return len(old)
-
-
 def partitions(spark: SparkSession, uri: str, column: str) -> dict[str, tuple[int, str]]:
     """Partition value -> (rows, mark) from the log alone. The mark changes with every change to the partition."""
     live = live_files(spark, uri)

@@ -12,7 +12,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from etl.engine.jvm import jvm
-from etl.errors import ConfigError
+from etl.errors import ConfigError, LakeError
 
 
 @dataclass(frozen=True)
@@ -46,20 +46,21 @@ def local_folder(uri: str) -> Path:
     return Path(whole.removeprefix("file:").replace("///", "/"))
 
 
-def _path(spark: SparkSession, uri: str) -> tuple[Any, Any]:
+def path_of(spark: SparkSession, uri: str) -> tuple[Any, Any]:
+    """Hadoop's file system of a URI, and the URI as its path."""
     path = jvm(spark, "org.apache.hadoop.fs.Path")(uri)
     return path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()), path
 
 
 def exists(spark: SparkSession, uri: str) -> bool:
     """Whether anything is at the URI."""
-    fs, path = _path(spark, uri)
+    fs, path = path_of(spark, uri)
     return bool(fs.exists(path))
 
 
 def list_files(spark: SparkSession, folder: str, hidden: bool = False) -> list[LandedFile]:
     """Files directly in a folder, by name: those to be seen, or the `hidden` ones (`.x`, `_x`); none without it."""
-    fs, path = _path(spark, folder)
+    fs, path = path_of(spark, folder)
     if not fs.exists(path):
         return []
     listed = [
@@ -72,7 +73,7 @@ def list_files(spark: SparkSession, folder: str, hidden: bool = False) -> list[L
 
 def list_folders(spark: SparkSession, folder: str) -> list[LandedFile]:
     """Folders directly in a folder, by name; none when it is not there."""
-    fs, path = _path(spark, folder)
+    fs, path = path_of(spark, folder)
     if not fs.exists(path):
         return []
     listed = [status for status in fs.listStatus(path) if status.isDirectory()]
@@ -83,7 +84,7 @@ def walk(spark: SparkSession, folder: str) -> list[LandedFile]:
     """Every file below a folder, hidden ones too; none when it is not there."""
     if folder.startswith("file:"):
         return list(_walk_here(local_folder(folder)))
-    fs, path = _path(spark, folder)
+    fs, path = path_of(spark, folder)
     if not fs.exists(path):
         return []
     found, listed = fs.listFiles(path, True), []
@@ -114,14 +115,15 @@ def below(folder: str, file: str) -> str:
 
 
 def delete(spark: SparkSession, uri: str) -> None:
-    """Remove a file or folder; nothing happens when it is not there."""
-    fs, path = _path(spark, uri)
-    fs.delete(path, True)
+    """Remove a file or folder; nothing happens when it is not there. Raises LakeError when it is still there after."""
+    fs, path = path_of(spark, uri)
+    if not fs.delete(path, True) and fs.exists(path):
+        raise LakeError(f"{uri} cannot be removed. Look at its rights, and whether its disk is writable.")
 
 
 def delete_if_empty(spark: SparkSession, folder: str) -> None:
     """Remove a folder that holds nothing."""
-    fs, path = _path(spark, folder)
+    fs, path = path_of(spark, folder)
     if not list(fs.listStatus(path)):
         fs.delete(path, False)
 
@@ -146,6 +148,6 @@ def replace(spark: SparkSession, uri: str, *, by: str) -> None:
 
 def compress(spark: SparkSession, uri: str, to: str) -> None:
     """Write a file again as one Zstandard frame."""
-    fs, source = _path(spark, uri)
-    target = jvm(spark, "com.github.luben.zstd.ZstdOutputStream")(fs.create(_path(spark, to)[1]))
+    fs, source = path_of(spark, uri)
+    target = jvm(spark, "com.github.luben.zstd.ZstdOutputStream")(fs.create(path_of(spark, to)[1]))
     jvm(spark, "org.apache.hadoop.io.IOUtils").copyBytes(fs.open(source), target, 65536, True)

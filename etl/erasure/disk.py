@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from etl.contract import Table
-from etl.engine import delta, files, landing
+from etl.engine import delta, delta_log, files, landing
 from etl.engine.suppression import Suppressed
 from etl.engine.work import Work
 from etl.erasure import rules
@@ -29,7 +29,7 @@ def purge(work: Work, table: Table, viewer: int) -> dict[str, Any]:
     sure = [r for r in found if r.published or r.idle(now, timedelta(0))]
     waiting = [r for r in found if r not in sure]
     size = remains.take(work.spark, uri, sure)
-    delta.forget_versions(work.spark, uri)
+    delta_log.forget_versions(work.spark, uri)
     done: dict[str, Any] = {"files_removed": len(sure), "bytes_removed": size, "gone_at": now.isoformat()}
     if waiting:
         last = max(r.since for r in waiting) / 1000

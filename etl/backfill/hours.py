@@ -120,13 +120,17 @@ def in_range(table: Table, hours: set[datetime], start: datetime, end: datetime)
 
 
 def newest_landed(work: Work, tables: list[Table]) -> datetime:
-    """The newest landed hour that gave any row: the lake's own clock. The epoch when nothing has landed."""
+    """The newest landed hour that gave any row: the lake's own clock. The epoch when nothing has landed.
+
+    An hour that has not begun by the clock of this machine does not count.
+    """
+    wall = datetime.now(UTC)
     landed = [
         hour
         for table in tables
         if table.event and table.hour == "landed_hour"
         for hour, state in work.ledger.state(table.name).items()
-        if state["row_count"]
+        if state["row_count"] and hour <= wall
     ]
     return max(landed, default=EPOCH)
 

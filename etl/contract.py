@@ -138,3 +138,8 @@ class Table:
     def per_viewer(self) -> bool:
         """Whether rows are told per viewer: with a key in the environment they name a pseudonym, not the id."""
         return self.layer >= Layer.ROLLUPS and viewer_column(self.key) is not None
+
+    @property
+    def has_sketch(self) -> bool:
+        """Whether it holds sketches of people, or what is estimated from them."""
+        return any(column.name.endswith("_hll") for column in self.columns)

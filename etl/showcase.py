@@ -11,7 +11,7 @@ from rich.console import Console
 
 from etl import terminal
 from etl.conf import Settings
-from etl.engine import runner, session, views
+from etl.engine import keys, runner, session, views
 from etl.engine.files import local_folder
 from etl.reports import dashboard
 from etl.sources.open_bandit import import_open_bandit
@@ -39,7 +39,8 @@ def for_small_hours(settings: Settings) -> Settings:
 def run(spark: SparkSession, settings: Settings, impressions_per_hour: int, console: Console) -> None:
     """Simulate, run, show; then the same for the Open Bandit log in a lake beside."""
     console.rule("A made-up feed, three hours")
-    made_up = _beside(settings, "simulated")
+    made_up, real = _beside(settings, "simulated"), _beside(settings, "open_bandit")
+    keys.give([made_up.lake, real.lake])
     simulate(local_folder(made_up.landing), START, END, impressions_per_hour, 7)
     _run(spark, made_up, START, END, TOP_POSTS, console)
     _dashboard(spark, made_up, console)
@@ -47,7 +48,6 @@ def run(spark: SparkSession, settings: Settings, impressions_per_hour: int, cons
     if not any(PUBLIC_LOG.glob("*.tar.gz")):
         console.print("Not fetched: set-up could not reach the package index. `make setup` tries again.")
         return
-    real = _beside(settings, "open_bandit")
     summary = import_open_bandit(PUBLIC_LOG, local_folder(real.landing))
     _run(spark, real, summary.first_hour, summary.end_hour, BY_MODEL, console)
     _dashboard(spark, real, console)

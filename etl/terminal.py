@@ -148,8 +148,8 @@ def print_summary(summary: Summary, as_json: bool) -> None:
         out.print(f"[yellow]waits[/] {name}: {cause} is not made for every shard yet")
 
 
-def print_contract(entry: Entry, rules: list[Rule], viewers: str | None, as_json: bool) -> None:
-    """A table's contract and its rules; `viewers`, what stands for a viewer in a table that is told per viewer."""
+def print_contract(entry: Entry, rules: list[Rule], people: dict[str, str | None], as_json: bool) -> None:
+    """A table's contract and its rules; `people`, how the table knows people: `viewers` in its key, in `sketches`."""
     table = entry.table
     doc = (entry.module.__doc__ or "").strip()
     document = {
@@ -163,7 +163,7 @@ def print_contract(entry: Entry, rules: list[Rule], viewers: str | None, as_json
         "write": table.write.value,
         "inputs": [i.table.name for i in table.inputs],
         "retention_days": table.retention_days,
-        "viewers": viewers,
+        **people,
         "columns": [
             {
                 "name": c.name,
@@ -181,7 +181,7 @@ def print_contract(entry: Entry, rules: list[Rule], viewers: str | None, as_json
         print_document(document)
         return
     out.print(f"[bold]{table.name}[/]  {escape(doc)}\n")
-    for key in ("layer", "owner", "key", "partition", "cluster", "write", "inputs", "retention_days", "viewers"):
+    for key in ("layer", "owner", "key", "partition", "cluster", "write", "inputs", "retention_days", *people):
         out.print(f"{key:15} {_text(document[key])}")
     print_rows(document["columns"], False, "Columns")  # type: ignore[arg-type]
     print_rows(document["rules"], False, "Rules")  # type: ignore[arg-type]

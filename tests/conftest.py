@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import pickle
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +27,8 @@ from etl.lineage.house import house
 from etl.sources.simulate import simulate
 from etl.sources.simulate_ads import AdsScenario, simulate_ads
 
+os.environ["FEED_ETL_KEYS"] = tempfile.mkdtemp(prefix="feed-etl-keys-")
+atexit.register(shutil.rmtree, os.environ["FEED_ETL_KEYS"], ignore_errors=True)
 collect_ignore = ["dags"]  # these need Airflow's environment: `make test-dags`
 
 

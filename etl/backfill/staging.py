@@ -46,6 +46,9 @@ class Staging(Work):
     def uri(self, table: Table) -> str:
         return super().uri(table) if table.name in self.backfill.hours else self.live.uri(table)
 
+    def published_uri(self, table: Table) -> str:
+        return self.live.uri(table)
+
     def switched(self, table: Table) -> set[datetime]:
         """Hours that have been switched over, or were equal to the live ones."""
         return switched(self.live.ledger, self.backfill, table.name)

@@ -32,13 +32,13 @@ def tables(context: typer.Context, as_json: Json = False) -> None:
     terminal.print_rows(rows, as_json, title="Tables", hide=("uri",))
 
 
-def describe(table: str, as_json: Json = False) -> None:
+def describe(context: typer.Context, table: str, as_json: Json = False) -> None:
     """What a row of a table is: its columns, rules, owner, inputs."""
-    from etl.engine import pseudonyms, suites
+    from etl.engine import keys, pseudonyms, suites
 
     entry = catalog.entry(table)
-    viewers = pseudonyms.held() if entry.table.per_viewer else None
-    terminal.print_contract(entry, suites.suite(entry.table), viewers, as_json)
+    keys.adopt(context.obj.settings.lake)
+    terminal.print_contract(entry, suites.suite(entry.table), pseudonyms.described(entry.table), as_json)
 
 
 def sql(

@@ -41,8 +41,8 @@ def ensure(spark: SparkSession, table: Table, uri: str) -> None:
     )
     partitioned = f"PARTITIONED BY ({', '.join(table.partition)})" if table.partition else ""
     stats = {"delta.dataSkippingStatsColumns": found} if (found := _filtered_columns(table)) else {}
-    viewers = {pseudonyms.PROPERTY: pseudonyms.held()} if table.per_viewer else {}
-    properties = ", ".join(f"'{name}' = '{value}'" for name, value in (PAST | stats | viewers).items())
+    people = pseudonyms.properties(spark, table, uri)
+    properties = ", ".join(f"'{name}' = '{value}'" for name, value in (PAST | stats | people).items())
     delta.create(spark, uri, f"({fields}) USING DELTA {partitioned} TBLPROPERTIES ({properties})")
 
 

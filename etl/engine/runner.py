@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from etl import catalog, subjects
 from etl.conf import Settings
 from etl.contract import Table
-from etl.engine import ddl, delta, derivejob, files, landjob, planner, pseudonyms
+from etl.engine import ddl, delta, derivejob, files, keys, landjob, planner, pseudonyms
 from etl.engine.attempts import attempts
 from etl.engine.ledger import Entry, Ledger
 from etl.engine.shards import Shard, by_person
@@ -61,6 +61,7 @@ def open_work(
 ) -> Work:
     """A unit of work on the lake. Raises LakeError when it cannot be written, ConfigError when another key made it."""
     lake = files.absolute(settings.lake)
+    keys.refuse_inside(settings)
     try:
         work = Work(spark, settings, Ledger(spark, lake), new_run_id(), delta.listings(spark), span, shard)
     except Exception as error:

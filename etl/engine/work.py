@@ -64,6 +64,10 @@ class Work:
         """Where a table is."""
         return views.uri(self.settings, table)
 
+    def published_uri(self, table: Table) -> str:
+        """Where the table is that readers see."""
+        return self.uri(table)
+
     def read(self, table: Table, version: int | None = None, partitions: str = "true") -> DataFrame:
         """Rows of a version (the newest, when none is given) in some partitions.
 
@@ -86,7 +90,8 @@ class Work:
 
     def logic(self, table: Table, version: int) -> Callable[..., DataFrame]:
         """A version of a table's logic as this place makes it: with a key, viewers by their pseudonyms."""
-        return pseudonyms.instead_of_ids(table, catalog.logic(table.name, version))
+        sketches = pseudonyms.sketches_of(self.spark, self.published_uri(table)) if table.has_sketch else ""
+        return pseudonyms.instead_of_ids(table, catalog.logic(table.name, version), sketches)
 
     def kept(self, table: Table, rows: DataFrame) -> DataFrame:
         """Rows but those of hours that retention took: what landed long ago and is read again stays gone."""

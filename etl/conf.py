@@ -88,7 +88,7 @@ class Completeness(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     min_hours: int = Field(
-        default=6, ge=1, description="Landed hours of an event that must be known before one is judged"
+        default=3, ge=1, description="Landed hours of an event that must be known before one is judged"
     )
     min_share: float = Field(default=0.1, ge=0, le=1, description="Smallest share of the usual number of records")
     severity: Literal["warning", "critical"] = Field(default="warning", description="critical holds a late hour back")

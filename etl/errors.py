@@ -3,11 +3,17 @@
 A message says what went wrong, where, and what to do next. The traceback is for `--debug`.
 """
 
+import re
+
+ERROR_CLASS = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]")
+LOGIN = re.compile(r"//[^/@\s]*:[^/@\s]*@")
+
 
 class FeedEtlError(Exception):
-    """Base of every error the suite raises on purpose."""
+    """Base of every error the suite raises on purpose. `is_recorded`: a ledger row says so already."""
 
     exit_code = 1
+    is_recorded = False
 
 
 class ConfigError(FeedEtlError):
@@ -57,6 +63,19 @@ class MailError(FeedEtlError):
     """Mails could not be sent; they wait in the outbox (exit code 8)."""
 
     exit_code = 8
+
+
+def lasting(error: BaseException) -> str:
+    """What may be kept and mailed of an error: its class and its own words, which hold nothing of a record.
+
+    What comes after a colon is the text of another program; it may hold a value of a row, so only error classes of
+    Spark are taken from it.
+    """
+    if not isinstance(error, FeedEtlError):
+        return type(error).__name__
+    own = error.lasting if isinstance(error, GateFailed) else first_line(error).partition(": ")[0]
+    classes = ", ".join(dict.fromkeys(ERROR_CLASS.findall(str(error))))
+    return f"{type(error).__name__}: {LOGIN.sub('//', own)}{f' ({classes})' if classes else ''}"
 
 
 def first_line(error: object, length: int = 200) -> str:

@@ -9,6 +9,7 @@ import typer
 from etl import terminal
 from etl.backfill import request as requests
 from etl.commands.place import Json, Place, errors, parse_range
+from etl.commands.watch import watched
 from etl.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def _print_plan(made: dict[str, Any]) -> None:
 
 
 @backfill.command()
+@watched
 def run(
     context: typer.Context,
     start: Annotated[str | None, typer.Option("--from", help="First hour, UTC: 2026-06-01T10")] = None,
@@ -151,6 +153,7 @@ def _row(b: Backfill) -> dict[str, Any]:
 
 
 @backfill.command()
+@watched
 def cancel(context: typer.Context, backfill_id: Id) -> None:
     """End a backfill that is in flight. Hours already switched over stay."""
     from etl.backfill import driver

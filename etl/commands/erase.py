@@ -8,11 +8,13 @@ import typer
 
 from etl import terminal
 from etl.commands.place import Json, Place
+from etl.commands.watch import watched
 from etl.errors import LandingError
 
 FEW = 10
 
 
+@watched
 def erase(
     context: typer.Context,
     viewer: Annotated[int, typer.Option(help="The viewer's id.")],

@@ -8,8 +8,10 @@ import typer
 
 from etl import terminal
 from etl.commands.place import Json, Place, parse_hour
+from etl.commands.watch import watched
 
 
+@watched
 def maintain(
     context: typer.Context,
     dry_run: Annotated[bool, typer.Option(help="Say what would be done, and do nothing.")] = False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +11,7 @@ import typer
 from etl import terminal
 from etl.commands import report_dashboard
 from etl.commands.place import Json, Place, errors
+from etl.commands.watch import watched
 from etl.errors import ConfigError, MailError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ Send = Annotated[bool, typer.Option("--send", help="Send at once what is in the 
 
 
 @report.command()
+@watched
 def quality(
     context: typer.Context,
     day: Annotated[str | None, typer.Option(help="Day of the runs, UTC: 2026-06-01; today when not given.")] = None,
@@ -41,20 +43,34 @@ def quality(
 
 
 @report.command()
+@watched
 def failures(
     context: typer.Context,
-    run: Annotated[str | None, typer.Option(help="The run; all that failed in the last day when not given.")] = None,
+    run: Annotated[str | None, typer.Option(help="Only the failed gates of this run.")] = None,
+    failed_command: Annotated[
+        str | None, typer.Option(help="A command of feed-etl that a scheduler saw fail, to be noted first.")
+    ] = None,
+    code: Annotated[int | None, typer.Option(help="The exit code of that command.")] = None,
     send: Send = False,
     as_json: Json = False,
 ) -> None:
-    """The failed gates of a run, a mail to each owner concerned. What was told once is not told again."""
-    from etl.reports import quality_mail, quality_reports
+    """Mail failures of every kind to owners and on-call: when one begins, daily while it lasts, when it is over.
+
+    With --run: the failed gates of that run, to the owners concerned.
+    """
+    from etl.reports import notify, problem_search, quality_mail, quality_reports
 
     here: Place = context.obj
     quality_mail.check_addresses(here.settings)
-    entries = quality_reports.ledger_rows(here.asking(), here.settings)
-    runs = [run] if run else quality_reports.failed_runs(entries, datetime.now(UTC) - timedelta(days=1))
-    _write(here, [r for each in runs for r in quality_reports.of_run(entries, each)], send, as_json)
+    if run:
+        entries = quality_reports.ledger_rows(here.asking(), here.settings)
+        return _write(here, quality_reports.of_run(entries, run), send, as_json)
+    if failed_command:
+        problem_search.note(here.settings, failed_command, code)
+    entries, found, now = problem_search.find(here.asking, here.settings)
+    terminal.print_rows(notify.write(here.settings, entries, found, now), as_json, title="Reports")
+    if send:
+        _send(here)
 
 
 @report.command()
@@ -83,6 +99,7 @@ def lateness(
 
 
 @report.command()
+@watched
 def data_docs(
     context: typer.Context,
     out: Annotated[str | None, typer.Option(help="Folder to write to; _data_docs of the lake when not given.")] = None,
@@ -99,6 +116,7 @@ def data_docs(
 
 
 @report.command()
+@watched
 def send(context: typer.Context) -> None:
     """Send every mail that waits in the outbox. Exit code 8 when some have to wait on."""
     here: Place = context.obj
@@ -121,7 +139,13 @@ def _write(here: Place, reports: list[OwnerReport], send: bool, as_json: bool) -
         for r, path in quality_reports.write(here.settings, reports)
     ]
     terminal.print_rows(rows, as_json, title="Reports")
-    if send and (waiting := _flush(here)):
+    if send:
+        _send(here)
+
+
+def _send(here: Place) -> None:
+    """Send what waits; what cannot be sent is said, and waits on."""
+    if waiting := _flush(here):
         errors.print(f"[yellow]not sent yet[/] {waiting}", soft_wrap=True)
 
 

@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from etl.commands.place import Place, errors, parse_range
+from etl.commands.watch import watched
 from etl.errors import ConfigError
 
 
+@watched
 def dashboard(
     context: typer.Context,
     out: Annotated[Path, typer.Option(help="Where to write the page.")] = Path("dashboard.html"),

@@ -8,10 +8,12 @@ import typer
 
 from etl import catalog, terminal
 from etl.commands.place import Json, Place, errors, parse_range
+from etl.commands.watch import watched
 from etl.engine import shards
 from etl.errors import ConfigError
 
 
+@watched
 def run(
     context: typer.Context,
     start: Annotated[str, typer.Option("--from", help="First landed hour, UTC: 2026-06-01T10")],

@@ -119,9 +119,8 @@ def _is_often_silent(before: list[LandedHour]) -> bool:
     """Whether an event of few records is known to be silent now and then; silence that still goes on does not count."""
     spells = [list(group) for silent, group in groupby(before, lambda each: not each.records) if silent]
     over = [spell for spell in spells if spell[-1] is not before[-1]]
-    if len(before) < FIRST_HOURS:
-        return any(not each.late for spell in over for each in spell)
-    return len(over) >= SILENT_SPELLS
+    was_usual = len(before) < FIRST_HOURS and any(not each.late for spell in over for each in spell)
+    return was_usual or len(over) >= SILENT_SPELLS
 
 
 def failures(rule: EventCompleteness, judged: Iterable[LandedHour]) -> list[Failure]:

@@ -28,6 +28,8 @@ SCHEMA = """
     rules BIGINT, failures STRING, metrics MAP<STRING, DOUBLE>, code_version STRING,
     landed ARRAY<STRUCT<hour: TIMESTAMP, files: BIGINT, records: BIGINT, expected: BIGINT, late: STRING>>
 """
+ERROR, RECOVERED = "error", "recovered"
+"""Verdicts of rows that publish nothing: the run of a table raised; a later run over its hours found nothing to do."""
 REASON = "reason:"  # how many records were quarantined for it, among the metrics of quarantine
 KEPT_FROM = "kept_from"  # among the metrics of a retention: hours before it (seconds since 1970) are gone for good
 SWEPT = "swept_at"  # among the metrics: when a table was last looked through for erased viewers (s since 1970)

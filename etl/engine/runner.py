@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from etl import catalog, subjects
 from etl.conf import Settings
 from etl.contract import Table
-from etl.engine import ddl, delta, derivejob, files, keys, landjob, planner, pseudonyms
+from etl.engine import ddl, delta, derivejob, files, keys, landjob, planner, pseudonyms, run_errors
 from etl.engine.attempts import attempts
 from etl.engine.ledger import Entry, Ledger
 from etl.engine.shards import Shard, by_person
@@ -92,8 +92,9 @@ def run(
         _side_by_side(work, chosen, unusable, summary, progress)
     finally:
         work.ledger.flush()
+    run_errors.record(work, summary.errors, [*summary.unchanged])
     flow = list(catalog.entries())
-    mine = [e for e in work.ledger.entries if e.run_id == work.run_id]
+    mine = [e for e in work.ledger.entries if e.run_id == work.run_id and e.verdict in ("passed", "failed")]
     summary.entries = sorted(mine, key=lambda e: (flow.index(e.table_name), e.started_at))
     return summary
 

@@ -51,12 +51,16 @@ class Outbox:
     """The mails of one place. Raises ConfigError when its folder is not local."""
 
     def __init__(self, settings: Settings) -> None:
-        self.folder = _folder(settings)
+        self.folder = folder(settings)
         self.keep_days = settings.mail.keep_days
 
     def waiting(self) -> list[Path]:
         """Mails not yet sent, oldest first."""
         return sorted(self.folder.glob("*.eml"), key=lambda p: (p.stat().st_mtime, p.name))
+
+    def refused(self) -> list[Path]:
+        """Mails that the server refused for good, for somebody at least."""
+        return sorted(self.folder.glob("refused/*.eml"))
 
     def put(self, name: str, mail: EmailMessage) -> Path | None:
         """Write a mail that is to be sent to everyone in its To header; None when it was written before.
@@ -140,7 +144,8 @@ class Outbox:
             yield
 
 
-def _folder(settings: Settings) -> Path:
+def folder(settings: Settings) -> Path:
+    """The folder of the outbox. Raises ConfigError when it is not local."""
     try:
         return local_folder(settings.outbox)
     except ConfigError as error:

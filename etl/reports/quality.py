@@ -6,23 +6,27 @@ Nothing here holds a value of a row: the ledger keeps counts, and of an error on
 from __future__ import annotations
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
 from etl import catalog
 from etl.contract import Table
+from etl.engine import completeness
+from etl.engine.completeness import LandedHour
+from etl.engine.gate import COMPLETE
 from etl.engine.ledger import Entry
+from etl.errors import ERROR_CLASS
 
-FAILED, WAITING, WARNED, PASSED, IDLE = "failed", "waiting", "warned", "passed", "not run"
-ORDER = (FAILED, WAITING, WARNED, PASSED, IDLE)
+FAILED, WAITING, LATE, WARNED, PASSED, IDLE = "failed", "waiting", "late", "warned", "passed", "not run"
+ORDER = (FAILED, WAITING, LATE, WARNED, PASSED, IDLE)
 KEPT = "batch kept at "
 UNREADABLE = "files_are_readable"
-ERROR_CLASS = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]")
+LATE_SHOWN = timedelta(days=7)
+"""How long a late hour is reported, counted back from the newest landed hour of its event."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class Finding:
 
     @property
     def unit(self) -> str:
-        return {UNREADABLE: "files", "quarantine_share": "records"}.get(self.rule, "rows")
+        return {UNREADABLE: "files", "quarantine_share": "records", COMPLETE: "records"}.get(self.rule, "rows")
 
 
 @dataclass
@@ -58,7 +62,8 @@ class TableState:
     """A table at the end of a period: its verdict, what is open, and what its gates did in the period.
 
     `refusals` are those that no publish of the same hours has followed, oldest first; `row` the refusals in a row that
-    end with the last of them, newest first; `open_hours` the hours that were refused and not published since.
+    end with the last of them, newest first; `open_hours` the hours that were refused and not published since; `late`
+    the landed hours that are published and late.
     """
 
     table: Table
@@ -66,6 +71,7 @@ class TableState:
     refusals: list[Entry] = field(default_factory=list)
     row: list[Entry] = field(default_factory=list)
     open_hours: list[datetime] = field(default_factory=list)
+    late: list[LandedHour] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     history: list[Entry] = field(default_factory=list)
@@ -100,7 +106,7 @@ def states(entries: list[Entry], start: datetime, end: datetime) -> dict[str, Ta
     """Every table as of `end`, with what its gates did in [start, end). Ledger rows oldest first."""
     by_table: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
-        if entry.started_at < end:
+        if entry.started_at < end and entry.verdict in (PASSED, FAILED):
             by_table[entry.table_name].append(entry)
     found = {t.name: _state(t, by_table[t.name], start) for t in catalog.tables()}
     for state in found.values():  # inputs come before the tables that read them
@@ -114,6 +120,7 @@ def states(entries: list[Entry], start: datetime, end: datetime) -> dict[str, Ta
 def _state(table: Table, history: list[Entry], start: datetime) -> TableState:
     state = TableState(table, history=history, entries=[e for e in history if e.started_at >= start])
     state.last_published = max((e.started_at for e in history if e.output_version is not None), default=None)
+    state.late = late_now(history) if table.event else []
     refused = _open(history)
     if refused:
         state.verdict = FAILED
@@ -124,7 +131,17 @@ def _state(table: Table, history: list[Entry], start: datetime) -> TableState:
     elif state.entries:
         state.findings = _lesser(state.entries, history)
         state.verdict = WARNED if any(f.severity == "warning" for f in state.findings) else PASSED
+    if state.late and not refused:
+        state.verdict = LATE
     return state
+
+
+def late_now(history: list[Entry]) -> list[LandedHour]:
+    """Late hours of a table of the week before its newest landed hour, oldest first."""
+    known = completeness.history(history)
+    newest = max(known, default=None)
+    late = (known[hour] for hour in sorted(known) if newest and hour > newest - LATE_SHOWN)
+    return [landed for landed in late if landed.late]
 
 
 def _open(history: list[Entry]) -> dict[datetime | None, Entry]:
@@ -145,8 +162,9 @@ def _open(history: list[Entry]) -> dict[datetime | None, Entry]:
 
 
 def _lesser(entries: list[Entry], history: list[Entry]) -> list[Finding]:
-    """What did not hold in runs that passed all the same: the last time of each rule."""
+    """What did not hold in runs that passed all the same, but for late hours: the last time of each rule."""
     newest = {f["rule"]: e for e in entries if e.verdict == PASSED for f in json.loads(e.failures)}
+    newest.pop(COMPLETE, None)
     return [f for rule, e in newest.items() for f in _findings(e, history) if f.rule == plain(rule)]
 
 

@@ -6,20 +6,20 @@ Commands hold rules and places, never a value of a row; what they print stays on
 from __future__ import annotations
 
 import json
-import re
 import shlex
 
 from etl.conf import Settings
 from etl.contract import Table
 from etl.engine import suites
 from etl.engine.files import absolute
+from etl.engine.gate import COMPLETE
 from etl.engine.suites import Rule
-from etl.errors import ContractViolation
+from etl.errors import LOGIN, ContractViolation
 from etl.reports.quality import UNREADABLE, Finding, TableState, plain
 
-LOGIN = re.compile(r"//[^/@]*:[^/@]*@")
 NEXT_STEPS = {
     "quarantine_share": "See which reasons lead and tell the producer of the event.",
+    COMPLETE: "Ask the producer for the files, and run the hour again when they are there; or change `completeness`.",
     "files_are_readable": "Have the producer land the files again, whole, under the same hour.",
     "suite": "Mend the suite in expectations/ or the machine; nothing is published without a verdict.",
     "expect_column_values_to_not_be_null": "Find where the value got lost, or let the contract allow NULL.",

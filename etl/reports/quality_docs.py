@@ -39,8 +39,8 @@ from etl.contract import Table
 from etl.engine import suites
 from etl.engine.ledger import Entry
 from etl.engine.suites import Rule
-from etl.errors import ContractViolation, LakeError
-from etl.reports.quality import ERROR_CLASS, plain
+from etl.errors import ERROR_CLASS, ContractViolation, LakeError
+from etl.reports.quality import plain
 from etl.reports.quality_trend import verdict_of
 from etl.reports.templates import templates
 

@@ -14,7 +14,7 @@ from etl.engine.ledger import code_version
 from etl.errors import ConfigError
 from etl.reports import quality_advice as advice
 from etl.reports.outbox import POLICY
-from etl.reports.quality import FAILED, IDLE, ORDER, WAITING, WARNED, TableState, owners
+from etl.reports.quality import FAILED, IDLE, LATE, ORDER, WAITING, WARNED, TableState, owners
 from etl.reports.quality_trend import DayCount, days, picture
 from etl.reports.templates import templates
 
@@ -49,6 +49,8 @@ class OwnerReport:
             return f"{failed} of {every} failed" + (f", {waiting} waiting for an input" if waiting else "")
         if waiting:
             return f"{waiting} of {every} waiting for an input that failed"
+        if late := self.count(LATE):
+            return f"{late} of {every} passed with late hours, none failed"
         if warned:
             return f"{warned} of {every} passed with warnings, none failed"
         ran = len(self.states) - self.count(IDLE)

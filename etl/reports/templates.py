@@ -21,6 +21,7 @@ def templates() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     found.filters |= {"number": _number, "when": _when, "hours": _hours, "of": _of, "plural": _plural, "row": _row}
+    found.filters["instant"] = datetime.fromisoformat
     return found
 
 
@@ -48,7 +49,8 @@ def _of(finding: Finding) -> str:
     if not finding.of:
         return _plural(finding.count, finding.unit.removesuffix("s"))
     share = 100 * finding.count / finding.of
-    return f"{finding.count:,} of {finding.of:,} {finding.unit} ({'< 0.01' if share < 0.01 else f'{share:.2f}'} %)"
+    shown = "< 0.01" if 0 < share < 0.01 else f"{share:.2f}"
+    return f"{finding.count:,} of {finding.of:,} {finding.unit} ({shown} %)"
 
 
 def _row(finding: Finding) -> str:

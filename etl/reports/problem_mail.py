@@ -1,0 +1,62 @@
+"""The mail about problems that are new, that last, and that are over: to on-call about all, to owners about theirs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+
+from etl.conf import Settings
+from etl.engine.files import absolute
+from etl.engine.ledger import code_version
+from etl.reports import quality_advice as advice
+from etl.reports.outbox import POLICY
+from etl.reports.problems import Problem
+from etl.reports.templates import templates
+
+ON_CALL = "on-call"
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What one reader is mailed. `over` are problems by what was mailed of them: id, title, owner, since."""
+
+    owner: str
+    now: datetime
+    new: list[Problem]
+    lasting: list[Problem]
+    over: list[dict[str, str]]
+
+    @property
+    def verdict(self) -> str:
+        """The mail in one line: the only news, or how many there are of each kind."""
+        news = [*(p.title for p in self.new), *(f"still: {p.title}" for p in self.lasting)]
+        news += [f"over: {said['title']}" for said in self.over]
+        if len(news) == 1:
+            return news[0]
+        counts = ((len(self.new), "new"), (len(self.lasting), "still open"), (len(self.over), "over"))
+        return f"problems: {', '.join(f'{n} {word}' for n, word in counts if n)}"
+
+    @property
+    def worst(self) -> str:
+        """`failed`, `warned` when only warnings are open, `passed` when all are over."""
+        standing = [*self.new, *self.lasting]
+        return "failed" if any(not p.is_warning for p in standing) else "warned" if standing else "passed"
+
+
+def compose(settings: Settings, digest: Digest, people: list[str]) -> EmailMessage:
+    """The mail as text and HTML."""
+    facts = {
+        "digest": digest,
+        "lake": advice.shown(absolute(settings.lake)),
+        "place": advice.place(settings),
+        "code": code_version(),
+    }
+    mail = EmailMessage(policy=POLICY)
+    mail["Subject"] = f"[feed-etl] {digest.owner}: {digest.verdict}"
+    mail["From"], mail["To"] = settings.mail.sender, ", ".join(people)
+    mail["Date"] = digest.now
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(templates().get_template("problems.txt.j2").render(facts))
+    mail.add_alternative(templates().get_template("problems.html.j2").render(facts), subtype="html")
+    return mail

@@ -1,0 +1,49 @@
+"""Finds the problems of a lake: in its ledger, its receipts of erasures, the failure log and the outbox."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from pyspark.sql import SparkSession
+
+from etl.conf import Settings
+from etl.engine.files import absolute
+from etl.engine.ledger import Entry
+from etl.erasure import register
+from etl.errors import FeedEtlError, lasting
+from etl.reports import failure_log, problems, quality_reports
+from etl.reports.failure_log import Command, CommandFailure
+from etl.reports.outbox import Outbox
+from etl.reports.problems import Problem
+
+
+def note(settings: Settings, words: str, code: int | None) -> None:
+    """Note a command that a scheduler saw fail, unless it ended with an exit code by which it noted that itself."""
+    if code not in problems.BY_CODE:
+        failed = failure_log.of_words(shlex.split(words))
+        failure_log.note(settings, failed, code, "killed" if code in (None, 137, -9) else "ended in the middle")
+
+
+def find(
+    spark: Callable[[], SparkSession], settings: Settings, now: datetime | None = None
+) -> tuple[list[Entry], list[Problem], datetime]:
+    """The ledger, all problems, and the instant they are as of. A ledger that cannot be read is a problem as well.
+
+    Raises LakeError when there is no lake at all.
+    """
+    now = now or datetime.now(UTC)
+    found = problems.of_commands(failure_log.failures(settings))
+    found += problems.of_outbox(Outbox(settings), now)
+    try:
+        session = spark()
+        entries = quality_reports.ledger_rows(session, settings)
+        found += problems.of_ledger(settings, entries, now)
+        found += problems.of_erasures(register.receipts(session, absolute(settings.lake)))
+    except FeedEtlError as error:
+        if not Outbox(settings).folder.exists():
+            raise
+        failed = CommandFailure(Command("report failures"), error.exit_code, lasting(error), now, now)
+        return [], [*found, *problems.of_commands([failed])], now
+    return entries, found, now

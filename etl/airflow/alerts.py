@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import subprocess
+from html import escape
 from typing import Any
 
 from etl.airflow import commands
 
 log = logging.getLogger("feed_etl")
 SECONDS = 600
+ON_CALL = "FEED_ETL_ONCALL"
 
 
-def tell_owners() -> None:
-    """Mail the owners of tables whose gate failed, at once.
+def report(words: list[str], code: int | None) -> bool:
+    """Mail owners and on-call what went wrong, now that a command was given up; returns whether that command worked.
 
     Part of the task, not a callback of it: Airflow ends callbacks that go on for 20 seconds (`task_success_overtime`).
     """
-    _feed_etl(commands.FAILURES)
+    ended = [] if code is None else ["--code", str(code)]
+    return _feed_etl([*commands.FAILURES, "--failed-command", shlex.join(words), *ended])
+
+
+def task_failed(context: dict[str, Any]) -> None:
+    """A task failed for good and could not say so by itself: it was killed, or `report failures` did not work."""
+    if getattr(context.get("exception"), "is_reported", False):
+        return
+    task = context["task_instance"]
+    _tell(f"{task.dag_id}.{task.task_id}, run {task.run_id}: the task failed and could not report why")
 
 
 def hour_is_late(context: dict[str, Any]) -> None:
@@ -26,10 +38,28 @@ def hour_is_late(context: dict[str, Any]) -> None:
     run = context["dag_run"]
     if run["run_type"] == "backfill":
         return
-    text = f"{run['dag_id']}: the hour of run {run['dag_run_id']} was not published in time"
+    _tell(f"{run['dag_id']}: the hour of run {run['dag_run_id']} was not published in time")
+
+
+def _tell(text: str) -> None:
+    """A line in the log, and a mail to each address on call."""
     log.error(text)
-    if oncall := os.environ.get("FEED_ETL_ONCALL"):
-        _mail(oncall, text)
+    for address in on_call():
+        _mail(address, text)
+
+
+def on_call() -> list[str]:
+    """Addresses of FEED_ETL_ONCALL, separated by commas; without it those of `on_call` in conf/."""
+    named = [address.strip() for address in os.environ.get(ON_CALL, "").split(",")]
+    if any(named):
+        return [address for address in named if address]
+    try:
+        from etl import conf
+
+        return list(conf.load().on_call)
+    except Exception as error:  # an alert that cannot be mailed is still in the log
+        log.error("nobody is on call: %s", error)
+        return []
 
 
 def _mail(address: str, text: str) -> None:
@@ -37,17 +67,19 @@ def _mail(address: str, text: str) -> None:
     from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
     try:
-        SmtpNotifier(to=address, from_email=address, subject=text, html_content=f"<p>{text}</p>").notify({})
+        html = f"<p>{escape(text)}</p>"
+        SmtpNotifier(to=address, from_email=address, subject=text, html_content=html).notify({})
     except Exception as error:  # whatever mail does, it is no more than a line in the log
         log.error("no mail to %s: %s", address, error)
 
 
-def _feed_etl(words: list[str]) -> None:
+def _feed_etl(words: list[str]) -> bool:
     program = os.environ.get("FEED_ETL_PROGRAM", "feed-etl")
     try:
         done = subprocess.run([program, *words], capture_output=True, text=True, timeout=SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         log.error("%s did not run: %s", " ".join(words), error)
-        return
+        return False
     if done.returncode:
         log.error("%s ended with %d: %s", " ".join(words), done.returncode, done.stderr.strip()[-500:])
+    return done.returncode == 0

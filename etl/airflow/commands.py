@@ -26,7 +26,7 @@ DASHBOARD = ["report", "dashboard"]
 DATA_DOCS = ["report", "data-docs"]
 MAINTAIN = ["maintain"]
 FAILURES = ["report", "failures", "--send"]
-"""Mails to the owners of tables whose gate failed; what was told once is not told again."""
+"""Mails to owners and on-call about every kind of failure: when one begins, daily while it lasts, when it is over."""
 
 
 def _at(instant: str, hours_before: int = 0) -> str:

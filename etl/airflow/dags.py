@@ -27,6 +27,7 @@ TASKS = {
     "retry_delay": timedelta(minutes=1),
     "retry_exponential_backoff": True,
     "max_retry_delay": timedelta(minutes=10),
+    "on_failure_callback": alerts.task_failed,
 }
 """Retries are for what may pass by itself: after 1, 2, 4 and 8 minutes, so a table is given up within half an hour."""
 IN_TIME = timedelta(minutes=45)

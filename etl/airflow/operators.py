@@ -26,7 +26,7 @@ FINAL = {error.exit_code: error.__name__ for error in (ConfigError, GateFailed, 
 class FeedEtlOperator(SparkSubmitOperator):
     """Runs one command of `feed-etl`; fails at once, without a retry, where another try would say the same.
 
-    When a gate failed, the owners of the tables are told before it ends.
+    When it is given up, owners and on-call get mail before it ends; `alerts.task_failed` is for what cannot do that.
     """
 
     def __init__(self, *, command: list[str], **kwargs: Any) -> None:
@@ -43,11 +43,12 @@ class FeedEtlOperator(SparkSubmitOperator):
             super().execute(context)
         except AirflowException as error:
             code = self.exit_code
-            if code == GateFailed.exit_code:
-                alerts.tell_owners()
+            failure: AirflowException = error
             if code in FINAL:
-                raise AirflowFailException(f"feed-etl ended with exit code {code} ({FINAL[code]}).") from error
-            raise
+                failure = AirflowFailException(f"feed-etl ended with exit code {code} ({FINAL[code]}).")
+            if code in FINAL or _is_last_try(context):
+                failure.is_reported = alerts.report(self.application_args or [], code)
+            raise failure from error
         self._say_which_hour(context)
 
     @property
@@ -61,6 +62,11 @@ class FeedEtlOperator(SparkSubmitOperator):
         start = context.get("data_interval_start")
         for asset in self.outlets if start else []:
             context["outlet_events"][asset].extra = {"landed_hour": start.isoformat()}
+
+
+def _is_last_try(context: Context) -> bool:
+    task = context["task_instance"]
+    return task.try_number > task.max_tries
 
 
 class BackfillOperator(FeedEtlOperator):

@@ -67,8 +67,9 @@ def failures(
         return _write(here, quality_reports.of_run(entries, run), send, as_json)
     if failed_command:
         problem_search.note(here.settings, failed_command, code)
-    entries, found, now = problem_search.find(here.asking, here.settings)
-    terminal.print_rows(notify.write(here.settings, entries, found, now), as_json, title="Reports")
+    problem_search.require_lake(here.asking, here.settings)
+    rows = notify.write(here.settings, lambda: problem_search.find(here.asking, here.settings))
+    terminal.print_rows(rows, as_json, title="Reports")
     if send:
         _send(here)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -46,9 +46,14 @@ class Mailed:
         self.problems[problem.id] = said | {"mailed": now.isoformat()}
 
 
-def write(settings: Settings, entries: list[Entry], found: list[Problem], now: datetime) -> list[Row]:
-    """Put all mails that are due into the outbox; returns a row for each. Raises ConfigError, MailError."""
+def write(settings: Settings, find: Callable[[], tuple[list[Entry], list[Problem], datetime]]) -> list[Row]:
+    """Put all mails that are due into the outbox; returns a row for each. Raises ConfigError, MailError.
+
+    `find` gives the ledger, the problems and now. It is called while no other process writes mails: what another has
+    found meanwhile would seem to be over.
+    """
     with _state(settings) as mailed:
+        entries, found, now = find()
         before = {problem.id for problem in found if not mailed.is_due(problem.id, now)}
         known = set(mailed.problems)
         rows = list(_gates(settings, entries, mailed, before, now))

@@ -26,13 +26,16 @@ def note(settings: Settings, words: str, code: int | None) -> None:
         failure_log.note(settings, failed, code, "killed" if code in (None, 137, -9) else "ended in the middle")
 
 
+def require_lake(spark: Callable[[], SparkSession], settings: Settings) -> None:
+    """Raises LakeError when there is neither a lake nor anything that failed before there was one."""
+    if not Outbox(settings).folder.exists():
+        quality_reports.ledger_rows(spark(), settings)
+
+
 def find(
     spark: Callable[[], SparkSession], settings: Settings, now: datetime | None = None
 ) -> tuple[list[Entry], list[Problem], datetime]:
-    """The ledger, all problems, and the instant they are as of. A ledger that cannot be read is a problem as well.
-
-    Raises LakeError when there is no lake at all.
-    """
+    """The ledger, all problems, and the instant they are as of. A ledger that cannot be read is a problem as well."""
     now = now or datetime.now(UTC)
     found = problems.of_commands(failure_log.failures(settings))
     found += problems.of_outbox(Outbox(settings), now)
@@ -42,8 +45,6 @@ def find(
         found += problems.of_ledger(settings, entries, now)
         found += problems.of_erasures(register.receipts(session, absolute(settings.lake)))
     except FeedEtlError as error:
-        if not Outbox(settings).folder.exists():
-            raise
         failed = CommandFailure(Command("report failures"), error.exit_code, lasting(error), now, now)
         return [], [*found, *problems.of_commands([failed])], now
     return entries, found, now

@@ -18,11 +18,11 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
     ParamValidationError,
 )
-from dags.edges import load
+from dags.edges import DAGS, load
 from jinja2 import StrictUndefined, Template
 
 from etl.airflow import alerts, commands, pools
-from etl.airflow.operators import BackfillOperator, FeedEtlOperator
+from etl.airflow.operators import FINAL, BackfillOperator, FeedEtlOperator
 
 HOUR = datetime(2026, 6, 1, 10, tzinfo=UTC)
 FIRST = datetime(2026, 6, 1, 3, tzinfo=UTC)
@@ -60,10 +60,11 @@ def ends_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return end
 
 
-def run(operator: FeedEtlOperator, **context: Any) -> dict[str, Any]:
-    """Execute an operator for an hour; returns the context."""
+def run(operator: FeedEtlOperator, tries: int = 1, **context: Any) -> dict[str, Any]:
+    """Execute an operator for an hour, the `tries`-th of five times; returns the context."""
     events = {asset: SimpleNamespace(extra={}) for asset in operator.outlets}
     given = {"data_interval_start": HOUR, "outlet_events": events, "task": operator, **context}
+    given["task_instance"] = SimpleNamespace(try_number=tries, max_tries=4)
     operator.execute(given)  # type: ignore[arg-type]
     return given
 
@@ -220,29 +221,76 @@ def test_late_files_are_looked_for_a_day_back_but_not_before_the_first_hour(star
     assert words == ["run", "--from", oldest, "--to", f"{start[:10]}T09", "--subject", "feed", "--hour-by-hour"]
 
 
-@pytest.mark.parametrize(("code", "told"), [(4, True), (6, False), (0, False)])
-def test_the_owner_is_told_of_a_failed_gate_only(
-    ends_with: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, told: bool
+@pytest.mark.parametrize("code", [1, 2, 3, 4, 5, 6, 7, 8, 137])
+@pytest.mark.parametrize("works", [True, False])
+def test_owners_and_on_call_are_told_of_every_failure_once_it_is_given_up(
+    ends_with: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, works: bool
 ) -> None:
-    """Once, by the command that mails owners, before the task ends: what goes on after that Airflow kills."""
+    """Once, by the command that mails them, before the task ends: what goes on after that Airflow kills."""
+    monkeypatch.setenv("FEED_ETL_PROGRAM", str(program(tmp_path / "feed-etl", 0 if works else 7)))
+    ends_with(code)
+    words = tmp_path / "feed-etl.words"
+    with pytest.raises((AirflowException, AirflowFailException)) as raised:
+        run(FeedEtlOperator(task_id="t", command=["run", "--table", "fct_shares"]), tries=1 if code in FINAL else 5)
+    noted = ["--failed-command", "run", "--table", "fct_shares", "--code", str(code)]
+    assert words.read_text().split() == [*commands.FAILURES, *noted]
+    assert raised.value.is_reported is works  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("code", "tries"), [(0, 1), (6, 1), (137, 4)])
+def test_what_is_tried_again_or_went_well_is_no_mail(
+    ends_with: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, tries: int
+) -> None:
     monkeypatch.setenv("FEED_ETL_PROGRAM", str(program(tmp_path / "feed-etl", 0)))
     ends_with(code)
-    with suppress(AirflowException, AirflowFailException):
-        run(FeedEtlOperator(task_id="t", command=["run"]))
-    words = tmp_path / "feed-etl.words"
-    assert words.exists() == told
-    assert not told or words.read_text().split() == commands.FAILURES
+    with suppress(AirflowException):
+        run(FeedEtlOperator(task_id="t", command=["run"]), tries=tries)
+    assert not (tmp_path / "feed-etl.words").exists()
+
+
+@pytest.mark.parametrize("file", DAGS, ids=lambda file: file.stem)
+def test_every_task_of_every_dag_tells_on_call_when_it_is_killed(file: Path) -> None:
+    """The look-backs, the reports of the day, maintenance and backfills, too."""
+    assert all(alerts.task_failed in task.on_failure_callback for task in load(file).tasks)
+
+
+@pytest.mark.parametrize(("is_reported", "mails"), [(True, 0), (False, 1)])
+def test_a_killed_task_is_one_mail_and_what_was_reported_no_other(
+    monkeypatch: pytest.MonkeyPatch, is_reported: bool, mails: int
+) -> None:
+    """Airflow hands the exception of a task it killed over as text, or not at all."""
+    sent: list[Any] = []
+    monkeypatch.setenv("FEED_ETL_ONCALL", "oncall@example.com")
+    monkeypatch.setattr(SmtpNotifier, "notify", lambda self, _context: sent.append(self.subject))
+    error = AirflowException("x")
+    error.is_reported = True  # type: ignore[attr-defined]
+    task = SimpleNamespace(dag_id="feed_daily", task_id="maintain", run_id="r")
+    alerts.task_failed({"exception": error if is_reported else "killed", "task_instance": task})
+    assert sent == ["feed_daily.maintain, run r: the task failed and could not report why"] * mails
+
+
+def test_who_is_on_call_is_in_the_environment_or_in_conf(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FEED_ETL_ONCALL", raising=False)
+    assert alerts.on_call() == ["on-call@localhost"]
+    monkeypatch.setenv("FEED_ETL_ONCALL", "a@example.com, b@example.com")
+    assert alerts.on_call() == ["a@example.com", "b@example.com"]
+    monkeypatch.delenv("FEED_ETL_ONCALL")
+    monkeypatch.setenv("FEED_ETL_HOME", "/nowhere")
+    assert alerts.on_call() == []
 
 
 def test_mail_that_cannot_be_sent_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A verdict stays what it is."""
     monkeypatch.setenv("FEED_ETL_PROGRAM", "/nowhere/feed-etl")
-    alerts.tell_owners()
+    assert alerts.report(["maintain"], 137) is False
 
 
 @pytest.mark.parametrize(("kind", "lines"), [("scheduled", 1), ("backfill", 0)])
-def test_only_a_scheduled_hour_can_be_late(caplog: pytest.LogCaptureFixture, kind: str, lines: int) -> None:
+def test_only_a_scheduled_hour_can_be_late(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, kind: str, lines: int
+) -> None:
     """A backfilled hour is old by nature."""
+    monkeypatch.setattr(alerts, "on_call", list)
     alerts.hour_is_late({"dag_run": {"dag_id": "feed_hourly", "dag_run_id": "r", "run_type": kind}})
     assert len(caplog.records) == lines
 

@@ -53,7 +53,7 @@ def search(settings: Settings, entries: list[Entry], now: datetime = NOON + 2 * 
 def report(settings: Settings, entries: list[Entry], now: datetime) -> dict[str, list[str]]:
     """`report failures` at an instant: reader -> subjects of the mails that are new since the last time."""
     before = set(Outbox(settings).waiting())
-    notify.write(settings, entries, search(settings, entries, now), now)
+    notify.write(settings, lambda: (entries, search(settings, entries, now), now))
     written: dict[str, list[str]] = {}
     for path in Outbox(settings).waiting():
         if path not in before:

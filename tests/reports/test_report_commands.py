@@ -153,6 +153,12 @@ def test_a_run_without_a_landing_zone_is_mailed_though_there_is_no_lake_yet(
     assert subjects(outbox)[0] == "on-call: feed-etl run failed: LandingError"
 
 
+def test_failures_of_no_lake_at_all_make_none(outbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quality_reports, "ledger_rows", lambda *_: fail(LakeError("There is no lake")))
+    assert isinstance(report("failures").exception, LakeError)
+    assert not (outbox / "problems" / "mailed.json").exists()
+
+
 def test_a_wrong_option_makes_no_lake(outbox: Path) -> None:
     assert isinstance(invoke("run", "--from", "today", "--to", "2026-06-01T11").exception, ConfigError)
     assert not outbox.parent.exists()

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
 from etl import catalog
 from etl.conf import Settings
 from etl.contract import Table
-from etl.engine import delta
+from etl.engine import delta, read_only
 from etl.engine.files import absolute
+from etl.engine.jvm import as_seq, jvm
 from etl.errors import LakeError
+
+LEDGER = "ledger"
+# A statement means what it says: no `${env:NAME}` in it is replaced, and no file is read as a table.
+AS_WRITTEN = {"spark.sql.variable.substitute": "false", "spark.sql.runSQLOnFiles": "false"}
 
 
 def uri(settings: Settings, table: Table) -> str:
@@ -25,19 +33,53 @@ def table_rows(spark: SparkSession, settings: Settings, table: Table) -> int | N
     return delta.read(spark, where).count() if delta.is_table(spark, where) else None
 
 
-def register(spark: SparkSession, settings: Settings, query: str) -> None:
-    """Make a view of each table that a query names. Raises LakeError when the lake does not have it yet."""
-    words = set(re.findall(r"\w+", query.lower()))
-    found = {t.name: uri(settings, t) for t in catalog.tables() if t.name in words}
-    if "ledger" in words:
-        found["ledger"] = f"{absolute(settings.lake)}/_ledger"
-    for name, where in found.items():
-        if not delta.is_table(spark, where):
-            raise LakeError(f"{name} is not in the lake yet ({where}). Run `feed-etl run` first.")
-        delta.read(spark, where).createOrReplaceTempView(name)
+def locations(settings: Settings) -> dict[str, str]:
+    """Name -> URI of all that SQL may read: every table, and the ledger."""
+    return {t.name: uri(settings, t) for t in catalog.tables()} | {LEDGER: f"{absolute(settings.lake)}/_ledger"}
+
+
+def register(spark: SparkSession, settings: Settings, names: Iterable[str]) -> None:
+    """Make a view of each table. Raises LakeError when the lake does not have it yet."""
+    known = locations(settings)
+    for name in names:
+        if not delta.is_table(spark, known[name]):
+            raise LakeError(f"{name} is not in the lake yet ({known[name]}). Run `feed-etl run` first.")
+        delta.read(spark, known[name]).createOrReplaceTempView(name)
+
+
+def named(text: str) -> list[str]:
+    """The tables whose names are words of a text."""
+    words = set(re.findall(r"\w+", text.lower()))
+    return [name for name in (*(t.name for t in catalog.tables()), LEDGER) if name in words]
 
 
 def query(spark: SparkSession, settings: Settings, text: str) -> DataFrame:
-    """The rows of a query over tables by their names."""
-    register(spark, settings, text)
-    return spark.sql(text)
+    """The rows of a statement over tables by their names. Raises ConfigError when it would do more than read them."""
+    known = locations(settings)
+    with _as_written(spark):
+        plan = spark._jsparkSession.sessionState().sqlParser().parsePlan(text)
+        found = read_only.check(spark, plan, known)
+        there = [name for name in known if delta.is_table(spark, known[name])] if found.lists else []
+        register(spark, settings, [*found.tables, *there])
+        if found.history:
+            plan = _at_its_place(spark, plan, known[found.history])
+        return DataFrame(jvm(spark, "org.apache.spark.sql.classic.Dataset").ofRows(spark._jsparkSession, plan), spark)
+
+
+def _at_its_place(spark: SparkSession, plan: Any, where: str) -> Any:
+    """DESCRIBE HISTORY or DETAIL of a table by its URI, since a view has neither."""
+    spark.conf.set("spark.sql.runSQLOnFiles", "true")
+    by_uri = spark._jsparkSession.sessionState().sqlParser().parsePlan(f"DESCRIBE DETAIL delta.`{where}`")
+    return plan.withNewChildren(as_seq(spark, [by_uri.child()]))
+
+
+@contextmanager
+def _as_written(spark: SparkSession) -> Iterator[None]:
+    before = {key: str(spark.conf.get(key)) for key in AS_WRITTEN}
+    try:
+        for key, value in AS_WRITTEN.items():
+            spark.conf.set(key, value)
+        yield
+    finally:
+        for key, value in before.items():
+            spark.conf.set(key, value)

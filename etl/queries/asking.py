@@ -53,7 +53,7 @@ class Read:
 
 def ask(spark: SparkSession, settings: Settings, question: Question, given: Mapping[str, Any]) -> Asked:
     """Bind a question's parameters (typed already) over a lake. Raises LakeError when an input is missing or empty."""
-    views.register(spark, settings, " ".join(question.inputs))
+    views.register(spark, settings, question.inputs)
     values = complete(question.parameters, given, lambda: _latest(spark, catalog.entry(question.inputs[0]).table))
     return Asked(question, values, spark.sql(question.sql, args=values))
 

@@ -24,7 +24,7 @@ def text(name: str) -> str:
 
 def ask(spark: SparkSession, settings: Settings, name: str, **parameters: Any) -> list[Row]:
     """Rows of a question; times are UTC. Raises LakeError when a table it reads is not in the lake yet."""
-    views.register(spark, settings, text(name))
+    views.register(spark, settings, views.named(text(name)))
     return _collected(spark.sql(text(name), args=parameters))
 
 

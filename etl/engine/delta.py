@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
-from filelock import FileLock
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from etl.engine import files
+from etl.engine import files, locks
 from etl.engine.jvm import as_dict, as_seq, jvm, none
 from etl.errors import ConflictError
 
 LISTINGS = 64  # remembered
 METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+LOCK_MINUTES = "spark.feedetl.lock.minutes"  # a session's; not one of Spark's own
 CONFLICT = re.compile("Concurrent|MetadataChanged|ProtocolChanged")  # in the names of Delta's exceptions
 DROPPED = re.compile(r"Block rdd_\d+_\d+ does not exist")
 """Of a task that was reading a version's list of files when a newer version came: Delta drops the list of the older
@@ -53,7 +53,7 @@ def is_table(spark: SparkSession, uri: str) -> bool:
 )
 def create(spark: SparkSession, uri: str, definition: str) -> None:
     """Make a table unless it is there. Of several runs that make it at once one does, and the others find it."""
-    with alone(uri):
+    with alone(uri, lock_minutes(spark)):
         spark.sql(f"CREATE TABLE IF NOT EXISTS delta.`{uri}` {definition}")
 
 
@@ -134,8 +134,10 @@ def activate(spark: SparkSession) -> None:
 
 
 @contextmanager
-def alone(uri: str) -> Iterator[None]:
+def alone(uri: str, minutes: float = locks.MINUTES) -> Iterator[None]:
     """No other process of this machine commits to the table meanwhile; one that was killed is in nobody's way.
+
+    Raises ConflictError when another process has not ended its commit for that many minutes.
 
     Delta takes a rename for a refusal when the version is there. That of a local file system is none: of two processes
     that commit the same version both would win, and one commit be gone.
@@ -145,8 +147,13 @@ def alone(uri: str) -> Iterator[None]:
         return
     table = files.local_folder(uri)
     table.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(table.with_name(f".{table.name}.commit-lock")):
+    with locks.held(table.with_name(f".{table.name}.commit-lock"), minutes):
         yield
+
+
+def lock_minutes(spark: SparkSession) -> float:
+    """How long a session waits for another process's commit."""
+    return float(spark.conf.get(LOCK_MINUTES, str(locks.MINUTES)) or locks.MINUTES)
 
 
 @contextmanager
@@ -154,7 +161,7 @@ def signed(spark: SparkSession, uri: str, metadata: str) -> Iterator[None]:
     """Commits to a table made inside carry this text, those after do not: a killed run is recovered from it."""
     spark.conf.set(METADATA, metadata)
     try:
-        with alone(uri):
+        with alone(uri, lock_minutes(spark)):
             yield
     finally:
         spark.conf.set(METADATA, "")

@@ -10,7 +10,6 @@ the same Message-ID: most clients show it once. Nothing is ever lost.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import logging
 import os
@@ -26,6 +25,7 @@ from email.policy import SMTP
 from pathlib import Path
 
 from etl.conf import Settings
+from etl.engine import locks
 from etl.engine.files import local_folder
 from etl.errors import ConfigError, MailError, first_line
 from etl.reports.smtp import Server
@@ -53,6 +53,7 @@ class Outbox:
     def __init__(self, settings: Settings) -> None:
         self.folder = folder(settings)
         self.keep_days = settings.mail.keep_days
+        self.lock_minutes = settings.lock_minutes
 
     def waiting(self) -> list[Path]:
         """Mails not yet sent, oldest first."""
@@ -139,8 +140,7 @@ class Outbox:
         """One sender at a time; the lock goes with the process that holds it."""
         for place in ("sent", "refused"):
             (self.folder / place).mkdir(parents=True, exist_ok=True)
-        with open(self.folder / ".lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locks.held(self.folder / ".lock", self.lock_minutes):
             yield
 
 

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from etl import conf
 from etl.engine import delta
 from etl.engine.ledger import Entry, Ledger
+from etl.errors import ConflictError
 
 HOLDING = "import sys; from etl.engine import delta\nwith delta.alone(sys.argv[1]): print('in', flush=True); input()"
 SOON = 1.5  # seconds
@@ -44,6 +46,20 @@ def test_a_commit_waits_for_that_of_another_process_and_not_for_a_killed_one(
         other.kill()
         flushed.result()
     assert [entry.run_id for entry in Ledger(spark, tmp_path.as_uri()).entries] == ["run"]
+
+
+def test_a_lock_that_is_not_given_up_is_an_error_that_names_its_holder(tmp_path: Path) -> None:
+    uri = (tmp_path / "one").as_uri()
+    with committing(uri) as other:
+        words = rf"one\.commit-lock has been locked for 0\.01 minutes by process {other.pid} \(python.*run again\.$"
+        with pytest.raises(ConflictError, match=words), delta.alone(uri, 0.01):
+            pass
+    with delta.alone(uri, 0.01):
+        pass
+
+
+def test_how_long_a_lock_is_waited_for_is_a_setting(spark: SparkSession) -> None:
+    assert delta.lock_minutes(spark) == conf.load().lock_minutes
 
 
 def test_a_commit_to_another_table_does_not_wait(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from etl import ads_events, events
+from etl import ads_events, events, secrets
 from etl.errors import ConfigError, first_line
 
 
@@ -135,6 +135,9 @@ class Settings(BaseSettings):
     data_docs_runs: int = Field(ge=1, le=50, description="Newest runs of a table that Data Docs show")
     backfill_days_without_yes: int = Field(ge=1, description="A backfill of more days than this wants --yes")
     backfill_change_budget: float = Field(ge=0, description="Largest change of a measure a backfill makes unasked")
+    umask: str = Field("077", pattern=r"^0?[0-7]{3}$", description="Rights that new files and folders are made without")
+    lock_minutes: float = Field(30, gt=0, description="How long a commit waits for that of another process")
+    single_writer: bool = Field(False, description="On S3: one process at a time writes, and who runs it sees to that")
     spark: dict[str, str] = Field(default_factory=dict, description="Further Spark settings")
 
     @property
@@ -167,9 +170,34 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return loaded
 
 
+def private(settings: Settings) -> None:
+    """Make this process, and those it starts, make files that only their owner may read, or as conf says."""
+    os.umask(int(settings.umask, 8))
+
+
+def _yaml(name: str) -> dict[str, Any]:
+    """What conf/ says of a place. Raises ConfigError when it holds a secret."""
+    merged: dict[str, Any] = {}
+    for part in ("base", name):
+        path = home() / "conf" / f"{part}.yaml"
+        found = _read_yaml(path)
+        secrets.refuse(str(path), found)
+        merged |= found
+    return merged
+
+
+def _spark_file() -> dict[str, str]:
+    """Spark's settings that are secrets, from the file that FEED_ETL_SPARK_FILE names (YAML, `name: value`)."""
+    file = os.environ.get("FEED_ETL_SPARK_FILE", "").strip()
+    if not file:
+        return {}
+    secrets.read(path := Path(file))
+    return {name: str(value) for name, value in _read_yaml(path).items()}
+
+
 def load(name: str = "local", **overrides: str | None) -> Settings:
     """Settings of a place. Overrides (from the command line) win over everything; None is no override."""
-    merged = {**_read_yaml(home() / "conf" / "base.yaml"), **_read_yaml(home() / "conf" / f"{name}.yaml")}
+    merged = _yaml(name)
     try:
         settings = Settings(**merged)
     except SettingsError as error:
@@ -179,4 +207,9 @@ def load(name: str = "local", **overrides: str | None) -> Settings:
         key = ".".join(str(part) for part in first["loc"])
         hint = f" Known keys: {', '.join(Settings.model_fields)}." if first["type"] == "extra_forbidden" else ""
         raise ConfigError(f"Configuration {name!r}, key {key!r}: {first['msg']}.{hint}") from error
-    return settings.model_copy(update={k: v for k, v in overrides.items() if v is not None})
+    given = {k: v for k, v in overrides.items() if v is not None}
+    places = {k: given.get(k, getattr(settings, k)) for k in ("lake", "landing", "master")}
+    secrets.refuse("A URI", places)
+    spark = {**settings.spark, **_spark_file()}
+    secrets.refuse("Arguments of a JVM", {k: v for k, v in spark.items() if k.endswith("JavaOptions")})
+    return settings.model_copy(update={**given, "spark": spark})

@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 import pyspark
+from pyspark import SparkConf, SparkContext
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
-from etl import conf
+from etl import conf, secrets
 from etl.columns import VOCABULARY
 from etl.conf import Settings
 from etl.engine import classes
@@ -75,6 +76,9 @@ def _options(settings: Settings) -> dict[str, str]:
         # Delta's parser drops the values of `spark.sql(text, args=...)`; this binds them in the analyzer instead.
         "spark.sql.legacy.parameterSubstitution.constantsOnly": "true",
         "spark.driver.memory": settings.driver_memory,
+        "spark.feedetl.lock.minutes": str(settings.lock_minutes),
+        # Of Hadoop's file systems; it sets the mode of a local file too, whatever the process's own umask is.
+        "spark.hadoop.fs.permissions.umask-mode": settings.umask,
         "spark.executor.killOnFatalError.depth": "0",  # a record too large for memory fails its task, not the process
         # Hadoop's default for S3 goes by what it once knew of a file; Delta writes `_last_checkpoint` anew and anew.
         "spark.hadoop.fs.s3a.input.stream.type": "classic",
@@ -104,6 +108,20 @@ def _jars(settings: Settings) -> list[Path]:
     return delta_jars() + (s3_jars() if on_s3 else [])
 
 
+def _class_path(settings: Settings) -> str:
+    return ",".join(str(jar) for jar in _jars(settings))
+
+
+def _start_jvm(master: str, name: str, options: dict[str, str]) -> None:
+    """Start the driver's JVM, unless it is there, with options that everybody may see in the list of processes.
+
+    Spark's own way gives the JVM every option as an argument. What it is given later is in no list.
+    """
+    if SparkContext._gateway is None:
+        seen = SparkConf(loadDefaults=False).setMaster(master).setAppName(name).setAll(list(options.items()))
+        SparkContext._ensure_initialized(conf=seen)
+
+
 def _local_options(master: str) -> dict[str, str]:
     """A driver on this machine talks to itself only."""
     if not master.startswith("local"):
@@ -119,8 +137,10 @@ def start(settings: Settings, name: str = "feed-etl") -> SparkSession:
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_HOME", str(Path(pyspark.__file__).parent))
     builder = SparkSession.builder.appName(name).master(settings.master)
-    builder = builder.config("spark.jars", ",".join(str(jar) for jar in _jars(settings)))
-    for key, value in {**_local_options(settings.master), **_options(settings)}.items():
+    options = {**_local_options(settings.master), **_options(settings), "spark.jars": _class_path(settings)}
+    conf.private(settings)
+    _start_jvm(settings.master, name, {k: v for k, v in options.items() if not secrets.is_secret(k, v)})
+    for key, value in options.items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")

@@ -1,4 +1,4 @@
-"""The SMTP server, from the environment: FEED_ETL_SMTP_URL, or Airflow's connection `smtp_default`; none is no error.
+"""The SMTP server, from FEED_ETL_SMTP_URL, the file FEED_ETL_SMTP_URL_FILE, or Airflow's connection `smtp_default`.
 
 Both are written as Airflow writes a connection, as a URI or as JSON, and mean what its SmtpHook takes them to mean:
 `smtp://user:password@host:port/?disable_ssl=true&disable_tls=true&timeout=30`. TLS from the first byte unless
@@ -8,13 +8,13 @@ Both are written as Airflow writes a connection, as a URI or as JSON, and mean w
 from __future__ import annotations
 
 import json
-import os
 import smtplib
 import ssl
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from etl import secrets
 from etl.errors import ConfigError
 
 VARIABLES = ("FEED_ETL_SMTP_URL", "AIRFLOW_CONN_SMTP_DEFAULT")
@@ -52,7 +52,7 @@ class Server:
 def server() -> Server | None:
     """The server of this place, None when none is configured. Raises ConfigError when it cannot be understood."""
     for name in VARIABLES:
-        if text := os.environ.get(name, "").strip():
+        if text := secrets.from_environment(name):
             try:
                 return _from_json(text) if text.startswith("{") else _from_uri(text)
             except (ValueError, TypeError, AttributeError) as error:

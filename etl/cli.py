@@ -40,6 +40,7 @@ def place(
     )
     logging.getLogger("feed_etl").setLevel(level)
     context.obj = Place(conf.load(conf_name, lake=lake_uri, landing=landing, master=master))
+    conf.private(context.obj.settings)
 
 
 for command in (

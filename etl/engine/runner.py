@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from etl import catalog, subjects
 from etl.conf import Settings
 from etl.contract import Table
-from etl.engine import ddl, delta, derivejob, files, keys, landjob, planner, pseudonyms, run_errors
+from etl.engine import ddl, delta, derivejob, files, keys, landjob, planner, pseudonyms, run_errors, storage
 from etl.engine.attempts import attempts
 from etl.engine.ledger import Entry, Ledger
 from etl.engine.shards import Shard, by_person
@@ -62,6 +62,7 @@ def open_work(
     """A unit of work on the lake. Raises LakeError when it cannot be written, ConfigError when another key made it."""
     lake = files.absolute(settings.lake)
     keys.refuse_inside(settings)
+    storage.check(spark, settings)
     try:
         work = Work(spark, settings, Ledger(spark, lake), new_run_id(), delta.listings(spark), span, shard)
     except Exception as error:

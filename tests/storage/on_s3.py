@@ -34,7 +34,7 @@ HOURS = 8, 9
 
 
 def settings(lake: str, landing: str) -> Settings:
-    return conf.load("local", master="local[2]", lake=lake, landing=landing)
+    return conf.load("local", master="local[2]", lake=lake, landing=landing).model_copy(update={"single_writer": True})
 
 
 def at_once(spark: SparkSession, place: Settings) -> list[str]:

@@ -69,5 +69,6 @@ SPEND_LEDGER = Event(
     "spend_ledger",
     columns("campaign_id", "day", "billed_usd", "streaming_usd?"),
     rules=(_cents("billed_usd"), _cents("streaming_usd")),
+    not_ahead=("day",),
 )
 EVENTS = (AD_IMPRESSIONS, AD_CLICKS, PAGE_EVENTS, CONVERSIONS, ADS, CAMPAIGNS, ADVERTISERS, SPEND_LEDGER)

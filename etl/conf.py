@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import date
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 from pathlib import Path
@@ -14,6 +15,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from etl import ads_events, events, secrets
 from etl.errors import ConfigError, first_line
+
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2261, 12, 31)
+"""What any tool that looks at a lake can hold, in any time zone: nanoseconds from 1970 in 64 bits end in 2262."""
 
 
 def home() -> Path:
@@ -126,6 +130,11 @@ class Settings(BaseSettings):
     lateness_days: int = Field(ge=0, description="How late a fact may land")
     facts_days: int = Field(ge=1, description="How long facts are kept; how far an undo may reach back")
     future_minutes: int = Field(ge=0, description="How far after its landed hour a fact may lie")
+    min_day: date = Field(
+        ge=FIRST_DAY, le=LAST_DAY, description="First day a record of a change log or ledger may name"
+    )
+    max_day: date = Field(ge=FIRST_DAY, le=LAST_DAY, description="Last such day; an instant: up to its 00:00")
+    ledger_ahead_days: int = Field(ge=0, description="How many days after its landed day an invoice's day may lie")
     quarantine_share: float = Field(ge=0, le=1, description="Allowed share of bad records per event and hour")
     owners: dict[str, list[MailAddress]] = Field(description="Who gets the reports of an owner's tables")
     on_call: list[MailAddress] = Field(default_factory=list, description="Who hears of every kind of failure")

@@ -61,7 +61,9 @@ class Event:
 
     `times` are (column or SQL expression, how far it may lie before the landed hour); only facts have them: a change
     log may carry any effective_ts. A record is judged by what happened in the `behind_days` before it, which must be
-    kept as well. Fields named in `unless_closing` may be absent in a record whose op closes a version.
+    kept as well. Fields named in `unless_closing` may be absent in a record whose op closes a version. Every other DATE
+    or TIMESTAMP lies between conf's `min_day` and `max_day`; DATE fields in `not_ahead` lie at most `ledger_ahead_days`
+    after the landed day, too.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Event:
     behind_days: int = 0
     rules: tuple[tuple[str, str], ...] = ()
     unless_closing: tuple[str, ...] = ()
+    not_ahead: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -126,9 +126,17 @@ def test_more_than_the_allowed_share_of_bad_records_stops_the_hour(spark: SparkS
     assert rows(spark, settings, "bronze_shares") == []
 
 
+def test_one_bad_record_never_stops_an_hour(spark: SparkSession, settings: Settings) -> None:
+    """However few records there are: one of two is quarantined, the other one is published."""
+    land(settings, "a.jsonl", lines([share(1), share(2, viewer_id=None)]))
+    assert not run(spark, settings).errors
+    assert [row["share_id"] for row in rows(spark, settings, "fct_shares")] == [1]
+    assert [row["reasons"] for row in rows(spark, settings, "quarantine")] == [["missing:viewer_id"]]
+
+
 def test_a_gzip_that_calls_itself_plain_text_is_unparseable(spark: SparkSession, settings: Settings) -> None:
     """Its bytes are no records; the hour is stopped and they are set aside."""
-    land(settings, "a.jsonl", gzip.compress(lines([share(1)])))
+    land(settings, "a.jsonl", gzip.compress(lines([share(n * 7919) for n in range(2000)]), mtime=0))
     assert isinstance(run(spark, settings).errors["bronze_shares"], GateFailed)
     assert {tuple(r["reasons"]) for r in rows(spark, settings, "quarantine")} == {("unparseable",)}
 

@@ -177,6 +177,7 @@ def _rejected(work: Work, event: Event, read: DataFrame | None, bad: list[BadFil
         records_ = (
             read.where(records.is_bad(event, work.settings))
             .withColumn("reasons", records.reasons(event, work.settings))
+            .withColumn("raw", F.make_valid_utf8("raw"))
             .withColumn("event", F.lit(event.name))
         )
         rejected = catalog.entry(table.name).transform(records_).unionByName(rejected)
@@ -225,7 +226,7 @@ def _balance(
                 f"{table.name}, hour {hour:%Y-%m-%dT%H}: {records_read} records read, {kept} accepted and {put_aside} "
                 "quarantined. A landing file changed while it was read; run again."
             )
-        if put_aside > work.settings.quarantine_share * records_read:
+        if put_aside > max(1, work.settings.quarantine_share * records_read):  # one bad record never stops an hour
             why = f"At most {work.settings.quarantine_share:.2%} of the records of {hour:%Y-%m-%dT%H} may be bad."
             failures.append(Failure("quarantine_share", "critical", why, put_aside, records_read, []))
     return failures

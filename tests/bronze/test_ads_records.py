@@ -46,6 +46,27 @@ CASES: dict[str, tuple[Event, dict[str, Any], set[str]]] = {
     "the most money there is": (SPEND_LEDGER, {"billed_usd": 9_999_999_999.99}, set()),
     "more than that": (SPEND_LEDGER, {"billed_usd": 10**10}, {"out_of_range:billed_usd"}),
     "an invoice without the counter": (SPEND_LEDGER, {"streaming_usd": None}, set()),
+    **{
+        f"the day {day!r}": (SPEND_LEDGER, {"day": day}, {"wrong_type:day"})
+        for day in ("2026-06", "2026", "20260601", 20260601, 20605, "2026-06-01 to 2026-06-30", "2026-06-01T00:00:00Z",
+                    "2026-06-01 ", " 2026-06-01", "2026-06-01\n", "2026-6-1", "2026-02-30", "12026-06-01", "", "today",
+                    "-2026-06-01", "01/06/2026", {"y": 2026}, ["2026-06-01"], True)
+    },
+    "an invoice before its day": (SPEND_LEDGER, {"day": "2026-07-02"}, set()),
+    "an invoice long before its day": (SPEND_LEDGER, {"day": "2026-07-03"}, {"out_of_range:day"}),
+    "a mistyped year": (SPEND_LEDGER, {"day": "2062-06-01"}, {"out_of_range:day"}),
+    "the last day of all": (SPEND_LEDGER, {"day": "9999-12-31"}, {"out_of_range:day"}),
+    "the first day of all": (SPEND_LEDGER, {"day": "0001-01-01"}, {"out_of_range:day"}),
+    "an old invoice": (SPEND_LEDGER, {"day": "1970-01-01"}, set()),
+    "an ad of no time": (ADS, {"effective_ts": "0001-01-01T00:00:00Z"}, {"out_of_range:effective_ts"}),
+    "experiments with fractions": (AD_IMPRESSIONS, {"experiment_ids": [1.9]}, {"wrong_type:experiment_ids"}),
+    "experiments, one of them text": (
+        AD_IMPRESSIONS, {"experiment_ids": ["exp_a", "12"]}, {"wrong_type:experiment_ids"}),
+    "experiments as objects": (AD_IMPRESSIONS, {"experiment_ids": [{"id": 1}]}, {"wrong_type:experiment_ids"}),
+    "experiments past 64 bits": (AD_IMPRESSIONS, {"experiment_ids": [2**63]}, {"wrong_type:experiment_ids"}),
+    "experiments in lists": (AD_IMPRESSIONS, {"experiment_ids": [[1]]}, {"wrong_type:experiment_ids"}),
+    "an experiment, not a list": (AD_IMPRESSIONS, {"experiment_ids": 1}, {"wrong_type:experiment_ids"}),
+    "no experiments": (AD_IMPRESSIONS, {"experiment_ids": []}, set()),
     "a day that is none": (SPEND_LEDGER, {"day": "soon"}, {"wrong_type:day"}),
     "a time zone nobody has": (ADVERTISERS, {"time_zone": "Europe/Atlantis"}, {"unknown:time_zone"}),
     "an offset for a time zone": (ADVERTISERS, {"time_zone": "+02:00"}, {"unknown:time_zone"}),

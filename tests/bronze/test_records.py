@@ -50,8 +50,8 @@ def bad(event: Event, *reasons: str, **fields: Any) -> Case:
     return Case(event, text(event, **fields), reasons)
 
 
-def line(raw: str, *reasons: str) -> Case:
-    return Case(IMPRESSIONS, raw, reasons)
+def line(raw: str, *reasons: str, event: Event = IMPRESSIONS) -> Case:
+    return Case(event, raw, reasons)
 
 
 def served(when: datetime, *reasons: str) -> Case:
@@ -89,6 +89,12 @@ ACCEPTED: dict[str, Case] = {
     "an undo at once": undo(at("10:00")),
     "a do whose original_ts is too old": good(ENGAGEMENTS, original_ts=at("10:00") - timedelta(days=99)),
     "a reaction by deep link": good(ENGAGEMENTS, impression_id=None),
+    "text of two code units, escaped": line(text(POSTS, caption="\U0001f600"), event=POSTS),
+    "an escaped backslash before what looks like half a pair": line(
+        text(POSTS).replace("{", '{"caption": "\\\\ud800 \\\\\\\\ud800", ', 1), event=POSTS),
+    "the first instant there is": good(POSTS, effective_ts="1970-01-01T00:00:00Z"),
+    "the last instant there is": good(POSTS, effective_ts="2200-01-01T00:00:00Z"),
+    "an instant to the nanosecond": good(IMPRESSIONS, impression_ts="2026-06-01T10:00:00.000000999Z"),
     "a scheduled change": good(POSTS, effective_ts="2031-01-01T00:00:00Z"),
     "a change of long ago": good(CREATORS, effective_ts="2001-01-01T00:00:00Z"),
     "a delete that says only what": good(POSTS, op="delete", creator_id=..., media_type=None),
@@ -102,6 +108,23 @@ REFUSED: dict[str, Case] = {
     "cut off after a field": line(GOOD[: GOOD.index(",")], "unparseable"),
     "an array": line(f"[{GOOD}]", "unparseable"),
     "a number": line("5", "unparseable"),
+    "single quotes": line(GOOD.replace('"', "'"), "unparseable"),
+    "one name in single quotes": line(GOOD.replace('"viewer_id"', "'viewer_id'"), "unparseable"),
+    "half a pair of code units, escaped": line(
+        text(CREATORS, handle="ana").replace("ana", "ana\\ud83d"), "unparseable", event=CREATORS),
+    "the other half": line(text(CREATORS, handle="ana").replace("ana", "\\uDC00ana"), "unparseable", event=CREATORS),
+    "two halves in the wrong order": line(
+        text(CREATORS, handle="ana").replace("ana", "\\udc00\\ud83d"), "unparseable", event=CREATORS),
+    "a byte order mark on a later line": line(f"\ufeff{GOOD}", "unparseable"),
+    "a bare NUL": line(GOOD.replace("feed", "fe\0ed"), "unparseable"),
+    "an end that never comes": bad(CREATORS, "out_of_range:effective_ts", effective_ts="9999-12-31T23:59:59.999999Z"),
+    "a beginning before all": bad(POSTS, "out_of_range:effective_ts", effective_ts="0001-01-01T00:00:00+00:00"),
+    "the year 0": bad(RANKER_MODELS, "out_of_range:effective_ts", effective_ts="0000-01-01T00:00:00Z"),
+    "just before the first instant": bad(
+        POSTS, "out_of_range:effective_ts", effective_ts="1969-12-31T23:59:59.999999Z"),
+    "just after the last": bad(POSTS, "out_of_range:effective_ts", effective_ts="2200-01-01T00:00:00.000001Z"),
+    "an original time of no use, out of all range": bad(
+        ENGAGEMENTS, "out_of_range:original_ts", original_ts="9999-12-31T00:00:00Z"),
     "null": line("null", "unparseable"),
     "garbage behind": line(f"{GOOD} x", "unparseable"),
     "a brace too many": line(f"{GOOD}}}", "unparseable"),
@@ -135,7 +158,9 @@ REFUSED: dict[str, Case] = {
     **{
         f"the time {when!r}": bad(IMPRESSIONS, "wrong_type:impression_ts", impression_ts=when)
         for when in ("2026-06-01T10:00:00", "2026-06-01", "2026-02-30T10:00:00Z", "2026-06-01T24:00:00Z",
-                     "2026-06-01T10:00:00+25:00", "10:00", "", 1_780_308_000)
+                     "2026-06-01T10:00:00+25:00", "10:00", "", 1_780_308_000, "2026-06-01T10:00:00Z\n", 1780308000000,
+                     " 2026-06-01T10:00:00Z", "2026-06-01T10:00:00Z ", "20260601T100000Z", "2026-06-01T10Z", "now",
+                     "12026-06-01T10:00:00Z", "epoch", {"t": 1}, ["2026-06-01T10:00:00Z"], True)
     },
     "a surface nobody knows": bad(IMPRESSIONS, "out_of_set:surface", surface="tv"),
     "an event type in capitals": bad(ENGAGEMENTS, "out_of_set:event_type", event_type="LIKE"),
@@ -250,6 +275,11 @@ def columnar(spark: SparkSession, **columns: Any) -> DataFrame:
         ({"impression_ts": ("2026-06-01T10:00:00Z", "STRING")}, set()),
         ({"viewer_id": ...}, {"missing:viewer_id"}),
         ({"viewer_id": (None, "BIGINT")}, {"missing:viewer_id"}),
+        ({"viewer_id": (Decimal(2**63 - 1), "DECIMAL(38,0)"), "post_id": (Decimal(7), "DECIMAL(20,0)")}, set()),
+        ({"viewer_id": (Decimal(2**63), "DECIMAL(38,0)")}, {"wrong_type:viewer_id"}),
+        ({"viewer_id": (Decimal("7.00"), "DECIMAL(38,2)")}, {"wrong_type:viewer_id"}),
+        ({"surface": (bytearray(b"feed"), "BINARY")}, set()),
+        ({"surface": (bytearray(b"fe\xe9d"), "BINARY")}, {"wrong_type:surface"}),
         ({"viewer_id": (12.0, "DOUBLE")}, {"wrong_type:viewer_id"}),
         ({"viewer_id": ("12", "STRING")}, {"wrong_type:viewer_id"}),
         ({"device_id": ("12", "STRING")}, {"wrong_type:device_id"}),

@@ -17,9 +17,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from etl.engine import delta, documents, files
-from etl.engine.files import LandedFile
+from etl.engine.files import LandedFile, glob_escape
 from etl.engine.jvm import as_dict, as_list, none
-from etl.engine.landing import exactly
 from etl.errors import LakeError, first_line
 
 CHECKPOINT = re.compile(r"\d{20}\.checkpoint(?:\.(?P<part>\d{10})\.(?P<parts>\d{10}))?\.parquet")
@@ -90,7 +89,7 @@ def _complete(listed: Iterable[LandedFile]) -> list[list[str]]:
 
 def _difference(spark: SparkSession, uris: list[str], newest: Any) -> str:
     """What a checkpoint says otherwise than the version in memory; empty when nothing."""
-    rows = spark.read.parquet(*[exactly(uri) for uri in uris])
+    rows = spark.read.parquet(*[glob_escape(uri) for uri in uris])
     if _header(rows) != _expected_header(spark, newest):
         return "it has another schema, protocol or table id"
     live = DataFrame(newest.allFiles().toDF(), spark)

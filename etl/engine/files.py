@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,20 +18,30 @@ from etl.errors import ConfigError, LakeError
 
 @dataclass(frozen=True)
 class LandedFile:
-    """One file as listed: its full URI, size in bytes and modification time in ms; whether a link leads elsewhere."""
+    """One file as listed: its full URI, size in bytes and modification time in ms; whether a link leads elsewhere.
+
+    `within` is the folder it lies in, below the folder that was listed; empty for a file directly in that.
+    """
 
     uri: str
     size: int
     modified: int
     is_outside: bool = False
+    within: str = ""
 
     @property
     def name(self) -> str:
         return self.uri.rsplit("/", 1)[-1]
 
     @property
+    def path(self) -> str:
+        """The path below the folder that was listed. Unlike the name it is unique there."""
+        return f"{self.within}/{self.name}" if self.within else self.name
+
+    @property
     def is_hidden(self) -> bool:
-        return self.name[0] in "._"
+        """Whether the file, or a folder it lies in, is hidden: `.x`, `_x`, `_temporary/0/x`."""
+        return any(part[0] in "._" for part in self.path.split("/"))
 
 
 def absolute(uri: str) -> str:
@@ -52,6 +63,16 @@ def path_of(spark: SparkSession, uri: str) -> tuple[Any, Any]:
     return path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()), path
 
 
+def glob_escape(uri: str) -> str:
+    """The path that reads this file and no other: `*.jsonl` may be a file's own name, and means many to Spark."""
+    return re.sub(r"([\\*?\[\]{}])", r"\\\1", uri)
+
+
+def escaped(spark: SparkSession, uri: str) -> str:
+    """The path of a URI, without scheme and host, escaped as `_metadata.file_path` has it."""
+    return str(_path(spark, uri)[1].toUri().getRawPath())
+
+
 def exists(spark: SparkSession, uri: str) -> bool:
     """Whether anything is at the URI."""
     fs, path = path_of(spark, uri)
@@ -69,6 +90,27 @@ def list_files(spark: SparkSession, folder: str, hidden: bool = False) -> list[L
         if status.isFile()
     ]
     return sorted((f for f in listed if f.is_hidden == hidden), key=lambda f: f.uri)
+
+
+def list_below(spark: SparkSession, folder: str, within: str = "") -> list[LandedFile]:
+    """Every file below a folder at any depth, hidden ones too, by path; none when the folder is not there.
+
+    A folder that is a link is not followed, since links may form a circle. It is listed as one file that is outside.
+    """
+    fs, path = _path(spark, f"{folder}/{within}" if within else folder)
+    if not fs.exists(path):
+        return []
+    found = []
+    for status in fs.listStatus(path):
+        uri, modified = status.getPath().toString(), status.getModificationTime()
+        name = uri.rsplit("/", 1)[-1]
+        if status.isFile():
+            found.append(LandedFile(uri, status.getLen(), modified, within=within))
+        elif uri.startswith("file:") and local_folder(uri).is_symlink():
+            found.append(LandedFile(uri, 0, modified, is_outside=True, within=within))
+        else:
+            found += list_below(spark, folder, f"{within}/{name}" if within else name)
+    return sorted(found, key=lambda f: f.path)
 
 
 def list_folders(spark: SparkSession, folder: str) -> list[LandedFile]:

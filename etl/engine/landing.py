@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,7 +13,7 @@ from pyspark.sql import functions as F
 
 from etl.conf import Settings
 from etl.contract import Event
-from etl.engine import files, records, suppression
+from etl.engine import columnar, files, records, suppression
 from etl.engine.files import LandedFile
 
 TEXT = (".jsonl", ".jsonl.gz", ".jsonl.zst")
@@ -23,7 +22,6 @@ HOUR = "%Y-%m-%dT%H"
 LONGEST = 2**24
 """Characters of one record, once files have to be read one by one: memory holds a few such records."""
 RECORD_BYTES = 20  # a record compressed: of a file's records no more than its size is known before it is read
-OWN = ("_file", "source_file", "landed_hour")
 
 
 @dataclass(frozen=True)
@@ -36,13 +34,8 @@ class Landed:
     @property
     def fingerprint(self) -> str:
         """Changes when a file is added, or is not the file it was."""
-        text = "\n".join(f"{f.name} {f.size} {f.modified}" for f in self.files)
+        text = "\n".join(f"{f.path} {f.size} {f.modified}" for f in self.files)
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-def exactly(uri: str) -> str:
-    """The path that reads this file and no other: `*.jsonl` may be a file's own name, and means many to Spark."""
-    return re.sub(r"([\\*?\[\]{}])", r"\\\1", uri)
 
 
 def folder(hour: datetime) -> str:
@@ -53,13 +46,16 @@ def folder(hour: datetime) -> str:
 def listing(
     spark: SparkSession, settings: Settings, event: Event, hours: list[datetime], hidden: bool = False
 ) -> list[Landed]:
-    """What has landed of an event, hour by hour; an hour without a folder has no files.
+    """What has landed of an event, hour by hour, at any depth of folders; an hour without a folder has no files.
 
-    `hidden` are those files that a producer has not given their name yet, and what is left of one that was killed.
+    `hidden` are those files that a producer has not given their name yet, and what is left of one that was killed:
+    files whose name, or a folder below the hour's, begins with `.` or `_`.
     """
     root = f"{files.absolute(settings.landing)}/{event.name}"
-    found = ((hour, files.list_files(spark, f"{root}/{folder(hour)}", hidden)) for hour in hours)
-    return [Landed(hour, tuple(_inside(settings, listed))) for hour, listed in found]
+    found = ((hour, files.list_below(spark, f"{root}/{folder(hour)}")) for hour in hours)
+    return [
+        Landed(hour, tuple(_inside(settings, [f for f in listed if f.is_hidden == hidden]))) for hour, listed in found
+    ]
 
 
 def _inside(settings: Settings, listed: list[LandedFile]) -> list[LandedFile]:
@@ -83,11 +79,11 @@ def _is_readable(spark: SparkSession, file: LandedFile) -> bool:
         return False
     try:
         if file.name.endswith(PARQUET):
-            rows = spark.read.parquet(exactly(file.uri))
-            raw = records.as_text(rows.columns)
+            (rows,) = columnar.frames(spark, [file.uri])
+            raw = records.as_text([c for c in rows.columns if c != columnar.FILE])
         else:
-            rows, raw = spark.read.text(exactly(file.uri)), F.col("value")
-        (found,) = rows.select(F.max(F.length(raw)), F.max("_metadata.file_path")).collect()
+            rows, raw = lines(spark, [file.uri]), F.col("raw")
+        (found,) = rows.select(F.max(F.length(raw)), F.max("_file")).collect()
         return bool((found[0] or 0) <= LONGEST)
     except (Py4JJavaError, PySparkException):
         return False
@@ -101,9 +97,9 @@ def known(file: LandedFile) -> bool:
 def read(spark: SparkSession, settings: Settings, event: Event, landed: list[Landed]) -> DataFrame:
     """All records: raw, source_file, landed_hour, a typed column per field, `_corrupt`, and what `enrich` adds."""
     found = [file for part in landed for file in part.files]
-    hour = F.lit(landed[0].hour) if len(landed) == 1 else _hour_of("_file")
-    parts = _text(spark, event, hour, [exactly(f.uri) for f in found if f.name.endswith(TEXT)])
-    parts += _columnar(spark, event, hour, [exactly(f.uri) for f in found if f.name.endswith(PARQUET)])
+    hour = F.lit(landed[0].hour) if len(landed) == 1 else _hour_of(spark, settings, event)
+    parts = _text(spark, event, hour, [f.uri for f in found if f.name.endswith(TEXT)])
+    parts += _columnar(spark, event, hour, [f.uri for f in found if f.name.endswith(PARQUET)])
     if not parts:
         parts = [records.parse_text(_provenance(_no_lines(spark), hour), event)]
     whole = parts[0]
@@ -113,21 +109,18 @@ def read(spark: SparkSession, settings: Settings, event: Event, landed: list[Lan
     return records.enrich(known, event, settings)
 
 
-def _file() -> Column:
-    return F.col("_metadata.file_path").alias("_file")
-
-
 def _no_lines(spark: SparkSession) -> DataFrame:
     return spark.createDataFrame([], "raw STRING, _file STRING")
 
 
-def _hour_of(file: str) -> Column:
-    """Landed hour by a file's own path, `.../hour=2026-06-01T10/<file>`.
+def _hour_of(spark: SparkSession, settings: Settings, event: Event) -> Column:
+    """Landed hour by a file's own path, `<root>/hour=2026-06-01T10/<path>`.
 
     By position: it is done for every record, and a pattern takes longer than all that is judged of one.
     """
-    folder = F.substring_index(file, "/", -2)
-    return F.concat(F.substring(folder, len("hour=") + 1, len("2026-06-01T10")), F.lit(":00")).cast("timestamp")
+    before = files.escaped(spark, f"{files.absolute(settings.landing)}/{event.name}") + "/hour="
+    hour = F.substring("_file", F.locate(before, F.col("_file")) + len(before), F.lit(len("2026-06-01T10")))
+    return F.concat(hour, F.lit(":00")).cast("timestamp")
 
 
 def _provenance(rows: DataFrame, hour: Column) -> DataFrame:
@@ -135,32 +128,21 @@ def _provenance(rows: DataFrame, hour: Column) -> DataFrame:
     return rows.withColumn("landed_hour", hour).withColumnRenamed("_file", "source_file")
 
 
+def lines(spark: SparkSession, uris: list[str]) -> DataFrame:
+    """Text files as records: raw, `_file`. This is the only place that says where a record ends.
+
+    A line ends with LF, CRLF or CR. A CR within a line that is one JSON object is space between its tokens.
+    """
+    read = spark.read.option("lineSep", "\n").text([files.glob_escape(uri) for uri in uris])
+    found = read.select(F.explode(records.split("value")).alias("raw"), F.col("_metadata.file_path").alias("_file"))
+    return found.where("trim(raw) != ''")
+
+
 def _text(spark: SparkSession, event: Event, hour: Column, uris: list[str]) -> list[DataFrame]:
-    if not uris:
-        return []
-    lines = spark.read.text(uris).select(F.col("value").alias("raw"), _file())
-    return [records.parse_text(_provenance(lines.where("trim(raw) != ''"), hour), event)]
+    return [records.parse_text(_provenance(lines(spark, uris), hour), event)] if uris else []
 
 
 def _columnar(spark: SparkSession, event: Event, hour: Column, uris: list[str]) -> list[DataFrame]:
-    """Files that agree on the type of each column are read as one; else those of another schema by their own."""
-    if not uris:
-        return []
-    try:
-        groups = [spark.read.option("mergeSchema", "true").parquet(*uris)]  # all schemas in one job
-    except (Py4JJavaError, PySparkException):
-        groups = _by_schema(spark, uris)
-    return [records.parse_columns(_provenance(_given(rows), hour), event) for rows in groups]
-
-
-def _by_schema(spark: SparkSession, uris: list[str]) -> list[DataFrame]:
-    """A DataFrame for each schema there is; a job for each file."""
-    found: dict[str, list[str]] = {}
-    for uri in uris:
-        found.setdefault(spark.read.parquet(uri).schema.simpleString(), []).append(uri)
-    return [spark.read.parquet(*group) for group in found.values()]
-
-
-def _given(rows: DataFrame) -> DataFrame:
-    """Columns of a file, but those of our own names, and `_file`."""
-    return rows.select(*[records.quoted(c) for c in rows.columns if c.lower() not in OWN], _file())
+    """Files of one shape are read as one."""
+    groups = columnar.frames(spark, uris) if uris else []
+    return [records.parse_columns(_provenance(rows, hour), event) for rows in groups]

@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from etl.contract import Table
-from etl.engine import delta, delta_log, files, landing
+from etl.engine import delta, delta_log, files
 from etl.engine.suppression import Suppressed
 from etl.engine.work import Work
 from etl.erasure import rules
@@ -44,7 +44,7 @@ def _holding(spark: SparkSession, table: Table, found: list[Remain], viewer: int
         return []
     columns = ", ".join(f"{c.name} {c.type}" for c in table.columns if c.name in rules.personal(table))
     reader = spark.read.schema(columns).option("ignoreCorruptFiles", "true")
-    rows = reader.parquet(*[landing.exactly(r.file.uri) for r in found]).where(rules.holds(table, viewer))
+    rows = reader.parquet(*[files.glob_escape(r.file.uri) for r in found]).where(rules.holds(table, viewer))
     names = {r[0] for r in rows.select(F.col("_metadata.file_name")).distinct().collect()}
     return [r for r in found if r.file.name in names]
 

@@ -61,14 +61,14 @@ def clean(work: Work, table: Table, suppressed: Suppressed, hours: list[datetime
         place = f"{table.event.name}/{part.hour:%Y-%m-%dT%H}"
         named, bad = _naming(work.spark, table.event, part, suppressed)
         for file in part.files:
-            if file.name in named:
+            if file.path in named:
                 _rewrite(work, table.event, file, suppressed)
         if named:
             _know(work, table, part, known.get(part.hour.isoformat()))
         for file in bad:
             log.warning("%s: nobody can say whom this file names: %r", table.name, file.uri)
         found.records |= {f"{place}/{name}": count for name, count in named.items()}
-        found.unread += [f"{place}/{file.name}" for file in bad]
+        found.unread += [f"{place}/{file.path}" for file in bad]
     return found
 
 
@@ -77,8 +77,13 @@ def unlisted(work: Work, event: Event, hours: list[datetime]) -> list[str]:
     root, folders = f"{files.absolute(work.settings.landing)}/{event.name}", {landing.folder(hour) for hour in hours}
     there = [f for f in files.walk(work.spark, root) if not f.name.endswith(".crc")]
     paths = [(files.below(root, f.uri), f) for f in there]
-    others = [path for path, f in paths if f.is_hidden or path.removesuffix(f"/{f.name}") not in folders]
-    return sorted(f"{event.name}/{path}" for path in others)
+    return sorted(f"{event.name}/{path}" for path, _ in paths if not _is_read(path, folders))
+
+
+def _is_read(path: str, folders: set[str]) -> bool:
+    """Whether a run reads a file at this path below an event's folder."""
+    hour, *below = path.split("/")
+    return hour in folders and bool(below) and not any(part[0] in "._" for part in below)
 
 
 def _know(work: Work, table: Table, part: Landed, known: str | None) -> None:
@@ -110,26 +115,27 @@ def _naming(
 def _counted(spark: SparkSession, event: Event, found: list[LandedFile], suppressed: Suppressed) -> dict[str, int]:
     counts: dict[str, int] = {}
     if text := [f.uri for f in found if f.name.endswith(landing.TEXT)]:
-        counts |= _count(_lines(spark, event, text), _names_one(event, suppressed))
+        counts |= _count(_lines(spark, event, text), _names_one(event, suppressed), found)
     for file in found:
         if file.name.endswith(landing.PARQUET):
-            rows = spark.read.parquet(landing.exactly(file.uri))
-            counts |= _count(rows.withColumn("source_file", F.col("_metadata.file_path")), _has(rows, suppressed))
+            rows = spark.read.parquet(files.glob_escape(file.uri))
+            named = rows.withColumn("source_file", F.col("_metadata.file_path"))
+            counts |= _count(named, _has(rows, suppressed), [file])
     return counts
 
 
 def _lines(spark: SparkSession, event: Event, uris: list[str]) -> DataFrame:
     """Lines as the reader of landed records parses them: raw, source_file, fields."""
-    lines = spark.read.text([landing.exactly(uri) for uri in uris])
     hour = F.lit(None).cast("timestamp").alias("landed_hour")
-    named = lines.select(F.col("value").alias("raw"), F.col("_metadata.file_path").alias("source_file"), hour)
+    named = landing.lines(spark, uris).select("raw", F.col("_file").alias("source_file"), hour)
     return records.parse_text(named, event)
 
 
-def _count(rows: DataFrame, named: Column) -> dict[str, int]:
-    """By file name, which Spark tells as in a URL."""
+def _count(rows: DataFrame, named: Column, found: list[LandedFile]) -> dict[str, int]:
+    """By path below the hour. Spark names a file as in a URL, with one slash or three."""
+    paths = {files.below("file:", f.uri): f.path for f in found}
     per_file = rows.where(named).groupBy("source_file").count().collect()
-    return {unquote(row["source_file"]).rsplit("/", 1)[-1]: row["count"] for row in per_file}
+    return {paths[files.below("file:", unquote(row["source_file"]))]: row["count"] for row in per_file}
 
 
 def _viewer(event: Event) -> Column:
@@ -209,7 +215,7 @@ def _rewrite(work: Work, event: Event, file: LandedFile, suppressed: Suppressed)
     spark, beside = work.spark, f"{file.uri.rsplit('/', 1)[0]}/_erasing"
     files.delete(spark, beside)
     if file.name.endswith(landing.PARQUET):
-        _changed(spark.read.parquet(landing.exactly(file.uri)), event, suppressed).coalesce(1).write.parquet(beside)
+        _changed(spark.read.parquet(files.glob_escape(file.uri)), event, suppressed).coalesce(1).write.parquet(beside)
     else:
         lines = _edited(_lines(spark, event, [file.uri]), event, suppressed).coalesce(1)
         lines.write.option("compression", "gzip" if file.name.endswith(".gz") else "none").text(beside)

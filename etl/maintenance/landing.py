@@ -91,4 +91,17 @@ def remove(window: Window, gone: list[Landed]) -> None:
     for part in gone:
         for file in part.files:
             files.delete(spark, file.uri)
-        files.delete_if_empty(spark, part.files[0].uri.rsplit("/", 1)[0])
+        for below in sorted(_folders(part), key=len, reverse=True):
+            files.delete_if_empty(spark, below)
+
+
+def _folders(part: Landed) -> set[str]:
+    """The folder of an hour and those below it that hold its files."""
+    found = set()
+    for file in part.files:
+        folder = file.uri.rsplit("/", 1)[0]
+        found.add(folder)
+        for _ in file.within.split("/") if file.within else []:
+            folder = folder.rsplit("/", 1)[0]
+            found.add(folder)
+    return found

@@ -101,7 +101,8 @@ def _merge_versions(work: Work, table: Table, entry: Entry) -> None:
     entry.rows_written = diff.count()
     entry.records_read = changes.count()
     if entry.rows_written:
-        first = diff.agg(F.min("valid_from")).collect()[0][0]
+        earliest = F.greatest(F.min("valid_from"), F.lit(planner.FIRST))  # a Python datetime has no year 0
+        first = diff.agg(F.least(earliest, F.lit(planner.LAST))).collect()[0][0]
         entry.touched = {planner.FOLLOWING: [checksums.as_hour(first).replace(minute=0, second=0, microsecond=0)]}
         txn.refuse_changed()
         _merge(work, table, diff, entry)

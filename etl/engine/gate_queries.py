@@ -14,7 +14,8 @@ from great_expectations.execution_engine.sparkdf_execution_engine import SparkDF
 from great_expectations.expectations.expectation import BatchExpectation
 from great_expectations.expectations.metrics.metric_provider import MetricProvider, metric_value
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
 
 from etl.errors import first_line
 
@@ -40,7 +41,15 @@ class QueryCounts(MetricProvider):
 def unexpected(batch: DataFrame, query: str) -> tuple[int, list[dict[str, Any]]]:
     """How many rows a query returns, and a few of them."""
     rows = _ask(batch, "SELECT * FROM ({})", [query])
-    return rows.count(), [row.asDict() for row in rows.limit(SAMPLES).collect()]
+    return rows.count(), [row.asDict() for row in rows.limit(SAMPLES).select(_shown(rows)).collect()]
+
+
+def _shown(rows: DataFrame) -> list[Column]:
+    """Columns with days and instants as text: one that no Python datetime can be is shown, too."""
+    return [
+        F.col(f"`{name}`").cast("string").alias(name) if kind in ("date", "timestamp") else F.col(f"`{name}`")
+        for name, kind in rows.dtypes
+    ]
 
 
 def _ask(batch: DataFrame, form: str, queries: list[str]) -> DataFrame:

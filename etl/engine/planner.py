@@ -7,14 +7,17 @@ hour it made (`handled`). An hour is due when some input was published later tha
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+from etl.conf import FIRST_DAY, LAST_DAY
 from etl.contract import Input, Table, WriteMode
 from etl.engine.ledger import Ledger
 from etl.engine.shards import Shard
 
 FOLLOWING = "valid_from"  # a dimension touches everything from here on
 HOUR = timedelta(hours=1)
+FIRST, LAST = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (FIRST_DAY, LAST_DAY))
+"""A lake of an earlier release may hold an hour beyond these, which calendars end soon after: it is due for nothing."""
 
 
 def hours_between(start: datetime, end: datetime) -> list[datetime]:
@@ -73,7 +76,9 @@ def grain(table: Table, hour: datetime) -> datetime:
 
 
 def reached(source: Input, table: Table, hour: datetime) -> set[datetime]:
-    """Output hours (days) that read an hour (day) of an input."""
+    """Output hours (days) that read an hour (day) of an input; none for one that no record may name."""
+    if not FIRST <= hour <= LAST:
+        return set()
     last = grain(table, hour + (source.behind_hours + (23 if source.table.daily else 0)) * HOUR)
     first, step = grain(table, hour - source.ahead_hours * HOUR), 24 * HOUR if table.daily else HOUR
     return {first + i * step for i in range((last - first) // step + 1)}
@@ -89,7 +94,8 @@ def _latest_touch(ledger: Ledger, source: Input, table: Table, shard: Shard | No
             touched[hour] = max(touched[hour], e.output_version or 0)
     latest: dict[datetime, int] = defaultdict(int)
     for hour, version in touched.items():
-        for out in reached(source, table, hour) if column == source.table.hour else {grain(table, hour)}:
+        here = {grain(table, hour)} if FIRST <= hour <= LAST else set()
+        for out in reached(source, table, hour) if column == source.table.hour else here:
             latest[out] = max(latest[out], version)
     return latest
 

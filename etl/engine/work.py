@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from etl import catalog
 from etl.conf import Settings
@@ -94,9 +95,16 @@ class Work:
         return pseudonyms.instead_of_ids(table, catalog.logic(table.name, version), sketches)
 
     def kept(self, table: Table, rows: DataFrame) -> DataFrame:
-        """Rows but those of hours that retention took: what landed long ago and is read again stays gone."""
+        """Rows but those of hours that retention took: what landed long ago and is read again stays gone.
+
+        Nor those of hours that no release accepts any more: bronze of an earlier one may hold a day of year 9999.
+        """
+        if not table.hour:
+            return rows
+        low, high = self.settings.min_day, self.settings.max_day
+        possible = rows.where(F.col(table.hour).between(F.lit(low), F.lit(high)))
         floor = self.ledger.kept_from(table.name)
-        return rows if floor is None else rows.where(f"{table.hour} >= {as_literal(floor, table)}")
+        return possible if floor is None else possible.where(f"{table.hour} >= {as_literal(floor, table)}")
 
     def begin(self, table: Table) -> Entry:
         """The ledger row of a table in this run, not yet written."""

@@ -1,0 +1,128 @@
+"""Extreme values of every type, from landing to the dashboard: a record never stops more than itself."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+from rows import at, record
+from soak.hostile import draw, lawful
+
+from etl import catalog
+from etl.ads_events import ADVERTISERS
+from etl.conf import Settings
+from etl.contract import Column, Event
+from etl.engine import delta, runner, views
+from etl.errors import FeedEtlError
+from etl.queries import question, run
+from etl.reports import dashboard
+
+NUMBER = int(os.environ.get("FEED_ETL_FUZZ", 0))
+HOUR = "hour=2026-06-01T10"
+TIMES = (
+    "0000-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "1582-10-10T00:00:00Z",
+    "1899-12-31T23:59:59Z", "1969-12-31T23:59:59.999999Z", "1970-01-01T00:00:00Z", "2038-01-19T03:14:08Z",
+    "2200-01-01T00:00:00Z", "2262-04-12T00:00:00Z", "9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999-14:00",
+    "2016-12-31T23:59:60Z", "2026-06-01T10:00:00.123456789Z", "2026-06-01T10:59:59.999999Z",
+)  # fmt: skip
+DAYS = ("0001-01-01", "0000-12-31", "1582-10-10", "1970-01-01", "2026-05-31", "2026-07-02", "2062-06-01", "9999-12-31",
+        "20260601", "2026-06", "2026-02-29", 20605)  # fmt: skip
+WHOLE = (-(2**63), -(2**31) - 1, -1, 0, 1, 2**15, 2**31, 2**32, 2**53 + 1, 2**62, 2**63 - 1, 2**63, 10**30)
+NUMBERS = (-1e308, -1, -0.0, 5e-324, 0.005, 0.01, 0.1, 1, 9_999_999_999.99, 10**10, 999_999, 1e25, 1e308, 10**400)
+TEXTS = ("", " ", "\0", "\u2028", "é" * 1000, "😀", "9" * 40, "NULL", "nan", "=1+1", "a\nb\r\nc", "<b>", "\ufffd")
+ZONES = ("Pacific/Kiritimati", "Pacific/Niue", "Asia/Kathmandu", "Australia/Lord_Howe", "UTC")
+EXTREME: dict[str, tuple[Any, ...]] = {
+    "TIMESTAMP": TIMES, "DATE": DAYS, "BIGINT": WHOLE, "INT": WHOLE, "SMALLINT": WHOLE, "DECIMAL": NUMBERS,
+    "STRING": TEXTS, "BOOLEAN": (True, False, "true", 0),
+    "ARRAY<BIGINT>": ([], [None], [2**63 - 1], [2**63], [1.5], [[]]),
+}  # fmt: skip
+
+
+def extreme(field: Column) -> st.SearchStrategy[Any]:
+    """Values at and beyond the ends of a field's type, and those it may have at all."""
+    values = (*EXTREME[field.type.split("(")[0]], None, *field.values)
+    return st.sampled_from(values + (ZONES if field.name == "time_zone" else ()))
+
+
+@st.composite
+def records(draw: Any, event: Event) -> dict[str, Any]:
+    """A lawful record of few keys, one to three of whose fields are extreme."""
+    fields = {f.name: f for f in event.fields}
+    names = draw(st.sets(st.sampled_from(sorted(fields)), min_size=1, max_size=3))
+    base = lawful(event, draw(st.integers(1, 9)))
+    return base | {name: draw(extreme(fields[name])) for name in sorted(names)}
+
+
+def land(settings: Settings, events: list[Event], count: int) -> dict[str, Counter[str]]:
+    """So many extreme records of each event in one landed hour, and a lawful one of a number of its own."""
+    landed: dict[str, Counter[str]] = {}
+    for number, event in enumerate(events):
+        zone = {"time_zone": "UTC"} if event is ADVERTISERS else {}
+        good = record(event, **lawful(event, 77) | zone)
+        lines = [json.dumps(r) for r in (*draw(records(event), count, NUMBER + number), good)]
+        folder = Path(settings.landing) / event.name / HOUR
+        folder.mkdir(parents=True)
+        (folder / "a.jsonl").write_text("\n".join(lines) + "\n")
+        landed[event.name] = Counter(lines=len(lines))
+    return landed
+
+
+def went_through(spark: SparkSession, settings: Settings, tables: list[str]) -> runner.Summary:
+    """One hour, nothing of which failed; what is asked for again finds nothing to do."""
+    patient = settings.model_copy(update={"quarantine_share": 1.0})
+    summary = runner.run(spark, patient, at("10:00"), at("11:00"), tables=tables)
+    assert not summary.errors, summary.errors
+    assert not summary.skipped
+    again = runner.run(spark, patient, at("10:00"), at("11:00"), tables=tables)
+    assert not again.errors and not again.entries
+    return summary
+
+
+def beyond(spark: SparkSession, settings: Settings, table: str) -> int:
+    """Rows of a table that name a day or instant outside of the bounds."""
+    made = catalog.entry(table).table
+    times = [c.name for c in made.columns if c.type in ("DATE", "TIMESTAMP")]
+    low, high = F.lit(settings.min_day), F.lit(settings.max_day + timedelta(days=1))
+    rows = delta.read(spark, views.uri(settings, made))
+    return rows.where(~F.least(*[F.col(t).between(low, high) for t in times], F.lit(True))).count() if times else 0
+
+
+@pytest.mark.parametrize(
+    ("last", "asked"),
+    [
+        pytest.param(["rec_spend_daily", "dim_posts"], ["spend_reconciliation"], id="money and posts"),
+        pytest.param(None, list(question.names()), id="everything", marks=pytest.mark.slow),
+    ],
+)
+def test_extreme_records_go_from_landing_to_the_dashboard(
+    spark: SparkSession, settings: Settings, tmp_path: Path, last: list[str] | None, asked: list[str]
+) -> None:
+    """Every record is accepted or quarantined, every table is made, every question answers, and the page is written."""
+    before = {each.name for table in last or [] for each in catalog.upstream(catalog.entry(table).table)}
+    chosen = before | set(last or catalog.entries())
+    tables = [entry.table for entry in catalog.select(sorted(chosen)) if catalog.is_made(entry.table)]
+    events = [t.event for t in tables if t.event]
+    landed = land(settings, events, 60 if last else 400)
+    summary = went_through(spark, settings, [t.name for t in tables])
+    for entry in summary.entries:
+        event = catalog.entry(entry.table_name).table.event
+        if event:
+            assert entry.records_read == landed[event.name]["lines"]
+            assert entry.records_accepted + entry.records_quarantined == entry.records_read
+            assert entry.records_accepted > 0
+    assert {t.name: n for t in tables if (n := beyond(spark, settings, t.name))} == {}
+    for name in asked:
+        needed = {p.name: 1 for p in question.load(name).parameters if p.is_required}
+        try:
+            run(spark, settings, name, **needed).collect()
+        except FeedEtlError as error:
+            assert "See docs/runbook.md" not in str(error), error
+    assert dashboard.write(spark, settings, tmp_path / "page.html").stat().st_size > 10_000

@@ -70,7 +70,7 @@ def glob_escape(uri: str) -> str:
 
 def escaped(spark: SparkSession, uri: str) -> str:
     """The path of a URI, without scheme and host, escaped as `_metadata.file_path` has it."""
-    return str(_path(spark, uri)[1].toUri().getRawPath())
+    return str(path_of(spark, uri)[1].toUri().getRawPath())
 
 
 def exists(spark: SparkSession, uri: str) -> bool:
@@ -97,7 +97,7 @@ def list_below(spark: SparkSession, folder: str, within: str = "") -> list[Lande
 
     A folder that is a link is not followed, since links may form a circle. It is listed as one file that is outside.
     """
-    fs, path = _path(spark, f"{folder}/{within}" if within else folder)
+    fs, path = path_of(spark, f"{folder}/{within}" if within else folder)
     if not fs.exists(path):
         return []
     found = []

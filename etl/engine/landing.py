@@ -19,6 +19,7 @@ from etl.engine.files import LandedFile
 TEXT = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 PARQUET = (".parquet",)
 HOUR = "%Y-%m-%dT%H"
+exactly = files.glob_escape
 LONGEST = 2**24
 """Characters of one record, once files have to be read one by one: memory holds a few such records."""
 RECORD_BYTES = 20  # a record compressed: of a file's records no more than its size is known before it is read

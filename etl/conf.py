@@ -69,6 +69,9 @@ class Maintenance(BaseModel):
     quiet_hours: int = Field(ge=0, description="How long after its end an hour is left alone before it is compacted")
     rejected_days: int = Field(ge=0, description="How long refused batches and finished backfills stay to be looked at")
     ledger_days: int = Field(ge=1, description="How long the ledger keeps each run; older ones are folded")
+    max_removed_share: float = Field(
+        0.2, gt=0, le=1, description="Share of a table's rows, or an event's landed files, that goes without --yes"
+    )
 
 
 class EventCompleteness(BaseModel):
@@ -147,6 +150,7 @@ class Settings(BaseSettings):
     umask: str = Field("077", pattern=r"^0?[0-7]{3}$", description="Rights that new files and folders are made without")
     lock_minutes: float = Field(30, gt=0, description="How long a commit waits for that of another process")
     single_writer: bool = Field(False, description="On S3: one process at a time writes, and who runs it sees to that")
+    scratch: LocalFolder | None = Field(None, description="Folder of temporary files; None: one of this user's in /tmp")
     spark: dict[str, str] = Field(default_factory=dict, description="Further Spark settings")
 
     @property

@@ -18,10 +18,17 @@ def maintain(
     now: Annotated[
         str | None, typer.Option(help="Deadlines as of this hour, UTC; else the end of the newest landed hour.")
     ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Remove also what is more than maintenance.max_removed_share of a table.")
+    ] = False,
+    take_ownership: Annotated[
+        bool, typer.Option("--take-ownership", help="Make this lake the owner of the landing zone first.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Take what is past its time off the disk, and lay closed hours out anew. Each thing is named before it is done."""
-    from etl.maintenance import driver
+    from etl.engine import owner
+    from etl.maintenance import driver, window
     from etl.maintenance.action import Action
 
     here: Place = context.obj
@@ -32,8 +39,13 @@ def maintain(
             terminal.out.print(f"{action.step}  {action.place}: {held}{action.what}", markup=False, soft_wrap=True)
 
     as_of = parse_hour(now, "--now") if now else None
-    done = driver.maintain(here.spark(), here.settings, as_of, dry_run, show)
+    window.refuse_future(as_of)
+    if take_ownership and not dry_run:
+        owner.take(here.spark(), here.settings)
+    done = driver.maintain(here.spark(), here.settings, as_of, dry_run, show, yes)
     if as_json:
         return terminal.print_document([action.as_json() for action in done])
     size = sum(action.size for action in done if action.do)
-    terminal.out.print(f"{'To do' if dry_run else 'Done'}: {len(done)} things, {size / 1e6:.1f} MB of files.")
+    held = sum(action.do is None for action in done)
+    words = f"{'To do' if dry_run else 'Done'}: {len(done) - held} things, {size / 1e6:.1f} MB of files. Held: {held}."
+    terminal.out.print(words)

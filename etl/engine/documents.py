@@ -61,7 +61,11 @@ def replace(spark: SparkSession, uri: str, text: str) -> None:
 def _beside(here: Path, text: str) -> Path:
     """The text in a hidden file of the same folder."""
     beside = here.with_name(f".{here.name}.{secrets.token_hex(4)}")
-    beside.write_text(text, encoding="utf-8")
+    try:
+        beside.write_text(text, encoding="utf-8")
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
     return beside
 
 

@@ -16,7 +16,20 @@ from pyspark.sql import SparkSession
 from etl import catalog, subjects
 from etl.conf import Settings
 from etl.contract import Table
-from etl.engine import ddl, delta, derivejob, files, keys, landjob, planner, pseudonyms, run_errors, storage
+from etl.engine import (
+    ddl,
+    delta,
+    derivejob,
+    files,
+    keys,
+    landjob,
+    owner,
+    planner,
+    pseudonyms,
+    run_errors,
+    staged,
+    storage,
+)
 from etl.engine.attempts import attempts
 from etl.engine.ledger import Entry, Ledger
 from etl.engine.shards import Shard, by_person
@@ -86,6 +99,8 @@ def run(
     if not files.exists(spark, landing):
         raise LandingError(f"There is no landing zone at {landing}. Set --landing, or try `feed-etl simulate`.")
     work = open_work(spark, settings, (start, end), shard)
+    owner.claim(spark, settings)
+    staged.remove_dead(spark, settings)
     summary = Summary(work.run_id)
     chosen = catalog.select(tables or catalog.of_subjects(subjects.landed(spark, settings)))
     unusable = _made_ready(work, chosen)

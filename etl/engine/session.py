@@ -15,9 +15,10 @@ from pyspark.sql import SparkSession
 from etl import conf, secrets
 from etl.columns import VOCABULARY
 from etl.conf import Settings
-from etl.engine import classes
+from etl.engine import classes, scratch
 from etl.engine.jars import delta_jars, s3_jars
 from etl.engine.java import require_java
+from etl.engine.jvm import jvm
 from etl.engine.layout import SIDE_BY_SIDE
 
 COLLECTOR = re.compile(r"-XX:\+Use\w+GC\b")
@@ -58,7 +59,7 @@ def joins(settings: Settings) -> dict[str, str]:
 
 
 def _options(settings: Settings) -> dict[str, str]:
-    given = settings.spark.get("spark.driver.extraJavaOptions", "")
+    given = f'"-Djava.io.tmpdir={_folder(settings)}" {settings.spark.get("spark.driver.extraJavaOptions", "")}'.strip()
     return {
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -85,9 +86,20 @@ def _options(settings: Settings) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         **joins(settings),
+        **_temporary(settings),
         **settings.spark,
         "spark.driver.extraJavaOptions": java_options(given, settings.master.startswith("local")),
     }
+
+
+def _folder(settings: Settings) -> Path:
+    """Where this process keeps temporary files: private, and removed once it is dead."""
+    return scratch.mine(settings.scratch).folder
+
+
+def _temporary(settings: Settings) -> dict[str, str]:
+    """Where Spark spills and shuffles on this machine; executors elsewhere have folders of their cluster's."""
+    return {"spark.local.dir": str(_folder(settings))} if settings.master.startswith("local") else {}
 
 
 def java_options(given: str, works: bool = True) -> str:
@@ -142,7 +154,9 @@ def start(settings: Settings, name: str = "feed-etl") -> SparkSession:
     _start_jvm(settings.master, name, {k: v for k, v in options.items() if not secrets.is_secret(k, v)})
     for key, value in options.items():
         builder = builder.config(key, value)
+    scratch.tidy(settings.scratch)
     spark = builder.getOrCreate()
+    scratch.mine(settings.scratch).note_jvm(int(jvm(spark, "java.lang.ProcessHandle").current().pid()))
     spark.sparkContext.setLogLevel("ERROR")
     for log in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):  # each error as a page of JSON, caught or not
         PySparkLogger.getLogger(log).disabled = True

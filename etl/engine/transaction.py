@@ -1,7 +1,8 @@
 """Delta transactions whose files are written first and become visible only at commit.
 
 `stage` writes Parquet into the table's folder without a log entry: no reader sees it, the gate can read it, and
-`commit` makes it part of the table without writing a row twice. A killed run leaves files that VACUUM removes.
+`commit` makes it part of the table without writing a row twice. The next run removes what a killed one left
+(`etl.engine.staged`).
 The calls are those that Delta's own DELETE and INSERT make; see docs/decisions/0001-publish.md.
 """
 
@@ -10,13 +11,16 @@ from __future__ import annotations
 import json
 import time
 from typing import Any
+from urllib.parse import unquote
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from etl.engine import delta
+from etl.engine import delta, files, staged
 from etl.engine.jvm import as_list, as_seq, jvm, none, some
 from etl.errors import ConflictError
+
+SUSPENDED = 3600.0  # seconds from staging to commit after which staged files are looked for
 
 
 class Transaction:
@@ -34,6 +38,7 @@ class Transaction:
         self._adds: list[Any] = []
         self._removes: list[Any] = []
         self._watched, self._as_read = "", set[str]()
+        self._staged_at = time.time()
         self.task_rows: dict[str, int] = {}
         self.stage_seconds = 0.0
 
@@ -47,9 +52,10 @@ class Transaction:
 
     def stage(self, rows: DataFrame) -> DataFrame:
         """Write rows as files nobody sees yet; returns them as read back from those files."""
-        started = time.monotonic()
+        started, self._staged_at = time.monotonic(), time.time()
         written = self._txn.writeFiles(rows._jdf)
         self._adds = as_list(self.spark, written)
+        staged.note(self.uri, [str(add.path()) for add in self._adds])
         self.stage_seconds = time.monotonic() - started
         self.task_rows = _rows_by_task(self._adds)
         return self._frame(written)
@@ -88,7 +94,19 @@ class Transaction:
         """Publish atomically. Raises ConflictError when someone else changed what was read."""
         actions = as_seq(self.spark, self._adds + self._removes)
         with delta.conflicts(self.uri), delta.signed(self.spark, self.uri, metadata):
+            self._refuse_lost()
             return int(self._txn.commit(actions, self._operation()))
+
+    def _refuse_lost(self) -> None:
+        """Raises ConflictError when staged files are gone: maintenance removes those that lie unpublished for a day."""
+        if time.time() - self._staged_at < SUSPENDED:
+            return
+        lost = [a for a in self._adds if not files.exists(self.spark, f"{self.uri}/{unquote(a.path())}")]
+        if lost:
+            raise ConflictError(
+                f"{len(lost)} files staged for {self.uri} are gone: the run stood still for too long, and maintenance "
+                "removed them. Run again."
+            )
 
     @property
     def is_empty(self) -> bool:

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from etl.backfill import driver as backfills
 from etl.conf import Settings
-from etl.engine import delta
+from etl.engine import delta, staged
 from etl.engine.attempts import attempts
 from etl.engine.work import Work, log, recover
 from etl.erasure import sweep
@@ -35,20 +35,29 @@ Show = Callable[[Action], None]
 
 
 def maintain(
-    spark: SparkSession, settings: Settings, now: datetime | None, dry_run: bool, show: Show = lambda _action: None
+    spark: SparkSession,
+    settings: Settings,
+    now: datetime | None,
+    dry_run: bool,
+    show: Show = lambda _action: None,
+    yes: bool = False,
 ) -> list[Action]:
-    """Keep a lake. `now` is the end of its newest hour when None. Raises ConfigError when there is no lake.
+    """Keep a lake. `now` is the end of its newest hour when None; `yes` removes what is much of a table, too.
 
-    What fails is told at the end, when all else was done.
+    Raises ConfigError when `now` has not come yet, LakeError when there is no lake. What fails is told at the end, when
+    all else was done.
     """
+    window.refuse_future(now)
     work, register = backfills.open_lake(spark, settings)
     for table in window.tables(work):
         recover(work, table)
+    if not dry_run:
+        staged.remove_dead(spark, settings)
     done, failed = [], []
     for step in STEPS:
         if not dry_run:
             work.ledger.flush()
-        for action in step(window.look(work, [b for b in register.all() if b.in_flight], now)):
+        for action in step(window.look(work, [b for b in register.all() if b.in_flight], now, yes)):
             show(action)
             done.append(action)
             if action.do and not dry_run:

@@ -31,14 +31,19 @@ def plan(window: Window) -> Iterator[Action]:
         rows = lake_hours.partitions(window.work, table)
         old = sorted(hour for hour in rows if hour < first)
         if old:
-            yield _expire(window, table, old, first, sum(rows[h][0] for h in old))
+            yield _expire(window, table, old, first, rows)
         if window.held(table):
             why = f"hours from {first:%Y-%m-%dT%H} on are past {table.retention_days} days, but due or in a backfill"
             yield Action(STEP, table.name, why)
 
 
-def _expire(window: Window, table: Table, old: list[datetime], first: datetime, rows: int) -> Action:
+def _expire(
+    window: Window, table: Table, old: list[datetime], first: datetime, found: dict[datetime, tuple[int, str]]
+) -> Action:
+    rows = sum(found[hour][0] for hour in old)
     what = f"{len(old)} hours before {first:%Y-%m-%dT%H}, {rows} rows, past {table.retention_days} days"
+    if asked := window.asks(rows, sum(count for count, _ in found.values())):
+        return Action(STEP, table.name, f"{what}: {asked}")
     return Action(STEP, table.name, what, lambda: expire(window, table, old, first, rows))
 
 

@@ -10,10 +10,11 @@ from etl.backfill import hours as lake_hours
 from etl.backfill.hours import EPOCH, LANDED_BEHIND
 from etl.backfill.register import Backfill
 from etl.contract import Table
-from etl.engine import delta, planner
+from etl.engine import delta, owner, planner
 from etl.engine.derivejob import input_hours
 from etl.engine.planner import HOUR
 from etl.engine.work import Work
+from etl.errors import ConfigError
 
 DAY = timedelta(days=1)
 
@@ -27,6 +28,18 @@ class Window:
     today: datetime
     flying: tuple[Backfill, ...]
     due: dict[str, list[datetime]]
+    yes: bool = False  # whether what is much of a table may go
+    refusal: str | None = None  # why landed files are not this lake's to remove
+
+    def asks(self, gone: int, of: int, limit: float | None = None) -> str:
+        """Why so many of a table's rows (files) go only when told so; empty when they may go."""
+        share = gone / of if of else 0.0
+        allowed = self.work.settings.maintenance.max_removed_share if limit is None else limit
+        if self.yes or share <= allowed:
+            return ""
+        return (
+            f"{share:.0%} of all, more than {allowed:.0%} (maintenance.max_removed_share). If that is meant, add --yes"
+        )
 
     def kept_from(self, table: Table) -> datetime | None:
         """The first hour to keep of a table that has a deadline; earlier when something still needs one before it."""
@@ -60,12 +73,26 @@ def tables(work: Work) -> list[Table]:
     return [t for t in catalog.tables() if delta.is_table(work.spark, work.uri(t))]
 
 
-def look(work: Work, flying: list[Backfill], now: datetime | None) -> Window:
-    """The window of a lake. An hour in the future moves no deadline: without `now` the wall's clock is the limit."""
+def refuse_future(now: datetime | None) -> None:
+    """Raises ConfigError for deadlines as of a time that has not come."""
+    today = datetime.now(UTC)
+    if now is not None and now > today:
+        raise ConfigError(
+            f"--now {now:%Y-%m-%dT%H} is later than the clock of this machine ({today:%Y-%m-%dT%H:%M}). "
+            "Nothing was removed."
+        )
+
+
+def look(work: Work, flying: list[Backfill], now: datetime | None, yes: bool = False) -> Window:
+    """The window of a lake. An hour in the future moves no deadline: without `now` the wall's clock is the limit.
+
+    Raises ConfigError when `now` is later than that.
+    """
+    refuse_future(now)
     today = datetime.now(UTC)
     if now is None:
         newest = lake_hours.newest_landed(work, catalog.tables())
         wall = today.replace(minute=0, second=0, microsecond=0)
         now = EPOCH if newest == EPOCH else min(newest + HOUR, wall)
     due = {t.name: planner.due(work.ledger, t, None) for t in tables(work)}
-    return Window(work, now, today, tuple(flying), due)
+    return Window(work, now, today, tuple(flying), due, yes, owner.refusal(work.spark, work.settings))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -68,3 +69,26 @@ def test_a_listing_has_the_rows_of_its_version_and_partitions(spark: SparkSessio
     frames = [delta.listing(spark, uri, at, predicate).frame(spark) for predicate, at in asked]
     found = [sorted(row["id"] for row in frame.collect()) for frame in frames]
     assert found == [[0, 1, 2, 4, 5], [1, 5], [1, 5, 7], []]
+
+
+@pytest.mark.parametrize(("hours", "refused"), [(0, False), (30, True)])
+def test_a_run_that_stood_still_commits_no_file_that_maintenance_removed(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int, refused: bool
+) -> None:
+    """Staged, then a machine asleep for a day; files that are still there are committed at any time."""
+    uri = (tmp_path / "table").as_uri()
+    spark.range(1).selectExpr("id", "1 AS hour").write.format("delta").partitionBy("hour").save(uri)
+    asleep, lost = rewriting(spark, uri), Transaction(spark, uri)
+    lost.stage(spark.range(3).selectExpr("id", "2 AS hour").coalesce(1))
+    if refused:
+        for file in (tmp_path / "table" / "hour=2").glob("*.parquet"):
+            file.unlink()
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + hours * 3600)
+    if refused:
+        with pytest.raises(ConflictError, match="stood still"):
+            lost.commit("lost")
+    else:
+        lost.commit("in time")
+    asleep.commit("asleep")
+    assert delta.read(spark, uri).where("hour = 1").count() == 2

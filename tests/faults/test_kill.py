@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 from faults.conftest import TABLES, State, state
+from lakes import uri
 from places import END, START
 from pyspark.sql import SparkSession
 
 from etl import conf
 from etl.conf import Settings
-from etl.engine import runner
+from etl.engine import delta, runner, staged
 
 DYING = Path(__file__).with_name("dying.py")
 IN_EVERY_RUN = [("published", "bronze_shares")]
@@ -47,3 +48,20 @@ def test_killed_at_a_step_and_run_again_equals_never_killed(
     assert not runner.run(spark, late, START, END, tables=TABLES).errors
     assert state(spark, late) == unharmed
     assert runner.run(spark, late, START, END, tables=TABLES).entries == []
+
+
+@pytest.mark.slow
+def test_the_next_run_removes_the_temporary_files_of_a_killed_one_and_what_it_staged(
+    spark: SparkSession, late: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = tmp_path / "scratch"
+    monkeypatch.setenv("FEED_ETL_SCRATCH", str(base))
+    assert run_until("judged", "fct_shares", late) == -9
+    assert list(base.rglob("blockmgr-*"))
+    there = late.model_copy(update={"scratch": str(base)})
+    table = Path(late.lake) / "facts" / "fct_shares"
+    before = set(table.rglob("*.parquet"))
+    assert staged.remove_dead(spark, there) > 0
+    live = {row["path"].rsplit("/", 1)[-1] for row in delta.live_files(spark, uri(late, "fct_shares")).collect()}
+    assert {f.name for f in table.glob("share_hour=*/*.parquet")} == live < {f.name for f in before}
+    assert not list(base.iterdir())

@@ -43,7 +43,7 @@ def do(work: Work, step: Callable[[Window], Iterator[Action]], now: datetime = L
 def look(work: Work, now: datetime | None = LATER) -> Window:
     """The window of a lake, backfills in flight and all."""
     _, register = backfills.open_lake(work.spark, work.settings)
-    return window.look(work, [b for b in register.all() if b.in_flight], now)
+    return window.look(work, [b for b in register.all() if b.in_flight], now, yes=True)
 
 
 def on_disk(folder: str) -> dict[str, float]:

@@ -29,9 +29,9 @@ def aged(spark: SparkSession, shared: Settings) -> Settings:
     """A month later, maintained once, after a dry run that must not have written anything."""
     settings = without_readers(shared)
     before = on_disk(settings.lake) | on_disk(settings.landing)
-    planned = driver.maintain(spark, settings, LATER, dry_run=True)
+    planned = driver.maintain(spark, settings, LATER, dry_run=True, yes=True)
     assert before == on_disk(settings.lake) | on_disk(settings.landing)
-    done = driver.maintain(spark, settings, LATER, dry_run=False)
+    done = driver.maintain(spark, settings, LATER, dry_run=False, yes=True)
     assert {(a.step, a.place) for a in planned} <= {(a.step, a.place) for a in done}
     return settings
 
@@ -52,7 +52,7 @@ def test_the_ledger_says_what_is_left(spark: SparkSession, aged: Settings) -> No
 
 def test_maintained_again_there_is_nothing_to_do(spark: SparkSession, aged: Settings) -> None:
     before = versions(spark, aged)
-    assert driver.maintain(spark, aged, LATER, dry_run=False) == []
+    assert driver.maintain(spark, aged, LATER, dry_run=False, yes=True) == []
     assert versions(spark, aged) == before
 
 

@@ -20,6 +20,7 @@ from etl.maintenance.action import Action
 from etl.maintenance.window import DAY, Window, tables
 
 STEP = "landing"
+NOT_LANDED = (owner.OWNER, "_truth")  # the marker, and what a simulator wrote down of its own files
 BACKLOG = timedelta(days=3)  # of heartbeats that may go unasked: these are kept for hours, so a day is much of them
 
 
@@ -179,9 +180,10 @@ def _strays(window: Window, table: Table, found: list[LandedFile]) -> Iterator[A
 def _unknown(window: Window, root: str, made: set[str]) -> Iterator[Action]:
     """What belongs to no event that a table of this lake is made of. It is named, and never removed."""
     spark, known = window.work.spark, {t.event.name for t in catalog.tables() if t.event}
-    places = {f.name: files.walk(spark, f.uri) for f in files.list_folders(spark, root) if f.name not in made}
-    loose = [f for hidden in (False, True) for f in files.list_files(spark, root, hidden) if f.name != owner.OWNER]
-    places |= {f.name: [f] for f in loose if not f.name.endswith(".crc")}
+    folders = [f for f in files.list_folders(spark, root) if f.name not in made]
+    loose = [f for hidden in (False, True) for f in files.list_files(spark, root, hidden)]
+    places = {f.name: files.walk(spark, f.uri) for f in folders if f.name not in NOT_LANDED}
+    places |= {f.name: [f] for f in loose if f.name not in NOT_LANDED and not f.name.endswith(".crc")}
     before = (window.today - window.work.settings.facts_days * DAY).timestamp() * 1000
     for name, found in places.items():
         if not found:

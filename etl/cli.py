@@ -14,6 +14,7 @@ from etl.commands import backfill, documents, erase, lake, maintain, queries, ru
 from etl.commands.place import Place, errors
 from etl.commands.report import report
 from etl.errors import FeedEtlError
+from etl.utc import use_utc
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -34,6 +35,7 @@ def place(
     debug: Annotated[bool, typer.Option(help="Tracebacks and more logs.")] = False,
 ) -> None:
     """Options that hold for every command."""
+    use_utc()
     level = logging.DEBUG if debug else logging.WARNING
     logging.basicConfig(
         level=logging.WARNING, format="%(message)s", handlers=[RichHandler(level, errors, show_path=False)]

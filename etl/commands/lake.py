@@ -49,14 +49,14 @@ def sql(
     """Ask the lake; every table is a view by its name, and so is the ledger."""
     from pyspark.errors import PySparkException
 
-    from etl.engine import views
+    from etl.engine import printable, views
 
     if format not in terminal.FORMATS:
         raise ConfigError(f"--format must be one of {', '.join(terminal.FORMATS)}, not {format!r}.")
     here: Place = context.obj
     try:
         frame = views.query(here.asking(), here.settings, query)
-        terminal.print_frame(frame.columns, [row.asDict() for row in frame.collect()], format)
+        terminal.print_frame(frame.columns, printable.rows(frame), format)
     except PySparkException as error:
         raise ConfigError(f"The query is not valid: {first_line(error)}") from error
 

@@ -20,10 +20,13 @@ from etl.engine.jars import delta_jars, s3_jars
 from etl.engine.java import require_java
 from etl.engine.jvm import jvm
 from etl.engine.layout import SIDE_BY_SIDE
+from etl.errors import ConfigError
+from etl.utc import use_utc
 
 COLLECTOR = re.compile(r"-XX:\+Use\w+GC\b")
 # Inlined less deeply than the JVM would: a run is over before code as large as that has paid for being compiled.
 COMPILER = "-XX:MaxInlineLevel=9 -XX:FreqInlineSize=150 -XX:InlineSmallCode=1200"
+ZONE = "spark.sql.session.timeZone"
 HASHED_MB = 64  # of a join's smaller side, as shuffled: at most this much a task is hashed, not sorted
 MEMORY_MB = 1536  # what a task must have for that, since a hash cannot spill as a sort does
 # For a process that answers and ends: the JVM's first compiler only (whose code cache would be 48 MB, and once full
@@ -63,7 +66,8 @@ def _options(settings: Settings) -> dict[str, str]:
     return {
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-        "spark.sql.session.timeZone": settings.timezone,
+        ZONE: settings.timezone,
+        "spark.executorEnv.TZ": settings.timezone,
         "spark.sql.shuffle.partitions": str(settings.shuffle_partitions),
         "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "1000000",
         "spark.sql.codegen.cache.maxEntries": "2000",  # a run has more plans than Spark's hundred
@@ -111,7 +115,7 @@ def java_options(given: str, works: bool = True) -> str:
     log = (conf.home() / "conf" / "spark-log4j2.properties").absolute().as_uri()
     collector = "" if COLLECTOR.search(given) else "-XX:+UseParallelGC"
     here = [collector, COMPILER, classes.options()] if works else []
-    return " ".join(filter(None, ["-Dlog4j2.configurationFile=" + log, *here, given]))
+    return " ".join(filter(None, ["-Duser.timezone=UTC", "-Dlog4j2.configurationFile=" + log, *here, given]))
 
 
 def _jars(settings: Settings) -> list[Path]:
@@ -142,7 +146,8 @@ def _local_options(master: str) -> dict[str, str]:
 
 
 def start(settings: Settings, name: str = "feed-etl") -> SparkSession:
-    """Start (or reuse) the session. Raises ConfigError when there is no usable Java."""
+    """Start (or reuse) the session; the process's zone becomes UTC. Raises ConfigError: there is no usable Java."""
+    use_utc()
     os.environ["JAVA_HOME"] = str(require_java())
     if settings.master.startswith("local"):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
@@ -161,6 +166,14 @@ def start(settings: Settings, name: str = "feed-etl") -> SparkSession:
     for log in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):  # each error as a page of JSON, caught or not
         PySparkLogger.getLogger(log).disabled = True
     return spark
+
+
+def require_utc(spark: SparkSession) -> None:
+    """For a session that others started. Raises ConfigError when hours and days would be cut in another zone."""
+    zone = spark.conf.get(ZONE)
+    if zone not in ("UTC", "Etc/UTC", "Z", "+00:00"):
+        raise ConfigError(f"The Spark session's time zone is {zone!r}. Set {ZONE} to UTC, or use session.start().")
+    use_utc()
 
 
 if __name__ == "__main__":  # for who starts the JVM before Python: spark-submit

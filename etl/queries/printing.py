@@ -39,7 +39,11 @@ def markdown() -> str:
     """docs/queries.md."""
     head = (
         "# Questions\n\nAsked with `feed-etl query NAME --param k=v`; written by `feed-etl queries --markdown`.\n"
-        "Times are UTC, ranges half-open. `latest` is the end of the newest hour or day of the first input.\n"
+        "Times are UTC, ranges half-open.\n\n"
+        "`latest` is the end of the newest landed hour that runs have processed for the subject of the first input;\n"
+        "for a DATE, the end of the day that holds that hour. No value of a record moves it.\n\n"
+        "*Now* is the question's own `end` (its `as_of` where it has one). A delete, a transfer or a new handle that\n"
+        "is scheduled for later has not happened yet: the version live at that instant is the one that is served.\n"
     )
     return head + "".join(_section(question.load(name)) for name in question.names())
 
@@ -85,8 +89,10 @@ def write(asked: Asked, format_: str, out: Path | None) -> None:
         import pyarrow.parquet as pq
 
         return pq.write_table(asked.answer().toArrow(), str(out))
+    from etl.engine import printable
+
     answer = asked.answer()
-    rows = [row.asDict() for row in answer.collect()]
+    rows = printable.rows(answer)
     once = asked.question.once if format_ == "table" else ()
     with open(out, "w", encoding="utf-8") if out else nullcontext(sys.stdout) as target, redirect_stdout(target):
         terminal.print_frame([c for c in answer.columns if c not in once], rows, format_)

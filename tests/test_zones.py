@@ -1,0 +1,98 @@
+"""Every command prints UTC, whatever the host's time zone: the hour that clocks show twice is two hours."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zone_commands
+from command_line import SOME_TIME
+
+ZONES = ("UTC", "America/New_York", "Australia/Lord_Howe")  # an hour back in November; half an hour in April
+HOURS = ("2026-11-01T05", "2026-11-01T06")  # 01:00 in New York, both of them
+OWN = ("seconds", "started_at", "run_id")  # of a run, not of its data
+
+
+def land(folder: Path) -> None:
+    """Three shares of post 1 in each of the two hours."""
+    for hour in HOURS:
+        shares = folder / "landing" / "shares" / f"hour={hour}"
+        shares.mkdir(parents=True)
+        lines = [
+            {
+                "share_id": int(hour[-2:]) * 10 + n,
+                "original_post_id": 1,
+                "shared_post_id": 9000 + int(hour[-2:]) * 10 + n,
+                "viewer_id": 7,
+                "share_ts": f"{hour}:1{n}:00Z",
+                "channel": "link",
+            }
+            for n in (1, 2, 3)
+        ]
+        (shares / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
+    """Zone -> command -> what it printed, with what differs from run to run taken out."""
+    return {zone: _said(tmp_path_factory.mktemp("zone"), zone) for zone in ZONES}
+
+
+def _said(folder: Path, zone: str) -> dict[str, str]:
+    land(folder)
+    done = subprocess.run(
+        [sys.executable, zone_commands.__file__, str(folder)],
+        capture_output=True, text=True, timeout=SOME_TIME, env={**os.environ, "TZ": zone},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found: dict[str, str] = {name: text.replace(str(folder), "") for name, text in json.loads(done.stdout).items()}
+    found["ledger"] = json.dumps(
+        [{k: v for k, v in row.items() if k not in OWN} for row in json.loads(found["ledger"])]
+    )
+    del found["run"]
+    return found
+
+
+@pytest.mark.parametrize("zone", ZONES[1:])
+def test_a_command_prints_the_same_in_every_zone(said: dict[str, dict[str, str]], zone: str) -> None:
+    odd = {name: (text, said["UTC"][name]) for name, text in said[zone].items() if text != said["UTC"][name]}
+
+    assert not odd
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_the_hour_shown_twice_is_two_hours(said: dict[str, dict[str, str]], zone: str) -> None:
+    five, six = (f"{hour}:00:00+00:00" for hour in HOURS)
+    found = said[zone]
+    rows: list[dict[str, Any]] = json.loads(found["sql-json"])
+
+    assert [(r["share_hour"], r["struct"], r["map"], r["of_day"], r["shares"]) for r in rows] == [
+        (five, [five], {"hour": five}, 5, 3),
+        (six, [six], {"hour": six}, 6, 3),
+    ]
+    assert [r["list"] for r in rows] == [["2026-11-01T05:13:00+00:00"], ["2026-11-01T06:13:00+00:00"]]
+    for name in ("sql-table", "sql-csv", "query-table", "query-csv", "query-json"):
+        assert five in found[name] and six in found[name], name
+    assert [r["hour"] for r in json.loads(found["query-json"])] == [five, six]
+    assert '"n": 3' in found["sql-where"] or " 3 " in found["sql-where"]
+
+
+def test_instants_and_days_of_any_year_are_printed(said: dict[str, dict[str, str]]) -> None:
+    (row,) = json.loads(said["UTC"]["sql-extremes"])
+
+    assert row == {
+        "first": "0001-01-01T00:00:00+00:00", "last": "9999-12-31T23:59:59.999999+00:00",
+        "beyond": "+57441-01-01T00:00:00+00:00", "day": "0001-01-01", "clock": "2026-11-01T01:30:00",
+        "month": "INTERVAL '1' MONTH", "time": "01:30:00",
+    }  # fmt: skip
+
+
+def test_no_command_failed_but_the_one_that_had_to(said: dict[str, dict[str, str]]) -> None:
+    failed = {name: text for name, text in said["UTC"].items() if "Error: " in text[:60]}
+
+    assert list(failed) == ["error"] and "2026-11-01T07 must be before end 2026-11-01T06" in failed["error"]

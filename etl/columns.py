@@ -54,9 +54,9 @@ _ALL = (
     Column("country", "STRING", "Country of a creator", nullable=True),
     Column("op", "STRING", "What the change log says", values=("upsert", "delete", "retire")),
     Column("valid_from", "TIMESTAMP", "Start of a version, inclusive"),
-    Column("valid_to", "TIMESTAMP", "End of a version, exclusive; NULL while current", nullable=True),
-    Column("is_current", "BOOLEAN", "No later version and not deleted"),
-    Column("is_deleted", "BOOLEAN", "The version was ended by a delete, not by a newer version"),
+    Column("valid_to", "TIMESTAMP", "End of a version, exclusive; NULL for the last one", nullable=True),
+    Column("is_current", "BOOLEAN", "The version without an end; it may begin in the future"),
+    Column("is_deleted", "BOOLEAN", "The version ends, or will end, by a delete, not by a newer version"),
     # times
     Column("impression_ts", "TIMESTAMP", "When the post or ad was served", distinct=True),
     Column("event_ts", "TIMESTAMP", "When the action happened; on an undo, when the thing undone happened",

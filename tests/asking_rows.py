@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from pyspark.sql import SparkSession
 from rows import Row, rows
 
 from etl import catalog
-from etl.queries import question
+from etl.engine import views
+from etl.queries import asking, question
 from etl.queries.asking import Asked
 from etl.queries.parameters import complete
 
@@ -16,7 +18,9 @@ from etl.queries.parameters import complete
 def ask_rows(spark: SparkSession, name: str, tables: dict[str, list[Row]], **params: Any) -> list[Row]:
     """The answer over tables of the rows given, empty where none are."""
     asked = question.load(name)
-    for table in asked.inputs:
-        rows(spark, catalog.entry(table).table, tables.get(table, [])).createOrReplaceTempView(table)
-    values = complete(asked.parameters, asked.typed(params), lambda: None)
+    values = complete(asked.parameters, asked.typed(params), lambda: datetime.min)
+    for name in asked.inputs:
+        table = catalog.entry(name).table
+        made, now = rows(spark, table, tables.get(name, [])), asking.now(values)
+        (views.as_of(made, table, now) if now else made).createOrReplaceTempView(name)
     return [row.asDict() for row in Asked(asked, values, spark.sql(asked.sql, args=values)).answer().collect()]

@@ -22,10 +22,20 @@ TRUTH_TABLES = (
     "dim_creators",
 )
 
-CREATOR_ANALYTICS = """
-WITH mine AS (
-    SELECT post_id, max_by(creator_id, valid_from) AS creator_id, NOT bool_or(is_current) AS is_deleted
-    FROM dim_posts GROUP BY post_id),
+# Versions begun by the end of the question; the last one is live unless it has ended by then.
+_THEN = """
+posts_then AS (
+    SELECT post_id, max_by(creator_id, valid_from) AS creator_id,
+        NOT bool_or(valid_to IS NULL OR valid_to > $end::TIMESTAMPTZ) AS is_deleted
+    FROM dim_posts WHERE valid_from <= $end::TIMESTAMPTZ GROUP BY post_id),
+creators_then AS (
+    SELECT creator_id, handle FROM dim_creators
+    WHERE valid_from <= $end::TIMESTAMPTZ AND (valid_to IS NULL OR valid_to > $end::TIMESTAMPTZ))
+"""
+
+CREATOR_ANALYTICS = f"""
+WITH {_THEN},
+mine AS (FROM posts_then),
 served AS (SELECT * FROM watched WHERE impression_hour >= $start::DATE AND impression_hour < $end::DATE),
 reacted AS (
     SELECT post_id, measure, count(*) AS n FROM reactions
@@ -48,7 +58,7 @@ FROM shown LEFT JOIN counted USING (post_id) JOIN mine USING (post_id) WHERE cre
 ORDER BY impressions DESC, post_id
 """
 
-_HOURS = """
+_HOURS = f"""{_THEN},
 post_hours AS (
     SELECT post_id, hour, count(*) FILTER (kind = 'impressions') AS impressions,
         count(*) FILTER (kind = 'likes') AS likes, count(*) FILTER (kind = 'shares') AS shares,
@@ -57,12 +67,12 @@ post_hours AS (
     FROM (SELECT post_id, impression_hour AS hour, 'impressions' AS kind FROM fct_impressions
           UNION ALL SELECT post_id, event_hour, measure FROM reactions)
     GROUP BY ALL),
-served AS (SELECT post_id, creator_id FROM dim_posts WHERE is_current)
+served AS (SELECT post_id, creator_id FROM posts_then WHERE NOT is_deleted)
 """
 
 BRAND_SAFETY_VELOCITY = f"""
 WITH {_HOURS},
-gone AS (SELECT post_id FROM dim_posts GROUP BY post_id HAVING NOT bool_or(is_current))
+gone AS (SELECT post_id FROM posts_then WHERE is_deleted)
 SELECT n.post_id, n.hour, n.impressions, n.negatives
 FROM post_hours n JOIN post_hours b ON b.post_id = n.post_id AND b.hour + INTERVAL 1 HOUR = n.hour AND b.impressions > 0
 WHERE n.hour >= $start AND n.hour < $end AND n.impressions > $min_impressions
@@ -78,7 +88,7 @@ SELECT s.creator_id, any_value(c.handle) AS handle, sum(impressions)::BIGINT AS 
     sum(shares)::BIGINT AS shares,
     CASE WHEN sum(impressions) > 0 THEN rate(sum(shares), sum(impressions)) END AS share_rate
 FROM post_hours JOIN served s USING (post_id)
-    LEFT JOIN dim_creators c ON c.creator_id = s.creator_id AND c.is_current
+    LEFT JOIN creators_then c ON c.creator_id = s.creator_id
 WHERE hour >= $start AND hour < $end
 GROUP BY s.creator_id ORDER BY shares DESC, views DESC, s.creator_id LIMIT $limit
 """

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import date, datetime
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from etl import catalog
 from etl.conf import Settings
-from etl.contract import Table
+from etl.contract import Layer, Table
 from etl.engine import delta, read_only
 from etl.engine.files import absolute
 from etl.engine.jvm import as_seq, jvm
@@ -38,13 +40,37 @@ def locations(settings: Settings) -> dict[str, str]:
     return {t.name: uri(settings, t) for t in catalog.tables()} | {LEDGER: f"{absolute(settings.lake)}/_ledger"}
 
 
-def register(spark: SparkSession, settings: Settings, names: Iterable[str]) -> None:
-    """Make a view of each table. Raises LakeError when the lake does not have it yet."""
+def register(spark: SparkSession, settings: Settings, names: Iterable[str], at: date | datetime | None = None) -> None:
+    """Make a view of each table. Raises LakeError when the lake does not have it yet.
+
+    With `at`, a dimension is shown as of that instant (the start of a day).
+    """
     known = locations(settings)
     for name in names:
         if not delta.is_table(spark, known[name]):
             raise LakeError(f"{name} is not in the lake yet ({known[name]}). Run `feed-etl run` first.")
-        delta.read(spark, known[name]).createOrReplaceTempView(name)
+        rows = delta.read(spark, known[name])
+        seen = rows if at is None or name == LEDGER else as_of(rows, catalog.entry(name).table, at)
+        seen.createOrReplaceTempView(name)
+
+
+def as_of(rows: DataFrame, table: Table, at: date | datetime) -> DataFrame:
+    """The versions of a dimension as they stood at an instant: what is scheduled for later has not happened.
+
+    A version that begins later is not there; one that ends later has no end, is current and is not deleted. A version
+    with a surrogate issued upstream stays: facts carry its id, whenever it went live. Other tables are as they are.
+    """
+    if table.layer is not Layer.DIMS or not table.surrogate:
+        return rows
+    instant = F.lit(at).cast("timestamp")
+    has_ended = F.coalesce(F.col("valid_to") <= instant, F.lit(False))
+    return rows.where(F.col("valid_from") <= instant).withColumns(
+        {
+            "valid_to": F.when(has_ended, F.col("valid_to")),
+            "is_current": ~has_ended,
+            "is_deleted": has_ended & F.col("is_deleted"),
+        }
+    )
 
 
 def named(text: str) -> list[str]:

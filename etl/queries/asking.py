@@ -6,18 +6,17 @@ import importlib
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import unquote
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from etl import catalog
 from etl.conf import Settings
 from etl.contract import Table
-from etl.engine import checksums, delta, views
-from etl.errors import LakeError
+from etl.engine import arrivals, delta, planner, session, views
+from etl.engine.files import absolute
 from etl.queries.parameters import complete
 from etl.queries.question import Question
 
@@ -52,20 +51,26 @@ class Read:
 
 
 def ask(spark: SparkSession, settings: Settings, question: Question, given: Mapping[str, Any]) -> Asked:
-    """Bind a question's parameters (typed already) over a lake. Raises LakeError when an input is missing or empty."""
+    """Bind a question's parameters (typed already) over a lake. Raises LakeError when an input is missing or empty.
+
+    Raises ConfigError when the session's time zone is not UTC.
+    """
+    session.require_utc(spark)
     views.register(spark, settings, question.inputs)
-    values = complete(question.parameters, given, lambda: _latest(spark, catalog.entry(question.inputs[0]).table))
+    values = complete(question.parameters, given, lambda: latest(spark, settings, question.inputs[0]))
+    views.register(spark, settings, question.inputs, now(values))
     return Asked(question, values, spark.sql(question.sql, args=values))
 
 
-def _latest(spark: SparkSession, table: Table) -> date | datetime:
-    newest = spark.table(table.name).agg(F.max(table.hour)).collect()[0][0]
-    if newest is None:
-        raise LakeError(f"{table.name} is empty: give the range, or run `feed-etl run` first.")
-    if isinstance(newest, datetime):
-        return checksums.as_hour(newest) + timedelta(hours=1)
-    day: date = newest + timedelta(days=1)
-    return day
+def latest(spark: SparkSession, settings: Settings, name: str) -> datetime:
+    """The end of the newest landed hour that was processed for the subjects of a table. Raises LakeError: none was."""
+    return arrivals.newest(spark, absolute(settings.lake), catalog.entry(name).table) + planner.HOUR
+
+
+def now(values: Mapping[str, Any]) -> date | datetime | None:
+    """The instant a question is asked for: its `as_of`, else its `end`. Dimensions are as of then."""
+    found: date | datetime | None = values.get("as_of", values.get("end"))
+    return found
 
 
 def reads(spark: SparkSession, settings: Settings, asked: Asked) -> list[Read]:

@@ -1,7 +1,8 @@
 """Typed parameters of questions: text or a Python value in, the value Spark binds out.
 
-A default is a value, `latest` (the end of the newest partition of the first input), or a distance from that or from
-another parameter, `end - 30 days`. DATE is a UTC day, HOUR the start of a UTC hour; ranges are half-open.
+A default is a value, `latest` (the end of the newest landed hour that was processed; of a DATE, the end of its day), or
+a distance from that or from another parameter, `end - 30 days`. DATE is a UTC day, HOUR the start of a UTC hour; ranges
+are half-open.
 """
 
 from __future__ import annotations
@@ -120,8 +121,10 @@ class Parameter:
         return made
 
 
-def complete(parameters: tuple[Parameter, ...], given: Mapping[str, Any], latest: Callable[[], Any]) -> dict[str, Any]:
-    """All parameters with a value, in the order they are declared; `latest` is asked only when it is needed."""
+def complete(
+    parameters: tuple[Parameter, ...], given: Mapping[str, Any], latest: Callable[[], datetime]
+) -> dict[str, Any]:
+    """All parameters with a value, in the order they are declared; `latest`, the end of an hour, is asked if needed."""
     values: dict[str, Any] = {}
     for parameter in parameters:
         if parameter.name in given:
@@ -132,14 +135,20 @@ def complete(parameters: tuple[Parameter, ...], given: Mapping[str, Any], latest
     return values
 
 
-def _default(parameter: Parameter, values: Mapping[str, Any], latest: Callable[[], Any]) -> Any:
+def _default(parameter: Parameter, values: Mapping[str, Any], latest: Callable[[], datetime]) -> Any:
     relative = _RELATIVE.fullmatch(str(parameter.default))
     if relative:
         other, distance, unit = relative.groups()
-        return (latest() if other == LATEST else values[other]) - timedelta(**{unit: int(distance)})
+        first = _end(parameter, latest()) if other == LATEST else values[other]
+        return first - timedelta(**{unit: int(distance)})
     if parameter.default == LATEST:
-        return latest()
+        return _end(parameter, latest())
     return None if parameter.default is None else parameter.typed(parameter.default)
+
+
+def _end(parameter: Parameter, latest: datetime) -> date | datetime:
+    """Where data end: for a DATE, the day after the one that holds the newest hour."""
+    return (latest - timedelta(hours=1)).date() + timedelta(days=1) if parameter.type == "DATE" else latest
 
 
 def check_range(values: Mapping[str, Any]) -> None:

@@ -9,10 +9,12 @@
 -- parameters:
 --   end: {type: DATE, default: latest, meaning: "End of the range, not in it"}
 --   start: {type: DATE, default: end - 28 days, meaning: First day of the range}
---   as_of: {type: DATE, default: latest - 2 days, meaning: "What is locked by the beginning of this day, UTC, is final; the newest day may be tomorrow's where it is"}
+--   as_of: {type: DATE, default: latest - 1 days, meaning: "What is locked by the beginning of this day, UTC, is final"}
 WITH closing AS (
     SELECT advertiser_id, max(to_utc_timestamp(CAST(date_add(:end, 7) AS TIMESTAMP), time_zone)) AS closed_from
-    FROM dim_advertisers
+    FROM dim_advertisers  -- by the zones in force while the last day ends somewhere
+    WHERE valid_from < CAST(:end AS TIMESTAMP) + INTERVAL 12 HOURS
+        AND (valid_to IS NULL OR valid_to > CAST(:end AS TIMESTAMP) - INTERVAL 14 HOURS)
     GROUP BY advertiser_id
 ),
 sums AS (

@@ -112,7 +112,7 @@ def collect(spark: SparkSession, settings: Settings, span: operations.Span | Non
     ledger = Ledger.existing(spark, absolute(settings.lake))
     ran = operations.subjects(ledger.entries)
     has_feed = "feed" in ran
-    span = span or _last_days(spark, settings, ledger, ran)
+    span = span or _last_days(ledger, ran)
     entries = operations.in_range(ledger, span)
     return Health(
         lake=settings.lake,
@@ -132,14 +132,11 @@ def collect(spark: SparkSession, settings: Settings, span: operations.Span | Non
     )
 
 
-def _last_days(spark: SparkSession, settings: Settings, ledger: Ledger, ran: list[str]) -> operations.Span:
-    """Up to the newest hour that anything landed in: of the feed by its rollup, of other subjects by the ledger."""
-    hours = operations.landed(ledger, set(ran) - {"feed"})
-    if "feed" in ran:
-        (found,) = ask(spark, settings, "landed_range")
-        hours |= {h for h in found.values() if h}
+def _last_days(ledger: Ledger, ran: list[str]) -> operations.Span:
+    """Up to the newest landed hour that runs have seen."""
+    hours = operations.landed(ledger, ran)
     if not hours:
-        raise LakeError(f"Nothing has landed in {settings.lake} yet. Run `feed-etl run` first.")
+        raise LakeError(f"Nothing has landed in {ledger.uri} yet. Run `feed-etl run` first.")
     end = max(hours) + planner.HOUR
     return max(min(hours), end - timedelta(days=DEFAULT_DAYS)), end
 
@@ -182,6 +179,6 @@ def _safety(spark: SparkSession, settings: Settings, span: operations.Span) -> S
     worst = list(dict.fromkeys(row["post_id"] for row in queue))[:POSTS_DRAWN]
     posts = ask(spark, settings, "post_hours", start=span[0], end=span[1], post_ids=worst) if worst else []
     shown = [row["post_id"] for row in queue[:QUEUE_SHOWN]]
-    told = {r["post_id"]: r for r in ask(spark, settings, "posts_now", post_ids=shown)} if shown else {}
+    told = {r["post_id"]: r for r in ask(spark, settings, "posts_now", post_ids=shown, end=span[1])} if shown else {}
     hours = ask(spark, settings, "safety_hours", floor=FLOOR, **over)
     return Safety(queue, told, hours, fastest[0] if fastest else None, posts)

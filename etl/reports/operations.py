@@ -11,7 +11,7 @@ from typing import Any
 from etl import catalog, events
 from etl.contract import Layer, Table
 from etl.engine import planner
-from etl.engine.landing import Landed
+from etl.engine.arrivals import EMPTY
 from etl.engine.ledger import Entry, Ledger
 
 Span = tuple[datetime, datetime]
@@ -115,9 +115,8 @@ def newest_landed(ledger: Ledger) -> datetime | None:
 
 def landed(ledger: Ledger, of: Collection[str]) -> set[datetime]:
     """Hours in which files of some subjects landed, as far as any run has seen, published or refused."""
-    nothing = Landed(datetime.min, ()).fingerprint
     seen = {t.name for t in catalog.tables() if t.event and catalog.subjects(t) & set(of)}
-    hours = [h for e in ledger.entries if e.table_name in seen for h, mark in e.fingerprints.items() if mark != nothing]
+    hours = [h for e in ledger.entries if e.table_name in seen for h, mark in e.fingerprints.items() if mark != EMPTY]
     return set(map(datetime.fromisoformat, hours))
 
 

@@ -1,4 +1,4 @@
--- What some posts are by their last version: their creator, caption and whether they were deleted.
+-- What some posts are as of an instant: their creator, caption and whether they were deleted by then.
 WITH latest AS (
   SELECT post_id, max_by(creator_id, valid_from) AS creator_id, max_by(caption, valid_from) AS caption,
     NOT bool_or(is_current) AND bool_or(is_deleted) AS is_deleted,

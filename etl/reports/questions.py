@@ -23,8 +23,8 @@ def text(name: str) -> str:
 
 
 def ask(spark: SparkSession, settings: Settings, name: str, **parameters: Any) -> list[Row]:
-    """Rows of a question; times are UTC. Raises LakeError when a table it reads is not in the lake yet."""
-    views.register(spark, settings, views.named(text(name)))
+    """Rows of a question, dimensions as of its `end`; times are UTC. Raises LakeError when a table is not there yet."""
+    views.register(spark, settings, views.named(text(name)), parameters.get("end"))
     return _collected(spark.sql(text(name), args=parameters))
 
 

@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 
 from etl.conf import Settings
 from etl.errors import ConfigError, LakeError
+from etl.queries import asking
 from etl.reports.questions import Row, ask
 
 MOST_POSTS = 20_000  # a page of more would be no picture any more
@@ -108,7 +109,8 @@ def collect(spark: SparkSession, settings: Settings, post_id: int) -> Tree:
     """The tree of a post. Raises ConfigError for one neither published nor shared, LakeError for a cycle."""
     levels = grow(post_id, lambda posts: ask(spark, settings, "shares_of", post_ids=posts))
     nodes = {node.post_id: node for level in levels for node in level}
-    known = ask(spark, settings, "posts_now", post_ids=list(nodes))
+    now = asking.latest(spark, settings, "fct_shares")
+    known = ask(spark, settings, "posts_now", post_ids=list(nodes), end=now)
     for row in known:
         nodes[row["post_id"]].handle, nodes[row["post_id"]].is_deleted = row["handle"], bool(row["is_deleted"])
     published = next((row["published"] for row in known if row["post_id"] == post_id), None)

@@ -260,3 +260,29 @@ def test_spend_that_agrees_is_left_out_and_the_largest_difference_comes_first(sp
     answer = ask_rows(spark, "spend_reconciliation", {"rec_spend_daily": days}, **DAYS)
 
     assert picked(answer, "campaign_id") == [(3,), (2,)]
+
+
+def test_a_time_zone_that_is_scheduled_for_later_delays_no_final_number(spark: SparkSession) -> None:
+    """The advertiser moves west a month later: the range ended, and is locked, by the clock it had then."""
+    mart = {"advertiser_id": 1, "campaign_id": 7, "spend_usd": Decimal("1.5"), "value_usd_sum": Decimal("3.00")}
+    moves = at("00:00", 30)
+    tables: dict[str, list[Row]] = {
+        "mart_campaign_daily": [mart | {"day": DAY, "locked_from": at("00:00", 9)}],
+        "dim_advertisers": [
+            {"advertiser_id": 1, "time_zone": "UTC", "valid_to": moves},
+            {"advertiser_id": 1, "time_zone": "Etc/GMT+12", "valid_from": moves},
+        ],
+    }
+
+    before = ask_rows(spark, "roas", tables, as_of=date(2026, 6, 9), **DAYS)
+    later = ask_rows(spark, "roas", tables, as_of=date(2026, 7, 9), **DAYS)
+
+    assert picked(before + later, "is_final") == [(True,), (True,)]
+
+
+def test_a_budget_that_is_scheduled_for_later_paces_no_hour_before(spark: SparkSession) -> None:
+    """From the third on there is twice the budget, of which the hours up to then know nothing."""
+    tomorrow = at("00:00", 3)
+    answer = paced(spark, DAY, [], {"valid_to": tomorrow}, as_of=at("00:00", 2))
+
+    assert {row["daily_budget_usd"] for row in answer} == {24}

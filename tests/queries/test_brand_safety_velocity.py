@@ -78,3 +78,10 @@ def test_a_deleted_post_needs_no_review_and_one_that_came_back_does(spark: Spark
 
     assert queue(spark, {1: rising}, [deleted]) == []
     assert len(queue(spark, {1: rising}, [deleted, {"post_id": 1, "valid_from": at("13:00")}])) == 1
+
+
+def test_a_post_whose_deletion_is_scheduled_still_needs_review(spark: SparkSession) -> None:
+    rising = [("10:00", 10_000, 10), ("11:00", 10_000, 90)]
+    later: Row = {"post_id": 1, "valid_to": at("15:00"), "is_deleted": True}
+
+    assert len(queue(spark, {1: rising}, [later])) == 1

@@ -90,10 +90,14 @@ def test_text_and_values_are_the_same_parameter() -> None:
     assert as_text == asked.typed({"end": hour, "floor": Decimal("0.01"), "limit": 7})
 
 
+def _unasked() -> datetime:
+    raise AssertionError("the newest hour was asked for")
+
+
 def test_what_is_not_given_follows_from_what_is() -> None:
     """The start lies before the end that is given; the newest data are not asked for."""
     asked = question.load("creator_analytics")
-    values = complete(asked.parameters, asked.typed({"creator_id": 5, "end": "2026-06-11"}), lambda: 1 / 0)
+    values = complete(asked.parameters, asked.typed({"creator_id": 5, "end": "2026-06-11"}), _unasked)
     assert values == {"creator_id": 5, "end": date(2026, 6, 11), "start": date(2026, 5, 12)}
 
 
@@ -119,13 +123,23 @@ def test_a_header_that_is_not_whole_is_refused(was: str, now: str, words: str) -
 
 def test_a_parameter_of_another_type_than_its_default_is_refused() -> None:
     with pytest.raises(ConfigError, match="limit must be a whole number"):
-        complete((Parameter("limit", "INT", "", default="few"),), {}, lambda: None)
+        complete((Parameter("limit", "INT", "", default="few"),), {}, lambda: datetime.min)
 
 
-def test_a_default_may_be_a_distance_from_the_newest_partition_or_another_parameter() -> None:
+def test_a_default_may_be_a_distance_from_the_newest_hour_or_another_parameter() -> None:
     as_of = Parameter("as_of", "DATE", "", "latest - 2 days")
     before = Parameter("before", "DATE", "", "as_of - 7 days")
-    assert complete((as_of, before), {}, lambda: date(2026, 6, 30)) == {
+    assert complete((as_of, before), {}, lambda: datetime(2026, 6, 29, 11, tzinfo=UTC)) == {
         "as_of": date(2026, 6, 28),
         "before": date(2026, 6, 21),
     }
+
+
+@pytest.mark.parametrize(("latest", "day"), [
+    (datetime(2026, 6, 29, 23, tzinfo=UTC), date(2026, 6, 30)),
+    (datetime(2026, 6, 30, 0, tzinfo=UTC), date(2026, 6, 30)),
+    (datetime(2026, 6, 30, 1, tzinfo=UTC), date(2026, 7, 1)),
+])  # fmt: skip
+def test_the_newest_day_is_the_one_that_holds_the_newest_hour(latest: datetime, day: date) -> None:
+    parameters = Parameter("end", "DATE", "", "latest"), Parameter("hour", "HOUR", "", "latest")
+    assert complete(parameters, {}, lambda: latest) == {"end": day, "hour": latest}

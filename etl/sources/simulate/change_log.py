@@ -55,7 +55,21 @@ def _send_initial(world: World, outbox: Outbox, rng: np.random.Generator) -> Non
         rows = [
             _change(payload, world.scenario.start_us - age) for payload, age in zip(state.values(), ages, strict=True)
         ]
+        rows += [_change(*scheduled) for scheduled in _scheduled(world, event)]
         _send(world, outbox, event, rows, np.zeros(len(rows), dtype=np.int64))
+
+
+def _scheduled(world: World, event: str) -> list[tuple[Row, int, str]]:
+    """Changes that are known at once and take effect after the end: a delete, a transfer, a new handle."""
+    end = world.scenario.end_us
+    celebrity, other = list(world.creators.values())[:2]
+    if event == "creators":
+        return [(celebrity | {"handle": "renamed_later"}, end + 90 * DAY_US, "upsert")]
+    newest = world.posts[world.celebrity_post] | {"creator_id": other["creator_id"]}
+    return [
+        (world.posts[world.toxic_post], end + 30 * DAY_US, "delete"),
+        (newest, end + 60 * DAY_US, "upsert"),
+    ]
 
 
 def _send_rankers(world: World, outbox: Outbox, hour: int) -> None:

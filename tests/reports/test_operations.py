@@ -12,12 +12,13 @@ import made_up
 from rows import at
 
 from etl import catalog
+from etl.engine import arrivals
 from etl.engine.ledger import Entry, Ledger
 from etl.reports import dashboard_tiles, operations
 from etl.reports.dashboard_tiles import Tile
 
 TEN, ELEVEN, NOON = at("10:00"), at("11:00"), at("12:00")
-NO_FILES = operations.Landed(datetime.min, ()).fingerprint
+NO_FILES = arrivals.EMPTY
 
 
 class Remembered(Ledger):

@@ -38,7 +38,18 @@ def _versions(window: Window) -> Iterator[Action]:
             continue
         gone = [r for r in remains.find(work.spark, uri) if r.idle(window.today, readers)]
         if gone:
-            yield _take(window, name, uri, gone)
+            yield _doubtful(window, name, uri, len(gone)) or _take(window, name, uri, gone)
+
+
+def _doubtful(window: Window, name: str, uri: str, count: int) -> Action | None:
+    """A word instead of a removal: a log that ends before what the ledger knows has lost entries, or was made anew."""
+    work = window.work
+    known = max((e.output_version or 0 for e in work.ledger.published(name)), default=0)
+    newest = delta.current_version(work.spark, uri)
+    if newest >= known:
+        return None
+    what = f"{count} files stay: the log ends at version {newest}, and the ledger knows version {known}"
+    return Action(STEP, name, f"{what}. See docs/runbook.md (lake), then remove them by hand")
 
 
 def _take(window: Window, name: str, uri: str, gone: list[remains.Remain]) -> Action:

@@ -19,7 +19,7 @@ from soak import shares
 from etl.conf import Settings
 from etl.engine import delta, owner, runner, views
 from etl.errors import ConfigError, ConflictError
-from etl.maintenance import driver, landing, retention, window
+from etl.maintenance import driver, landing, retention, trim, window
 from etl.maintenance.action import Action
 
 LATE = END + 31 * 24 * HOUR  # every hour of the lake is past its deadline
@@ -102,6 +102,22 @@ def test_of_lakes_that_begin_at_once_on_a_landing_zone_one_owns_it(spark: SparkS
         list(pool.map(lambda lake: owner.claim(spark, lake), lakes * 2))
     assert sum(owner.refusal(spark, lake) is None for lake in lakes) == 1
     assert [f.name for f in Path(lakes[0].landing).iterdir()] == [owner.OWNER]
+
+
+def test_files_of_no_version_stay_when_the_log_is_older_than_the_ledger_says(
+    spark: SparkSession, lake: Settings
+) -> None:
+    """A table made anew, or whose log lost its end: to that log the files of the true table are nobody's."""
+    hour = next((Path(lake.lake) / "facts" / "fct_shares").glob("share_hour=*"))
+    stray = hour / "part-00000-stray.c000.snappy.parquet"
+    shutil.copy(next(hour.glob("*.parquet")), stray)
+    os.utime(stray, (0, 0))
+    work = runner.open_work(spark, lake)
+    entry = work.begin(shares.FACTS)
+    entry.output_version = delta.current_version(spark, work.uri(shares.FACTS)) + 1
+    work.ledger.append(entry)
+    (held,) = do(a for a in trim.plan(window.look(work, [], END)) if a.place == shares.FACTS.name)
+    assert held.do is None and "the ledger knows version" in held.what and stray.exists()
 
 
 def test_a_lake_that_is_moved_with_its_files_stays_the_owner(spark: SparkSession, lake: Settings) -> None:

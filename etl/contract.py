@@ -8,6 +8,9 @@ from enum import Enum, IntEnum
 
 from etl.privacy import viewer_column
 
+SEEN_AGAIN_DAYS = 8
+"""`once_within_days` of an id that does not hold its time: records land within 7 days (the default)."""
+
 
 class Layer(IntEnum):
     """A row flows from a lower layer to the same or a higher one, never back."""
@@ -122,7 +125,7 @@ class Table:
     retention_days: int | None = None
     schedule: str = "hourly"
     checksum_skips: tuple[str, ...] = field(default=())
-    once_within_days: int = 0  # how far apart records of one key may lie; 0: in one hour, as what is sent again does
+    once_within_days: int = 0  # how far apart records of one key may lie; 0: in one hour, which the key holds
 
     @property
     def column_names(self) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from etl.engine import checksums, delta, planner
 from etl.engine.shards import Shard
 from etl.engine.work import Work, in_hours
 
-LANDED_BEHIND = 1  # an event may lie minutes after the end of the hour it landed in
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

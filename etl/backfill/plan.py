@@ -8,10 +8,11 @@ from typing import Any
 
 from etl import catalog
 from etl.backfill import hours as lake_hours
-from etl.backfill.hours import EPOCH, LANDED_BEHIND, LakeHours
+from etl.backfill.hours import EPOCH, LakeHours
 from etl.backfill.request import Request, kept_because
 from etl.contract import Table
 from etl.engine import planner
+from etl.engine.winners import LANDED_BEHIND
 from etl.engine.work import Work
 from etl.errors import ConfigError
 

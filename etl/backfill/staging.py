@@ -6,24 +6,23 @@ hour is built again when the live hour, or a staged hour it was made from, chang
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 
 from pyspark.sql import DataFrame, SparkSession
 
 from etl import catalog
 from etl.backfill import hours as lake_hours
-from etl.backfill.hours import LANDED_BEHIND
 from etl.backfill.register import Backfill
 from etl.backfill.request import AD
 from etl.contract import Input, Table, WriteMode
-from etl.engine import checksums, ddl, delta, files, planner
+from etl.engine import checksums, ddl, delta, files, winners
 from etl.engine.checksums import Content
 from etl.engine.derivejob import input_hours
-from etl.engine.insertjob import first_landed
-from etl.engine.layout import lay_out
+from etl.engine.insertjob import once
+from etl.engine.layout import lay_out, spread
 from etl.engine.ledger import Entry, Ledger
 from etl.engine.transaction import Transaction
 from etl.engine.work import Work, as_literal, in_hours, pass_gate, publish, record, recover
@@ -132,7 +131,8 @@ def stage(staging: Staging, table: Table, hours: list[datetime]) -> None:
     entry.input_versions = _versions(staging, table)
     txn = Transaction(staging.spark, staging.uri(table))
     rows = _with_other_ads(staging, table, hours, _rebuilt(staging, table, hours, entry).where(in_hours(table, hours)))
-    staged = txn.stage(lay_out(rows, table, len(hours)))
+    insert = table.write is WriteMode.INSERT_NEW
+    staged = txn.stage(once(spread(rows, table, len(hours)), table) if insert else lay_out(rows, table, len(hours)))
     pass_gate(staging, table, staged, entry)
     found = checksums.by_hour(staged, table)
     entry.rows_written = sum(c.rows for c in found.values())
@@ -165,17 +165,26 @@ def _versions(staging: Staging, table: Table) -> dict[str, int]:
 def _rebuilt(staging: Staging, table: Table, hours: list[datetime], entry: Entry) -> DataFrame:
     logic = staging.logic(table, staging.backfill.logic or staging.live.ledger.logic(table.name))
     if table.write is WriteMode.INSERT_NEW:
-        return logic(first_landed(_landed(staging, table, hours, entry), table))
+        return _inserted(staging, table, hours, entry, logic)
     return logic(**{i.table.name: _input(staging, i, table, hours, entry) for i in table.inputs})
 
 
-def _landed(staging: Staging, table: Table, hours: list[datetime], entry: Entry) -> DataFrame:
-    """All that may hold records of the hours, however late they landed."""
-    source = table.inputs[0].table
-    before = LANDED_BEHIND * planner.HOUR + timedelta(days=table.once_within_days)
-    first = as_literal(min(hours) - before, source)
-    rows = delta.read(staging.spark, staging.uri(source), entry.input_versions[source.name])
-    return rows.where(f"{source.hour} >= {first}")
+def _inserted(
+    staging: Staging, table: Table, hours: list[datetime], entry: Entry, logic: Callable[..., DataFrame]
+) -> DataFrame:
+    """Rows of all that may be of the hours, however late it landed; equal ones as often as they landed."""
+    source, key = table.inputs[0].table, list(table.key)
+    assert source.event
+    first = as_literal(winners.landed_from(table, hours), source)
+    landed = delta.read(staging.spark, staging.uri(source), entry.input_versions[source.name])
+    records = landed.where(f"{source.hour} >= {first}")
+    contested = winners.contested(records, table.key, source.event.fields).persist()
+    if contested.isEmpty():
+        return logic(records)
+    known = delta.read(staging.spark, staging.live.uri(table)).join(contested, key, "left_semi")
+    floor = staging.live.ledger.kept_from(source.name)
+    settled = winners.settle(records.join(contested, key, "left_semi"), table, logic, known, floor)
+    return ddl.conform(logic(records.join(contested, key, "left_anti")), table).unionByName(settled)
 
 
 def _input(staging: Staging, source: Input, table: Table, hours: list[datetime], entry: Entry) -> DataFrame:

@@ -12,7 +12,7 @@ from etl.backfill.compare import HourDiff
 from etl.backfill.staging import LIVE, Staging
 from etl.contract import Input, Table, WriteMode
 from etl.engine import delta, planner
-from etl.engine.insertjob import touched_elsewhere
+from etl.engine.insertjob import differing, touched_elsewhere
 from etl.engine.layout import lay_out
 from etl.engine.ledger import LOGIC, Entry
 from etl.engine.transaction import Transaction
@@ -121,5 +121,4 @@ def _reaches(entry: Entry, column: str, table: Table, hour: datetime) -> bool:
 
 def _touched_elsewhere(table: Table, old: DataFrame, new: DataFrame) -> dict[str, list[datetime]]:
     """Hours by another column that rows which differ matter to, where other tables read by it."""
-    differing = old.exceptAll(new).unionByName(new.exceptAll(old))
-    return touched_elsewhere(table, differing, old.unionByName(new))
+    return touched_elsewhere(table, differing(old, new), old.unionByName(new))

@@ -10,10 +10,10 @@ from pyspark.sql import functions as F
 
 from etl import catalog, scd2
 from etl.contract import Input, Table, WriteMode
-from etl.engine import checksums, ddl, delta, planner
+from etl.engine import checksums, ddl, delta, planner, winners
 from etl.engine.insertjob import insert_new
 from etl.engine.layout import lay_out
-from etl.engine.ledger import Entry
+from etl.engine.ledger import CONTRADICTIONS, Entry
 from etl.engine.work import Work, in_hours, keep_changed, metadata, pass_gate, publish, record
 
 
@@ -88,12 +88,13 @@ def _merge_versions(work: Work, table: Table, entry: Entry) -> None:
     touched = work.read(source, version, in_hours(source, entry.handled)).where(known)
     keys = touched.select(*table.natural_key).distinct()
     changes = log_.join(keys, list(table.natural_key), "left_semi")
-    entry.metrics["contradictions"] = float(scd2.contradictions(changes, table))
+    unequal = scd2.contradictions(changes, table)
+    entry.metrics[CONTRADICTIONS] = float(unequal)
     new = ddl.conform(catalog.entry(table.name).transform(changes), table).persist()
     txn = work.transaction(table)
     txn.watch("true")
     old = work.read(table, txn.version).join(keys, list(table.natural_key), "left_semi")
-    pass_gate(work, table, new, entry)
+    pass_gate(work, table, new, entry, winners.warning(unequal))
     fresh = new.alias("new").join(old.alias("old"), F.expr(_same_row(table)), "left_anti")
     identity = [*table.natural_key, "valid_from"]
     gone = old.join(new.select(*identity), identity, "left_anti").select(*table.column_names)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from etl.conf import FIRST_DAY, LAST_DAY
 from etl.contract import Input, Table, WriteMode
-from etl.engine.ledger import Ledger
+from etl.engine.ledger import CORRECTIONS, Ledger
 from etl.engine.shards import Shard
 
 FOLLOWING = "valid_from"  # a dimension touches everything from here on
@@ -88,7 +88,7 @@ def _latest_touch(ledger: Ledger, source: Input, table: Table, shard: Shard | No
     column = source.by or source.table.hour
     touched: dict[datetime, int] = defaultdict(int)
     for e in ledger.published(source.table.name):
-        if shard and not shard.meets(e.shard):
+        if shard and not shard.meets(e.shard) and not e.metrics.get(CORRECTIONS):  # it may replace another's rows
             continue
         for hour in e.touched.get(column, []):
             touched[hour] = max(touched[hour], e.output_version or 0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -60,11 +61,16 @@ class Transaction:
         self.task_rows = _rows_by_task(self._adds)
         return self._frame(written)
 
-    def take(self, predicate: str) -> DataFrame | None:
-        """Rows of every file that holds a matching row; these files go at commit. None when there is no such file."""
+    def take(self, predicate: str, rows: DataFrame | None = None, by: Sequence[str] = ()) -> DataFrame | None:
+        """Rows of every file that holds a matching row; these files go at commit. None when there is no such file.
+
+        With `rows`, only a row matches that is equal `by` some columns to one of them.
+        """
         matching = self._matching(predicate)
-        holding = self._frame(matching).where(predicate).select(F.col("_metadata.file_name").alias("name")).distinct()
-        names = {row["name"] for row in holding.collect()}
+        holding = self._frame(matching).withColumn("_file", F.col("_metadata.file_name")).where(predicate)
+        if rows is not None:
+            holding = holding.join(rows, list(by), "left_semi")
+        names = {row["_file"] for row in holding.select("_file").distinct().collect()}
         found = [f for f in as_list(self.spark, matching) if f.path().rsplit("/", 1)[-1] in names]
         self._removes = [f.removeWithTimestamp(int(time.time() * 1000), True) for f in found]
         return self._frame(as_seq(self.spark, found)) if found else None

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from etl.bronze import bronze_engagements
 from etl.columns import columns
-from etl.contract import Input, Layer, Table, WriteMode
+from etl.contract import SEEN_AGAIN_DAYS, Input, Layer, Table, WriteMode
 
 TABLE = Table(
     name="fct_engagements",
@@ -35,6 +35,7 @@ TABLE = Table(
     cluster=("viewer_id", "engagement_id"),
     inputs=(Input(bronze_engagements.TABLE),),
     retention_days=30,
+    once_within_days=SEEN_AGAIN_DAYS,
 )
 
 

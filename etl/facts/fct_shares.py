@@ -5,7 +5,7 @@ from pyspark.sql import functions as F
 
 from etl.bronze import bronze_shares
 from etl.columns import columns
-from etl.contract import Input, Layer, Table, WriteMode
+from etl.contract import SEEN_AGAIN_DAYS, Input, Layer, Table, WriteMode
 
 TABLE = Table(
     name="fct_shares",
@@ -18,6 +18,7 @@ TABLE = Table(
     cluster=("viewer_id", "share_id"),
     inputs=(Input(bronze_shares.TABLE),),
     retention_days=30,
+    once_within_days=SEEN_AGAIN_DAYS,
 )
 
 

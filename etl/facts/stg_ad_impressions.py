@@ -5,7 +5,7 @@ from pyspark.sql import functions as F
 
 from etl.bronze import bronze_ad_impressions
 from etl.columns import columns
-from etl.contract import Input, Layer, Table, WriteMode
+from etl.contract import SEEN_AGAIN_DAYS, Input, Layer, Table, WriteMode
 
 TABLE = Table(
     name="stg_ad_impressions",
@@ -30,6 +30,7 @@ TABLE = Table(
     cluster=("user_id", "ad_impression_id"),
     inputs=(Input(bronze_ad_impressions.TABLE),),
     retention_days=30,
+    once_within_days=SEEN_AGAIN_DAYS,
 )
 
 

@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 from etl import catalog
 from etl.backfill import hours as lake_hours
-from etl.backfill.hours import EPOCH, LANDED_BEHIND
+from etl.backfill.hours import EPOCH
 from etl.backfill.register import Backfill
 from etl.contract import Table
 from etl.engine import delta, owner, planner
 from etl.engine.derivejob import input_hours
 from etl.engine.planner import HOUR
+from etl.engine.winners import LANDED_BEHIND
 from etl.engine.work import Work
 from etl.errors import ConfigError
 

@@ -26,7 +26,7 @@ class WriteMode(Enum):
     """How a batch becomes part of a table. Each is idempotent and one atomic commit."""
 
     REPLACE = "replace whole partitions"
-    INSERT_NEW = "append rows whose key is not there yet, never change a row"
+    INSERT_NEW = "append rows whose key is not there yet; an unequal record of a key that comes before replaces its row"
     COMBINE = "fold the batch into the partitions it touches"
     SCD2 = "merge the versions of the keys that changed"
 

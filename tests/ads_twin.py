@@ -13,7 +13,7 @@ import duckdb
 from ads_facts_twin import CLICKS, CREDIT, IMPRESSIONS, SESSIONS
 from ads_marts_twin import CAMPAIGNS, CREATIVES, ROLLUPS, SPEND
 from duckdb_twin import dimension
-from landed_twin import LANDED_HOUR, MACROS
+from landed_twin import LANDED_HOUR, MACROS, canonical
 
 EVENTS = {
     "ad_impressions": "ad_impression_id BIGINT, user_id BIGINT, ad_id BIGINT, session_id BIGINT, surface VARCHAR,"
@@ -39,7 +39,7 @@ DIMENSIONS = {
     "dim_advertisers": ("advertisers", "advertiser_id", "time_zone click_window_days view_window_days"),
 }
 
-# Table -> (event, grain, what else it says). Of records of one grain the first to land stands.
+# Table -> (event, grain, what else it says). Of records of one grain the smallest (landed hour, text) stands.
 STAGED = {
     "stg_ad_clicks": (
         "ad_clicks",
@@ -80,9 +80,11 @@ def _landed(event: str, landing: Path) -> str:
 
 def _staged(table: str) -> str:
     event, grain, more = STAGED[table]
+    text = canonical(dict(field.split(" ", 1) for field in EVENTS[event].split(", ")))
     return f"""
         CREATE TABLE {table} AS
-        SELECT DISTINCT ON ({grain}) * EXCLUDE (landed_hour), {more} FROM {event} ORDER BY {grain}, landed_hour"""
+        SELECT DISTINCT ON ({grain}) * EXCLUDE (landed_hour), {more} FROM {event}
+        ORDER BY {grain}, landed_hour, {text}"""
 
 
 def twin(landing: Path) -> duckdb.DuckDBPyConnection:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
-from landed_twin import EVENTS, MACROS, accept
+from landed_twin import EVENTS, MACROS, accept, standing
 from marts_twin import INGEST, MARTS, REACTIONS, ROLLUPS
 
 # --- dimensions (spec 3) --------------------------------------------------------------------------
@@ -52,21 +52,20 @@ def dimension(name: str, log: str, key: str, tracked: str) -> str:
 
 # --- facts (spec 4) -------------------------------------------------------------------------------
 
-FACTS = """
+FACTS = f"""
 CREATE TABLE fct_impressions AS
-SELECT DISTINCT ON (impression_id)
-    * EXCLUDE (landed_hour) REPLACE (predicted_score::DECIMAL(8, 6) AS predicted_score),
+SELECT * EXCLUDE (landed_hour) REPLACE (predicted_score::DECIMAL(8, 6) AS predicted_score),
     id_hour(impression_id) AS impression_hour
-FROM impressions;
+FROM {standing("impressions", "impression_id")};
 
 CREATE TABLE fct_engagements AS
-SELECT DISTINCT ON (engagement_id) engagement_id, impression_id, viewer_id, post_id, event_type,
+SELECT engagement_id, impression_id, viewer_id, post_id, event_type,
     CASE action WHEN 'undo' THEN original_ts ELSE event_ts END AS event_ts,
     action = 'undo' AS is_undone,
     CASE action WHEN 'undo' THEN event_ts END AS undone_ts,
     comment_id, parent_comment_id, id_hour(impression_id) AS impression_hour,
     date_trunc('hour', CASE action WHEN 'undo' THEN original_ts ELSE event_ts END) AS event_hour
-FROM engagements;
+FROM {standing("engagements", "engagement_id")};
 
 CREATE TABLE fct_dwell_per_impression AS
 WITH words AS (
@@ -83,7 +82,7 @@ SELECT impression_id, min(viewer_id) AS viewer_id, 250 * count(DISTINCT beat_seq
 FROM heartbeats JOIN sets USING (impression_id) GROUP BY impression_id;
 
 CREATE TABLE fct_shares AS
-SELECT DISTINCT ON (share_id) * EXCLUDE (landed_hour), date_trunc('hour', share_ts) AS share_hour FROM shares;
+SELECT * EXCLUDE (landed_hour), date_trunc('hour', share_ts) AS share_hour FROM {standing("shares", "share_id")};
 """
 
 

@@ -108,3 +108,29 @@ def accept(event: str, landing: Path) -> str:
         typed AS (SELECT {", ".join(typed)} FROM objects)
         SELECT {names}, landed_hour FROM typed
         WHERE {" AND ".join(lawful)} AND ({ACCEPTED[event]}) IS NOT FALSE"""
+
+
+def canonical(fields: dict[str, str]) -> str:
+    """The canonical text of a typed record, as SQL: JSON, keys sorted, no trailing zeros, times in UTC.
+
+    `fields` are names with types of DuckDB. Of records of one id the smallest (landed hour, canonical text) stands.
+    """
+    members = (f"'\"{name}\":' || coalesce({_text(name, fields[name])}, 'null')" for name in sorted(fields))
+    return "'{' || " + " || ',' || ".join(members) + " || '}'"
+
+
+def _text(name: str, type_: str) -> str:
+    if type_ == "TIMESTAMPTZ":
+        return f"""strftime({name} AT TIME ZONE 'UTC', '"%Y-%m-%dT%H:%M:%S.%fZ"')"""
+    if type_.startswith("DECIMAL"):
+        return f"rtrim(rtrim({name}::{type_}::VARCHAR, '0'), '.')"
+    return f"{name}::VARCHAR" if type_ in ("BIGINT", "INTEGER", "BOOLEAN") else f"to_json({name})::VARCHAR"
+
+
+TYPES = {"id": "BIGINT", "number": "DECIMAL(8, 6)", "text": "VARCHAR", "time": "TIMESTAMPTZ"}
+
+
+def standing(event: str, key: str) -> str:
+    """A subquery of one record for each key: the one with the smallest (landed hour, canonical text)."""
+    text = canonical({name: TYPES[kind] for name, kind, _ in _fields(event)})
+    return f"(SELECT DISTINCT ON ({key}) * FROM {event} ORDER BY {key}, landed_hour, {text})"

@@ -1,6 +1,6 @@
 """One row per conversion, once however often it was told of, in the hour it happened.
 
-Should one be told of again with another time, the first to land stands, however far apart the two are.
+Of records of one conversion with other times or values, the first to land stands, however far apart they are.
 """
 
 from pyspark.sql import DataFrame

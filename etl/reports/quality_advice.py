@@ -27,6 +27,7 @@ NEXT_STEPS = {
     "expect_column_values_to_be_between": "Check unit and origin of the values; move the bound if they are right.",
     "known)": "Land the missing rows of the dimension's change log, run the dimension, then this table.",
     "live)": "Check valid_from of the dimension against the time of the rows.",
+    "records_of_a_key_are_equal": "Ask the producer which record is right, and why one id was sent with two texts.",
     "(key)": "Two rows with one key: find what made the second, usually a producer that sends twice under a new text.",
 }
 OTHERWISE = "Look at the rows, then mend the source or the rule."

@@ -199,7 +199,13 @@ def print_ledger(rows: list[dict[str, Any]]) -> None:
         "seconds",
         "reason",
     )
-    found = [{k: row[k] for k in shown} | {"late": ", ".join(_late(row["landed"]))} for row in rows]
+    counted = ("contradictions", "corrections")
+    found = [
+        {k: row[k] for k in shown}
+        | {"late": ", ".join(_late(row["landed"]))}
+        | {k: int(row["metrics"].get(k, 0)) for k in counted}
+        for row in rows
+    ]
     print_rows(found, False, "Ledger")
 
 

@@ -178,9 +178,11 @@ def _inserted(
     first = as_literal(winners.landed_from(table, hours), source)
     landed = delta.read(staging.spark, staging.uri(source), entry.input_versions[source.name])
     records = landed.where(f"{source.hour} >= {first}")
-    contested = winners.contested(records, table.key, source.event.fields).persist()
-    if contested.isEmpty():
+    found = winners.contested(records, table.key, source.event.fields)
+    keys = found.collect()  # few, or the producer is to be asked
+    if not keys:
         return logic(records)
+    contested = staging.spark.createDataFrame(keys, found.schema)
     known = delta.read(staging.spark, staging.live.uri(table)).join(contested, key, "left_semi")
     floor = staging.live.ledger.kept_from(source.name)
     settled = winners.settle(records.join(contested, key, "left_semi"), table, logic, known, floor)

@@ -81,14 +81,24 @@ def _one_each(landed: DataFrame, table: Table) -> DataFrame:
 
 def _insert(work: Work, table: Table, entry: Entry, landed: DataFrame) -> None:
     batch = _batch(work, table, entry, ddl.conform(work.transform(table)(landed), table))
-    contested = _contested(batch)
-    if contested is None:
-        staged = batch.txn.stage(once(spread(batch.new, table, len(batch.hours)), table))
-        verdict = judged(work, table, staged)
-        if not verdict.broke(suites.KEY):
-            return _publish(batch, staged, verdict)
-        contested = winners.contested(batch.rows, table.key, table.columns)
-    _correct(batch, contested.persist())
+    try:
+        contested = _contested(batch) or _add(batch)
+        if contested is not None:
+            _correct(batch, contested.persist())
+    finally:
+        if batch.known is not None:
+            batch.known.unpersist()
+
+
+def _add(batch: Batch) -> DataFrame | None:
+    """Publish the rows of keys that are new; returns the keys with unequal rows instead, when there are any."""
+    table = batch.table
+    staged = batch.txn.stage(once(spread(batch.new, table, len(batch.hours)), table))
+    verdict = judged(batch.work, table, staged)
+    if verdict.broke(suites.KEY):
+        return winners.contested(batch.rows, table.key, table.columns)
+    _publish(batch, staged, verdict)
+    return None
 
 
 def _batch(work: Work, table: Table, entry: Entry, rows: DataFrame) -> Batch:

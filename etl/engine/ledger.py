@@ -36,9 +36,7 @@ SWEPT = "swept_at"  # among the metrics: when a table was last looked through fo
 ERASED = "rows_erased"  # among the metrics of an erasure: in how many rows it found the viewer
 SHARD, SHARDS = "shard", "shards"  # among the metrics: for which of how many shards a run made a table
 SEEN = "seen_version"  # among the metrics: the version up to which all publishes of the table are recorded
-CONTRADICTIONS = (
-    "contradictions"  # among the metrics: keys (and instants) with unequal records
-)
+CONTRADICTIONS = "contradictions"  # among the metrics: keys (and instants) with unequal records
 CORRECTIONS = "corrections"  # among the metrics: published rows of a fact that a run replaced
 LOGIC = "logic_version"  # among the metrics of a publish that switches a table to other logic
 

@@ -1,7 +1,7 @@
 """One row per campaign and day of the advertiser that was billed: the invoice, and the streaming counter beside it.
 
-Of two invoices for one day the first to land stands, the other is in bronze; of two that land in one hour the smaller by
-canonical text. Rows are inserted by the hour they landed in, so the partition is an hour too: the one the day begins with.
+Of two invoices for one day the first to land stands; the other is in bronze. Rows are inserted by the hour they landed
+in, so the partition is an hour too: the one the day begins with.
 """
 
 from pyspark.sql import DataFrame

@@ -165,24 +165,35 @@ def _contested(batch: Batch) -> DataFrame | None:
 
 def _correct(batch: Batch, contested: DataFrame) -> None:
     """Publish the rows of uncontested keys that are new, and those that stand of contested ones."""
-    work, table, key, same = batch.work, batch.table, batch.key, [*batch.key, "_hash"]
-    was = _hashed(batch.published().join(contested, key, "left_semi"), table).persist()
+    table, key, same = batch.table, batch.key, [*batch.key, "_hash"]
     records = _records(batch, contested)
-    floor = work.ledger.kept_from(table.inputs[0].table.name)
-    now = _hashed(winners.settle(records, table, work.transform(table), was, floor), table).persist()
+    was = _hashed(batch.published().join(contested, key, "left_semi"), table).persist()
+    now = _hashed(_settled(batch, records, was), table).persist()
     gone = was.join(now, same, "left_anti").select(*same).persist()
-    rows = [batch.new.join(contested, key, "left_anti"), now.join(was, same, "left_anti")]
-    taken = None if gone.isEmpty() else batch.txn.take(in_hours(table, batch.found), gone, key)
-    if taken is not None:
-        rows.append(_hashed(taken, table).join(gone, same, "left_anti"))
-    whole = reduce(DataFrame.unionByName, [r.select(*table.column_names) for r in rows])
-    staged = batch.txn.stage(once(spread(whole, table, len({*batch.hours, *batch.found})), table))
+    added = [batch.new.join(contested, key, "left_anti"), now.join(was, same, "left_anti")]
+    staged, taken = _restage(batch, added, gone)
     unequal = winners.smallest(records, table).where("_unequal").count()
     batch.entry.metrics |= {CONTRADICTIONS: float(unequal), CORRECTIONS: float(gone.count())}
-    verdict = judged(work, table, staged)
+    verdict = judged(batch.work, table, staged)
     _publish(batch, staged, replace(verdict, failures=[*verdict.failures, *winners.warning(unequal)]), taken)
     for frame in (contested, was, now, gone):
         frame.unpersist()
+
+
+def _settled(batch: Batch, records: DataFrame, published: DataFrame) -> DataFrame:
+    work, table = batch.work, batch.table
+    kept_from = work.ledger.kept_from(table.inputs[0].table.name)
+    return winners.settle(records, table, work.transform(table), published, kept_from)
+
+
+def _restage(batch: Batch, added: list[DataFrame], gone: DataFrame) -> tuple[DataFrame, DataFrame | None]:
+    """Stage rows with the others of files that hold rows which are gone; returns what is staged, and these files."""
+    table = batch.table
+    taken = None if gone.isEmpty() else batch.txn.take(in_hours(table, batch.found), gone, batch.key)
+    if taken is not None:
+        added = [*added, _hashed(taken, table).join(gone, [*batch.key, "_hash"], "left_anti")]
+    whole = reduce(DataFrame.unionByName, [rows.select(*table.column_names) for rows in added])
+    return batch.txn.stage(once(spread(whole, table, len({*batch.hours, *batch.found})), table)), taken
 
 
 def _hashed(rows: DataFrame, table: Table) -> DataFrame:

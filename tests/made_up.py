@@ -9,6 +9,7 @@ from typing import Any
 from rows import at
 
 from etl import catalog
+from etl.engine.completeness import FEW_RECORDS, NO_FILES, LandedHour
 from etl.engine.ledger import Entry
 from etl.reports import ads_health, health, intervals
 from etl.reports.ads_health import Ads
@@ -84,6 +85,15 @@ def safety() -> Safety:
     return Safety(queue, told, by_hour, turned, posts)
 
 
+def landed_hours() -> dict[str, dict[datetime, LandedHour]]:
+    """Impressions are whole, shares late in two hours, creators were silent as usual."""
+    whole = {h: LandedHour(h, 4, 12_000, 11_900) for h in hours()}
+    late = {at("10:00"): LandedHour(at("10:00"), 0, 0, 340, NO_FILES),
+            at("11:00"): LandedHour(at("11:00"), 1, 12, 340, FEW_RECORDS)}  # fmt: skip
+    shares = {h: LandedHour(h, 2, 333, 340) for h in hours()} | late
+    return {"impressions": whole, "shares": shares, "creators": {h: LandedHour(h, 0, 0, 0) for h in hours()}}
+
+
 def why(invoice: str, streaming: str) -> Row:
     """What explains a difference, if anything does."""
     return {"explanation": invoice, "streaming_explanation": streaming}
@@ -145,5 +155,6 @@ def made_up(**changes: Any) -> Health:
         "costs": [Cost(t, 24, 300.0 / (i + 1), 1000 * i) for i, t in enumerate(tables)],
         "runs": {f"20260601T{i:02}0500-abc123": 40.0 + i for i in range(24)},
         "coverage": {t.name: set(hours()) for t in hourly},
+        "landed_hours": {"feed": landed_hours(), "ads": {}},
     }
     return Health(**given | changes)

@@ -209,12 +209,18 @@ def _dot(axes: Axes, place: int, estimate: Estimate | None, form: Format) -> Non
 
 
 @fig.styled
-def presence(name: str, hours: Hours, there: Mapping[str, set[datetime]]) -> str:
-    """A row per table and a square per hour that has rows; what is missing is empty."""
+def presence(
+    name: str, hours: Hours, there: Mapping[str, set[datetime]], marked: Mapping[str, set[datetime]] | None = None
+) -> str:
+    """A row per table and a square per hour that has rows; what is missing is empty. `marked` hours have a cross."""
     canvas, (axes,) = fig.canvas(0.5 + 0.22 * len(there))
-    for place, found in enumerate(there.values()):
-        starts = [day - 0.9 * HALF for day in days(sorted(found))]
-        axes.barh([place] * len(starts), 1.8 * HALF, left=starts, height=0.72, color=fig.GOOD)
+    for place, (row, found) in enumerate(there.items()):
+        crossed = (marked or {}).get(row, set())
+        for part, color in ((found - crossed, fig.GOOD), (crossed, fig.ALARM)):
+            starts = [day - 0.9 * HALF for day in days(sorted(part))]
+            axes.barh([place] * len(starts), 1.8 * HALF, left=starts, height=0.72, color=color)
+        centers = days(sorted(crossed))
+        axes.plot(centers, [place] * len(centers), "x", color=fig.CARD, markersize=4, markeredgewidth=1.2)
     axes.set_yticks(range(len(there)), list(there), fontsize=8.5)
     axes.set_ylim(len(there) - 0.4, -0.6)
     axes.grid(visible=False)

@@ -12,7 +12,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from etl.conf import Settings
-from etl.reports import ads_figures, ads_tiles, health, pages
+from etl.reports import ads_figures, ads_tiles, health, late_hours, pages
 from etl.reports import dashboard_figures as figures
 from etl.reports import dashboard_tiles as tiles
 from etl.reports.charts import number, percent
@@ -77,8 +77,9 @@ def _sections(found: Health) -> list[Section]:
 def _feed(found: Health) -> list[Section]:
     return [
         Section("ranker", "Ranker health", list(tiles.ranker(found.ranker)), list(figures.ranker(found)), _RANKER),
-        Section("ingest", "Ingest health", list(tiles.ingest(found.ingest, found.allowed_quarantine)),
-                list(figures.ingest(found))),
+        Section("ingest", "Ingest health",
+                [*tiles.ingest(found.ingest, found.allowed_quarantine), *_late_tile(found, "feed")],
+                [*_late_figure(found, "feed"), *figures.ingest(found)]),
         Section("safety", "Safety health", list(tiles.safety(found.safety)), list(figures.safety(found))),
     ]  # fmt: skip
 
@@ -87,7 +88,18 @@ def _ads(found: Health) -> list[Section]:
     if found.ads is None:
         return []
     shown = list(ads_figures.ads(found.ads, found.hours))
-    return [Section("ads", "Ads", list(ads_tiles.ads(found.ads)), shown, _MONEY)]
+    ours = [*ads_tiles.ads(found.ads), *_late_tile(found, "ads")]
+    return [Section("ads", "Ads", ours, [*_late_figure(found, "ads"), *shown], _MONEY)]
+
+
+def _late_tile(found: Health, subject: str) -> list[Tile]:
+    events = found.landed_hours.get(subject)
+    return [late_hours.tile(f"late-hours-{subject}", events)] if events else []
+
+
+def _late_figure(found: Health, subject: str) -> list[Figure]:
+    events = found.landed_hours.get(subject)
+    return [late_hours.figure(f"completeness-{subject}", events, found.hours)] if events else []
 
 
 def _verdict(every: Iterable[Tile]) -> str:

@@ -197,9 +197,12 @@ def safety(health: Safety) -> Iterator[Tile]:
 def operations(health: Health) -> Iterator[Tile]:
     """Gates and freshness."""
     closed = [g.table.name for g in health.gates if g.state == "failed"]
+    raised = [g.table.name for g in health.gates if g.error]
     warnings = sum(g.warnings for g in health.gates)
     detail = ", ".join(closed) or f"all {len(health.gates)} tables passed or wait; {warnings} warnings"
     yield Tile("gates", "Gates closed", str(len(closed)), len(closed), "alarm" if closed else "ok", detail)
+    said = ", ".join(raised) or "no run raised an error that is not made good"
+    yield Tile("errors", "Tables with an error", str(len(raised)), len(raised), "alarm" if raised else "ok", said)
     behind = [f for f in health.freshness if f.behind_hours]
     worst = max((f.behind_hours or 0 for f in health.freshness), default=0)
     landed = f"newest landed hour {health.landed:%d %b %H:00}" if health.landed else "nothing landed"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from statistics import median
 
@@ -101,6 +101,7 @@ class Health:
     costs: list[operations.Cost]
     runs: dict[str, float]
     coverage: dict[str, set[datetime]]
+    landed_hours: dict[str, operations.Events] = field(default_factory=dict)  # by subject
 
     @property
     def hours(self) -> list[datetime]:
@@ -129,12 +130,15 @@ def collect(spark: SparkSession, settings: Settings, span: operations.Span | Non
         costs=operations.costs(entries),
         runs=operations.runs(entries),
         coverage=operations.coverage(ledger, span),
+        landed_hours={name: operations.landed_hours(ledger, span, name) for name in ran},
     )
 
 
 def _last_days(ledger: Ledger, ran: list[str]) -> operations.Span:
-    """Up to the newest landed hour that runs have seen."""
+    """Up to the newest landed hour that runs have seen, or found late: of a standstill nothing has landed."""
     hours = operations.landed(ledger, ran)
+    if hours:
+        hours |= operations.late_hours(ledger)
     if not hours:
         raise LakeError(f"Nothing has landed in {ledger.uri} yet. Run `feed-etl run` first.")
     end = max(hours) + planner.HOUR

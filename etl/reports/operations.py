@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from etl import catalog, events
 from etl.contract import Layer, Table
-from etl.engine import planner
+from etl.engine import completeness, planner, run_errors
 from etl.engine.arrivals import EMPTY
+from etl.engine.completeness import LandedHour
 from etl.engine.ledger import Entry, Ledger
 
 Span = tuple[datetime, datetime]
+Events = Mapping[str, Mapping[datetime, LandedHour]]
 
 
 @dataclass(frozen=True)
 class Gate:
-    """The last verdict on a table: `passed`, `failed` or `never judged`, and each rule that did not hold."""
+    """The last verdict on a table: `passed`, `failed` or `never judged`, and each rule that did not hold.
+
+    `error` is what the newest run raised for the table that no later run has made good; empty when there is none.
+    """
 
     table: Table
     state: str
     judged: Entry | None
     failures: list[dict[str, Any]]
+    error: str = ""
 
     @property
     def warnings(self) -> int:
@@ -90,6 +96,22 @@ def subjects(entries: list[Entry]) -> list[str]:
     return [name for name in catalog.SUBJECTS if any(name in of for of in ran)] or list(catalog.SUBJECTS)
 
 
+def landed_hours(ledger: Ledger, span: Span, subject: str) -> dict[str, dict[datetime, LandedHour]]:
+    """Event of a subject -> landed hour of a span -> what the newest published run found in it."""
+    found = {}
+    for table in catalog.tables():
+        if table.event and subject in catalog.subjects(table):
+            known = completeness.history(ledger.published(table.name))
+            found[table.event.name] = {h: known[h] for h in sorted(known) if span[0] <= h < span[1]}
+    return found
+
+
+def late_hours(ledger: Ledger) -> set[datetime]:
+    """Landed hours that are late of any event."""
+    landing = (ledger.published(table.name) for table in catalog.tables() if table.event)
+    return {landed.hour for entries in landing for landed in completeness.late_hours(entries)}
+
+
 def _tables(ledger: Ledger) -> list[Table]:
     """The tables of these subjects, in the order data flows."""
     mine = set(catalog.of_subjects(subjects(ledger.entries)))
@@ -98,14 +120,15 @@ def _tables(ledger: Ledger) -> list[Table]:
 
 def gates(ledger: Ledger) -> list[Gate]:
     """Every table of the subjects that ran, in the order data flows."""
-    return [_gate(ledger, table) for table in _tables(ledger)]
+    errors = {e.table_name: e.reason for e in run_errors.open_errors(ledger.entries)}
+    return [_gate(ledger, table, errors.get(table.name, "")) for table in _tables(ledger)]
 
 
-def _gate(ledger: Ledger, table: Table) -> Gate:
-    judged = [e for e in ledger.entries if e.table_name == table.name]
+def _gate(ledger: Ledger, table: Table, error: str) -> Gate:
+    judged = [e for e in ledger.entries if e.table_name == table.name and e.verdict in ("passed", "failed")]
     if not judged:
-        return Gate(table, "never judged", None, [])
-    return Gate(table, judged[-1].verdict, judged[-1], json.loads(judged[-1].failures))
+        return Gate(table, "never judged", None, [], error)
+    return Gate(table, judged[-1].verdict, judged[-1], json.loads(judged[-1].failures), error)
 
 
 def newest_landed(ledger: Ledger) -> datetime | None:

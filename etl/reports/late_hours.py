@@ -1,0 +1,49 @@
+"""Late hours on the dashboard: which events had fewer records in which landed hours than they usually have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from etl.engine.completeness import LandedHour
+from etl.reports import charts
+from etl.reports.charts import number
+from etl.reports.dashboard_tiles import Tile, no_data
+from etl.reports.figure import Figure
+from etl.reports.operations import Events
+
+SHOWN = 3
+
+
+def late(events: Events) -> list[tuple[str, LandedHour]]:
+    """Late hours with their events, newest first."""
+    found = [(name, landed) for name, hours in events.items() for landed in hours.values() if landed.late]
+    return sorted(found, key=lambda each: (each[1].hour, each[0]), reverse=True)
+
+
+def tile(name: str, events: Events) -> Tile:
+    """How many event-hours are late."""
+    title, found = "Late hours", late(events)
+    processed = sum(map(len, events.values()))
+    if not processed:
+        return no_data(name, title, "no landed hour of the range was processed")
+    told = "; ".join(f"{event} {landed.hour:%d %b %H:00}: {landed.late}" for event, landed in found[:SHOWN])
+    more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    detail = f"{told}{more}" if found else f"all {number(processed)} event-hours have the records they usually have"
+    return Tile(name, title, str(len(found)), len(found), "watch" if found else "ok", detail)
+
+
+def figure(name: str, events: Events, hours: Sequence[datetime]) -> Figure:
+    """A row per event and a square per processed hour, the late ones marked."""
+    processed = {event: set(found) for event, found in events.items()}
+    marked = {event: {h for h, landed in found.items() if landed.late} for event, found in events.items()}
+    table = [
+        [f"{landed.hour:%Y-%m-%d %H:00}", event, landed.late, number(landed.files), number(landed.records),
+         "unknown" if landed.expected is None else number(landed.expected)]
+        for event, landed in late(events)
+    ]  # fmt: skip
+    says = f"{len(table)} of {sum(map(len, processed.values()))} processed event-hours are late."
+    columns = ["Landed hour (UTC)", "Event", "Why it is late", "Files", "Records", "Usual records"]
+    unit = "one square per event and processed hour; a cross: late; empty: not processed"
+    return Figure(name, "Completeness of landed hours", unit, says,
+                  charts.presence(name, hours, processed, marked), columns, table)  # fmt: skip

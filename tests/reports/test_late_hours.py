@@ -1,0 +1,76 @@
+"""Late hours on the dashboard."""
+
+from __future__ import annotations
+
+import threading
+
+import made_up
+from rows import at
+
+from etl.engine import completeness
+from etl.engine.completeness import NO_FILES, LandedHour
+from etl.engine.ledger import ERROR, Entry, Ledger
+from etl.reports import dashboard, late_hours, operations
+
+TEN, NOON = at("10:00"), at("12:00")
+
+
+class Remembered(Ledger):
+    """A ledger that holds what it is given."""
+
+    def __init__(self, *entries: Entry) -> None:
+        self._entries, self._lock = list(entries), threading.RLock()
+
+
+def ran(*landed: LandedHour, table: str = "bronze_shares", **given: object) -> Entry:
+    made = Entry("run", table, NOON, TEN, NOON, landed=completeness.as_rows(landed))
+    for name, value in given.items():
+        setattr(made, name, value)
+    return made
+
+
+def test_the_newest_published_run_of_each_hour_of_the_range_is_shown() -> None:
+    """By event of one subject; an hour before the range and a refused run are not."""
+    silent, whole = LandedHour(TEN, 0, 0, 90, NO_FILES), LandedHour(at("11:00"), 1, 88, 90)
+    ledger = Remembered(
+        ran(LandedHour(at("09:00"), 0, 0, 90, NO_FILES), silent, LandedHour(whole.hour, 0, 0, 90, NO_FILES)),
+        ran(whole),
+        ran(LandedHour(TEN, 1, 90, 90), verdict="failed"),
+        ran(silent, table="bronze_ad_clicks"),
+    )
+
+    found = operations.landed_hours(ledger, (TEN, NOON), "feed")
+
+    assert found["shares"] == {TEN: silent, whole.hour: whole}
+    assert "ad_clicks" not in found and found["posts"] == {}
+    assert late_hours.late(found) == [("shares", silent)]
+    assert operations.late_hours(ledger) == {at("09:00"), TEN}
+
+
+def test_the_tile_counts_them_and_names_the_newest() -> None:
+    tile = late_hours.tile("late", made_up.landed_hours())
+    assert (tile.value, tile.state) == ("2", "watch")
+    assert tile.detail == "shares 01 Jun 11:00: few records; shares 01 Jun 10:00: no files"
+    assert late_hours.tile("late", {"shares": {TEN: LandedHour(TEN, 1, 5)}}).state == "ok"
+    assert late_hours.tile("late", {"shares": {}}).state == "none"
+
+
+def test_the_page_has_them_under_ingest_and_names_a_table_that_raised() -> None:
+    found = made_up.made_up()
+    gate = next(g for g in found.gates if g.table.name == "dim_posts")
+    raised = operations.Gate(gate.table, gate.state, gate.judged, [], "LakeError: dim_posts cannot be read")
+
+    page = dashboard.page(made_up.made_up(gates=[raised]))
+
+    assert page.index('id="ingest"') < page.index("Completeness of landed hours") < page.index('id="safety"')
+    assert "LakeError: dim_posts cannot be read" in page
+
+
+def test_an_error_is_shown_beside_the_last_verdict_of_the_gate() -> None:
+    """It is no verdict: the gate stays as its last batch left it."""
+    error = Entry("run-2", "fct_shares", at("12:30"), TEN, NOON, verdict=ERROR, reason="LakeError: gone")
+    ledger = Remembered(Entry("run-1", "fct_shares", NOON, TEN, NOON), error)
+
+    (gate,) = [g for g in operations.gates(ledger) if g.table.name == "fct_shares"]
+
+    assert (gate.state, gate.error) == ("passed", "LakeError: gone")

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from etl import terminal
 from etl.conf import Settings
-from etl.engine import keys, runner, session, views
+from etl.engine import keys, printable, runner, session, views
 from etl.engine.files import local_folder
 from etl.reports import dashboard
 from etl.sources.open_bandit import import_open_bandit
@@ -67,7 +67,7 @@ def _run(
     for error in summary.errors.values():
         raise error
     answer = views.query(spark, settings, question)
-    terminal.print_frame(answer.columns, [row.asDict() for row in answer.collect()], "table")
+    terminal.print_frame(answer.columns, printable.rows(answer), "table")
 
 
 def _dashboard(spark: SparkSession, settings: Settings, console: Console) -> None:

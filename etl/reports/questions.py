@@ -7,13 +7,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import DateType, StructField, TimestampType
 
 from etl import queries
 from etl.conf import Settings
 from etl.engine import views
 
 Row = dict[str, Any]
+YEARS = "0002-01-01", "9999-01-01"  # a day less on either side than Python's: it looks a day around an instant
 
 
 @cache
@@ -34,7 +37,17 @@ def ask_named(spark: SparkSession, settings: Settings, name: str, **parameters: 
 
 
 def _collected(answer: DataFrame) -> list[Row]:
-    return [{key: _utc(value) for key, value in row.asDict().items()} for row in answer.collect()]
+    """The rows. An instant or a day of a year that Python may not hold, as of a record in an old lake, is NULL."""
+    held = answer.select(*[_held(field).alias(field.name) for field in answer.schema])
+    return [{key: _utc(value) for key, value in row.asDict().items()} for row in held.collect()]
+
+
+def _held(field: StructField) -> Column:
+    value = F.col(field.name)
+    if not isinstance(field.dataType, DateType | TimestampType):
+        return value
+    first, last = (F.lit(day).cast(field.dataType) for day in YEARS)
+    return F.when((value >= first) & (value < last), value)
 
 
 def _utc(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Extreme values of every type, from landing to the dashboard: a record never stops more than itself."""
+"""Extreme values of every type, from landing to answers and the dashboard: a record never stops more than itself."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def beyond(spark: SparkSession, settings: Settings, table: str) -> int:
 def test_extreme_records_go_from_landing_to_the_dashboard(
     spark: SparkSession, settings: Settings, tmp_path: Path, last: list[str] | None, asked: list[str]
 ) -> None:
-    """Every record is accepted or quarantined, every table is made, every question answers, and the page is written."""
+    """Every record is accepted or quarantined, every table is made, every question answers; with all, the page."""
     before = {each.name for table in last or [] for each in catalog.upstream(catalog.entry(table).table)}
     chosen = before | set(last or catalog.entries())
     tables = [entry.table for entry in catalog.select(sorted(chosen)) if catalog.is_made(entry.table)]
@@ -125,4 +125,5 @@ def test_extreme_records_go_from_landing_to_the_dashboard(
             run(spark, settings, name, **needed).collect()
         except FeedEtlError as error:
             assert "See docs/runbook.md" not in str(error), error
-    assert dashboard.write(spark, settings, tmp_path / "page.html").stat().st_size > 10_000
+    if last is None:  # the page reads every table
+        assert dashboard.write(spark, settings, tmp_path / "page.html").stat().st_size > 10_000

@@ -67,5 +67,5 @@ def test_the_range_ends_with_the_newest_hour_when_none_is_given(spark: SparkSess
 
 
 def test_an_input_that_is_not_there_is_named(spark: SparkSession, settings: Settings) -> None:
-    with pytest.raises(LakeError, match="dim_creators is not in the lake yet"):
+    with pytest.raises(LakeError, match="agg_post_engagement_hourly is not in the lake yet"):
         run(spark, settings, "top_creators")

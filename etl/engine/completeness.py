@@ -15,6 +15,7 @@ from statistics import median
 from typing import Any
 
 from etl.conf import Completeness, EventCompleteness
+from etl.engine.arrivals import EMPTY
 from etl.engine.gate import COMPLETE, Failure
 from etl.engine.ledger import Entry
 
@@ -66,8 +67,9 @@ def _of(entry: Entry) -> Iterator[LandedHour]:
     if entry.landed:
         yield from (LandedHour(**found) for found in entry.landed)
     elif len(entry.fingerprints) == 1:
-        (hour,) = map(datetime.fromisoformat, entry.fingerprints)
-        yield LandedHour(hour, int(entry.records_read > 0), entry.records_read)
+        ((hour, fingerprint),) = entry.fingerprints.items()
+        if entry.records_read or fingerprint == EMPTY:  # else the row is no run's that read the hour
+            yield LandedHour(datetime.fromisoformat(hour), int(entry.records_read > 0), entry.records_read)
 
 
 def late_hours(entries: Iterable[Entry]) -> list[LandedHour]:

@@ -116,15 +116,20 @@ def _command(failure: CommandFailure) -> Problem:
 
 
 def of_erasures(receipts: Iterable[dict[str, Any]]) -> Iterator[Problem]:
-    """Erasures whose newest receipt is not complete. Receipts oldest first; their reasons are not repeated."""
-    newest = {receipt["id"]: receipt for receipt in receipts}
-    for receipt in newest.values():
-        if not receipt["complete"]:
-            unread, since = len(receipt.get("unread") or []), datetime.fromisoformat(receipt["at"])
-            detail = f"{_times(unread, 'landed file')} could not be looked at" if unread else "Files wait to be removed"
+    """Erasures whose newest receipt is not complete. Receipts oldest first.
+
+    Receipts with one `mark` are of one erasure. Their reasons and what they name are not repeated.
+    """
+    by_erasure: dict[str, list[dict[str, Any]]] = {}
+    for receipt in receipts:
+        by_erasure.setdefault(receipt.get("mark") or receipt["id"], []).append(receipt)
+    for key, mine in by_erasure.items():
+        if not mine[-1]["complete"]:
+            left = len(mine[-1].get("incomplete") or mine[-1].get("unread") or [])
+            detail = f"{_times(left, 'place')} could not be looked at or finished." if left else "Files wait."
             step = "Run `feed-etl maintain`; repair or remove landed files that cannot be read (docs/retention.md)."
-            title = f"{receipt['id']} is not complete"
-            yield Problem(ERASURE, receipt["id"], "", "", since, title, f"{detail}.", step)
+            title, since = f"{mine[0]['id']} is not complete", datetime.fromisoformat(mine[0]["at"])
+            yield Problem(ERASURE, key, "", "", since, title, detail, step)
 
 
 def of_outbox(outbox: Outbox, now: datetime) -> Iterator[Problem]:

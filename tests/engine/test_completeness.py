@@ -121,6 +121,9 @@ def test_runs_of_an_older_release_are_history_when_they_were_of_one_hour() -> No
 
     assert completeness.history([one]) == {FIRST: LandedHour(FIRST, 1, 70)}
     assert completeness.history([two]) == {}
+    silent = {FIRST.isoformat(): completeness.EMPTY}
+    assert completeness.history([ran(fingerprints=silent)]) == {FIRST: LandedHour(FIRST, 0, 0)}
+    assert completeness.history([ran(fingerprints={FIRST.isoformat(): "a"})]) == {}
 
 
 def test_a_rule_of_an_unknown_event_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

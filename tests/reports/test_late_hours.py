@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-
 import made_up
+from reports.test_operations import Remembered
 from rows import at
 
 from etl.engine import completeness
 from etl.engine.completeness import NO_FILES, LandedHour
-from etl.engine.ledger import ERROR, Entry, Ledger
+from etl.engine.ledger import ERROR, Entry
 from etl.reports import dashboard, late_hours, operations
 
 TEN, NOON = at("10:00"), at("12:00")
-
-
-class Remembered(Ledger):
-    """A ledger that holds what it is given."""
-
-    def __init__(self, *entries: Entry) -> None:
-        self._entries, self._lock = list(entries), threading.RLock()
 
 
 def ran(*landed: LandedHour, table: str = "bronze_shares", **given: object) -> Entry:

@@ -196,9 +196,15 @@ def test_an_incomplete_erasure_is_a_problem_until_its_receipt_is_complete() -> N
     """The reason of an erasure is free text: it is in no mail."""
     receipt = {"id": "erasure-1", "reason": "Anna asked", "complete": False, "unread": ["a"], "at": NOON.isoformat()}
     (problem,) = problems.of_erasures([receipt])
-    assert problem.title == "erasure-1 is not complete" and "1 landed file could not" in problem.detail
+    assert problem.title == "erasure-1 is not complete" and "1 place could not" in problem.detail
     assert "Anna" not in repr(problem)
     assert list(problems.of_erasures([receipt, receipt | {"complete": True}])) == []
+    first, again = (
+        {"id": n, "mark": "m", "complete": False, "incomplete": ["a", "b"], "at": receipt["at"]} for n in "12"
+    )
+    (same,) = problems.of_erasures([first, again])
+    assert same.title == "1 is not complete" and "2 places" in same.detail
+    assert list(problems.of_erasures([first, again | {"complete": True}])) == []
 
 
 def test_mails_that_wait_for_hours_are_a_problem(here: Settings) -> None:

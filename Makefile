@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 MINUTES ?= 10
 
-.PHONY: help setup run test test-slow soak fuzz test-dags bench bench-quick bench-targets bench-ads dags airflow airflow-demo docs new-table lint format lock clean
+.PHONY: help setup run test test-slow test-clock soak fuzz test-dags bench bench-quick bench-targets bench-ads dags airflow airflow-demo docs new-table lint format lock clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ test: setup ## Run the tests, two processes of them (ARGS=... for pytest, e.g. A
 
 test-slow: setup ## Run the tests that take minutes each: separate executors, any order of hours, killed backfills
 	@$(BIN)/pytest -q -m slow $(ARGS)
+
+test-clock: setup ## Run tests by a clock at 23:59:50, and at the end of a 29 February (ARGS=... for pytest)
+	@bin/test-clock $(ARGS)
 
 soak: setup ## Kill, crowd and feed rubbish for hours (ARGS='--kills 200 --crowds 100 --files 10000 --generations 1000' is what it does)
 	@PYTHONPATH=tests:. $(BIN)/python -m soak $(ARGS)

@@ -52,10 +52,18 @@ def _said(folder: Path, zone: str) -> dict[str, str]:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found: dict[str, str] = {name: text.replace(str(folder), "") for name, text in json.loads(done.stdout).items()}
-    found["ledger"] = json.dumps([{key: row[key] for key in TOLD} for row in json.loads(found["ledger"])])
+    found["ledger"] = json.dumps([_by_data(row) for row in json.loads(found["ledger"])])
     found["plan"] = re.sub(r'"seconds": [\d.]+', "", found["plan"])
     del found["run"]
     return found
+
+
+def _by_data(row: dict[str, Any]) -> dict[str, Any]:
+    """Of a ledger row what does not differ from run to run; checksums of bronze hold the folder of the landed file."""
+    kept = {key: row[key] for key in TOLD}
+    if row["table_name"].startswith("bronze_"):
+        kept["hours"] = [{key: hour[key] for key in ("hour", "row_count")} for hour in row["hours"]]
+    return kept
 
 
 @pytest.mark.parametrize("zone", ZONES[1:])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Any
@@ -20,6 +20,7 @@ from etl.engine.jvm import as_seq, jvm
 from etl.errors import LakeError
 
 LEDGER = "ledger"
+REJECTED = re.compile(r"_rejected/\w+/[\w-]+")  # a batch that was rejected, by its place in the lake
 # A statement means what it says: no `${env:NAME}` in it is replaced, and no file is read as a table.
 AS_WRITTEN = {"spark.sql.variable.substitute": "false", "spark.sql.runSQLOnFiles": "false"}
 
@@ -40,18 +41,29 @@ def locations(settings: Settings) -> dict[str, str]:
     return {t.name: uri(settings, t) for t in catalog.tables()} | {LEDGER: f"{absolute(settings.lake)}/_ledger"}
 
 
-def register(spark: SparkSession, settings: Settings, names: Iterable[str], at: date | datetime | None = None) -> None:
-    """Make a view of each table. Raises LakeError when the lake does not have it yet.
+def rejected_batches(settings: Settings, text: str) -> dict[str, str]:
+    """Name in lower case -> URI of the rejected batches of the lake that a text names, as `_rejected/TABLE/RUN`."""
+    return {name.lower(): f"{absolute(settings.lake)}/{name}" for name in REJECTED.findall(text)}
+
+
+def register(
+    spark: SparkSession,
+    settings: Settings,
+    names: Iterable[str],
+    at: date | datetime | None = None,
+    batches: Mapping[str, str] | None = None,
+) -> None:
+    """Make a view of each table, or rejected batch. Raises LakeError when the lake does not have it (yet).
 
     With `at`, a dimension is shown as of that instant (the start of a day).
     """
-    known = locations(settings)
+    known = locations(settings) | dict(batches or {})
     for name in names:
         if not delta.is_table(spark, known[name]):
             raise LakeError(f"{name} is not in the lake yet ({known[name]}). Run `feed-etl run` first.")
         rows = delta.read(spark, known[name])
         seen = rows if at is None or name == LEDGER else as_of(rows, catalog.entry(name).table, at)
-        seen.createOrReplaceTempView(name)
+        seen.createOrReplaceTempView(f"`{name}`")
 
 
 def as_of(rows: DataFrame, table: Table, at: date | datetime) -> DataFrame:
@@ -81,12 +93,13 @@ def named(text: str) -> list[str]:
 
 def query(spark: SparkSession, settings: Settings, text: str) -> DataFrame:
     """The rows of a statement over tables by their names. Raises ConfigError when it would do more than read them."""
-    known = locations(settings)
+    batches = rejected_batches(settings, text)
+    known = locations(settings) | batches
     with _as_written(spark):
         plan = spark._jsparkSession.sessionState().sqlParser().parsePlan(text)
         found = read_only.check(spark, plan, known)
         there = [name for name in known if delta.is_table(spark, known[name])] if found.lists else []
-        register(spark, settings, [*found.tables, *there])
+        register(spark, settings, [*found.tables, *there], batches=batches)
         if found.history:
             plan = _at_its_place(spark, plan, known[found.history])
         return DataFrame(jvm(spark, "org.apache.spark.sql.classic.Dataset").ofRows(spark._jsparkSession, plan), spark)

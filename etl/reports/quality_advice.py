@@ -86,7 +86,7 @@ def _set_aside(state: TableState, finding: Finding) -> str:
 def _failing(state: TableState, finding: Finding) -> str:
     if not state.kept:
         return ""
-    batch = f"delta.`{shown(state.kept)}`"
+    batch = f"`_rejected/{shown(state.kept).rpartition('/_rejected/')[2]}`"
     rule = _rule(state.table, finding)
     if rule and "unexpected_rows_query" in rule.kwargs:
         return f"{str(rule.kwargs['unexpected_rows_query']).replace('{batch}', batch)} LIMIT 20"

@@ -112,7 +112,7 @@ def test_the_command_shows_the_rows_of_the_rule_and_survives_a_shell() -> None:
     shell = ["sh", "-c", f"set -- {command}; printf '%s\\0' \"$@\""]
     words = subprocess.run(shell, capture_output=True, text=True, check=True).stdout.split("\0")[:-1]
 
-    kept = "delta.`file:///lake/_rejected/fct_impressions/run-20260601T1200`"
+    kept = "`_rejected/fct_impressions/run-20260601T1200`"
     unknown = "ranker_model_id NOT IN (SELECT ranker_model_id FROM dim_ranker_models)"
     asked = f"SELECT ranker_model_id FROM {kept} WHERE {unknown} LIMIT 20"
     assert words == ["feed-etl", "--lake", "file:///srv/lake", "sql", asked]

@@ -61,7 +61,10 @@ def _replace_hours(work: Work, table: Table, entry: Entry) -> None:
     txn = work.transaction(table)
     shard = work.shard_of(table)
     if shard:
-        rows = rows.unionByName(txn.read(in_hours(table, entry.handled)).where(f"NOT ({work.mine(table)})"))
+        others = txn.read(in_hours(table, entry.handled)).where(f"NOT ({work.mine(table)})")
+        # A key is another user's after a correction of its input: its published row is then of the past.
+        left = others.join(rows.select(*table.key), list(table.key), "left_anti")
+        rows = rows.unionByName(left.select(*table.column_names))
     staged = txn.stage(lay_out(rows, table, len(entry.handled), table.arranged and not shard))
     pass_gate(work, table, staged, entry)
     changed = keep_changed(work, table, txn, staged, entry.handled)

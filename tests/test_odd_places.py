@@ -20,7 +20,7 @@ def test_a_lake_lies_where_it_was_said_to(spark: SparkSession, tmp_path: Path) -
     shares.land(settings, VIEWER)
     assert shares.losses(spark, settings) == []
     maintenance.maintain(spark, settings, END, dry_run=False)
-    receipt = erasure.erase(spark, settings, VIEWER, "ticket 17")
+    receipt = erasure.erase(spark, settings, [VIEWER], "ticket 17")
     assert receipt["complete"] and receipt["landing"]["shares"] == {"files": 1, "records": 1}
     assert shares.run(spark, settings).entries == []
     assert [p.name for p in tmp_path.iterdir()] == [NAME]

@@ -1,7 +1,8 @@
-"""Erase a viewer on request."""
+"""Erase people on request."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,32 +10,64 @@ import typer
 from etl import terminal
 from etl.commands.place import Json, Place
 from etl.commands.watch import watched
-from etl.errors import LandingError
+from etl.errors import ConfigError, LakeError, LandingError, first_line
 
 FEW = 10
+LISTED = 1_000_000
 
 
 @watched
 def erase(
     context: typer.Context,
-    viewer: Annotated[int, typer.Option(help="The viewer's id.")],
     reason: Annotated[str, typer.Option(help="Why; kept with the receipt, so without the id.")],
+    viewer: Annotated[list[int] | None, typer.Option(help="Id of the person, as a viewer (may be repeated).")] = None,
+    user: Annotated[list[int] | None, typer.Option(help="The same, as a user of ads: one person, one id.")] = None,
+    ids: Annotated[Path | None, typer.Option(help="A file of ids, one a line, all erased at once.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Take a viewer out of every table, landed file and log. Totals of posts stay; the viewer never comes back."""
+    """Take people out of every table, landed file and log. Totals of posts stay; they never come back."""
     from etl.erasure import driver
 
     here: Place = context.obj
-    receipt = driver.erase(here.spark(), here.settings, viewer, reason)
+    people = [*(viewer or []), *(user or []), *(_listed(ids) if ids else [])]
+    if not people:
+        raise ConfigError("Say whom to erase: --viewer ID, --user ID, or --ids FILE.")
+    receipt = driver.erase(here.spark(), here.settings, people, reason)
     if as_json:
         terminal.print_document(receipt)
     else:
         _show(receipt)
+    _refuse_unread(receipt)
+
+
+def _listed(file: Path) -> list[int]:
+    """Ids of a file. Raises ConfigError that names the line, without what is on it."""
+    try:
+        lines = file.read_text(encoding="utf-8").split("\n")
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--ids {file} cannot be read: {first_line(error)}.") from None
+    found = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
+    for number, text in found:
+        if not text.lstrip("-").isascii() or not text.lstrip("-").isdecimal() or len(text) > len(str(-(2**63))):
+            raise ConfigError(f"--ids {file}, line {number}: an id is a whole number, one a line.")
+    if len(found) > LISTED:
+        raise ConfigError(f"--ids {file} has {len(found)} ids; give at most {LISTED} at once.")
+    return [int(text) for _, text in found]
+
+
+def _refuse_unread(receipt: dict[str, Any]) -> None:
+    """Raises an error when anything could not be looked at. Files that a run may publish only wait."""
     if receipt["unread"]:
         raise LandingError(
             f"{len(receipt['unread'])} files of the landing zone are read by no run or cannot be read, so nobody can "
             f"say whom they name: {', '.join(map(repr, receipt['unread'][:FEW]))}. All else is done. Repair or remove "
             "them, then erase again."
+        )
+    waiting = [found["gone_at"] for found in receipt["tables"].values() if "files_waiting" in found]
+    if len(receipt["incomplete"]) > len(waiting):
+        raise LakeError(
+            f"The erasure is not complete: {'; '.join(receipt['incomplete'][:FEW])}. All else is done. Mend that; the "
+            "next `feed-etl maintain` finishes the erasure."
         )
 
 
@@ -43,10 +76,13 @@ def _show(receipt: dict[str, Any]) -> None:
     terminal.print_rows(rows, False, receipt["id"])
     landed = receipt["landing"].values()
     files, records = (sum(found[what] for found in landed) for what in ("files", "records"))
-    terminal.out.print(f"{records} records in {files} landed files, {len(receipt['batches'])} refused batches removed.")
+    batches = len(receipt.get("batches", []))
+    terminal.out.print(f"{records} records in {files} landed files, {batches} refused batches removed.")
     if waiting := [found["gone_at"] for found in receipt["tables"].values() if "files_waiting" in found]:
         last = max(waiting)
-        terminal.out.print(f"[yellow]Files a run may be about to publish wait until {last}: erase once more then.[/]")
+        terminal.out.print(
+            f"[yellow]Files a run may be about to publish wait until {last}: `maintain` removes them.[/]"
+        )
 
 
 def _line(found: dict[str, object]) -> dict[str, object]:

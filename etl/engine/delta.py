@@ -62,6 +62,12 @@ def current_version(spark: SparkSession, uri: str) -> int:
     return int(snapshot(spark, uri).version())
 
 
+def identity(spark: SparkSession, uri: str) -> tuple[int, str]:
+    """The newest version and the id Delta gave the table. One made anew has another id, and versions from 0."""
+    newest = snapshot(spark, uri)
+    return int(newest.version()), str(newest.metadata().id())
+
+
 def properties(spark: SparkSession, uri: str) -> dict[str, str]:
     """What the newest version says of itself beside its columns."""
     return as_dict(spark, snapshot(spark, uri).metadata().configuration())

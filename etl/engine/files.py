@@ -79,6 +79,15 @@ def exists(spark: SparkSession, uri: str) -> bool:
     return bool(fs.exists(path))
 
 
+def status(spark: SparkSession, uri: str) -> LandedFile | None:
+    """A file as it is now; None when it is not there."""
+    fs, path = path_of(spark, uri)
+    if not fs.exists(path):
+        return None
+    found = fs.getFileStatus(path)
+    return LandedFile(uri, found.getLen(), found.getModificationTime())
+
+
 def list_files(spark: SparkSession, folder: str, hidden: bool = False) -> list[LandedFile]:
     """Files directly in a folder, by name: those to be seen, or the `hidden` ones (`.x`, `_x`); none without it."""
     fs, path = path_of(spark, folder)

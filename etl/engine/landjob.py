@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from etl import catalog
 from etl.contract import Event, Table, WriteMode
-from etl.engine import checksums, completeness, ddl, files, landing, planner, records
+from etl.engine import checksums, completeness, ddl, files, landing, planner, records, suppression
 from etl.engine.checksums import Content
 from etl.engine.completeness import LandedHour
 from etl.engine.files import LandedFile
@@ -171,8 +171,8 @@ def _by_reason(counts: list[Row]) -> dict[str, float]:
 
 def _rejected(work: Work, event: Event, read: DataFrame | None, bad: list[BadFile], table: Table) -> DataFrame:
     """Quarantine rows of the records (and files) that were not accepted."""
-    files = [(event.name, hour, file.uri, None, ["unreadable_file"]) for hour, file in bad]
-    rejected = work.spark.createDataFrame(files, ddl.schema(table))
+    unreadable = [(event.name, hour, file.uri, None, ["unreadable_file"]) for hour, file in bad]
+    rejected = work.spark.createDataFrame(unreadable, ddl.schema(table))
     if read is not None:
         records_ = (
             read.where(records.is_bad(event, work.settings))
@@ -180,6 +180,8 @@ def _rejected(work: Work, event: Event, read: DataFrame | None, bad: list[BadFil
             .withColumn("raw", F.make_valid_utf8("raw"))
             .withColumn("event", F.lit(event.name))
         )
+        listed = suppression.load(work.spark, files.absolute(work.settings.lake))
+        records_ = suppression.redact(records_, event, listed)
         rejected = catalog.entry(table.name).transform(records_).unionByName(rejected)
     return ddl.conform(rejected.coalesce(1), table)
 

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from etl.contract import Table
-from etl.engine import delta, delta_log, files
+from etl.engine import delta, delta_log, files, suppression
 from etl.engine.suppression import Suppressed
 from etl.engine.work import Work
 from etl.erasure import rules
 from etl.maintenance import remains
 from etl.maintenance.remains import Remain
-from etl.privacy import viewer_column
 
 
-def purge(work: Work, table: Table, viewer: int) -> dict[str, Any]:
-    """Take a table's old files with the viewer off the disk; returns how many, and how many must wait and until when.
+def purge(work: Work, table: Table, groups: list[Sequence[int]]) -> dict[str, Any]:
+    """Take a table's old files with some people off the disk; returns how many, and how many must wait and until when.
 
     A file of no version that is less than a day old may be one that a run is about to publish.
     """
     uri = work.uri(table)
-    found = _holding(work.spark, table, remains.find(work.spark, uri), viewer)
+    found = _holding(work.spark, table, remains.find(work.spark, uri), groups)
     now = datetime.now(UTC)
     sure = [r for r in found if r.published or r.idle(now, timedelta(0))]
     waiting = [r for r in found if r not in sure]
@@ -38,14 +38,19 @@ def purge(work: Work, table: Table, viewer: int) -> dict[str, Any]:
     return done
 
 
-def _holding(spark: SparkSession, table: Table, found: list[Remain], viewer: int) -> list[Remain]:
-    """Those that hold rows of the viewer; a file half written by a killed run cannot be read and is nobody's yet."""
-    if not found:
-        return []
+def rows_of(spark: SparkSession, table: Table, found: list[Remain]) -> DataFrame:
+    """What files of no version say of people; a file half written by a killed run is nobody's yet."""
     columns = ", ".join(f"{c.name} {c.type}" for c in table.columns if c.name in rules.personal(table))
     reader = spark.read.schema(columns).option("ignoreCorruptFiles", "true")
-    rows = reader.parquet(*[files.glob_escape(r.file.uri) for r in found]).where(rules.holds(table, viewer))
-    names = {r[0] for r in rows.select(F.col("_metadata.file_name")).distinct().collect()}
+    return reader.parquet(*[files.glob_escape(r.file.uri) for r in found])
+
+
+def _holding(spark: SparkSession, table: Table, found: list[Remain], groups: list[Sequence[int]]) -> list[Remain]:
+    """Those that hold rows of the people."""
+    names: set[str] = set()
+    for people in groups if found else []:
+        rows = rows_of(spark, table, found).where(rules.holds(table, people))
+        names |= {r[0] for r in rows.select(F.col("_metadata.file_name")).distinct().collect()}
     return [r for r in found if r.file.name in names]
 
 
@@ -66,7 +71,5 @@ def _names(spark: SparkSession, uri: str, suppressed: Suppressed) -> bool:
     if not delta.is_table(spark, uri):
         return True
     rows = delta.read(spark, uri)
-    whose = viewer_column(rows.columns)
-    if whose:
-        return not rows.where(suppressed.has(F.col(whose))).isEmpty()
-    return "raw" in rows.columns and not rows.where(suppressed.has_any(F.col("raw"))).isEmpty()
+    said = suppression.ids(rows)
+    return said is not None and bool(suppressed.among(said).ids)

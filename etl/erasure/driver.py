@@ -2,34 +2,67 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from etl import catalog
 from etl.backfill import driver as backfills
 from etl.backfill import staging
 from etl.backfill.register import Register
 from etl.conf import Settings
 from etl.contract import Event, Table
-from etl.engine import delta, files, pseudonyms
+from etl.engine import delta, files, owner, pseudonyms
 from etl.engine.attempts import attempts
 from etl.engine.suppression import Suppressed
-from etl.engine.work import Work, recover
+from etl.engine.work import Work, log, recover
 from etl.erasure import disk, landed, mails, register, rules, tables
-from etl.errors import ConfigError, ConflictError
+from etl.errors import ConfigError, ConflictError, LakeError, LandingError, first_line
 from etl.maintenance import window
 from etl.maintenance.landing import landed_hours
 
 PASSES = 5  # a run may publish what it read before the viewer was on the list; then there is more to do
+AT_ONCE = 1000  # people whose rows one rewrite of a table takes
 
 
-def erase(spark: SparkSession, settings: Settings, viewer: int, reason: str) -> dict[str, Any]:
-    """Erase a viewer; returns the receipt, without the id. Every refusal comes before anything is changed.
+@dataclass
+class Erasure:
+    """What an erasure works with, and what it could not look at or must leave for later."""
 
-    Raises ConfigError when there is no lake or the reason holds the id, ConflictError while a backfill is in flight.
+    work: Work
+    people: Sequence[int]
+    suppressed: Suppressed
+    mark: str
+    incomplete: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def noted(self, what: str) -> Iterator[None]:
+        """What cannot be read or written is in the way of nothing else: it is noted, and the receipt says so."""
+        try:
+            yield
+        except (LakeError, LandingError, Py4JJavaError, PySparkException) as error:
+            log.warning("erasure: %s: %s", what, first_line(error))
+            self.incomplete.append(f"{what}: {first_line(error)}")
+
+    def groups(self) -> Iterator[Sequence[int]]:
+        """The people in groups that a table is rewritten for at once."""
+        return (self.people[i : i + AT_ONCE] for i in range(0, len(self.people), AT_ONCE))
+
+
+def erase(spark: SparkSession, settings: Settings, people: Sequence[int], reason: str) -> dict[str, Any]:
+    """Erase people; returns the one receipt, without ids. Every refusal comes before anything is changed.
+
+    Raises ConfigError when there is no lake or the reason holds an id, ConflictError while a backfill is in flight.
     """
-    if str(viewer) in reason:
+    people = sorted(set(people))
+    if set(people) & {int(number) for number in re.findall(r"\d+", reason)}:
         raise ConfigError("--reason is kept for good and must not hold the id; give a ticket or an article.")
     work, backfill = backfills.open_lake(spark, settings)
     _refuse_in_flight(backfill)
@@ -37,22 +70,23 @@ def erase(spark: SparkSession, settings: Settings, viewer: int, reason: str) -> 
     for table in personal:
         recover(work, table)
     lake = files.absolute(settings.lake)
-    for name in pseudonyms.names(viewer):  # by which the sweep knows rows of runs under way
-        suppressed = register.suppress(spark, lake, name)
-    mark = register.mark(suppressed, viewer)
-    receipt: dict[str, Any] = {"id": f"erasure-{work.run_id}", "reason": reason, "place": _place(settings)}
-    found = {e.name: _landed(work, t, e, suppressed) for t, e in landed.events()}
-    receipt["landing"] = {name: f.as_json() for name, f in found.items()}
-    unread = sorted(name for f in found.values() for name in f.unread)
-    receipt["unread"] = [name.replace(str(viewer), "…") for name in unread]
-    _rows(work, personal, viewer, suppressed, mark)
-    receipt["tables"] = {t.name: tables.done(work, t, mark) | disk.purge(work, t, viewer) for t in personal}
-    receipt["batches"] = disk.batches(work, suppressed)
+    names = [name for person in people for name in pseudonyms.names(person)]  # the sweep knows rows by either
+    suppressed = register.suppress(spark, lake, names)
+    assert suppressed.secret
+    mine = Erasure(work, people, suppressed, register.mark(suppressed.secret, people))
+    receipt: dict[str, Any] = {"id": f"erasure-{work.run_id}", "mark": mine.mark, "people": len(people)}
+    receipt |= {"reason": reason, "place": _place(settings)}
+    receipt |= _landing(mine)
+    _rows(mine, personal)
+    receipt["tables"] = {t.name: _gone(mine, t) for t in personal}
+    with mine.noted("refused batches"):
+        receipt["batches"] = disk.batches(work, suppressed)
     receipt["staged"] = _staged(spark, lake, backfill)
-    receipt["mails"] = mails.remove(settings, viewer)
+    receipt["mails"], unread = mails.remove(spark, settings, lambda numbers: numbers & set(names))
+    mine.incomplete += [*unread, *broken(work)]
     receipt["at"] = datetime.now(UTC).isoformat()
-    waiting = any("files_waiting" in done for done in receipt["tables"].values())
-    receipt["complete"] = not waiting and not unread
+    receipt["incomplete"] = mine.incomplete
+    receipt["complete"] = not mine.incomplete
     register.write(spark, lake, receipt)
     return receipt
 
@@ -69,6 +103,35 @@ def _refuse_in_flight(register_: Register) -> None:
         )
 
 
+def broken(work: Work) -> list[str]:
+    """Tables with something of a person that have files and cannot be opened."""
+    made = [t for t in catalog.tables() if rules.rule(t) and not delta.is_table(work.spark, work.uri(t))]
+    return [f"{t.name} has files and is no table" for t in made if files.walk(work.spark, work.uri(t))]
+
+
+def _landing(mine: Erasure) -> dict[str, Any]:
+    """What of a receipt is about the landing zone."""
+    found, unread = look_through(mine.work, mine.suppressed, mine.incomplete)
+    hidden = {str(person) for person in mine.people}
+    shown = [re.sub(r"\d+", lambda n: "…" if n[0] in hidden else n[0], name) for name in sorted(unread)]
+    mine.incomplete += [f"landed file {name}" for name in shown]
+    return {"landing": {name: f.as_json() for name, f in found.items()}, "unread": shown}
+
+
+def look_through(
+    work: Work, suppressed: Suppressed, incomplete: list[str]
+) -> tuple[dict[str, landed.Found], list[str]]:
+    """Every landed file written anew that names an erased person; files that nobody can read are returned, too."""
+    if not files.exists(work.spark, files.absolute(work.settings.landing)):
+        incomplete.append(f"There is no landing zone at {files.absolute(work.settings.landing)}")
+        return {}, []
+    if why := owner.refusal(work.spark, work.settings):
+        incomplete.append(f"Landed files stay: {why}")
+        return {}, []
+    found = {e.name: _landed(work, t, e, suppressed) for t, e in landed.events()}
+    return found, [name for f in found.values() for name in f.unread]
+
+
 def _landed(work: Work, table: Table, event: Event, suppressed: Suppressed) -> landed.Found:
     hours = landed_hours(work, event)
     found = landed.clean(work, table, suppressed, hours)
@@ -76,23 +139,34 @@ def _landed(work: Work, table: Table, event: Event, suppressed: Suppressed) -> l
     return found
 
 
-def _rows(work: Work, personal: list[Table], viewer: int, suppressed: Suppressed, mark: str) -> None:
+def _rows(mine: Erasure, personal: list[Table]) -> None:
     """Passes over all tables until one finds nothing more."""
     for _ in range(PASSES):
-        if not any([_erase(work, table, viewer, suppressed, mark) for table in personal]):
+        if not any([_erase(mine, table, people) for table in personal for people in mine.groups()]):
             break
-        work.ledger.refresh()
+        mine.work.ledger.refresh()
 
 
-def _erase(work: Work, table: Table, viewer: int, suppressed: Suppressed, mark: str) -> bool:
+def _erase(mine: Erasure, table: Table, people: Sequence[int]) -> bool:
     """Whether there was anything; read afresh when a run got in between."""
     try:
-        for attempt in attempts():
-            with attempt, delta.conflicts(table.name):
-                return tables.erase(work, table, viewer, suppressed, mark)
+        with mine.noted(table.name):
+            for attempt in attempts():
+                with attempt, delta.conflicts(table.name):
+                    return tables.erase(mine.work, table, people, mine.suppressed, mine.mark)
     finally:
-        work.ledger.flush()
+        mine.work.ledger.flush()
     return False
+
+
+def _gone(mine: Erasure, table: Table) -> dict[str, Any]:
+    """What was done to a table, and what is left of its old files."""
+    done = tables.done(mine.work, table, mine.mark)
+    with mine.noted(table.name):
+        done |= disk.purge(mine.work, table, list(mine.groups()))
+        if "files_waiting" in done:
+            mine.incomplete.append(f"{table.name}: files a run may be about to publish wait until {done['gone_at']}")
+    return done
 
 
 def _staged(spark: SparkSession, lake: str, register_: Register) -> list[str]:

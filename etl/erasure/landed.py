@@ -8,9 +8,10 @@ erased viewer becomes one word, so that counts stay as they were.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from urllib.parse import unquote
+from functools import reduce
+from urllib.parse import quote, unquote
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -20,24 +21,24 @@ from pyspark.sql.types import AtomicType
 
 from etl import catalog
 from etl.contract import Event, Table
-from etl.engine import files, landing, records
+from etl.engine import columnar, files, landing, records, suppression
 from etl.engine.files import LandedFile
 from etl.engine.landing import Landed
-from etl.engine.suppression import NUMBER, Suppressed
+from etl.engine.suppression import Known, Suppressed
 from etl.engine.work import Work, log, record
 from etl.privacy import STAND_IN_BY, by_column, viewer_column
 
-KEY = rf'"(?:{"|".join(STAND_IN_BY)})"\s*:\s*"?'
 DEVICE = r'("device_id"\s*:\s*)("[^"]*"|[^,}\s]+)'
 ERASED = "erased"
 
 
 @dataclass
 class Found:
-    """Records that named an erased viewer by file, and files of which nobody can say whom they name."""
+    """Records that named an erased viewer by file, files that nobody could read, and hours as they are now."""
 
     records: dict[str, int] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
+    fingerprints: dict[datetime, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, int]:
         return {"files": len(self.records), "records": sum(self.records.values())}
@@ -52,23 +53,25 @@ def events() -> list[tuple[Table, Event]]:
 def clean(work: Work, table: Table, suppressed: Suppressed, hours: list[datetime]) -> Found:
     """Write files of a table's event, of some landed hours, that name an erased viewer anew.
 
-    A file that cannot be read to its end, or is of no known format, is in nobody's way: it is logged and told of.
+    A file that cannot be read to its end, or is of no known format, is in nobody's way: it is logged and told of. So is
+    one that its producer writes meanwhile: it stays as it is.
     """
     assert table.event
     known = work.ledger.fingerprints(table.name)
     found = Found()
     for part in landing.listing(work.spark, work.settings, table.event, hours):
         place = f"{table.event.name}/{part.hour:%Y-%m-%dT%H}"
-        named, bad = _naming(work.spark, table.event, part, suppressed)
-        for file in part.files:
-            if file.path in named:
-                _rewrite(work, table.event, file, suppressed)
+        named, bad, people = _naming(work.spark, table.event, part, suppressed)
+        now = {f: _rewrite(work, table.event, f, people) if f.path in named else f for f in part.files}
+        bad += [file for file, new in now.items() if new is None]
+        after = Landed(part.hour, tuple(new or file for file, new in now.items()))
         if named:
-            _know(work, table, part, known.get(part.hour.isoformat()))
+            _know(work, table, after, part, known)
         for file in bad:
             log.warning("%s: nobody can say whom this file names: %r", table.name, file.uri)
         found.records |= {f"{place}/{name}": count for name, count in named.items()}
         found.unread += [f"{place}/{file.path}" for file in bad]
+        found.fingerprints[part.hour] = after.fingerprint
     return found
 
 
@@ -86,42 +89,62 @@ def _is_read(path: str, folders: set[str]) -> bool:
     return hour in folders and bool(below) and not any(part[0] in "._" for part in below)
 
 
-def _know(work: Work, table: Table, part: Landed, known: str | None) -> None:
-    """A run has read the hour as it was: the files it has now are not new ones."""
-    assert table.event
-    if known == part.fingerprint:
+def _know(work: Work, table: Table, now: Landed, before: Landed, known: dict[str, str]) -> None:
+    """A run has read the hour as it was: the files written anew are not new ones. What lands meanwhile is."""
+    hour = now.hour.isoformat()
+    if known.get(hour) == before.fingerprint:
         entry = work.begin(table)
-        now = landing.listing(work.spark, work.settings, table.event, [part.hour])[0]
-        entry.fingerprints = {part.hour.isoformat(): now.fingerprint}
+        entry.fingerprints = {hour: now.fingerprint}
         record(work, entry, reason="erasure: landed files written anew")
         work.ledger.flush()
 
 
 def _naming(
     spark: SparkSession, event: Event, part: Landed, suppressed: Suppressed
-) -> tuple[dict[str, int], list[LandedFile]]:
-    """File name -> records that name an erased viewer, of the files that have any; and files that cannot be read."""
+) -> tuple[dict[str, int], list[LandedFile], Known]:
+    """Path -> records that name an erased viewer, of files that have any; files that cannot be read; who it is."""
     bad = [f for f in part.files if not landing.known(f)]
     good = [f for f in part.files if f not in bad]
     try:
-        return _counted(spark, event, good, suppressed), bad
+        return _counted(spark, event, good, suppressed, bad)
     except (Py4JJavaError, PySparkException):
         broken = [file for _, file in landing.unreadable(spark, [Landed(part.hour, tuple(good))])]
         if not broken:
             raise
-        return _counted(spark, event, [f for f in good if f not in broken], suppressed), bad + broken
+        return _counted(spark, event, [f for f in good if f not in broken], suppressed, bad + broken)
 
 
-def _counted(spark: SparkSession, event: Event, found: list[LandedFile], suppressed: Suppressed) -> dict[str, int]:
+def _counted(
+    spark: SparkSession, event: Event, found: list[LandedFile], suppressed: Suppressed, bad: list[LandedFile]
+) -> tuple[dict[str, int], list[LandedFile], Known]:
+    texts = [f for f in found if f.name.endswith(landing.TEXT)]
+    frames = [(_lines(spark, event, [f.uri for f in texts]), texts)] if texts else []
+    frames += [(_rows(spark, file), [file]) for file in found if file.name.endswith(landing.PARQUET)]
+    named = [rows.select(F.explode(_said_by(rows, event, files_))) for rows, files_ in frames]
+    people = suppressed.among(reduce(DataFrame.union, named, spark.createDataFrame([], "id BIGINT")))
     counts: dict[str, int] = {}
-    if text := [f.uri for f in found if f.name.endswith(landing.TEXT)]:
-        counts |= _count(_lines(spark, event, text), _names_one(event, suppressed), found)
-    for file in found:
-        if file.name.endswith(landing.PARQUET):
-            rows = spark.read.parquet(files.glob_escape(file.uri))
-            named = rows.withColumn("source_file", F.col("_metadata.file_path"))
-            counts |= _count(named, _has(rows, suppressed), [file])
-    return counts
+    for rows, files_ in frames if people.ids else []:
+        names_one = F.arrays_overlap(F.col("_ids"), _said_by(rows, event, files_))
+        counts |= _count(people.beside(rows).where(names_one), files_)
+    return counts, bad, people
+
+
+def _said_by(rows: DataFrame, event: Event, found: list[LandedFile]) -> Column:
+    return _whom_line(event) if found[0].name.endswith(landing.TEXT) else _whom(rows)
+
+
+def _rows(spark: SparkSession, file: LandedFile) -> DataFrame:
+    return _parquet(spark, file).withColumn("source_file", F.lit(quote(file.uri, safe=":/")))
+
+
+def _parquet(spark: SparkSession, file: LandedFile) -> DataFrame:
+    """A file with its own names and types; of one that Spark refuses, as the reader of landed records has it."""
+    spark.conf.set(columnar.NANOS, "false")  # else an instant would be read, and written, as a number
+    try:
+        return spark.read.parquet(files.glob_escape(file.uri))
+    except (Py4JJavaError, PySparkException):
+        (rows,) = columnar.frames(spark, [file.uri])
+        return rows.drop(columnar.FILE)
 
 
 def _lines(spark: SparkSession, event: Event, uris: list[str]) -> DataFrame:
@@ -131,10 +154,10 @@ def _lines(spark: SparkSession, event: Event, uris: list[str]) -> DataFrame:
     return records.parse_text(named, event)
 
 
-def _count(rows: DataFrame, named: Column, found: list[LandedFile]) -> dict[str, int]:
+def _count(rows: DataFrame, found: list[LandedFile]) -> dict[str, int]:
     """By path below the hour. Spark names a file as in a URL, with one slash or three."""
     paths = {files.below("file:", f.uri): f.path for f in found}
-    per_file = rows.where(named).groupBy("source_file").count().collect()
+    per_file = rows.groupBy("source_file").count().collect()
     return {paths[files.below("file:", unquote(row["source_file"]))]: row["count"] for row in per_file}
 
 
@@ -142,38 +165,33 @@ def _viewer(event: Event) -> Column:
     return F.col(viewer_column([f.name for f in event.fields]) or "")
 
 
-def _said() -> Column:
-    """Every id of a viewer that a line says by a key, however deep."""
-    found = F.regexp_extract_all("raw", F.lit(f"{KEY}({NUMBER})"), F.lit(1))
-    return F.filter(F.transform(found, lambda number: number.try_cast("bigint")), lambda number: number.isNotNull())
+def _whom_line(event: Event) -> Column:
+    """Ids (ARRAY<BIGINT>) a line may name somebody by: its viewer's, those it says by a key, else every number."""
+    said, viewer = suppression.said(F.col("raw")), _viewer(event)
+    nobody = viewer.isNull() & (F.size(said) == 0)
+    named = F.when(nobody, suppression.numbers(F.col("raw"))).otherwise(said)
+    return F.array_compact(F.array_append(F.coalesce(named, F.array()), viewer))
 
 
-def _names_one(event: Event, suppressed: Suppressed) -> Column:
-    """Of a line: its viewer was erased, or one it names by a key, or it says no viewer and holds the number of one."""
-    by_key = F.exists(_said(), suppressed.has)
-    nobody = _viewer(event).isNull() & (F.size(_said()) == 0)
-    return suppressed.has(_viewer(event)) | by_key | (nobody & suppressed.has_any(F.col("raw")))
-
-
-def _edited(lines: DataFrame, event: Event, suppressed: Suppressed) -> DataFrame:
+def _edited(lines: DataFrame, event: Event, people: Known) -> DataFrame:
     """Lines with a stand-in wherever a key named an erased viewer; what still names one after that is one word."""
     by = by_column([f.name for f in event.fields])
     made_with = F.get_json_object("raw", f"$.{by}")
-    gone = F.array_distinct(F.filter(_said(), suppressed.has))
+    gone = F.array_intersect(suppression.said(F.col("raw")), F.col("_ids"))
     with_stand_ins = F.aggregate(
         gone,
         F.col("raw"),
         lambda line, viewer: F.regexp_replace(
             line,
-            F.concat(F.lit(f"({KEY})"), viewer.cast("string"), F.lit("(?![0-9])")),
-            F.concat(F.lit("$1"), suppressed.stand_in(viewer, made_with).cast("string")),
+            F.concat(F.lit(f"({suppression.BY_KEY})"), viewer.cast("string"), F.lit("(?![0-9])")),
+            F.concat(F.lit("$1"), people.replacement(viewer, made_with).cast("string")),
         ),
     )
-    theirs = suppressed.has(_viewer(event)) | (_viewer(event).isNull() & (F.size(gone) > 0))
+    theirs = people.has(_viewer(event)) | (_viewer(event).isNull() & (F.size(gone) > 0))
     without = F.when(theirs, F.regexp_replace(with_stand_ins, DEVICE, "$1null")).otherwise(with_stand_ins)
-    named = _names_one(event, suppressed)
+    named = F.arrays_overlap(F.col("_ids"), _whom_line(event))
     edited = lines.withColumn("raw", F.when(named, without).otherwise(F.col("raw")))
-    again = records.parse_text(edited.select("raw", "source_file", "landed_hour"), event)
+    again = people.beside(records.parse_text(edited.select("raw", "source_file", "landed_hour"), event))
     return again.select(F.when(named, F.lit(ERASED)).otherwise(F.col("raw")).alias("value"))
 
 
@@ -184,43 +202,55 @@ def _whose(rows: DataFrame) -> Iterator[tuple[str, bool]]:
             yield found.name, isinstance(found.dataType, AtomicType)
 
 
-def _has(rows: DataFrame, suppressed: Suppressed) -> Column:
-    """Of a row of a Parquet file: as `_names_one`."""
+def _whom(rows: DataFrame) -> Column:
+    """Of a row of a Parquet file: as `_whom_line`."""
     named = [
-        suppressed.has(records.quoted(name).try_cast("bigint"))
+        F.array(records.quoted(name).try_cast("bigint"))
         if plain
-        else suppressed.has_any(F.to_json(F.struct(records.quoted(name))))
+        else suppression.numbers(F.to_json(F.struct(records.quoted(name))))
         for name, plain in _whose(rows)
     ]
-    nobody = suppressed.has_any(records.as_text(rows.columns))
-    return F.coalesce(F.greatest(*named, F.lit(False)), F.lit(False)) if named else nobody
+    every = suppression.numbers(records.as_text([c for c in rows.columns if c != "source_file"]))
+    return F.array_compact(F.flatten(F.array(*[F.coalesce(ids, F.array()) for ids in named or [every]])))
 
 
-def _changed(rows: DataFrame, event: Event, suppressed: Suppressed) -> DataFrame:
+def _changed(rows: DataFrame, event: Event, people: Known) -> DataFrame:
     """Parquet rows with their own types. A row that says no viewer and holds the number of one says nothing more."""
-    named, whose, by = _has(rows, suppressed), dict(_whose(rows)), by_column([c.lower() for c in rows.columns])
+    whose, by = dict(_whose(rows)), by_column([c.lower() for c in rows.columns])
+    named = F.arrays_overlap(F.col("_ids"), _whom(rows))
     new: dict[str, Column] = {}
     for name, plain in whose.items():
         viewer = records.quoted(name).try_cast("bigint") if plain else F.lit(None).cast("bigint")
-        stand_in = suppressed.stand_in(viewer, F.col(by) if by else F.lit(""))
-        value = stand_in.cast(rows.schema[name].dataType) if plain else F.lit(None)
-        new[name] = F.when(suppressed.has(viewer) if plain else named, value).otherwise(records.quoted(name))
+        replacement = people.replacement(viewer, F.col(by) if by else F.lit(""))
+        value = replacement.cast(rows.schema[name].dataType) if plain else F.lit(None)
+        new[name] = F.when(people.has(viewer) if plain else named, value).otherwise(records.quoted(name))
     personal = {f.name for f in event.fields if f.privacy == "viewer"}
     others = [c for c in rows.columns if c not in new and (c.lower() in personal or not whose)]
-    return rows.withColumns(new | {name: F.when(~named, records.quoted(name)) for name in others})
+    changed = new | {name: F.when(~named, records.quoted(name)) for name in others}
+    return people.beside(rows).withColumns(changed).drop(*suppression.HELPERS)
 
 
-def _rewrite(work: Work, event: Event, file: LandedFile, suppressed: Suppressed) -> None:
-    """Write beside, then move over: a reader finds the file as it was or as it is."""
+def _rewrite(work: Work, event: Event, file: LandedFile, people: Known) -> LandedFile | None:
+    """Write beside, then move over: a reader finds the file as it was or as it is. Returns the file as it is then.
+
+    None when its producer has changed it meanwhile: then it stays.
+    """
     spark, beside = work.spark, f"{file.uri.rsplit('/', 1)[0]}/_erasing"
     files.delete(spark, beside)
     if file.name.endswith(landing.PARQUET):
-        _changed(spark.read.parquet(files.glob_escape(file.uri)), event, suppressed).coalesce(1).write.parquet(beside)
+        _changed(_parquet(spark, file), event, people).coalesce(1).write.parquet(beside)
     else:
-        lines = _edited(_lines(spark, event, [file.uri]), event, suppressed).coalesce(1)
+        lines = _edited(people.beside(_lines(spark, event, [file.uri])), event, people).coalesce(1)
         lines.write.option("compression", "gzip" if file.name.endswith(".gz") else "none").text(beside)
     if file.name.endswith(".zst"):  # Spark reads this format of text and does not write it
         files.compress(spark, files.list_files(spark, beside)[0].uri, f"{beside}/_{file.name}")
         files.replace(spark, files.list_files(spark, beside)[0].uri, by=f"{beside}/_{file.name}")
-    files.replace(spark, file.uri, by=files.list_files(spark, beside)[0].uri)
+    new = files.list_files(spark, beside)[0]
+    now = files.status(spark, file.uri)
+    if now is None or (now.size, now.modified) != (file.size, file.modified):
+        files.delete(spark, beside)
+        return None
+    files.replace(spark, file.uri, by=new.uri)
     files.delete(spark, beside)
+    there = new if file.uri.startswith("file:") else files.status(spark, file.uri) or new  # a store copies
+    return replace(file, size=there.size, modified=there.modified)

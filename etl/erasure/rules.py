@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 
 from pyspark.sql import Column, DataFrame
@@ -53,28 +54,26 @@ def rule(table: Table) -> Rule | None:
     )
 
 
-def holds(table: Table, viewer: int) -> str:
-    """Predicate of the rows that name a viewer, by the pseudonym where a table holds these."""
+def holds(table: Table, people: Sequence[int]) -> str:
+    """Predicate of the rows that name some people, by the pseudonyms where a table holds these."""
     if rule(table) is Rule.REDACT:
-        return f"raw RLIKE '(^|[^0-9]){viewer}([^0-9]|$)'"
-    whose = viewer_column(table.column_names)
-    if table.per_viewer:
-        return f"{whose} IN ({', '.join(map(str, pseudonyms.names(viewer)))})"
-    return f"{whose} = {viewer}"
+        return f"raw RLIKE '(^|[^0-9])({'|'.join(map(str, people))})([^0-9]|$)'"
+    numbers = {name for person in people for name in (pseudonyms.names(person) if table.per_viewer else [person])}
+    return f"{viewer_column(table.column_names)} IN ({', '.join(map(str, sorted(numbers)))})"
 
 
-def changed(table: Table, rows: DataFrame, viewer: int, suppressed: Suppressed) -> DataFrame:
-    """Rows as they are after: those that name the viewer by the table's rule, all others as they were.
+def changed(table: Table, rows: DataFrame, people: Sequence[int], suppressed: Suppressed) -> DataFrame:
+    """Rows as they are after: those that name the people by the table's rule, all others as they were.
 
     The hash in a click's id has the viewer in it, so it is made again, as a run that makes the row again will.
     """
-    named = F.expr(holds(table, viewer))
+    named = F.expr(holds(table, people))
     if rule(table) is Rule.REMOVE:
         return rows.where(~named)
     whose, by = viewer_column(rows.columns), by_column(rows.columns)
     new: dict[str, Column] = {name: F.when(~F.coalesce(named, F.lit(False)), F.col(name)) for name in personal(table)}
     if whose and by:
-        new[whose] = F.when(named, suppressed.stand_in(F.col(whose), F.col(by))).otherwise(F.col(whose))
+        new[whose] = F.when(named, suppressed.replacement(F.col(whose), F.col(by))).otherwise(F.col(whose))
     if "click_id" in rows.columns:
         click = F.col("click_id")
         of_stand_in = click_id("click_ts" if "click_ts" in rows.columns else "touch_ts", whose=new["user_id"])

@@ -1,100 +1,160 @@
-"""What came in since the last look and names an erased viewer: landed files, rows and batches of runs under way.
+"""What came in since the last look and names an erased person: landed files, rows and batches of runs under way.
 
-A run maps erased viewers to stand-ins as it reads, so no table learns of them; the file it read still names them, until
-this has been through it. A run that read its files before a viewer was on the list may have published after.
+A run gives erased people replacement ids as it reads, so no table learns of them; the file it read still names them,
+until this has been through it. A run that read its files before somebody was on the list may publish after: rows are
+looked for by the versions of a table since the last look, whatever the ledger says and whenever it was written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from functools import partial
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from etl.contract import Event, Table
-from etl.engine import delta, files, landing, suppression
-from etl.engine.ledger import SWEPT, Entry
+from etl.engine import checksums, delta, files, landing, owner, suppression
 from etl.engine.suppression import Suppressed
-from etl.engine.work import Work, in_hours, record
-from etl.erasure import disk, landed, register, rules, tables
+from etl.engine.work import Work, in_hours
+from etl.erasure import disk, driver, landed, mails, register, rules, tables
+from etl.erasure.register import Sweep
+from etl.maintenance import remains
 from etl.maintenance.action import Action
 from etl.maintenance.landing import landed_hours
 from etl.maintenance.window import Window
 from etl.maintenance.window import tables as there
-from etl.privacy import viewer_column
 
 STEP = "erasure"
-A_MOMENT = 1.0  # seconds between the time a row of the ledger says and its being there
+COMMITS = "add STRUCT<partitionValues: MAP<STRING, STRING>>"
 
 
 def plan(window: Window) -> Iterator[Action]:
     """An action for each event and table that changed since the last look; none while nobody was erased."""
-    work = window.work
-    suppressed = suppression.load(work.spark, files.absolute(work.settings.lake))
-    if suppressed is None:
+    work, lake = window.work, files.absolute(window.work.settings.lake)
+    if suppression.is_there(work.spark, suppression.former_place(lake)):
+        what = "the list of erased people is put under a key"
+        yield Action(STEP, "_erasure", what, partial(register.convert, work.spark, lake))
+    if suppression.load(work.spark, lake) is None:
         return
-    began, present = datetime.now(UTC), there(work)
-    for table, event in landed.events():
-        hours = _new_hours(work, table, event) if table in present else []
-        if hours:
-            what = f"{len(hours)} landed hours to look through for erased viewers"
-            yield Action(STEP, event.name, what, partial(landed.clean, work, table, suppressed, hours))
+    present, seen = there(work), register.sweeps(work.spark, lake)
+    not_ours = owner.refusal(work.spark, work.settings)
+    if not_ours:
+        yield Action(STEP, "landing", f"landed files stay: {not_ours}")
+    for table, event in landed.events() if not not_ours else ():
+        new = _new_hours(work, event, seen.get(event.name)) if table in present else {}
+        if new:
+            what = f"{len(new)} landed hours to look through for erased people"
+            yield Action(STEP, event.name, what, partial(_look, work, table, event, list(new)))
     for table in present:
-        made = _made_since(work, table) if rules.rule(table) else []
-        if made:
-            what = f"{len(made)} hours to look through for erased viewers"
-            yield Action(STEP, table.name, what, partial(_clean, work, table, suppressed, made, began))
-    refused = files.list_folders(work.spark, f"{files.absolute(work.settings.lake)}/_rejected")
+        yield from _rows(work, table, seen.get(table.name)) if rules.rule(table) else ()
+    refused = files.list_folders(work.spark, f"{lake}/_rejected")
     if refused:
-        what = f"refused batches of {len(refused)} tables to look through for erased viewers"
-        yield Action(STEP, "_rejected", what, partial(disk.batches, work, suppressed))
+        what = f"refused batches of {len(refused)} tables to look through for erased people"
+        yield Action(STEP, "_rejected", what, lambda: disk.batches(work, _list(work)))
+    for receipt in register.open_receipts(work.spark, lake):
+        what = f"{receipt['id']} is not complete: {'; '.join(receipt.get('incomplete') or ['see its receipt'])}"
+        yield Action(STEP, "_erasure", what, partial(finish, work, receipt))
 
 
-def mark(work: Work, table: Table, began: datetime) -> None:
-    """Note that a table has been looked through as it was at some time."""
-    entry = work.begin(table)
-    entry.metrics[SWEPT] = began.timestamp()
-    record(work, entry, reason="looked through for erased viewers")
+def _list(work: Work) -> Suppressed:
+    found = suppression.load(work.spark, files.absolute(work.settings.lake))
+    assert found
+    return found
 
 
-def _since_last(work: Work, table: Table) -> list[Entry]:
-    """What was recorded of a table since the last look; a run that began before it may have ended after."""
-    entries = work.ledger.published(table.name)
-    last = datetime.fromtimestamp(max((e.metrics[SWEPT] for e in entries if SWEPT in e.metrics), default=0.0), UTC)
-    return [e for e in entries if e.started_at + timedelta(seconds=e.seconds + A_MOMENT) > last]
-
-
-def _new_hours(work: Work, table: Table, event: Event) -> list[datetime]:
-    """Landed hours that a run read since the last look, or none has read as they are now."""
-    known = work.ledger.fingerprints(table.name)
-    read = {h for e in _since_last(work, table) for h in e.fingerprints}
+def _new_hours(work: Work, event: Event, seen: Sweep | None) -> dict[datetime, str]:
+    """Landed hours whose files are not those that were looked through, with their fingerprints."""
     parts = landing.listing(work.spark, work.settings, event, landed_hours(work, event))
-    return [p.hour for p in parts if p.hour.isoformat() in read or known.get(p.hour.isoformat()) != p.fingerprint]
+    known = seen.fingerprints if seen else {}
+    return {p.hour: p.fingerprint for p in parts if p.files and known.get(p.hour.isoformat()) != p.fingerprint}
 
 
-def _made_since(work: Work, table: Table) -> list[datetime]:
-    """Hours of a table that were published since the last look."""
-    found = _since_last(work, table)
-    told = {state["hour"] for e in found for state in e.hours}
-    return sorted(told | {hour for e in found for hour in e.touched.get(table.hour, [])})
+def _look(work: Work, table: Table, event: Event, hours: list[datetime]) -> None:
+    """Look through landed hours. What lands in one meanwhile is looked at next time."""
+    lake = files.absolute(work.settings.lake)
+    clean = landed.clean(work, table, _list(work), hours)
+    seen = register.sweeps(work.spark, lake).get(event.name, Sweep(event.name))
+    now = {hour.isoformat(): mark for hour, mark in clean.fingerprints.items()}
+    kept = {hour.isoformat() for hour in landed_hours(work, event)}
+    prints = {hour: mark for hour, mark in (seen.fingerprints | now).items() if hour in kept}
+    register.note(work.spark, lake, Sweep(event.name, fingerprints=prints))
 
 
-def _clean(work: Work, table: Table, suppressed: Suppressed, hours: list[datetime], began: datetime) -> None:
-    rows = delta.read(work.spark, work.uri(table)).where(in_hours(table, hours))
-    for viewer in _erased(table, rows, suppressed):
-        tables.erase(work, table, viewer, suppressed, register.mark(suppressed, viewer))
-        disk.purge(work, table, viewer)
-    mark(work, table, began)
+def _rows(work: Work, table: Table, seen: Sweep | None) -> Iterator[Action]:
+    version, table_id = delta.identity(work.spark, work.uri(table))
+    known = seen is not None and seen.table_id == table_id and seen.version <= version
+    if known and seen and seen.version == version:
+        return
+    hours = _published_since(work, table, seen.version, version) if known and seen else None
+    what = "all rows" if hours is None else f"{len(hours)} hours"
+    sweep = Sweep(table.name, table_id, version)
+    yield Action(
+        STEP, table.name, f"{what} to look through for erased people", partial(_clean, work, table, hours, sweep)
+    )
 
 
-def _erased(table: Table, rows: DataFrame, suppressed: Suppressed) -> list[int]:
-    """Erased viewers that rows name, in a column of their own or anywhere in their text."""
-    whose = viewer_column(table.column_names)
-    if whose:
-        found = rows.select(F.col(whose).alias("viewer"))
-    else:
-        said = rows.select(F.explode(suppression.numbers(F.col("raw"))).alias("viewer"))
-        found = said.withColumn("viewer", F.col("viewer").try_cast("bigint"))
-    return [row["viewer"] for row in found.where(suppressed.has(F.col("viewer"))).distinct().collect()]
+def _published_since(work: Work, table: Table, after: int, version: int) -> list[datetime] | None:
+    """Hours that versions after one have files of; None where the log does not say: then it may be any."""
+    if not table.hour:
+        return None
+    wanted = [f"{work.uri(table)}/_delta_log/{number:020d}.json" for number in range(after + 1, version + 1)]
+    if not all(files.exists(work.spark, uri) for uri in wanted):
+        return None
+    commits = work.spark.read.schema(COMMITS).json(wanted).where("add IS NOT NULL")
+    values = commits.select(F.col("add.partitionValues")[table.hour]).distinct().collect()
+    return sorted(checksums.as_hour(datetime.fromisoformat(row[0]).replace(tzinfo=UTC)) for row in values)
+
+
+def _clean(work: Work, table: Table, hours: list[datetime] | None, sweep: Sweep) -> None:
+    rows = delta.read(work.spark, work.uri(table))
+    _erase(work, table, rows if hours is None else rows.where(in_hours(table, hours)))
+    register.note(work.spark, files.absolute(work.settings.lake), sweep)
+
+
+def _erase(work: Work, table: Table, rows: DataFrame) -> None:
+    """Take erased people whom some rows name out of a table."""
+    suppressed = _list(work)
+    said = suppression.ids(rows)
+    people = suppressed.among(said).ids if said is not None else []
+    assert suppressed.secret
+    for group in _groups(people):
+        tables.erase(work, table, group, suppressed, register.mark(suppressed.secret, group))
+    if people:
+        disk.purge(work, table, _groups(people))
+
+
+def _groups(people: list[int]) -> list[Sequence[int]]:
+    return [people[i : i + driver.AT_ONCE] for i in range(0, len(people), driver.AT_ONCE)]
+
+
+def finish(work: Work, receipt: dict[str, object]) -> None:
+    """Look through everything again, and complete a receipt when nothing is left to be looked at."""
+    spark, lake, suppressed = work.spark, files.absolute(work.settings.lake), _list(work)
+    left = driver.broken(work)
+    _, unread = driver.look_through(work, suppressed, left)
+    left += [f"landed file {name}" for name in unread]
+    for table in there(work):
+        if rules.rule(table):
+            _erase(work, table, delta.read(spark, work.uri(table)))
+            left += _waiting(work, table, suppressed)
+    disk.batches(work, suppressed)
+    _, elsewhere = mails.remove(spark, work.settings, lambda numbers: _erased(spark, suppressed, numbers))
+    if not left and not elsewhere:
+        now = datetime.now(UTC).isoformat()
+        register.write(spark, lake, receipt | {"complete": True, "incomplete": [], "unread": [], "at": now})
+
+
+def _waiting(work: Work, table: Table, suppressed: Suppressed) -> list[str]:
+    """Old files that hold erased people go; those that a run may be about to publish wait."""
+    found = remains.find(work.spark, work.uri(table))
+    said = suppression.ids(disk.rows_of(work.spark, table, found)) if found else None
+    people = suppressed.among(said).ids if said is not None else []
+    done = disk.purge(work, table, _groups(people)) if people else {}
+    return [f"{table.name}: files wait until {done['gone_at']}"] if "files_waiting" in done else []
+
+
+def _erased(spark: SparkSession, suppressed: Suppressed, numbers: set[int]) -> set[int]:
+    small = [(number,) for number in numbers if -(2**63) <= number < 2**63]
+    return set(suppressed.among(spark.createDataFrame(small, "id BIGINT")).ids) if small else set()

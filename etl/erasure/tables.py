@@ -1,4 +1,4 @@
-"""A viewer out of one table: the files that hold the viewer are written anew in one commit, others are not touched.
+"""Erased people out of one table: the files that hold them are written anew in one commit, others are not touched.
 
 The commit carries its ledger row like any publish. Hours keep true checksums: they are sums over rows, so what the
 viewer's rows were is taken off and what they are now is added. Nothing is touched: nothing is made again because of it.
@@ -6,6 +6,7 @@ viewer's rows were is taken off and what they are now is added. Nothing is touch
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,12 +22,12 @@ from etl.engine.work import Work, metadata, record, recover
 from etl.erasure import rules
 
 
-def erase(work: Work, table: Table, viewer: int, suppressed: Suppressed, mark: str) -> bool:
-    """Commit a table without the viewer; False when it has nothing of them. Raises ConflictError to be tried again.
+def erase(work: Work, table: Table, people: Sequence[int], suppressed: Suppressed, mark: str) -> bool:
+    """Commit a table without some people; False when it has nothing of them. Raises ConflictError to be tried again.
 
-    The mark is what the ledger knows the viewer by: an erasure that is repeated finds what one before it has done.
+    The mark is what the ledger knows them by: an erasure that is repeated finds what one before it has done.
     """
-    named = rules.holds(table, viewer)
+    named = rules.holds(table, people)
     recover(work, table)
     txn = work.transaction(table)
     rows = txn.take(named)
@@ -35,11 +36,11 @@ def erase(work: Work, table: Table, viewer: int, suppressed: Suppressed, mark: s
     entry = work.begin(table)
     theirs = rows.where(named)
     before = checksums.by_hour(theirs, table)
-    after = _contents(table, rules.changed(table, theirs, viewer, suppressed))
+    after = _contents(table, rules.changed(table, theirs, people, suppressed))
     entry.hours = _states(work, table, before, after)
     entry.metrics[ERASED] = float(sum(content.rows for content in before.values()))
     entry.reason = _reason(mark)
-    kept = ddl.conform(rules.changed(table, rows, viewer, suppressed), table)
+    kept = ddl.conform(rules.changed(table, rows, people, suppressed), table)
     txn.stage(lay_out(kept, table, rows.select(table.hour).distinct().count()))
     entry.output_version = txn.commit(metadata(entry))
     record(work, entry, reason=entry.reason)

@@ -125,11 +125,18 @@ def of_erasures(receipts: Iterable[dict[str, Any]]) -> Iterator[Problem]:
         by_erasure.setdefault(receipt.get("mark") or receipt["id"], []).append(receipt)
     for key, mine in by_erasure.items():
         if not mine[-1]["complete"]:
-            left = len(mine[-1].get("incomplete") or mine[-1].get("unread") or [])
-            detail = f"{_times(left, 'place')} could not be looked at or finished." if left else "Files wait."
+            left = _unread(mine[-1])
+            missed = f"{_times(left, 'place')} could not be looked at or finished."
+            detail = missed if left else "Files wait to be removed."
             step = "Run `feed-etl maintain`; repair or remove landed files that cannot be read (docs/retention.md)."
             title, since = f"{mine[0]['id']} is not complete", datetime.fromisoformat(mine[0]["at"])
             yield Problem(ERASURE, key, "", "", since, title, detail, step)
+
+
+def _unread(receipt: dict[str, Any]) -> int:
+    """How many places nobody could look at; files that only wait for a run are none."""
+    waiting = sum("files_waiting" in done for done in receipt.get("tables", {}).values())
+    return max(len(receipt.get("unread") or []), len(receipt.get("incomplete") or []) - waiting)
 
 
 def of_outbox(outbox: Outbox, now: datetime) -> Iterator[Problem]:

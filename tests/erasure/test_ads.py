@@ -39,7 +39,7 @@ def erased(spark: SparkSession, simulated_ads: Simulated, tmp_path_factory: pyte
     credited = delta.read(spark, uri(settings, "fct_attributed_conversion")).where("attribution = 'click'")
     clicks = delta.read(spark, uri(settings, "fct_ad_clicks")).join(credited, "user_id", "left_semi")
     user = int(clicks.groupBy("user_id").count().orderBy("count", "user_id").collect()[-1]["user_id"])
-    driver.erase(spark, settings, user, "ticket 18")
+    driver.erase(spark, settings, [user], "ticket 18")
     yield Erased(settings, user)
 
 

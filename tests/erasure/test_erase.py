@@ -63,7 +63,7 @@ def erased(spark: SparkSession, shared: Settings) -> Iterator[Erased]:
     acts = delta.read(spark, uri(shared, "fct_engagements"))
     spark.conf.set(delta.METADATA, "")
     acts.write.format("delta").save(f"{shared.lake}/_rejected/fct_engagements/some-run")
-    receipt = driver.erase(spark, shared, viewer, REASON)
+    receipt = driver.erase(spark, shared, [viewer], REASON)
     yield Erased(shared, viewer, receipt)
 
 
@@ -186,7 +186,7 @@ def test_a_row_of_a_run_that_was_under_way_is_found_by_the_next_maintenance(
 def test_a_reason_that_holds_the_id_is_refused(spark: SparkSession, settings: Settings) -> None:
     """Before anything is looked at: the receipt is kept for good."""
     with pytest.raises(ConfigError, match="must not hold the id"):
-        driver.erase(spark, settings, 4711, "request of viewer 4711")
+        driver.erase(spark, settings, [4711], "request of viewer 4711")
 
 
 def test_while_a_backfill_is_in_flight_nothing_is_erased(spark: SparkSession, copied: Settings) -> None:
@@ -195,7 +195,7 @@ def test_while_a_backfill_is_in_flight_nothing_is_erased(spark: SparkSession, co
     declared = backfills.declare(spark, copied, made, "tests", "in flight")
     assert declared
     with pytest.raises(ConflictError, match=declared.id):
-        driver.erase(spark, copied, 4711, REASON)
+        driver.erase(spark, copied, [4711], REASON)
     assert not Path(copied.lake, "_erasure").exists()
 
 

@@ -38,8 +38,8 @@ def test_the_receipt_of_a_repeated_erasure_says_what_the_killed_one_did(
     with monkeypatch.context() as killed:
         killed.setattr(register, "write", _die)
         with pytest.raises(KeyboardInterrupt):
-            driver.erase(spark, fed, VIEWER, "ticket 17")
-    receipt = driver.erase(spark, fed, VIEWER, "ticket 17")
+            driver.erase(spark, fed, [VIEWER], "ticket 17")
+    receipt = driver.erase(spark, fed, [VIEWER], "ticket 17")
     done = {name: (found["rule"], found["rows"]) for name, found in receipt["tables"].items() if "rows" in found}
     assert done == {name: ("stand-in", 1) for name in shares.TABLES}
     assert receipt["complete"] and register.receipts(spark, f"file://{fed.lake}") == [receipt]
@@ -55,7 +55,7 @@ def test_what_a_run_under_way_put_aside_or_refused_is_found_by_the_next_maintena
     """It read its files before the viewer was on the list, and began before the last look."""
     work = runner.open_work(spark, fed)
     began = work.begin(catalog.entry("quarantine").table)
-    driver.erase(spark, fed, VIEWER, "ticket 17")
+    driver.erase(spark, fed, [VIEWER], "ticket 17")
     maintenance.maintain(spark, fed, END, dry_run=False)
     _put_aside(work, began)
     facts = delta.read(spark, uri(fed, "fct_shares")).where(f"viewer_id = {OTHER}")

@@ -148,7 +148,7 @@ def test_another_key_or_none_is_refused(
     monkeypatch.setenv(keys.SECRET, key)
     for attempt in (
         lambda: runner.run(spark, keyed_lake, START, END, tables=["bronze_shares"]),
-        lambda: driver.erase(spark, keyed_lake, 4711, "ticket 17"),
+        lambda: driver.erase(spark, keyed_lake, [4711], "ticket 17"),
     ):
         with pytest.raises(ConfigError, match="pseudonyms of another FEED_ETL"):
             attempt()
@@ -170,7 +170,7 @@ def test_an_erased_viewer_is_found_under_the_pseudonym(spark: SparkSession, keye
         r[0] for r in delta.read(spark, uri(keyed_lake, "fct_engagements")).select("viewer_id").distinct().collect()
     }
     gone = max(v for v in viewers if pseudonym(v) in known)
-    receipt = driver.erase(spark, keyed_lake, gone, "ticket 17")
+    receipt = driver.erase(spark, keyed_lake, [gone], "ticket 17")
     assert all(receipt["tables"][name]["rows"] for name in NAMES)
     for number in (gone, pseudonym(gone)):
         assert traces.of(number, keyed_lake.lake, keyed_lake.landing) == []

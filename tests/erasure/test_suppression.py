@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -15,10 +16,11 @@ from erasure import traces
 from lakes import uri
 from places import END, START
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from etl import catalog
 from etl.conf import Settings
-from etl.engine import delta, runner, suppression
+from etl.engine import delta, keyed, keys, runner, suppression
 from etl.erasure import landed, register
 from etl.privacy import STAND_INS_BELOW
 
@@ -65,7 +67,7 @@ def place(spark: SparkSession, settings: Settings) -> Settings:
     (folder / "none.jsonl").write_text(share(8, viewer_id=OTHER) + "\n")
     rows = [json.loads(share(9)), json.loads(share(10, viewer_id=OTHER))]
     pq.write_table(pa.Table.from_pylist(rows), folder / "some.parquet")
-    register.suppress(spark, f"file://{settings.lake}", GONE)
+    register.suppress(spark, f"file://{settings.lake}", [GONE])
     return settings.model_copy(update={"quarantine_share": 1.0})
 
 
@@ -207,9 +209,66 @@ def alone(place: Settings) -> Path:
     return folder
 
 
-def test_two_viewers_share_a_salt_and_nobody_is_listed_twice(spark: SparkSession, settings: Settings) -> None:
+def test_nobody_is_listed_twice(spark: SparkSession, settings: Settings) -> None:
     lake = f"file://{settings.lake}"
-    first = register.suppress(spark, lake, GONE)
-    both = register.suppress(spark, lake, OTHER)
-    assert both.salt == first.salt and len(set(both.digests)) == 2
-    assert sorted(register.suppress(spark, lake, OTHER).digests) == sorted(both.digests)
+    register.suppress(spark, lake, [GONE])
+    register.suppress(spark, lake, [OTHER, GONE])
+    both = register.suppress(spark, lake, [OTHER])
+    assert both.digests and sorted(r[0] for r in both.digests.collect()) == sorted(digests(lake, GONE, OTHER))
+
+
+def digests(lake: str, *people: int) -> list[int]:
+    """Of people, under the key that was made for the list."""
+    secret = keys.read(keys.own_file(lake, "erasure"))
+    return [keyed.number(secret, suppression.ERASED, person) for person in people]
+
+
+def test_without_its_key_a_list_is_refused(spark: SparkSession, place: Settings) -> None:
+    """Else erased people would come back."""
+    file = keys.own_file(place.lake, "erasure")
+    file.rename(file.with_name("elsewhere"))
+    summary = runner.run(spark, place, START, END, tables=["bronze_shares"])
+    assert str(file) in str(summary.errors["bronze_shares"])
+
+
+def test_a_list_is_joined_and_never_written_into_a_plan(spark: SparkSession, settings: Settings) -> None:
+    """However many are on it: digests as literals made a plan of 20,000 take minutes."""
+    lake = f"file://{settings.lake}"
+    known = register.suppress(spark, lake, range(2000, 5000))
+    ids = spark.range(1990, 2010)
+    asked = ids.withColumn("gone", known.has(F.col("id")))
+    assert {r["id"] for r in asked.where("gone").collect()} == set(range(2000, 2010))
+    plan = asked._jdf.queryExecution().toString()
+    assert "BroadcastHashJoin" in plan and "ExistenceJoin" in plan and len(plan) < 50_000
+    assert not [digest for digest in digests(lake, *range(2000, 2010)) if str(digest) in plan]
+
+
+SALT = "5a17" * 16
+
+
+def test_a_salted_list_goes_on_working_and_is_put_under_a_key(spark: SparkSession, settings: Settings) -> None:
+    """Its people keep their replacement ids; afterwards nobody can be told from it by trying ids."""
+    lake = f"file://{settings.lake}"
+    row = (SALT, 0, hashlib.sha256(f"{SALT}:{GONE}".encode()).hexdigest(), START)
+    former = spark.createDataFrame([row], "salt STRING, bucket INT, digest STRING, erased_at TIMESTAMP")
+    former.write.format("delta").save(suppression.former_place(lake))
+    mixed = hashlib.sha256(f"{SALT}:{GONE}:7".encode()).hexdigest()
+    replaced = STAND_INS_BELOW - 1 - int(mixed[:15], 16)
+    ids = spark.createDataFrame([(GONE,), (OTHER,), (5,), (None,)], "id BIGINT")
+
+    def asked() -> dict[int | None, tuple[bool, int]]:
+        known = suppression.load(spark, lake)
+        assert known
+        made = ids.select("id", known.has(F.col("id")), known.replacement(F.col("id"), F.lit(7)))
+        assert sorted(known.among(ids).ids) == sorted(r[0] for r in made.collect() if r[1])
+        return {r[0]: (r[1], r[2]) for r in made.collect()}
+
+    before = asked()
+    assert before[GONE] == (True, replaced) and not before[OTHER][0] and not before[None][0]
+    assert register.convert(spark, lake) and not register.convert(spark, lake)
+    assert asked()[GONE] == (True, replaced)
+    assert traces.of(row[2], settings.lake) == []
+    register.suppress(spark, lake, [OTHER])
+    after = asked()
+    assert after[GONE] == (True, replaced) and after[OTHER][0] and after[OTHER][1] < STAND_INS_BELOW
+    assert not after[5][0] and not after[None][0]

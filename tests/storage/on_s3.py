@@ -70,7 +70,7 @@ def main(folder: Path) -> dict[str, object]:
     said["lost by two at once"] = at_once(spark, there)
     acts = delta.read(spark, uri(there, "fct_engagements"))
     viewer = acts.groupBy("viewer_id").count().orderBy("count", "viewer_id").collect()[-1]["viewer_id"]
-    said["erased"] = erasure.erase(spark, there, viewer, "ticket 17")["complete"]
+    said["erased"] = erasure.erase(spark, there, [viewer], "ticket 17")["complete"]
     said["rows of the erased"] = delta.read(spark, uri(there, "fct_engagements")).where(f"viewer_id = {viewer}").count()
     maintenance.maintain(spark, there, None, dry_run=False)
     found = {name: {h: c.checksum for h, c in hours.items()} for name, hours in content(spark, there).items()}

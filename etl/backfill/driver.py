@@ -19,7 +19,8 @@ from etl.conf import Settings
 from etl.contract import Table
 from etl.engine import ddl, delta, files, runner
 from etl.engine.ledger import Ledger
-from etl.engine.work import Work, recover
+from etl.engine.recovery import recover
+from etl.engine.work import Work
 from etl.errors import ConfigError, ConflictError, FeedEtlError, GateFailed, first_line
 
 ATTEMPTS = 6  # how often hours that other runs change meanwhile are built again

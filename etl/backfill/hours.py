@@ -19,7 +19,7 @@ def partitions(work: Work, table: Table) -> dict[datetime, tuple[int, str]]:
     if not delta.is_table(work.spark, uri):
         return {}
     found = delta.partitions(work.spark, uri, table.hour)
-    return {checksums.as_hour(datetime.fromisoformat(value).replace(tzinfo=UTC)): what for value, what in found.items()}
+    return {planner.partition_hour(value): what for value, what in found.items()}
 
 
 def marks(work: Work, table: Table) -> dict[datetime, str]:
@@ -109,8 +109,8 @@ class LakeHours:
         return {hour for hour, _ in failed}
 
     def _stale(self, table: Table) -> set[datetime]:
-        """Made before an input of theirs was published anew."""
-        return set(planner.due(self.work.ledger, table, None))
+        """Made before an input of theirs was published anew, or not what was published (`feed-etl check --repair`)."""
+        return set(planner.due(self.work.ledger, table, None)) | self.work.ledger.damaged(table.name)
 
 
 def in_range(table: Table, hours: set[datetime], start: datetime, end: datetime) -> list[datetime]:

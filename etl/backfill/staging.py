@@ -24,8 +24,9 @@ from etl.engine.derivejob import input_hours
 from etl.engine.insertjob import once
 from etl.engine.layout import lay_out, spread
 from etl.engine.ledger import Entry, Ledger
+from etl.engine.recovery import recover
 from etl.engine.transaction import Transaction
-from etl.engine.work import Work, as_literal, in_hours, pass_gate, publish, record, recover
+from etl.engine.work import Work, as_literal, in_hours, pass_gate, publish, record
 
 LIVE = "live "  # input_versions: the live version of an input that is staged, too
 
@@ -128,7 +129,7 @@ def stage(staging: Staging, table: Table, hours: list[datetime]) -> None:
     entry = staging.begin(table)
     entry.handled = hours
     entry.fingerprints = {hour.isoformat(): marks.get(hour, "") for hour in hours}
-    entry.input_versions = _versions(staging, table)
+    _note_inputs(staging, table, entry)
     txn = Transaction(staging.spark, staging.uri(table))
     rows = _with_other_ads(staging, table, hours, _rebuilt(staging, table, hours, entry).where(in_hours(table, hours)))
     insert = table.write is WriteMode.INSERT_NEW
@@ -153,13 +154,14 @@ def _with_other_ads(staging: Staging, table: Table, hours: list[datetime], rebui
     return rows.where(asked).unionByName(live.where(f"NOT ({asked})"))
 
 
-def _versions(staging: Staging, table: Table) -> dict[str, int]:
-    spark, found = staging.spark, {}
+def _note_inputs(staging: Staging, table: Table, entry: Entry) -> None:
+    """What is read of each input, by version and table id; of one that is staged, too, the live one as well."""
     for source in (i.table for i in table.inputs):
-        found[source.name] = delta.current_version(spark, staging.uri(source))
+        places = {source.name: staging.uri(source)}
         if source.name in staging.backfill.hours:
-            found[LIVE + source.name] = delta.current_version(spark, staging.live.uri(source))
-    return found
+            places[LIVE + source.name] = staging.live.uri(source)
+        for name, uri in places.items():
+            entry.input_versions[name], entry.input_ids[name] = delta.identity(staging.spark, uri)
 
 
 def _rebuilt(staging: Staging, table: Table, hours: list[datetime], entry: Entry) -> DataFrame:

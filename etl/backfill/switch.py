@@ -15,8 +15,9 @@ from etl.engine import delta, planner
 from etl.engine.insertjob import differing, touched_elsewhere
 from etl.engine.layout import lay_out
 from etl.engine.ledger import LOGIC, Entry
+from etl.engine.recovery import recover
 from etl.engine.transaction import Transaction
-from etl.engine.work import in_hours, metadata, record, recover
+from etl.engine.work import in_hours, metadata, record
 from etl.errors import ConflictError
 
 
@@ -87,10 +88,15 @@ def _entry(staging: Staging, table: Table, hour: datetime, diff: HourDiff) -> En
     built = [e for e in staging.ledger.published(table.name) if hour in e.handled][-1]
     entry.rules, entry.failures = built.rules, built.failures
     if table.write is WriteMode.INSERT_NEW or staging.backfill.ads:  # of no input all that it holds: none is handled
-        entry.input_versions = built.input_versions
+        entry.input_versions, entry.input_ids = built.input_versions, built.input_ids
         return entry
     entry.handled = [hour]
-    entry.input_versions = {i.table.name: _version_read(staging, i, table, hour, built) for i in table.inputs}
+    for source in table.inputs:
+        name = source.table.name
+        live = LIVE + name if name in staging.backfill.hours else name
+        entry.input_versions[name] = _version_read(staging, source, table, hour, built)
+        if live in built.input_ids:
+            entry.input_ids[name] = built.input_ids[live]
     return entry
 
 
@@ -103,6 +109,8 @@ def _version_read(staging: Staging, source: Input, table: Table, hour: datetime,
     if name not in staging.backfill.hours:
         return built.input_versions[name]
     base = built.input_versions[LIVE + name]
+    if not staging.live.ledger.was_read(name, built.input_ids.get(LIVE + name)):  # made anew: base is of another table
+        return base
     column = source.by or source.table.hour
     later = [
         e

@@ -68,6 +68,11 @@ def identity(spark: SparkSession, uri: str) -> tuple[int, str]:
     return int(newest.version()), str(newest.metadata().id())
 
 
+def table_id(spark: SparkSession, uri: str) -> str:
+    """The id Delta gave the table when it was made."""
+    return identity(spark, uri)[1]
+
+
 def properties(spark: SparkSession, uri: str) -> dict[str, str]:
     """What the newest version says of itself beside its columns."""
     return as_dict(spark, snapshot(spark, uri).metadata().configuration())

@@ -25,7 +25,8 @@ def run(work: Work, table: Table) -> Entry | None:
     work.suit(sum(_rows(work, i, table, hours) for i in table.inputs))
     entry = work.begin(table)
     entry.handled = hours
-    entry.input_versions = {i.table.name: delta.current_version(work.spark, work.uri(i.table)) for i in table.inputs}
+    for source in (i.table for i in table.inputs):
+        entry.input_versions[source.name], entry.input_ids[source.name] = delta.identity(work.spark, work.uri(source))
     how = {
         WriteMode.INSERT_NEW: insert_new,
         WriteMode.REPLACE: _replace_hours,

@@ -197,6 +197,13 @@ def replace(spark: SparkSession, uri: str, *, by: str) -> None:
     delete(spark, f"{folder}/.{name}.crc")
 
 
+def move(spark: SparkSession, uri: str, to: str) -> None:
+    """Give a folder another name. Raises LakeError when something is there, or the store cannot."""
+    fs, path = path_of(spark, uri)
+    if fs.exists(path_of(spark, to)[1]) or not fs.rename(path, path_of(spark, to)[1]):
+        raise LakeError(f"{uri} cannot be moved to {to}. Look at both, then run the command again.")
+
+
 def compress(spark: SparkSession, uri: str, to: str) -> None:
     """Write a file again as one Zstandard frame."""
     fs, source = path_of(spark, uri)

@@ -20,7 +20,7 @@ from etl.engine.files import LandedFile
 from etl.engine.gate import Failure
 from etl.engine.landing import Landed
 from etl.engine.layout import lay_out
-from etl.engine.ledger import REASON, Entry
+from etl.engine.ledger import GONE, REASON, Entry
 from etl.engine.transaction import Transaction
 from etl.engine.work import Work, in_hours, keep_changed, log, pass_gate, publish, record
 from etl.errors import LandingError, first_line
@@ -29,14 +29,15 @@ BadFile = tuple[datetime, LandedFile]
 
 
 def pending(work: Work, table: Table) -> list[Landed]:
-    """Landed hours of the range whose files are not the ones the table was made from.
+    """Landed hours of the range whose files are not the ones the table was made from, and all that it owes.
 
     An hour that was read and has no files any more keeps what was read of it: landed files go when their time is up.
     """
     assert table.event and work.span
     known = work.ledger.fingerprints(table.name)
     first = planner.open_from(work.ledger, table)
-    hours = [hour for hour in planner.hours_between(*work.span) if first is None or hour >= first]
+    wanted = sorted({*planner.hours_between(*work.span), *planner.owed(work.ledger, table)})
+    hours = [hour for hour in wanted if first is None or hour >= first]
     found = landing.listing(work.spark, work.settings, table.event, hours)
     return [
         part
@@ -48,6 +49,9 @@ def pending(work: Work, table: Table) -> list[Landed]:
 def run(work: Work, table: Table) -> Entry | None:
     """Bring a table up to date with its landed files. None when nothing new has landed."""
     parts = pending(work, table)
+    gone = set(planner.owed(work.ledger, table)) - {part.hour for part in parts}
+    if gone:
+        _settle(work, table, gone)
     if not parts:
         return None
     work.suit(sum(file.size for part in parts for file in part.files) // landing.RECORD_BYTES)
@@ -63,6 +67,15 @@ def run(work: Work, table: Table) -> Entry | None:
         log.warning("%s: %d unreadable file(s): %s", table.name, len(bad), first_line(error))
         _load(work, table, _without(parts, bad), bad, entry)
     return record(work, entry)
+
+
+def _settle(work: Work, table: Table, gone: set[datetime]) -> None:
+    """Note that landed hours of a table that was made anew cannot be read again: they stay as they are."""
+    entry = work.begin(table)
+    entry.fingerprints = {hour.isoformat(): GONE for hour in gone}
+    listed = f"{len(gone)} landed hours up to {max(gone).strftime(landing.HOUR)}"
+    log.warning("%s: %s have no files any more and stay as they are in the table.", table.name, listed)
+    record(work, entry, reason=f"{listed} have no files any more")
 
 
 def _without(parts: list[Landed], bad: list[BadFile]) -> list[Landed]:

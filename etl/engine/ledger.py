@@ -9,13 +9,16 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
+from pyspark.sql.types import StructType
 
-from etl.engine import delta
+from etl import catalog
+from etl.contract import WriteMode
+from etl.engine import delta, files
 from etl.engine.shards import Shard, every
 from etl.errors import LakeError, first_line
 
@@ -26,10 +29,14 @@ SCHEMA = """
     touched MAP<STRING, ARRAY<TIMESTAMP>>, fingerprints MAP<STRING, STRING>,
     records_read BIGINT, records_accepted BIGINT, records_quarantined BIGINT, rows_written BIGINT,
     rules BIGINT, failures STRING, metrics MAP<STRING, DOUBLE>, code_version STRING,
+    table_id STRING, input_ids MAP<STRING, STRING>,
     landed ARRAY<STRUCT<hour: TIMESTAMP, files: BIGINT, records: BIGINT, expected: BIGINT, late: STRING>>
 """
 ERROR, RECOVERED = "error", "recovered"
 """Verdicts of rows that publish nothing: the run of a table raised; a later run over its hours found nothing to do."""
+ADDED = ("table_id", "input_ids", "landed")  # columns that ledgers of earlier releases lack
+OWED = "owed"  # as a fingerprint: a landed hour of a table that was made anew, to be read again while it has files
+GONE = "gone"  # as a fingerprint: such an hour whose landed files are gone
 REASON = "reason:"  # how many records were quarantined for it, among the metrics of quarantine
 KEPT_FROM = "kept_from"  # among the metrics of a retention: hours before it (seconds since 1970) are gone for good
 SWEPT = "swept_at"  # among the metrics: when a table was last looked through for erased viewers (s since 1970)
@@ -38,6 +45,8 @@ SHARD, SHARDS = "shard", "shards"  # among the metrics: for which of how many sh
 SEEN = "seen_version"  # among the metrics: the version up to which all publishes of the table are recorded
 CONTRADICTIONS = "contradictions"  # among the metrics: keys (and instants) with unequal records
 CORRECTIONS = "corrections"  # among the metrics: published rows of a fact that a run replaced
+DAMAGED = "damaged"  # among the touched: hours of the table itself that are not what was published, to be made again
+CHECKED = "checked_version"  # among the metrics: commits up to this version were looked at by `feed-etl check --repair`
 LOGIC = "logic_version"  # among the metrics of a publish that switches a table to other logic
 
 
@@ -67,6 +76,8 @@ class Entry:
     failures: str = "[]"
     metrics: dict[str, float] = field(default_factory=dict)
     code_version: str = ""
+    table_id: str | None = None  # Delta's id of the table; None in rows of earlier releases: the first that is known
+    input_ids: dict[str, str] = field(default_factory=dict)
     landed: list[dict[str, Any]] = field(default_factory=list)  # what each landed hour had: see engine/completeness.py
 
     @property
@@ -110,13 +121,16 @@ class Ledger:
             fields = SCHEMA.replace("\n", " ")
             delta.create(spark, self.uri, f"({fields}) USING DELTA")
         self._entries: list[Entry] | None = None
+        self._upgraded = False
+        self._forget()
         self._unwritten: list[Entry] = []
         self._latest = datetime.min.replace(tzinfo=UTC)
-        self._lock = threading.RLock()  # tables of a run are made side by side
+        self.lock = threading.RLock()  # tables of a run are made side by side
 
     @classmethod
     def existing(cls, spark: SparkSession, lake: str) -> Ledger:
         """To read the ledger of a lake only. Raises LakeError when there is none."""
+        refuse_lost_ledger(spark, lake)
         if not delta.is_table(spark, f"{lake}/_ledger"):
             raise LakeError(f"There is no lake at {lake} yet. Run `feed-etl run` first.")
         return cls(spark, lake)
@@ -124,7 +138,7 @@ class Ledger:
     @property
     def entries(self) -> list[Entry]:
         """Every row, oldest first."""
-        with self._lock:
+        with self.lock:
             if self._entries is None:
                 rows = delta.read(self.spark, self.uri).orderBy("started_at").collect()
                 found = [_from_row(row.asDict(recursive=True)) for row in rows]
@@ -134,15 +148,32 @@ class Ledger:
 
     def now(self) -> datetime:
         """The time, but later than all that is recorded or begun: what comes later counts, whatever clocks say."""
-        with self._lock:
+        with self.lock:
             newest = max([self._latest, *(e.started_at for e in self.entries)])
             self._latest = max(datetime.now(UTC), newest + timedelta(microseconds=1))
             return self._latest
 
     def refresh(self) -> None:
         """Forget what was read, so that rows of other runs are seen."""
-        with self._lock:
+        with self.lock:
             self._entries = None
+            self._forget()
+
+    def _forget(self) -> None:
+        self._passed: dict[str, list[Entry]] | None = None
+        self._ids: dict[str, list[str]] = {}
+
+    def upgrade(self) -> None:
+        """Add the columns that a ledger of an earlier release lacks, in one commit."""
+        if self._upgraded:
+            return
+        with delta.signed(self.spark, self.uri, "columns"):
+            lacking = set(ADDED) - set(delta.read(self.spark, self.uri).columns)
+            if lacking:
+                fields = [f for f in cast(StructType, StructType.fromDDL(SCHEMA)).fields if f.name in lacking]
+                listed = ", ".join(f"{f.name} {f.dataType.simpleString()}" for f in fields)
+                self.spark.sql(f"ALTER TABLE delta.`{self.uri}` ADD COLUMNS ({listed})")
+        self._upgraded = True
 
     def append(self, entry: Entry) -> None:
         """Record what a run did to a table; on disk after `flush`.
@@ -151,19 +182,21 @@ class Ledger:
         a row recovered by another run meanwhile counts once.
         """
         entry.code_version = code_version()
-        with self._lock:
+        with self.lock:
             self._entries = [*self.entries, entry]
             self._unwritten.append(entry)
+            self._forget()
 
     def flush(self) -> None:
         """Write what was appended; what other threads append meanwhile waits. Raises LakeError when it cannot be."""
-        with self._lock:
+        with self.lock:
             if not self._unwritten:
                 return
             frame = self.spark.createDataFrame([asdict(e) for e in self._unwritten], SCHEMA).coalesce(1)
             try:
+                self.upgrade()
                 with delta.signed(self.spark, self.uri, self._unwritten[-1].run_id):
-                    frame.write.format("delta").mode("append").option("mergeSchema", "true").save(self.uri)
+                    frame.write.format("delta").mode("append").save(self.uri)
             except (Py4JJavaError, PySparkException) as error:
                 raise LakeError(
                     f"{self.uri} cannot be written: {first_line(error)}. Run again: nothing is lost."
@@ -171,8 +204,57 @@ class Ledger:
             self._unwritten = []
 
     def published(self, table: str) -> list[Entry]:
-        """Runs of a table that passed, oldest first."""
-        return [e for e in self.entries if e.table_name == table and e.verdict == "passed"]
+        """Runs of a table that passed, oldest first: those of the table that is there now, not of one before it."""
+        ids = self._known_ids(table)
+        return [e for e in self._of(table) if not ids or (e.table_id or ids[0]) == ids[-1]]
+
+    def earlier(self, table: str) -> list[Entry]:
+        """Runs that passed of tables that were there before under the same name, oldest first."""
+        ids = self._known_ids(table)
+        return [e for e in self._of(table) if ids and (e.table_id or ids[0]) != ids[-1]]
+
+    def table_id(self, table: str) -> str | None:
+        """Delta's id of a table as last recorded; None when no row says one."""
+        ids = self._known_ids(table)
+        return ids[-1] if ids else None
+
+    def _known_ids(self, table: str) -> list[str]:
+        with self.lock:
+            if table not in self._ids:
+                self._ids[table] = [e.table_id for e in self._of(table) if e.table_id]
+            return self._ids[table]
+
+    def _of(self, table: str) -> list[Entry]:
+        """Rows of a table that passed, of whatever table had the name."""
+        with self.lock:
+            if self._passed is None:
+                self._passed = {}
+                for e in self.entries:
+                    if e.verdict == "passed":
+                        self._passed.setdefault(e.table_name, []).append(e)
+            return self._passed.get(table, [])
+
+    def was_read(self, source: str, table_id: str | None) -> bool:
+        """Whether a table read under an id (None: a row of an earlier release) is the one that is there now."""
+        ids = self._known_ids(source)
+        return not ids or (table_id or ids[0]) == ids[-1]
+
+    def handled_before(self, table: str) -> set[datetime]:
+        """Hours that an earlier table of the name was made for."""
+        return {hour for e in self.earlier(table) for hour in e.handled}
+
+    def damaged(self, table: str) -> set[datetime]:
+        """Hours that `feed-etl check --repair` found to be other than published, and nobody has made again since.
+
+        Facts only get what is new by a run: a backfill makes their hours again. Of dimensions these are landed hours.
+        """
+        found: set[datetime] = set()
+        for e in self.published(table):
+            found |= set(e.touched.get(DAMAGED, []))
+            if DAMAGED not in e.touched:
+                made = {s["hour"] for s in e.hours} if e.run_id.startswith("backfill-") else set()
+                found -= made | (set() if _inserts(table) else set(e.handled))
+        return found
 
     def fingerprints(self, table: str) -> dict[str, str]:
         """Landed hour -> fingerprint of the files its published rows came from."""
@@ -182,8 +264,11 @@ class Ledger:
         """Output hour (day) -> input table -> version of the input last read for it, for everybody or for a shard."""
         state: dict[datetime, dict[str, int]] = {}
         for e in self.published(table):
-            for hour in e.handled if e.shard in (None, shard) else []:
-                state.setdefault(hour, {}).update(e.input_versions)
+            if e.shard not in (None, shard):
+                continue
+            read = {n: v for n, v in e.input_versions.items() if self.was_read(n, e.input_ids.get(n))}
+            for hour in e.handled:
+                state.setdefault(hour, {}).update(read)
         return state
 
     def shards(self, table: str) -> list[list[Shard]]:
@@ -192,13 +277,19 @@ class Ledger:
         return [every(count) for count in sorted(counts)]
 
     def logic(self, table: str) -> int:
-        """Version of a table's logic that the lake is made with: the one last switched to, 1 when none was."""
-        pinned = [e.metrics[LOGIC] for e in self.published(table) if LOGIC in e.metrics]
+        """Version of a table's logic that the lake is made with: the one last switched to, 1 when none was.
+
+        A table that was made anew keeps it: it is a decision on the name, not on its files.
+        """
+        pinned = [e.metrics[LOGIC] for e in self._of(table) if LOGIC in e.metrics]
         return int(pinned[-1]) if pinned else 1
 
     def kept_from(self, table: str) -> datetime | None:
-        """The first hour that retention has left of a table; None when it took nothing yet."""
-        floors = [e.metrics[KEPT_FROM] for e in self.published(table) if KEPT_FROM in e.metrics]
+        """The first hour that retention has left of a table; None when it took nothing yet.
+
+        A table that was made anew keeps it: what was past its deadline does not come back.
+        """
+        floors = [e.metrics[KEPT_FROM] for e in self._of(table) if KEPT_FROM in e.metrics]
         return datetime.fromtimestamp(max(floors), UTC) if floors else None
 
     def state(self, table: str) -> dict[datetime, dict[str, Any]]:
@@ -207,6 +298,30 @@ class Ledger:
 
 
 _OPTIONAL = {f.name for f in fields(Entry) if f.default is None}
+
+
+def _inserts(table: str) -> bool:
+    return table in catalog.entries() and catalog.entry(table).table.write is WriteMode.INSERT_NEW
+
+
+def refuse_lost_ledger(spark: SparkSession, lake: str) -> None:
+    """Raises LakeError when a lake has tables with rows but no ledger: an empty one would let all be made again.
+
+    Landed files that retention has removed would then empty the hours that were made from them.
+    """
+    if delta.is_table(spark, f"{lake}/_ledger"):
+        return
+    there = [t.name for t in catalog.tables() if _has_commits(spark, f"{lake}/{t.layer.name.lower()}/{t.name}")]
+    if there:
+        raise LakeError(
+            f"The ledger {lake}/_ledger is lost, but there are {len(there)} tables, {there[0]} among them. Nothing was "
+            "changed. Run `feed-etl check --repair`, which makes it again from the tables."
+        )
+
+
+def _has_commits(spark: SparkSession, uri: str) -> bool:
+    """Whether a table was ever published to; one whose log cannot be read counts as well."""
+    return any(f.name[:20].isdecimal() and int(f.name[:20]) for f in files.list_files(spark, f"{uri}/_delta_log"))
 
 
 def _from_row(row: dict[str, Any]) -> Entry:

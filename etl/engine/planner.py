@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from etl.conf import FIRST_DAY, LAST_DAY
 from etl.contract import Input, Table, WriteMode
-from etl.engine.ledger import CORRECTIONS, Ledger
+from etl.engine.ledger import CORRECTIONS, OWED, Ledger
 from etl.engine.shards import Shard
 
 FOLLOWING = "valid_from"  # a dimension touches everything from here on
@@ -30,7 +30,8 @@ def due(
 ) -> list[datetime]:
     """Output hours (landed hours for what reads bronze) to make, oldest first; `span` bounds landed hours only.
 
-    With a shard, those to make for it. An hour that is made for each of n shards is made for everybody.
+    With a shard, those to make for it. An hour that is made for each of n shards is made for everybody. Hours that a
+    table had before it was made anew are due whatever the range.
     """
     found = _due(ledger, table, span, shard)
     for cut in ledger.shards(table.name) if shard is None and found else []:
@@ -49,10 +50,25 @@ def _due(ledger: Ledger, table: Table, span: tuple[datetime, datetime] | None, s
         if version > consumed.get(hour, {}).get(name, -1)
     }
     stale |= {h for i in table.inputs if i.as_of for h in _since(ledger, i, table, consumed)}
+    if table.write is not WriteMode.INSERT_NEW:
+        stale |= ledger.damaged(table.name)
     if span and reads_landed_hours(table):
-        stale = {h for h in stale if span[0] <= h < span[1]}
+        again = ledger.handled_before(table.name) - consumed.keys() | ledger.damaged(table.name)
+        stale = {h for h in stale if span[0] <= h < span[1] or h in again}
     first = open_from(ledger, table)
     return sorted(h for h in stale if first is None or h >= first)
+
+
+def owed(ledger: Ledger, table: Table) -> list[datetime]:
+    """Hours that a table had before it was made anew and lacks still, oldest first. They are made whatever the range.
+
+    Of a table with an event landed hours, of others those that `due` goes by.
+    """
+    if table.event:
+        marks = ledger.fingerprints(table.name)
+        return sorted(datetime.fromisoformat(hour) for hour, mark in marks.items() if mark == OWED)
+    again = ledger.handled_before(table.name) - ledger.consumed(table.name).keys()
+    return [hour for hour in due(ledger, table, None) if hour in again] if again else []
 
 
 def open_from(ledger: Ledger, table: Table) -> datetime | None:
@@ -63,6 +79,12 @@ def open_from(ledger: Ledger, table: Table) -> datetime | None:
     floors = [(ledger.kept_from(table.name), 0)]
     floors += [(ledger.kept_from(i.table.name), i.behind_hours) for i in table.inputs if not i.as_of]
     return max((floor + behind * HOUR for floor, behind in floors if floor), default=None)
+
+
+def partition_hour(value: str) -> datetime:
+    """The instant of an hour (day) as Delta's log writes a partition value."""
+    at = datetime.fromisoformat(value)
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def reads_landed_hours(table: Table) -> bool:

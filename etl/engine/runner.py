@@ -31,9 +31,10 @@ from etl.engine import (
     storage,
 )
 from etl.engine.attempts import attempts
-from etl.engine.ledger import Entry, Ledger
+from etl.engine.ledger import Entry, Ledger, refuse_lost_ledger
+from etl.engine.recovery import recover, refuse_unfinished
 from etl.engine.shards import Shard, by_person
-from etl.engine.work import Work, log, recover
+from etl.engine.work import Work, log
 from etl.errors import FeedEtlError, LakeError, LandingError, first_line
 
 
@@ -76,6 +77,7 @@ def open_work(
     lake = files.absolute(settings.lake)
     keys.refuse_inside(settings)
     storage.check(spark, settings)
+    refuse_lost_ledger(spark, lake)
     try:
         work = Work(spark, settings, Ledger(spark, lake), new_run_id(), delta.listings(spark), span, shard)
     except Exception as error:
@@ -237,5 +239,6 @@ def run_table(work: Work, table: Table) -> Entry | None:
                 work.ledger.refresh()
             for each in (table, catalog.entry("quarantine").table) if table.event else (table,):
                 recover(work, each)
+            refuse_unfinished(work, table)
             return job(work, table)
     return None

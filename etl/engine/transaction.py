@@ -84,6 +84,12 @@ class Transaction:
         stamp = int(time.time() * 1000)
         self._removes = [f.removeWithTimestamp(stamp, True) for f in self._files(predicate)]
 
+    def remove_files(self, paths: set[str]) -> None:
+        """Take files by their path below the table out of it at commit, such as those that are gone from the disk."""
+        stamp = int(time.time() * 1000)
+        found = [f for f in self._files("true") if unquote(str(f.path())) in paths]
+        self._removes = [f.removeWithTimestamp(stamp, True) for f in found]
+
     def watch(self, predicate: str) -> None:
         """What matches a partition predicate stays as it is; a concurrent change to it is a conflict."""
         self._watched, self._as_read = predicate, self._paths(predicate)

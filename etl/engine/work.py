@@ -39,12 +39,13 @@ class Work:
     span: tuple[datetime, datetime] | None = None
     shard: Shard | None = None
     seen: dict[str, int] = field(default_factory=dict)  # table -> newest version that the ledger was made to know
+    ids: dict[str, str] = field(default_factory=dict)  # table -> Delta's id of it, as `recover` saw it
 
     def apart(self) -> Work:
         """The same run in a session of its own, for a thread: views and commit messages are a session's."""
         spark = self.spark.newSession()
         delta.activate(spark)
-        return replace(self, spark=spark, seen={})
+        return replace(self, spark=spark, seen={}, ids={})
 
     def suit(self, rows: int) -> None:
         """Set this table's own session up for about as many rows as it is made of."""
@@ -110,6 +111,7 @@ class Work:
         """The ledger row of a table in this run, not yet written."""
         start, end = self.span or (None, None)
         entry = Entry(self.run_id, table.name, self.ledger.now(), start, end)
+        entry.table_id = self.ids.get(table.name) or delta.table_id(self.spark, self.uri(table))
         if table.name in self.seen:
             entry.metrics[SEEN] = float(self.seen[table.name])
         if shard := self.shard_of(table):
@@ -186,31 +188,6 @@ def record(work: Work, entry: Entry, verdict: str = "passed", reason: str = "") 
 def metadata(entry: Entry) -> str:
     """The ledger row as kept in the commit itself, so that a run killed right after publishing is still recorded."""
     return json.dumps(asdict(entry), default=lambda v: {"t": v.isoformat()})
-
-
-def recover(work: Work, table: Table) -> None:
-    """Record publishes that a killed run committed but did not get to write into the ledger.
-
-    Looks at all versions after the one that a run before had seen, not after the newest recorded: of runs that publish
-    side by side one may have been killed, and another recorded what came after.
-    """
-    uri = work.uri(table)
-    published = work.ledger.published(table.name)
-    known = {e.output_version or 0 for e in published}
-    after = max((e.seen for e in published), default=0)
-    newest = work.seen[table.name] = delta.current_version(work.spark, uri)
-    if known.issuperset(range(after + 1, newest + 1)):
-        return
-    history = work.spark.sql(f"DESCRIBE HISTORY delta.`{uri}` LIMIT {newest - after}").where(f"version > {after}")
-    for row in history.orderBy("version").select("version", "userMetadata").collect():
-        if row["version"] not in known and (row["userMetadata"] or "").startswith("{"):
-            entry = Entry(**json.loads(row["userMetadata"], object_hook=_instant))
-            entry.output_version = row["version"]
-            record(work, entry, "passed", "; ".join(filter(None, [entry.reason, "recovered from the commit"])))
-
-
-def _instant(value: dict[str, str]) -> object:
-    return datetime.fromisoformat(value["t"]) if set(value) == {"t"} else value
 
 
 def keep_changed(

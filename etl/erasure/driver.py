@@ -21,8 +21,9 @@ from etl.conf import Settings
 from etl.contract import Event, Table
 from etl.engine import delta, files, owner, pseudonyms
 from etl.engine.attempts import attempts
+from etl.engine.recovery import recover
 from etl.engine.suppression import Suppressed
-from etl.engine.work import Work, log, recover
+from etl.engine.work import Work, log
 from etl.erasure import disk, landed, mails, register, rules, tables
 from etl.errors import ConfigError, ConflictError, LakeError, LandingError, first_line
 from etl.maintenance import window

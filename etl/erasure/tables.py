@@ -17,8 +17,9 @@ from etl.engine import checksums, ddl
 from etl.engine.checksums import Content
 from etl.engine.layout import lay_out
 from etl.engine.ledger import ERASED
+from etl.engine.recovery import recover
 from etl.engine.suppression import Suppressed
-from etl.engine.work import Work, metadata, record, recover
+from etl.engine.work import Work, metadata, record
 from etl.erasure import rules
 
 

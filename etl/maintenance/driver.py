@@ -15,7 +15,8 @@ from etl.backfill import driver as backfills
 from etl.conf import Settings
 from etl.engine import delta, staged
 from etl.engine.attempts import attempts
-from etl.engine.work import Work, log, recover
+from etl.engine.recovery import recover
+from etl.engine.work import Work, log
 from etl.erasure import sweep
 from etl.errors import FeedEtlError
 from etl.maintenance import compact, condense, fold, landing, retention, trim, window

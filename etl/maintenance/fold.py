@@ -22,6 +22,7 @@ from etl.maintenance.window import DAY, Window
 STEP = "ledger"
 FOLDED = "folded"  # run_id of a row that stands for many
 LASTING = (KEPT_FROM, CONDENSED, SWEPT, LOGIC)
+OF_THE_NAME = (KEPT_FROM, LOGIC)  # of these, what a table keeps that is made anew
 
 
 def plan(window: Window) -> Iterator[Action]:
@@ -41,6 +42,7 @@ def plan(window: Window) -> Iterator[Action]:
 def fold(work: Work, before: datetime) -> None:
     """Rewrite the ledger in one commit. Raises ConflictError when a run recorded something meanwhile."""
     work.ledger.flush()
+    work.ledger.upgrade()
     txn = Transaction(work.spark, work.ledger.uri)
     txn.read("true")
     work.ledger.refresh()
@@ -58,8 +60,10 @@ def fold(work: Work, before: datetime) -> None:
 
 def folding(ledger: Ledger, old: list[Entry]) -> Entry:
     """Rows of one table, oldest first -> one row. Nothing is due, so what was touched has been read by all."""
-    passed = [e for e in old if e.verdict == "passed"]
     whole = Entry(FOLDED, old[-1].table_name, old[-1].started_at, reason=f"{len(old)} rows")
+    there = {id(e) for e in ledger.published(whole.table_name)}  # not those of a table that was there before
+    passed = [e for e in old if id(e) in there]
+    whole.table_id = ledger.table_id(whole.table_name)
     first = planner.open_from(ledger, catalog.entry(whole.table_name).table)
     hours = {state["hour"]: state for e in passed for state in e.hours}
     whole.hours = [s for h, s in sorted(hours.items()) if s["row_count"] or first is None or h >= first]
@@ -67,9 +71,12 @@ def folding(ledger: Ledger, old: list[Entry]) -> Entry:
     whole.fingerprints = {hour: mark for e in passed for hour, mark in e.fingerprints.items()}
     landed = {found["hour"]: found for e in passed for found in e.landed}
     whole.landed = [found for _, found in sorted(landed.items())]
+    whole.metrics = {n: v for e in old if e.verdict == "passed" for n, v in e.metrics.items() if n in OF_THE_NAME}
     for e in passed:
         for name, version in e.input_versions.items():
-            whole.input_versions[name] = max(version, whole.input_versions.get(name, 0))
+            if ledger.was_read(name, e.input_ids.get(name)):
+                whole.input_versions[name] = max(version, whole.input_versions.get(name, 0))
+                whole.input_ids |= {name: e.input_ids[name]} if name in e.input_ids else {}
         whole.metrics |= {name: value for name, value in e.metrics.items() if name in LASTING}
         for name in ("records_read", "records_accepted", "records_quarantined", "rows_written"):
             setattr(whole, name, getattr(whole, name) + getattr(e, name))

@@ -10,7 +10,7 @@ import typer
 from rich.logging import RichHandler
 
 from etl import conf
-from etl.commands import backfill, documents, erase, lake, maintain, queries, running, scaffolding, sources
+from etl.commands import backfill, check, documents, erase, lake, maintain, queries, running, scaffolding, sources
 from etl.commands.place import Place, errors
 from etl.commands.report import report
 from etl.errors import FeedEtlError
@@ -54,6 +54,7 @@ for command in (
     lake.sql,
     lake.ledger,
     maintain.maintain,
+    check.check,
     erase.erase,
     queries.query,
     queries.queries,

@@ -1,0 +1,42 @@
+"""Check a lake: the ledger, Delta's logs, files and checksums against each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from etl import terminal
+from etl.commands.place import Json, Place
+from etl.errors import LakeError
+
+if TYPE_CHECKING:
+    from etl.check.finding import Finding
+
+
+def check(
+    context: typer.Context,
+    deep: Annotated[bool, typer.Option("--deep", help="Read every file: checksums, keys, dimensions.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Make a lost ledger again; plan what differs to be made again.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Say what differs between the ledger, Delta's logs, files and checksums. Writes nothing without --repair."""
+    from etl.check import driver
+
+    here: Place = context.obj
+
+    def show(finding: Finding, done: str) -> None:
+        if not as_json:
+            said = f"{'note' if finding.is_note else finding.kind}  {finding}"
+            terminal.out.print(f"{said}{'. ' + done if done else ''}", markup=False, soft_wrap=True)
+
+    found = driver.check(here.spark(), here.settings, deep, repair, show)
+    if as_json:
+        terminal.print_document([finding.as_json() | {"repair": done} for finding, done in found])
+    left = [finding for finding, done in found if not finding.is_note and not done]
+    if left:
+        raise LakeError(f"{len(left)} things differ in the lake. Each line above says what to do; see docs/runbook.md")
+    if not as_json:
+        terminal.out.print("All that differed is repaired or planned." if found else "Nothing differs.")

@@ -110,6 +110,13 @@ def listings(spark: SparkSession) -> Callable[[str, int, str], Listing]:
     return lru_cache(LISTINGS)(partial(listing, spark))
 
 
+def number_of_files(spark: SparkSession, uri: str) -> int:
+    """Files of the newest version, by the checksum that came with its commit where there is one."""
+    newest = snapshot(spark, uri)
+    checksum = newest.checksumOpt()
+    return int(checksum.get().numFiles() if checksum.isDefined() else newest.numOfFiles())
+
+
 def holds_nothing(of: Any) -> bool:
     """Whether a snapshot has no file, by the checksum that came with its commit: else a job would look for them."""
     checksum = of.checksumOpt()

@@ -9,32 +9,18 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
-from pyspark.sql.types import StructType
 
 from etl import catalog
 from etl.contract import WriteMode
-from etl.engine import delta, files
+from etl.engine import delta, files, ledger_table
 from etl.engine.shards import Shard, every
-from etl.errors import LakeError, first_line
+from etl.errors import LakeError
 
-SCHEMA = """
-    run_id STRING, table_name STRING, started_at TIMESTAMP, seconds DOUBLE, verdict STRING, reason STRING,
-    range_from TIMESTAMP, range_to TIMESTAMP, input_versions MAP<STRING, BIGINT>, output_version BIGINT,
-    handled ARRAY<TIMESTAMP>, hours ARRAY<STRUCT<hour: TIMESTAMP, row_count: BIGINT, checksum: STRING>>,
-    touched MAP<STRING, ARRAY<TIMESTAMP>>, fingerprints MAP<STRING, STRING>,
-    records_read BIGINT, records_accepted BIGINT, records_quarantined BIGINT, rows_written BIGINT,
-    rules BIGINT, failures STRING, metrics MAP<STRING, DOUBLE>, code_version STRING,
-    table_id STRING, input_ids MAP<STRING, STRING>,
-    landed ARRAY<STRUCT<hour: TIMESTAMP, files: BIGINT, records: BIGINT, expected: BIGINT, late: STRING>>
-"""
 ERROR, RECOVERED = "error", "recovered"
 """Verdicts of rows that publish nothing: the run of a table raised; a later run over its hours found nothing to do."""
-ADDED = ("table_id", "input_ids", "landed")  # columns that ledgers of earlier releases lack
 OWED = "owed"  # as a fingerprint: a landed hour of a table that was made anew, to be read again while it has files
 GONE = "gone"  # as a fingerprint: such an hour whose landed files are gone
 REASON = "reason:"  # how many records were quarantined for it, among the metrics of quarantine
@@ -117,15 +103,13 @@ class Ledger:
 
     def __init__(self, spark: SparkSession, lake: str) -> None:
         self.spark, self.uri = spark, f"{lake}/_ledger"
-        if not delta.is_table(spark, self.uri):
-            fields = SCHEMA.replace("\n", " ")
-            delta.create(spark, self.uri, f"({fields}) USING DELTA")
+        ledger_table.create(spark, self.uri)
+        self.lock = threading.RLock()  # tables of a run are made side by side
         self._entries: list[Entry] | None = None
-        self._upgraded = False
-        self._forget()
+        self._by_table: dict[str, list[Entry]] = {}
         self._unwritten: list[Entry] = []
         self._latest = datetime.min.replace(tzinfo=UTC)
-        self.lock = threading.RLock()  # tables of a run are made side by side
+        self._is_upgraded = False
 
     @classmethod
     def existing(cls, spark: SparkSession, lake: str) -> Ledger:
@@ -138,42 +122,44 @@ class Ledger:
     @property
     def entries(self) -> list[Entry]:
         """Every row, oldest first."""
+        return list(self._loaded())
+
+    def _loaded(self) -> list[Entry]:
+        """The rows, read once; those of a table that passed are kept by its name as well."""
         with self.lock:
             if self._entries is None:
-                rows = delta.read(self.spark, self.uri).orderBy("started_at").collect()
-                found = [_from_row(row.asDict(recursive=True)) for row in rows]
+                found = map(_from_row, ledger_table.rows(self.spark, self.uri))
                 once = {(e.run_id, e.table_name, e.started_at): e for e in found}
-                self._entries = [*once.values(), *self._unwritten]
-            return list(self._entries)
+                self._entries, self._by_table = [], {}
+                for entry in [*once.values(), *self._unwritten]:
+                    self._keep(entry)
+            return self._entries
+
+    def _keep(self, entry: Entry) -> None:
+        assert self._entries is not None
+        self._entries.append(entry)
+        self._latest = max(self._latest, entry.started_at)
+        if entry.verdict == "passed":
+            self._by_table.setdefault(entry.table_name, []).append(entry)
 
     def now(self) -> datetime:
         """The time, but later than all that is recorded or begun: what comes later counts, whatever clocks say."""
         with self.lock:
-            newest = max([self._latest, *(e.started_at for e in self.entries)])
-            self._latest = max(datetime.now(UTC), newest + timedelta(microseconds=1))
+            self._loaded()
+            self._latest = max(datetime.now(UTC), self._latest + timedelta(microseconds=1))
             return self._latest
 
     def refresh(self) -> None:
         """Forget what was read, so that rows of other runs are seen."""
         with self.lock:
             self._entries = None
-            self._forget()
-
-    def _forget(self) -> None:
-        self._passed: dict[str, list[Entry]] | None = None
-        self._ids: dict[str, list[str]] = {}
 
     def upgrade(self) -> None:
-        """Add the columns that a ledger of an earlier release lacks, in one commit."""
-        if self._upgraded:
-            return
-        with delta.signed(self.spark, self.uri, "columns"):
-            lacking = set(ADDED) - set(delta.read(self.spark, self.uri).columns)
-            if lacking:
-                fields = [f for f in cast(StructType, StructType.fromDDL(SCHEMA)).fields if f.name in lacking]
-                listed = ", ".join(f"{f.name} {f.dataType.simpleString()}" for f in fields)
-                self.spark.sql(f"ALTER TABLE delta.`{self.uri}` ADD COLUMNS ({listed})")
-        self._upgraded = True
+        """Add the columns that a ledger of an earlier release lacks."""
+        with self.lock:
+            if not self._is_upgraded:
+                ledger_table.upgrade(self.spark, self.uri)
+                self._is_upgraded = True
 
     def append(self, entry: Entry) -> None:
         """Record what a run did to a table; on disk after `flush`.
@@ -183,25 +169,26 @@ class Ledger:
         """
         entry.code_version = code_version()
         with self.lock:
-            self._entries = [*self.entries, entry]
+            self._loaded()
+            self._keep(entry)
             self._unwritten.append(entry)
-            self._forget()
 
     def flush(self) -> None:
-        """Write what was appended; what other threads append meanwhile waits. Raises LakeError when it cannot be."""
+        """Write what was appended; what other threads append meanwhile waits. Raises LakeError when it cannot be.
+
+        A ledger of many small files is written as one file then.
+        """
         with self.lock:
             if not self._unwritten:
                 return
-            frame = self.spark.createDataFrame([asdict(e) for e in self._unwritten], SCHEMA).coalesce(1)
+            self.upgrade()
+            new, self._unwritten = self._unwritten, []
             try:
-                self.upgrade()
-                with delta.signed(self.spark, self.uri, self._unwritten[-1].run_id):
-                    frame.write.format("delta").mode("append").save(self.uri)
-            except (Py4JJavaError, PySparkException) as error:
-                raise LakeError(
-                    f"{self.uri} cannot be written: {first_line(error)}. Run again: nothing is lost."
-                ) from error
-            self._unwritten = []
+                ledger_table.append(self.spark, self.uri, [asdict(e) for e in new], new[-1].run_id)
+            except LakeError:
+                self._unwritten = new
+                raise
+            ledger_table.compact(self.spark, self.uri)
 
     def published(self, table: str) -> list[Entry]:
         """Runs of a table that passed, oldest first: those of the table that is there now, not of one before it."""
@@ -219,20 +206,13 @@ class Ledger:
         return ids[-1] if ids else None
 
     def _known_ids(self, table: str) -> list[str]:
-        with self.lock:
-            if table not in self._ids:
-                self._ids[table] = [e.table_id for e in self._of(table) if e.table_id]
-            return self._ids[table]
+        return [e.table_id for e in self._of(table) if e.table_id]
 
     def _of(self, table: str) -> list[Entry]:
         """Rows of a table that passed, of whatever table had the name."""
         with self.lock:
-            if self._passed is None:
-                self._passed = {}
-                for e in self.entries:
-                    if e.verdict == "passed":
-                        self._passed.setdefault(e.table_name, []).append(e)
-            return self._passed.get(table, [])
+            self._loaded()
+            return list(self._by_table.get(table, []))
 
     def was_read(self, source: str, table_id: str | None) -> bool:
         """Whether a table read under an id (None: a row of an earlier release) is the one that is there now."""
@@ -325,11 +305,4 @@ def _has_commits(spark: SparkSession, uri: str) -> bool:
 
 
 def _from_row(row: dict[str, Any]) -> Entry:
-    def aware(value: Any) -> Any:
-        if isinstance(value, datetime):
-            return value.astimezone(UTC) if value.tzinfo else value.astimezone().astimezone(UTC)
-        if isinstance(value, list):
-            return [aware(v) for v in value]
-        return {k: aware(v) for k, v in value.items()} if isinstance(value, dict) else value
-
-    return Entry(**{name: value for name, value in aware(row).items() if value is not None or name in _OPTIONAL})
+    return Entry(**{name: value for name, value in row.items() if value is not None or name in _OPTIONAL})

@@ -12,7 +12,8 @@ from datetime import datetime
 
 from etl import catalog
 from etl.engine import planner
-from etl.engine.ledger import KEPT_FROM, LOGIC, SCHEMA, SWEPT, Entry, Ledger
+from etl.engine.ledger import DAMAGED, KEPT_FROM, LOGIC, SWEPT, Entry, Ledger
+from etl.engine.ledger_table import SCHEMA
 from etl.engine.transaction import Transaction
 from etl.engine.work import Work
 from etl.maintenance.action import Action
@@ -70,6 +71,8 @@ def folding(ledger: Ledger, old: list[Entry]) -> Entry:
     whole.handled = sorted({hour for e in passed for hour in e.handled})
     whole.fingerprints = {hour: mark for e in passed for hour, mark in e.fingerprints.items()}
     landed = {found["hour"]: found for e in passed for found in e.landed}
+    if damaged := ledger.damaged(whole.table_name):
+        whole.touched = {DAMAGED: sorted(damaged)}
     whole.landed = [found for _, found in sorted(landed.items())]
     whole.metrics = {n: v for e in old if e.verdict == "passed" for n, v in e.metrics.items() if n in OF_THE_NAME}
     for e in passed:

@@ -16,7 +16,8 @@ from etl import catalog
 from etl.conf import Settings
 from etl.engine import ddl, delta, files, planner, runner
 from etl.engine.jvm import jvm
-from etl.engine.ledger import ADDED, SCHEMA, Entry, Ledger
+from etl.engine.ledger import Entry, Ledger
+from etl.engine.ledger_table import ADDED, SCHEMA
 from etl.engine.work import in_hours
 
 NINE, TEN = START.replace(hour=9), START.replace(hour=10)

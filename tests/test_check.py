@@ -27,8 +27,9 @@ NINE, TEN = START.replace(hour=9), START.replace(hour=10)
 
 @pytest.fixture
 def lake(spark: SparkSession, settings: Settings) -> Iterator[Settings]:
-    """Shares 1 (hour 8, landed at nine) and 2 (hour 9, landed at ten)."""
+    """Shares 1 (hour 8, landed at nine) and 2 (hour 9, landed at ten), in two commits of each table."""
     land(settings, 1, 9)
+    assert not run(spark, settings).errors
     land(settings, 2, 10, shared=9)
     assert not run(spark, settings).errors
     yield settings
@@ -137,10 +138,10 @@ def test_a_lost_data_file_is_named_with_its_hour_and_planned(spark: SparkSession
 
 def test_a_torn_log_is_named_with_table_version_and_file(spark: SparkSession, lake: Settings) -> None:
     log = files.local_folder(uri(lake, "fct_shares")) / "_delta_log"
-    tail = log / f"{2:020}.json"
+    tail = log / f"{3:020}.json"
     tail.write_text('{"commitInfo":{"timestamp":17')
     found = kinds(spark, lake)["fct_shares"]
-    assert found.kind == "torn_log" and "version 2 is half a commit" in found.what and found.what.endswith(tail.name)
+    assert found.kind == "torn_log" and "version 3 is half a commit" in found.what and found.what.endswith(tail.name)
     tail.unlink()
     tail.with_name(f"{1:020}.json").rename(tail)
     assert "version 1 is missing" in kinds(spark, lake)["fct_shares"].what
@@ -149,7 +150,7 @@ def test_a_torn_log_is_named_with_table_version_and_file(spark: SparkSession, la
 def test_commits_that_are_lost_are_made_again(spark: SparkSession, lake: Settings) -> None:
     """A table of an older backup: versions go on after those that are known, and its hours are planned."""
     log = files.local_folder(uri(lake, "bronze_shares")) / "_delta_log"
-    for file in log.glob("*00001.*"):
+    for file in log.glob("*00002.*"):
         file.unlink()
     assert kinds(spark, lake)["bronze_shares"].kind == "lost_commits"
     kinds(spark, lake, mend=True)

@@ -109,7 +109,7 @@ def _version_read(staging: Staging, source: Input, table: Table, hour: datetime,
     if name not in staging.backfill.hours:
         return built.input_versions[name]
     base = built.input_versions[LIVE + name]
-    if not staging.live.ledger.was_read(name, built.input_ids.get(LIVE + name)):  # made anew: base is of another table
+    if not staging.live.ledger.is_there(name, built.input_ids.get(LIVE + name)):  # made anew: base is of another table
         return base
     column = source.by or source.table.hour
     later = [

@@ -107,6 +107,7 @@ class Ledger:
         self.lock = threading.RLock()  # tables of a run are made side by side
         self._entries: list[Entry] | None = None
         self._by_table: dict[str, list[Entry]] = {}
+        self._ids: dict[str, tuple[str, str]] = {}  # table -> the first id of it that is known, and the newest
         self._unwritten: list[Entry] = []
         self._latest = datetime.min.replace(tzinfo=UTC)
         self._is_upgraded = False
@@ -130,7 +131,7 @@ class Ledger:
             if self._entries is None:
                 found = map(_from_row, ledger_table.rows(self.spark, self.uri))
                 once = {(e.run_id, e.table_name, e.started_at): e for e in found}
-                self._entries, self._by_table = [], {}
+                self._entries, self._by_table, self._ids = [], {}, {}
                 for entry in [*once.values(), *self._unwritten]:
                     self._keep(entry)
             return self._entries
@@ -141,6 +142,9 @@ class Ledger:
         self._latest = max(self._latest, entry.started_at)
         if entry.verdict == "passed":
             self._by_table.setdefault(entry.table_name, []).append(entry)
+            if entry.table_id:
+                first, _ = self._ids.get(entry.table_name, (entry.table_id, ""))
+                self._ids[entry.table_name] = first, entry.table_id
 
     def now(self) -> datetime:
         """The time, but later than all that is recorded or begun: what comes later counts, whatever clocks say."""
@@ -192,32 +196,29 @@ class Ledger:
 
     def published(self, table: str) -> list[Entry]:
         """Runs of a table that passed, oldest first: those of the table that is there now, not of one before it."""
-        ids = self._known_ids(table)
-        return [e for e in self._of(table) if not ids or (e.table_id or ids[0]) == ids[-1]]
+        return [e for e in self._of(table) if self.is_there(table, e.table_id)]
 
     def earlier(self, table: str) -> list[Entry]:
         """Runs that passed of tables that were there before under the same name, oldest first."""
-        ids = self._known_ids(table)
-        return [e for e in self._of(table) if ids and (e.table_id or ids[0]) != ids[-1]]
+        return [e for e in self._of(table) if not self.is_there(table, e.table_id)]
 
     def table_id(self, table: str) -> str | None:
         """Delta's id of a table as last recorded; None when no row says one."""
-        ids = self._known_ids(table)
-        return ids[-1] if ids else None
+        self._loaded()
+        return self._ids[table][1] if table in self._ids else None
 
-    def _known_ids(self, table: str) -> list[str]:
-        return [e.table_id for e in self._of(table) if e.table_id]
+    def is_there(self, source: str, table_id: str | None) -> bool:
+        """Whether a table known by an id (None: from a row of an earlier release) is the one that is there now."""
+        self._loaded()
+        if source not in self._ids:
+            return True
+        first, newest = self._ids[source]
+        return (table_id or first) == newest
 
     def _of(self, table: str) -> list[Entry]:
         """Rows of a table that passed, of whatever table had the name."""
-        with self.lock:
-            self._loaded()
-            return list(self._by_table.get(table, []))
-
-    def was_read(self, source: str, table_id: str | None) -> bool:
-        """Whether a table read under an id (None: a row of an earlier release) is the one that is there now."""
-        ids = self._known_ids(source)
-        return not ids or (table_id or ids[0]) == ids[-1]
+        self._loaded()
+        return list(self._by_table.get(table, []))
 
     def handled_before(self, table: str) -> set[datetime]:
         """Hours that an earlier table of the name was made for."""
@@ -246,7 +247,7 @@ class Ledger:
         for e in self.published(table):
             if e.shard not in (None, shard):
                 continue
-            read = {n: v for n, v in e.input_versions.items() if self.was_read(n, e.input_ids.get(n))}
+            read = {n: v for n, v in e.input_versions.items() if self.is_there(n, e.input_ids.get(n))}
             for hour in e.handled:
                 state.setdefault(hour, {}).update(read)
         return state

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, cast
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from etl.engine import delta
+from etl.engine.ddl import PAST
 from etl.errors import ConflictError, LakeError, first_line
 
 SCHEMA = """
@@ -23,15 +28,16 @@ SCHEMA = """
     landed ARRAY<STRUCT<hour: TIMESTAMP, files: BIGINT, records: BIGINT, expected: BIGINT, late: STRING>>
 """
 ADDED = ("table_id", "input_ids", "landed")  # columns that ledgers of earlier releases lack
-PAST = "delta.logRetentionDuration"  # of its log no more is kept than of other tables'
 MAX_FILES = 48  # a run appends one or two; more than this are written as one
+
+_PROPERTIES = ", ".join(f"'{name}' = '{value}'" for name, value in PAST.items())  # its log grows no more than others'
 
 
 def create(spark: SparkSession, uri: str) -> None:
     """Make the table unless it is there."""
     if not delta.is_table(spark, uri):
         fields = SCHEMA.replace("\n", " ")
-        delta.create(spark, uri, f"({fields}) USING DELTA TBLPROPERTIES ('{PAST}' = 'interval 2 days')")
+        delta.create(spark, uri, f"({fields}) USING DELTA TBLPROPERTIES ({_PROPERTIES})")
 
 
 def upgrade(spark: SparkSession, uri: str) -> None:
@@ -42,14 +48,36 @@ def upgrade(spark: SparkSession, uri: str) -> None:
             added = [f for f in cast(StructType, StructType.fromDDL(SCHEMA)).fields if f.name in lacking]
             listed = ", ".join(f"{f.name} {f.dataType.simpleString()}" for f in added)
             spark.sql(f"ALTER TABLE delta.`{uri}` ADD COLUMNS ({listed})")
-        if PAST not in delta.properties(spark, uri):
-            spark.sql(f"ALTER TABLE delta.`{uri}` SET TBLPROPERTIES ('{PAST}' = 'interval 2 days')")
+        if not PAST.items() <= delta.properties(spark, uri).items():
+            spark.sql(f"ALTER TABLE delta.`{uri}` SET TBLPROPERTIES ({_PROPERTIES})")
 
 
 def rows(spark: SparkSession, uri: str) -> list[dict[str, Any]]:
-    """Every row as a dictionary, times aware and in UTC, oldest first."""
-    found = delta.read(spark, uri).toArrow().to_pylist(maps_as_pydicts="strict")
-    return sorted(found, key=lambda row: row["started_at"])
+    """Every row as a dictionary without what is NULL, times aware and in UTC, oldest first.
+
+    As text: of a hundred thousand rows with lists and maps a value at a time would take minutes.
+    """
+    table = delta.read(spark, uri)
+    text = F.to_json(F.struct(*table.columns), {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"})
+    lines = table.select(text.alias("row")).toArrow()["row"].to_numpy()
+    return sorted((_row(json.loads(line)) for line in lines), key=lambda row: row["started_at"])
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    for name in ("started_at", "range_from", "range_to"):
+        if name in row:
+            row[name] = _instant(row[name])
+    for name in ("hours", "landed"):
+        for each in row.get(name, []):
+            each["hour"] = _instant(each["hour"])
+    row["handled"] = list(map(_instant, row.get("handled", [])))
+    row["touched"] = {column: list(map(_instant, hours)) for column, hours in row.get("touched", {}).items()}
+    return row
+
+
+@lru_cache(100_000)
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def append(spark: SparkSession, uri: str, new: list[dict[str, Any]], run_id: str) -> None:

@@ -28,17 +28,17 @@ def recover(work: Work, table: Table) -> None:
     side by side one may have been killed, and another recorded what came after. A table that was made anew is noted.
     Raises LakeError when the table has lost commits that the ledger knows.
     """
-    uri = work.uri(table)
-    snapshot = delta.snapshot(work.spark, uri)
+    recorded = max((e.seen for e in work.ledger.published(table.name)), default=0)  # before the log is read
+    snapshot = delta.snapshot(work.spark, work.uri(table))
     newest = work.seen[table.name] = int(snapshot.version())
     work.ids[table.name] = str(snapshot.metadata().id())
-    _note_new_table(work, table, newest)
+    is_noted = _note_new_table(work, table, newest)
     published = work.ledger.published(table.name)
     known = {e.output_version or 0 for e in published}
     after = max((e.seen for e in published), default=0)
-    if newest < after:
+    if newest < recorded and not is_noted:
         raise LakeError(
-            f"{table.name} is at version {newest}, but version {after} of it was published: commits are lost. "
+            f"{table.name} is at version {newest}, but version {recorded} of it was published: commits are lost. "
             "Run `feed-etl check --repair`."
         )
     if known.issuperset(range(after + 1, newest + 1)):
@@ -98,8 +98,8 @@ def is_new(work: Work, table: Table) -> bool:
     return known is not None and known != delta.table_id(work.spark, work.uri(table))
 
 
-def _note_new_table(work: Work, table: Table, newest: int) -> None:
-    """Record that a table was made anew: what the one before was made from is due again.
+def _note_new_table(work: Work, table: Table, newest: int) -> bool:
+    """Record that a table was made anew, if it was: what the one before was made from is due again.
 
     Rows that are there already, as in a copy, are what its hours hold. Landed hours are read again while their files
     are there.
@@ -110,7 +110,7 @@ def _note_new_table(work: Work, table: Table, newest: int) -> None:
         before = ledger.published(table.name)
         backwards = known is None and newest < max((e.seen for e in before), default=0)
         if known == now or (known is None and not backwards):
-            return
+            return False
         entry = work.begin(table)
         entry.metrics[SEEN] = 0.0
         if table.event:
@@ -120,6 +120,7 @@ def _note_new_table(work: Work, table: Table, newest: int) -> None:
         record(work, entry, reason=ANEW)
         if not catalog.is_made(table):
             _read_again(work, {hour for e in before for hour in e.handled})
+        return True
 
 
 def _read_again(work: Work, hours: set[datetime]) -> None:

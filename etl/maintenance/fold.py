@@ -77,7 +77,7 @@ def folding(ledger: Ledger, old: list[Entry]) -> Entry:
     whole.metrics = {n: v for e in old if e.verdict == "passed" for n, v in e.metrics.items() if n in OF_THE_NAME}
     for e in passed:
         for name, version in e.input_versions.items():
-            if ledger.was_read(name, e.input_ids.get(name)):
+            if ledger.is_there(name, e.input_ids.get(name)):
                 whole.input_versions[name] = max(version, whole.input_versions.get(name, 0))
                 whole.input_ids |= {name: e.input_ids[name]} if name in e.input_ids else {}
         whole.metrics |= {name: value for name, value in e.metrics.items() if name in LASTING}

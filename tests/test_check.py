@@ -18,7 +18,7 @@ from etl.backfill import request
 from etl.check import driver
 from etl.check.finding import Finding
 from etl.conf import Settings
-from etl.engine import checksums, delta, files, runner
+from etl.engine import checksums, delta, delta_log, files, runner
 from etl.engine.jvm import jvm
 from etl.errors import LakeError
 
@@ -61,7 +61,7 @@ def lose_ledger(spark: SparkSession, settings: Settings) -> None:
 def shorten_logs(spark: SparkSession, settings: Settings) -> None:
     """What Delta's own clean-up leaves after some days: a checkpoint of the newest version, no commit before it."""
     for name in (*TABLES, "quarantine"):
-        delta.forget_versions(spark, uri(settings, name))
+        delta_log.forget_versions(spark, uri(settings, name))
 
 
 def test_a_whole_lake_has_no_finding_and_nothing_is_written(spark: SparkSession, lake: Settings) -> None:
@@ -81,7 +81,7 @@ def test_a_lost_ledger_stops_a_run_and_is_made_again(spark: SparkSession, lake: 
     assert kinds(spark, lake)["_ledger"].kind == "lost_ledger"
     kinds(spark, lake, mend=True)
     assert driver.check(spark, lake, deep=True) == []
-    assert run(spark, lake).entries == []
+    assert [e.rows_written for e in run(spark, lake).entries] == [0]  # an empty hour is not known any more
     land(lake, 3, 10, shared=8)
     assert not run(spark, lake).errors
     assert numbers(spark, lake) == numbers(spark, lake, "bronze_shares") == [1, 2, 3]
@@ -94,9 +94,10 @@ def test_a_ledger_that_is_empty_is_as_good_as_lost(spark: SparkSession, lake: Se
     shutil.rmtree(Path(lake.landing) / "shares" / "hour=2026-06-01T09")
     where = f"{files.absolute(lake.lake)}/_ledger"
     spark.sql(f"DELETE FROM delta.`{where}`")
-    assert "check --repair" in str(run(spark, lake).errors["bronze_shares"])
+    for _ in range(2):
+        assert "check --repair" in str(run(spark, lake).errors["bronze_shares"])
     assert kinds(spark, lake, mend=True)["bronze_shares"].kind == "lost_commits"
-    assert run(spark, lake).entries == []
+    assert [e.rows_written for e in run(spark, lake).entries] == [0]
     assert numbers(spark, lake, "bronze_shares") == [1, 2]
 
 

@@ -54,7 +54,7 @@ class LakeHours:
     def known(self, table: Table) -> set[datetime]:
         """Hours the table has, had, or should have since its inputs have them."""
         from_inputs = {h for i in table.inputs if not i.as_of for h in self._of_input(i, table)}
-        return self._own(table) | from_inputs | self._landed_later(table)
+        return self._own(table) | from_inputs | self._landed_later(table) | self.work.ledger.damaged(table.name)
 
     def chosen(self, table: Table, only: str) -> set[datetime]:
         """The known hours that are missing, failed or stale, or all of them."""

@@ -56,7 +56,8 @@ def complete(work: Work, table: Table) -> None:
     if _first(found) > 1:
         begun = min((e.started_at for e in rows), default=work.ledger.now())
         base = Entry(work.run_id, table.name, begun - BEFORE, table_id=table_id, reason="made again from the table")
-        base.output_version = base.metrics[SEEN] = _first(found) - 1
+        base.output_version = _first(found) - 1
+        base.metrics[SEEN] = float(base.output_version)
         _fill(work, table, base)
         work.ledger.append(base)
     for entry in rows:

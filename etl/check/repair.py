@@ -13,7 +13,7 @@ from etl.check.rebuild import complete
 from etl.contract import Table, WriteMode
 from etl.engine import delta, landing, planner
 from etl.engine.ledger import CHECKED, DAMAGED, OWED, Entry
-from etl.engine.recovery import recover
+from etl.engine.recovery import newest_recorded, recover
 from etl.engine.transaction import Transaction
 from etl.engine.work import Work, metadata, record
 
@@ -97,7 +97,7 @@ def _cannot(table: Table, lost: tuple[datetime, ...]) -> str:
 
 def reconcile(work: Work, table: Table) -> str:
     """Bring a ledger and a table whose commits do not meet together again."""
-    after = max((e.seen for e in work.ledger.published(table.name)), default=0)
+    after = newest_recorded(work.ledger.published(table.name))
     if delta.current_version(work.spark, work.uri(table)) < after:
         return _renumber(work, table, after)
     complete(work, table)

@@ -28,7 +28,7 @@ def recover(work: Work, table: Table) -> None:
     side by side one may have been killed, and another recorded what came after. A table that was made anew is noted.
     Raises LakeError when the table has lost commits that the ledger knows.
     """
-    recorded = max((e.seen for e in work.ledger.published(table.name)), default=0)  # before the log is read
+    recorded = newest_recorded(work.ledger.published(table.name))  # before the log is read
     snapshot = delta.snapshot(work.spark, work.uri(table))
     newest = work.seen[table.name] = int(snapshot.version())
     work.ids[table.name] = str(snapshot.metadata().id())
@@ -44,20 +44,28 @@ def recover(work: Work, table: Table) -> None:
     if known.issuperset(range(after + 1, newest + 1)):
         return
     found = commits(work, table, after, newest)
-    for version, metadata in found:
-        if version not in known and metadata.startswith("{"):
-            entry = from_commit(metadata, version)
-            entry.table_id = work.ids[table.name]
-            record(work, entry, "passed", "; ".join(filter(None, [entry.reason, RECOVERED])))
+    unrecorded = [from_commit(text, at) for at, text in found if at not in known and text.startswith("{")]
     if not known.union(version for version, _ in found).issuperset(range(after + 1, newest + 1)):
-        _refuse_unknown(work, table)
+        _refuse_unknown(work, table, unrecorded)
+    for entry in unrecorded:
+        entry.table_id = work.ids[table.name]
+        record(work, entry, "passed", "; ".join(filter(None, [entry.reason, RECOVERED])))
 
 
-def _refuse_unknown(work: Work, table: Table) -> None:
-    """Raises LakeError when commits are neither in the ledger nor in the log any more, and rows are there by them."""
+def newest_recorded(published: list[Entry]) -> int:
+    """The newest version of a table that the ledger knows of."""
+    return max((max(e.seen, e.output_version or 0) for e in published), default=0)
+
+
+def _refuse_unknown(work: Work, table: Table, unrecorded: list[Entry]) -> None:
+    """Raises LakeError when commits are neither in the ledger nor in the log any more, and rows are there by them.
+
+    Nothing is recorded before: what the log still says would pass for all there was.
+    """
     if not table.hour or not catalog.is_made(table):
         return
-    known = {hour: state["row_count"] for hour, state in work.ledger.state(table.name).items() if state["row_count"]}
+    states = work.ledger.state(table.name) | {state["hour"]: state for e in unrecorded for state in e.hours}
+    known = {hour: state["row_count"] for hour, state in states.items() if state["row_count"]}
     there = {hour: rows for hour, rows in counts(work, table).items() if rows}
     if there != known:
         raise LakeError(
@@ -108,7 +116,7 @@ def _note_new_table(work: Work, table: Table, newest: int) -> bool:
     with ledger.lock:
         known = ledger.table_id(table.name)
         before = ledger.published(table.name)
-        backwards = known is None and newest < max((e.seen for e in before), default=0)
+        backwards = known is None and newest < newest_recorded(before)
         if known == now or (known is None and not backwards):
             return False
         entry = work.begin(table)

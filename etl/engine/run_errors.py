@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from etl import catalog
 from etl.engine import planner
 from etl.engine.ledger import ERROR, RECOVERED, Entry
 from etl.engine.work import Work, log
@@ -24,10 +23,10 @@ def record(work: Work, errors: Mapping[str, FeedEtlError], unchanged: Iterable[s
     """
     raised = {name: error for name, error in errors.items() if not isinstance(error, GateFailed)}
     for name, error in raised.items():
-        write(work, work.begin(catalog.entry(name).table), ERROR, lasting(error))
+        write(work, _row(work, name), ERROR, lasting(error))
     broken = {e.table_name for e in open_errors(work.ledger.entries) if _meets(e, work.span)}
     for name in sorted(broken.intersection(unchanged)):
-        write(work, work.begin(catalog.entry(name).table), RECOVERED)
+        write(work, _row(work, name), RECOVERED)
     try:
         work.ledger.flush()
     except LakeError as why:
@@ -35,6 +34,11 @@ def record(work: Work, errors: Mapping[str, FeedEtlError], unchanged: Iterable[s
         return
     for error in errors.values():
         error.is_recorded = True
+
+
+def _row(work: Work, name: str) -> Entry:
+    """A row without anything of the table itself, which may not be readable."""
+    return Entry(work.run_id, name, work.ledger.now(), *(work.span or (None, None)))
 
 
 def open_errors(entries: Iterable[Entry]) -> list[Entry]:

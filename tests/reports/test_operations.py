@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import threading
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import made_up
@@ -25,7 +25,10 @@ class Remembered(Ledger):
     """A ledger that holds what it is given."""
 
     def __init__(self, *entries: Entry) -> None:
-        self._entries, self._lock = list(entries), threading.RLock()
+        self.lock, self._latest = threading.RLock(), datetime.min.replace(tzinfo=UTC)
+        self._entries, self._by_table, self._ids = [], {}, {}
+        for each in entries:
+            self._keep(each)
 
 
 def entry(table: str, hour: datetime = TEN, **given: Any) -> Entry:

@@ -25,7 +25,6 @@ OWED = "owed"  # as a fingerprint: a landed hour of a table that was made anew, 
 GONE = "gone"  # as a fingerprint: such an hour whose landed files are gone
 REASON = "reason:"  # how many records were quarantined for it, among the metrics of quarantine
 KEPT_FROM = "kept_from"  # among the metrics of a retention: hours before it (seconds since 1970) are gone for good
-SWEPT = "swept_at"  # among the metrics: when a table was last looked through for erased viewers (s since 1970)
 ERASED = "rows_erased"  # among the metrics of an erasure: in how many rows it found the viewer
 SHARD, SHARDS = "shard", "shards"  # among the metrics: for which of how many shards a run made a table
 SEEN = "seen_version"  # among the metrics: the version up to which all publishes of the table are recorded

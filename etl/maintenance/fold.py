@@ -12,7 +12,7 @@ from datetime import datetime
 
 from etl import catalog
 from etl.engine import planner
-from etl.engine.ledger import DAMAGED, KEPT_FROM, LOGIC, SWEPT, Entry, Ledger
+from etl.engine.ledger import DAMAGED, KEPT_FROM, LOGIC, Entry, Ledger
 from etl.engine.ledger_table import SCHEMA
 from etl.engine.transaction import Transaction
 from etl.engine.work import Work
@@ -22,7 +22,7 @@ from etl.maintenance.window import DAY, Window
 
 STEP = "ledger"
 FOLDED = "folded"  # run_id of a row that stands for many
-LASTING = (KEPT_FROM, CONDENSED, SWEPT, LOGIC)
+LASTING = (KEPT_FROM, CONDENSED, LOGIC)
 OF_THE_NAME = (KEPT_FROM, LOGIC)  # of these, what a table keeps that is made anew
 
 

@@ -124,6 +124,7 @@ def test_sketches_of_two_keys_never_meet(
 def test_a_table_made_anew_below_one_of_another_kind_is_refused(
     spark: SparkSession, settings: Settings, key: None
 ) -> None:
+    runner.open_work(spark, settings)  # which makes the ledger
     hourly = make(spark, settings, "agg_post_engagement_hourly")
     make(spark, settings, "mart_post_engagement_daily")
     spark.sql(f"ALTER TABLE delta.`{hourly}` SET TBLPROPERTIES ('{pseudonyms.SKETCHES}' = 'ids')")

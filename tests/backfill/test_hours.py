@@ -23,7 +23,10 @@ class Recorded(Ledger):
     """A ledger of some rows, in memory."""
 
     def __init__(self, *entries: Entry) -> None:
-        self._entries, self._unwritten, self._lock = list(entries), [], threading.RLock()
+        self.lock = threading.RLock()
+        self._entries, self._by_table, self._ids, self._unwritten, self._latest = [], {}, {}, [], START
+        for of in entries:
+            self._keep(of)
 
 
 def entry(second: int, shard: Shard | None = None, **fields: Any) -> Entry:

@@ -60,3 +60,20 @@ def versions(changes: DataFrame, table: Table) -> DataFrame:
     if not table.surrogate:
         return dated
     return dated.withColumn(table.surrogate, F.xxhash64(*table.natural_key, F.unix_micros("valid_from")))
+
+
+def united(rows: DataFrame, table: Table) -> DataFrame:
+    """Versions -> the same, with those that follow one another and say the same made one, as `versions` makes them."""
+    timeline = Window.partitionBy(*table.natural_key).orderBy("valid_from")
+    state = F.xxhash64(*[part for c in table.tracked for part in (F.col(c).isNull(), F.col(c))])
+    goes_on = (
+        F.lag("_state").over(timeline).eqNullSafe(F.col("_state"))
+        & F.lag("valid_to").over(timeline).eqNullSafe(F.col("valid_from"))
+        & ~F.lag("is_deleted").over(timeline)
+    )
+    marked = rows.withColumn("_state", state).withColumn("_starts", ~F.coalesce(goes_on, F.lit(False)))
+    numbered = marked.withColumn("_number", F.count_if("_starts").over(timeline))
+    ending = ("valid_to", "is_current", "is_deleted")
+    first = [F.min_by(c, "valid_from").alias(c) for c in rows.columns if c not in (*table.natural_key, *ending)]
+    last = [F.max_by(c, "valid_from").alias(c) for c in ending]
+    return numbered.groupBy(*table.natural_key, "_number").agg(*first, *last).select(*rows.columns)

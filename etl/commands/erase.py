@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,9 +12,17 @@ from etl import terminal
 from etl.commands.place import Json, Place
 from etl.commands.watch import watched
 from etl.errors import ConfigError, LakeError, LandingError, first_line
+from etl.privacy import CREATOR, VIEWER
 
 FEW = 10
 LISTED = 1_000_000
+
+
+class Of(Enum):
+    """Whose ids a file holds."""
+
+    VIEWERS = "viewers"
+    CREATORS = "creators"
 
 
 @watched
@@ -22,17 +31,24 @@ def erase(
     reason: Annotated[str, typer.Option(help="Why; kept with the receipt, so without the id.")],
     viewer: Annotated[list[int] | None, typer.Option(help="Id of the person, as a viewer (may be repeated).")] = None,
     user: Annotated[list[int] | None, typer.Option(help="The same, as a user of ads: one person, one id.")] = None,
+    creator: Annotated[list[int] | None, typer.Option(help="Id of a creator, with handle and captions.")] = None,
     ids: Annotated[Path | None, typer.Option(help="A file of ids, one a line, all erased at once.")] = None,
+    ids_of: Annotated[Of, typer.Option(help="Whose ids the file holds.")] = Of.VIEWERS,
     as_json: Json = False,
 ) -> None:
     """Take people out of every table, landed file and log. Totals of posts stay; they never come back."""
     from etl.erasure import driver
 
     here: Place = context.obj
-    people = [*(viewer or []), *(user or []), *(_listed(ids) if ids else [])]
-    if not people:
-        raise ConfigError("Say whom to erase: --viewer ID, --user ID, or --ids FILE.")
-    receipt = driver.erase(here.spark(), here.settings, people, reason)
+    listed = _listed(ids) if ids else []
+    viewers = [*(viewer or []), *(user or []), *(listed if ids_of is Of.VIEWERS else [])]
+    creators = [*(creator or []), *(listed if ids_of is Of.CREATORS else [])]
+    if not viewers and not creators:
+        raise ConfigError("Say whom to erase: --viewer ID, --user ID, --creator ID, or --ids FILE.")
+    if viewers and creators:
+        raise ConfigError("Viewers and creators are erased by two commands: each has a receipt of its own.")
+    role = CREATOR if creators else VIEWER
+    receipt = driver.erase(here.spark(), here.settings, viewers or creators, reason, role)
     if as_json:
         terminal.print_document(receipt)
     else:

@@ -10,6 +10,7 @@ erased then keep their replacement ids.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import replace as changed
 from functools import cached_property
 from typing import Any
 
@@ -21,27 +22,37 @@ from etl.contract import Event
 from etl.engine import delta, files, keyed, keys
 from etl.engine.keyed import Keyed
 from etl.errors import ConfigError
-from etl.privacy import STAND_IN_BY, STAND_INS_BELOW, by_column, viewer_column
+from etl.privacy import ROLES, STAND_INS_BELOW, VIEWER, Role
 
 SCHEMA = "digest BIGINT, erased_at TIMESTAMP"
 KEY = "feed_etl.key"  # property: fingerprint of the key of the digests
 SALT = "feed_etl.salt"  # property: of digests that were salted before they were put under the key
-ERASED, SALTED, REPLACEMENT = "erased", "erased salted", "replacement"  # namespaces
+ERASED, SALTED, REPLACEMENT = "erased", "erased salted", "replacement"  # namespaces, see Role.namespace
 REPLACEMENT_BITS = 60
 NUMBER = "-?[0-9]+"
-BY_KEY = rf'(?i:"(?:{"|".join(STAND_IN_BY)})"\s*:\s*"?)'
-"""In a text: what comes before a number that is the id of a person."""
+
+
+def by_key(role: Role) -> str:
+    """Of a text, as a pattern: what comes before a number that is the id of a person in a role."""
+    return rf'(?i:"(?:{"|".join(role.ids)})"\s*:\s*"?)'
 
 
 @dataclass(frozen=True)
 class Suppressed:
-    """The list of a lake: digests under a key, some of them of a salted digest; and a list of a former version."""
+    """The list of a lake, as to people in one role: digests under a key, some of them of a salted digest (all viewers);
+    and a list of a former version.
+    """
 
     spark: SparkSession
     secret: bytes | None
     digests: DataFrame | None
     salt: str | None
     former: DataFrame | None
+    role: Role = VIEWER
+
+    def of(self, role: Role) -> Suppressed:
+        """The same list, as to people in another role."""
+        return changed(self, role=role)
 
     @cached_property
     def _keyed(self) -> Keyed:
@@ -55,11 +66,13 @@ class Suppressed:
     def _is_keyed(self, person: Column) -> Column:
         if self.digests is None:
             return F.lit(False)
-        return F.coalesce(self._keyed.number(ERASED, person).isin(F.broadcast(self.digests)), F.lit(False))
+        return F.coalesce(
+            self._keyed.number(self.role.namespace(ERASED), person).isin(F.broadcast(self.digests)), F.lit(False)
+        )
 
     def is_salted(self, person: Column) -> Column:
         """Whether a person was erased when the list was salted."""
-        if self.salt is None:
+        if self.salt is None or self.role != VIEWER:
             return F.lit(False)
         salted, found = F.sha2(F.concat_ws(":", F.lit(self.salt), person.cast("string")), 256), F.lit(False)
         if self.former is not None:
@@ -70,8 +83,8 @@ class Suppressed:
 
     def replacement(self, person: Column, by: Column) -> Column:
         """The replacement id (BIGINT) of a person on rows with one value of `by`."""
-        made = replacement(self._keyed, person, by) if self.secret else F.lit(None).cast("bigint")
-        if self.salt is None:
+        made = replacement(self._keyed, self.role, person, by) if self.secret else F.lit(None).cast("bigint")
+        if self.salt is None or self.role != VIEWER:
             return made
         return F.when(self.is_salted(person), former_replacement(self.salt, person, by)).otherwise(made)
 
@@ -107,8 +120,8 @@ class Known:
 
     def replacement(self, person: Column, by: Column) -> Column:
         """As `Suppressed.replacement`."""
-        made = replacement(Keyed(F.col("_inner"), F.col("_outer")), person, by)
-        if not self.suppressed.salt:
+        made = replacement(Keyed(F.col("_inner"), F.col("_outer")), self.suppressed.role, person, by)
+        if not self.suppressed.salt or self.suppressed.role != VIEWER:
             return made
         former = former_replacement(self.suppressed.salt, person, by)
         return F.when(F.array_contains(F.col("_salted"), person), former).otherwise(made)
@@ -117,9 +130,9 @@ class Known:
 HELPERS = ("_ids", "_salted", "_inner", "_outer")
 
 
-def replacement(hashed: Keyed, person: Column, by: Column) -> Column:
+def replacement(hashed: Keyed, role: Role, person: Column, by: Column) -> Column:
     """A replacement id: below every id of a person, told by nobody without the key."""
-    mixed = hashed.number(REPLACEMENT, person, F.coalesce(by.cast("string"), F.lit("")))
+    mixed = hashed.number(role.namespace(REPLACEMENT), person, F.coalesce(by.cast("string"), F.lit("")))
     return F.lit(STAND_INS_BELOW) + F.shiftright(mixed, keyed.MAX_BITS - REPLACEMENT_BITS)
 
 
@@ -136,23 +149,23 @@ def numbers(text: Column) -> Column:
     return F.array_compact(F.array_distinct(F.transform(either, lambda n: n.try_cast("bigint"))))
 
 
-def said(text: Column) -> Column:
-    """Every id of a person that a text says by a key, however deep (ARRAY<BIGINT>)."""
-    found = F.regexp_extract_all(text, F.lit(f"{BY_KEY}({NUMBER})"), F.lit(1))
+def said(text: Column, role: Role) -> Column:
+    """Every id of a person in a role that a text says by a key, however deep (ARRAY<BIGINT>)."""
+    found = F.regexp_extract_all(text, F.lit(f"{by_key(role)}({NUMBER})"), F.lit(1))
     return F.array_distinct(F.array_compact(F.transform(found, lambda number: number.try_cast("bigint"))))
 
 
-def meant(text: Column) -> Column:
-    """Numbers of a text that may be ids of people: those it says by a key; in a text that says none, every one."""
-    return F.when(F.size(said(text)) > 0, said(text)).otherwise(numbers(text))
+def meant(text: Column, role: Role) -> Column:
+    """Numbers of a text that may be ids of people in a role: those it says by a key; if it says none, every one."""
+    return F.when(F.size(said(text, role)) > 0, said(text, role)).otherwise(numbers(text))
 
 
-def ids(rows: DataFrame) -> DataFrame | None:
+def ids(rows: DataFrame, role: Role) -> DataFrame | None:
     """The people that rows name, in a column of their own or anywhere in their text; None when they have neither."""
-    whose = viewer_column(rows.columns)
+    whose = role.column(rows.columns)
     if whose:
         return rows.select(F.col(whose).cast("bigint").alias("id"))
-    return rows.select(F.explode(meant(F.col("raw"))).alias("id")) if "raw" in rows.columns else None
+    return rows.select(F.explode(meant(F.col("raw"), role)).alias("id")) if "raw" in rows.columns else None
 
 
 def place(lake: str) -> str:
@@ -202,26 +215,37 @@ def secret(spark: SparkSession, lake: str) -> bytes:
 
 
 def apply(read: DataFrame, event: Event, suppressed: Suppressed | None) -> DataFrame:
-    """Records as parsed -> the same with replacement ids for erased people, and without their text."""
+    """Records as parsed -> the same with replacement ids for erased people, and without their text.
+
+    A record that says nothing but what an erased person is, such as a creator's handle, is left out.
+    """
     names = [f.name for f in event.fields]
-    whose, by = viewer_column(names), by_column(names)
-    if suppressed is None or whose is None or by is None:
-        return read
-    other = [f.name for f in event.fields if f.privacy == "viewer" and f.name != whose]
-    made = suppressed.replacement(F.col(whose), F.col(by))
-    changed = {whose: F.when(F.col("_erased"), made).otherwise(F.col(whose))}
-    changed |= {name: F.when(~F.col("_erased"), F.col(name)) for name in (*other, "raw")}
-    return read.withColumn("_erased", suppressed.has(F.col(whose))).withColumns(changed).drop("_erased")
+    for role in ROLES if suppressed else ():
+        assert suppressed
+        listed, whose, by = suppressed.of(role), role.column(names), role.by(names)
+        if whose is None:
+            continue
+        if by is None:
+            read = read.where(~listed.has(F.col(whose)))
+            continue
+        other = [f.name for f in event.fields if f.privacy in role.classes and f.name != whose]
+        new = {whose: F.when(F.col("_erased"), listed.replacement(F.col(whose), F.col(by))).otherwise(F.col(whose))}
+        new |= {name: F.when(~F.col("_erased"), F.col(name)) for name in (*other, "raw")}
+        read = read.withColumn("_erased", listed.has(F.col(whose))).withColumns(new).drop("_erased")
+    return read
 
 
 def redact(quarantined: DataFrame, event: Event, suppressed: Suppressed | None) -> DataFrame:
-    """Quarantined records without the text of those that no viewer could be read of, and that name an erased person."""
-    whose = viewer_column([f.name for f in event.fields])
-    if suppressed is None or whose is None:
-        return quarantined
-    unread, meant_ = F.col("_corrupt") | F.col(whose).isNull(), meant(F.col("raw"))
-    known = suppressed.among(quarantined.where(unread).select(F.explode(meant_)))
-    if not known.ids:
-        return quarantined
-    named = F.coalesce(unread & F.arrays_overlap(F.col("_ids"), meant_), F.lit(False))
-    return known.beside(quarantined).withColumn("raw", F.when(~named, F.col("raw"))).drop(*HELPERS)
+    """Quarantined records without the text of those that nobody could be read of, and that name an erased person."""
+    for role in ROLES if suppressed else ():
+        assert suppressed
+        whose = role.column([f.name for f in event.fields])
+        if whose is None:
+            continue
+        unread, meant_ = F.col("_corrupt") | F.col(whose).isNull(), meant(F.col("raw"), role)
+        known = suppressed.of(role).among(quarantined.where(unread).select(F.explode(meant_)))
+        if known.ids:
+            named = F.coalesce(unread & F.arrays_overlap(F.col("_ids"), meant_), F.lit(False))
+            redacted = known.beside(quarantined).withColumn("raw", F.when(~named, F.col("raw")))
+            quarantined = redacted.drop(*HELPERS)
+    return quarantined

@@ -1,4 +1,4 @@
-"""Gone from the disk: files of earlier versions that hold the viewer, and logs whose statistics say so."""
+"""Gone from the disk: files of earlier versions that hold a person, and logs whose statistics say so."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from etl.engine.work import Work
 from etl.erasure import rules
 from etl.maintenance import remains
 from etl.maintenance.remains import Remain
+from etl.privacy import ROLES, Role
 
 
-def purge(work: Work, table: Table, groups: list[Sequence[int]]) -> dict[str, Any]:
+def purge(work: Work, table: Table, role: Role, groups: list[Sequence[int]]) -> dict[str, Any]:
     """Take a table's old files with some people off the disk; returns how many, and how many must wait and until when.
 
     A file of no version that is less than a day old may be one that a run is about to publish.
     """
     uri = work.uri(table)
-    found = _holding(work.spark, table, remains.find(work.spark, uri), groups)
+    found = _holding(work.spark, table, role, remains.find(work.spark, uri), groups)
     now = datetime.now(UTC)
     sure = [r for r in found if r.published or r.idle(now, timedelta(0))]
     waiting = [r for r in found if r not in sure]
@@ -38,24 +39,27 @@ def purge(work: Work, table: Table, groups: list[Sequence[int]]) -> dict[str, An
     return done
 
 
-def rows_of(spark: SparkSession, table: Table, found: list[Remain]) -> DataFrame:
+def rows_of(spark: SparkSession, table: Table, role: Role, found: list[Remain]) -> DataFrame:
     """What files of no version say of people; a file half written by a killed run is nobody's yet."""
-    columns = ", ".join(f"{c.name} {c.type}" for c in table.columns if c.name in rules.personal(table))
+    wanted = {*rules.personal(table, role), "event"}  # the kind of record a quarantined text is of
+    columns = ", ".join(f"{c.name} {c.type}" for c in table.columns if c.name in wanted)
     reader = spark.read.schema(columns).option("ignoreCorruptFiles", "true")
     return reader.parquet(*[files.glob_escape(r.file.uri) for r in found])
 
 
-def _holding(spark: SparkSession, table: Table, found: list[Remain], groups: list[Sequence[int]]) -> list[Remain]:
+def _holding(
+    spark: SparkSession, table: Table, role: Role, found: list[Remain], groups: list[Sequence[int]]
+) -> list[Remain]:
     """Those that hold rows of the people."""
     names: set[str] = set()
     for people in groups if found else []:
-        rows = rows_of(spark, table, found).where(rules.holds(table, people))
+        rows = rows_of(spark, table, role, found).where(rules.holds(table, role, people))
         names |= {r[0] for r in rows.select(F.col("_metadata.file_name")).distinct().collect()}
     return [r for r in found if r.file.name in names]
 
 
 def batches(work: Work, suppressed: Suppressed) -> list[str]:
-    """Remove refused batches that hold an erased viewer: copies, kept to be looked at. Returns their places."""
+    """Remove refused batches that hold an erased person: copies, kept to be looked at. Returns their places."""
     spark, lake = work.spark, files.absolute(work.settings.lake)
     gone = []
     for folder in files.list_folders(spark, f"{lake}/_rejected"):
@@ -67,9 +71,9 @@ def batches(work: Work, suppressed: Suppressed) -> list[str]:
 
 
 def _names(spark: SparkSession, uri: str, suppressed: Suppressed) -> bool:
-    """Whether a kept batch holds an erased viewer; one that is no table is half a batch, and goes."""
+    """Whether a kept batch holds an erased person; one that is no table is half a batch, and goes."""
     if not delta.is_table(spark, uri):
         return True
     rows = delta.read(spark, uri)
-    said = suppression.ids(rows)
-    return said is not None and bool(suppressed.among(said).ids)
+    said = [(role, suppression.ids(rows, role)) for role in ROLES]
+    return any(named is not None and suppressed.of(role).among(named).ids for role, named in said)

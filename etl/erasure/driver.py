@@ -24,10 +24,11 @@ from etl.engine.attempts import attempts
 from etl.engine.recovery import recover
 from etl.engine.suppression import Suppressed
 from etl.engine.work import Work, log
-from etl.erasure import disk, landed, mails, register, rules, tables
+from etl.erasure import disk, landed, mails, public, register, rules, tables
 from etl.errors import ConfigError, ConflictError, LakeError, LandingError, first_line
 from etl.maintenance import window
 from etl.maintenance.landing import landed_hours
+from etl.privacy import CREATOR, VIEWER, Role
 
 PASSES = 5  # a run may publish what it read before the viewer was on the list; then there is more to do
 AT_ONCE = 1000  # people whose rows one rewrite of a table takes
@@ -35,7 +36,7 @@ AT_ONCE = 1000  # people whose rows one rewrite of a table takes
 
 @dataclass
 class Erasure:
-    """What an erasure works with, and what it could not look at or must leave for later."""
+    """What an erasure works with, and what it could not look at or must leave for later. The list knows the role."""
 
     work: Work
     people: Sequence[int]
@@ -57,8 +58,10 @@ class Erasure:
         return (self.people[i : i + AT_ONCE] for i in range(0, len(self.people), AT_ONCE))
 
 
-def erase(spark: SparkSession, settings: Settings, people: Sequence[int], reason: str) -> dict[str, Any]:
-    """Erase people; returns the one receipt, without ids. Every refusal comes before anything is changed.
+def erase(
+    spark: SparkSession, settings: Settings, people: Sequence[int], reason: str, role: Role = VIEWER
+) -> dict[str, Any]:
+    """Erase people in a role; returns the one receipt, without ids. Every refusal comes before anything is changed.
 
     Raises ConfigError when there is no lake or the reason holds an id, ConflictError while a backfill is in flight.
     """
@@ -67,24 +70,27 @@ def erase(spark: SparkSession, settings: Settings, people: Sequence[int], reason
         raise ConfigError("--reason is kept for good and must not hold the id; give a ticket or an article.")
     work, backfill = backfills.open_lake(spark, settings)
     _refuse_in_flight(backfill)
-    personal = [t for t in window.tables(work) if rules.rule(t)]
+    personal = [t for t in window.tables(work) if rules.rule(t, role)]
     for table in personal:
         recover(work, table)
     lake = files.absolute(settings.lake)
-    names = [name for person in people for name in pseudonyms.names(person)]  # the sweep knows rows by either
-    suppressed = register.suppress(spark, lake, names)
+    # The sweep knows rows of viewers by either name.
+    names = people if role == CREATOR else [name for person in people for name in pseudonyms.names(person)]
+    suppressed = register.suppress(spark, lake, names, role)
     assert suppressed.secret
-    mine = Erasure(work, people, suppressed, register.mark(suppressed.secret, people))
-    receipt: dict[str, Any] = {"id": f"erasure-{work.run_id}", "mark": mine.mark, "people": len(people)}
-    receipt |= {"reason": reason, "place": _place(settings)}
+    mine = Erasure(work, people, suppressed, register.mark(suppressed.secret, role, people))
+    receipt: dict[str, Any] = {"id": f"erasure-{work.run_id}", "mark": mine.mark, "role": role.name}
+    receipt |= {"people": len(people), "reason": reason, "place": _place(settings)}
+    texts = public.texts(work, people) if role == CREATOR else set()  # before the tables lose them
+    receipt["mails"], unread = mails.remove(spark, settings, role, lambda numbers: numbers & set(names), texts)
+    mine.incomplete += unread
     receipt |= _landing(mine)
     _rows(mine, personal)
     receipt["tables"] = {t.name: _gone(mine, t) for t in personal}
     with mine.noted("refused batches"):
         receipt["batches"] = disk.batches(work, suppressed)
     receipt["staged"] = _staged(spark, lake, backfill)
-    receipt["mails"], unread = mails.remove(spark, settings, lambda numbers: numbers & set(names))
-    mine.incomplete += [*unread, *broken(work)]
+    mine.incomplete += broken(work)
     receipt["at"] = datetime.now(UTC).isoformat()
     receipt["incomplete"] = mine.incomplete
     receipt["complete"] = not mine.incomplete
@@ -106,7 +112,7 @@ def _refuse_in_flight(register_: Register) -> None:
 
 def broken(work: Work) -> list[str]:
     """Tables with something of a person that have files and cannot be opened."""
-    made = [t for t in catalog.tables() if rules.rule(t) and not delta.is_table(work.spark, work.uri(t))]
+    made = [t for t in catalog.tables() if rules.roles(t) and not delta.is_table(work.spark, work.uri(t))]
     return [f"{t.name} has files and is no table" for t in made if files.walk(work.spark, work.uri(t))]
 
 
@@ -129,7 +135,7 @@ def look_through(
     if why := owner.refusal(work.spark, work.settings):
         incomplete.append(f"Landed files stay: {why}")
         return {}, []
-    found = {e.name: _landed(work, t, e, suppressed) for t, e in landed.events()}
+    found = {e.name: _landed(work, t, e, suppressed) for t, e in landed.events(suppressed.role)}
     return found, [name for f in found.values() for name in f.unread]
 
 
@@ -162,9 +168,9 @@ def _erase(mine: Erasure, table: Table, people: Sequence[int]) -> bool:
 
 def _gone(mine: Erasure, table: Table) -> dict[str, Any]:
     """What was done to a table, and what is left of its old files."""
-    done = tables.done(mine.work, table, mine.mark)
+    done = tables.done(mine.work, table, mine.suppressed.role, mine.mark)
     with mine.noted(table.name):
-        done |= disk.purge(mine.work, table, list(mine.groups()))
+        done |= disk.purge(mine.work, table, mine.suppressed.role, list(mine.groups()))
         if "files_waiting" in done:
             mine.incomplete.append(f"{table.name}: files a run may be about to publish wait until {done['gone_at']}")
     return done

@@ -1,8 +1,8 @@
-"""Landed files without erased viewers: a file that names one is written anew under its name, all others stay.
+"""Landed files without erased people: a file that names one is written anew under its name, all others stay.
 
-A record keeps its place and what it says of the post; a stand-in takes the viewer's, as when it is read. Who a record
-is about is what the reader of landed records makes of it. A line that cannot be parsed and holds the number of an
-erased viewer becomes one word, so that counts stay as they were.
+A record keeps its place and what it says of the post; a replacement id takes the person's, as when it is read. A record
+that says nothing but what the person is goes. Who a record is about is what the reader of landed records makes of it. A
+line that cannot be parsed and holds the number of an erased person becomes one word, so that counts stay as they were.
 """
 
 from __future__ import annotations
@@ -26,15 +26,14 @@ from etl.engine.files import LandedFile
 from etl.engine.landing import Landed
 from etl.engine.suppression import Known, Suppressed
 from etl.engine.work import Work, log, record
-from etl.privacy import STAND_IN_BY, by_column, viewer_column
+from etl.privacy import ROLES, Role
 
-DEVICE = r'("device_id"\s*:\s*)("[^"]*"|[^,}\s]+)'
 ERASED = "erased"
 
 
 @dataclass
 class Found:
-    """Records that named an erased viewer by file, files that nobody could read, and hours as they are now."""
+    """Records that named an erased person by file, files that nobody could read, and hours as they are now."""
 
     records: dict[str, int] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
@@ -44,14 +43,19 @@ class Found:
         return {"files": len(self.records), "records": sum(self.records.values())}
 
 
-def events() -> list[tuple[Table, Event]]:
-    """Tables made from landed records of viewers, and these."""
+def events(*of: Role) -> list[tuple[Table, Event]]:
+    """Tables made from landed records of people in some roles, and these."""
     made = [(t, t.event) for t in catalog.tables() if t.event]
-    return [(t, event) for t, event in made if any(f.privacy == "viewer" for f in event.fields)]
+    return [(t, event) for t, event in made if any(role in of for role in roles(event))]
+
+
+def roles(event: Event) -> list[Role]:
+    """The roles in which records of an event name people."""
+    return [role for role in ROLES if role.column(f.name for f in event.fields)]
 
 
 def clean(work: Work, table: Table, suppressed: Suppressed, hours: list[datetime]) -> Found:
-    """Write files of a table's event, of some landed hours, that name an erased viewer anew.
+    """Write files of a table's event, of some landed hours, that name an erased person anew.
 
     A file that cannot be read to its end, or is of no known format, is in nobody's way: it is logged and told of. So is
     one that its producer writes meanwhile: it stays as it is.
@@ -102,7 +106,7 @@ def _know(work: Work, table: Table, now: Landed, before: Landed, known: dict[str
 def _naming(
     spark: SparkSession, event: Event, part: Landed, suppressed: Suppressed
 ) -> tuple[dict[str, int], list[LandedFile], Known]:
-    """Path -> records that name an erased viewer, of files that have any; files that cannot be read; who it is."""
+    """Path -> records that name an erased person, of files that have any; files that cannot be read; who it is."""
     bad = [f for f in part.files if not landing.known(f)]
     good = [f for f in part.files if f not in bad]
     try:
@@ -120,17 +124,17 @@ def _counted(
     texts = [f for f in found if f.name.endswith(landing.TEXT)]
     frames = [(_lines(spark, event, [f.uri for f in texts]), texts)] if texts else []
     frames += [(_rows(spark, file), [file]) for file in found if file.name.endswith(landing.PARQUET)]
-    named = [rows.select(F.explode(_said_by(rows, event, files_))) for rows, files_ in frames]
+    named = [rows.select(F.explode(_said_by(rows, event, suppressed.role, files_))) for rows, files_ in frames]
     people = suppressed.among(reduce(DataFrame.union, named, spark.createDataFrame([], "id BIGINT")))
     counts: dict[str, int] = {}
     for rows, files_ in frames if people.ids else []:
-        names_one = F.arrays_overlap(F.col("_ids"), _said_by(rows, event, files_))
+        names_one = F.arrays_overlap(F.col("_ids"), _said_by(rows, event, suppressed.role, files_))
         counts |= _count(people.beside(rows).where(names_one), files_)
     return counts, bad, people
 
 
-def _said_by(rows: DataFrame, event: Event, found: list[LandedFile]) -> Column:
-    return _whom_line(event) if found[0].name.endswith(landing.TEXT) else _whom(rows)
+def _said_by(rows: DataFrame, event: Event, role: Role, found: list[LandedFile]) -> Column:
+    return _whom_line(event, role) if found[0].name.endswith(landing.TEXT) else _whom(rows, role)
 
 
 def _rows(spark: SparkSession, file: LandedFile) -> DataFrame:
@@ -161,73 +165,92 @@ def _count(rows: DataFrame, found: list[LandedFile]) -> dict[str, int]:
     return {paths[files.below("file:", unquote(row["source_file"]))]: row["count"] for row in per_file}
 
 
-def _viewer(event: Event) -> Column:
-    return F.col(viewer_column([f.name for f in event.fields]) or "")
+def _person(event: Event, role: Role) -> Column:
+    return F.col(role.column(f.name for f in event.fields) or "")
 
 
-def _whom_line(event: Event) -> Column:
-    """Ids (ARRAY<BIGINT>) a line may name somebody by: its viewer's, those it says by a key, else every number."""
-    said, viewer = suppression.said(F.col("raw")), _viewer(event)
-    nobody = viewer.isNull() & (F.size(said) == 0)
+def _others(event: Event, role: Role) -> list[str]:
+    """Fields that say something of the person beside the id."""
+    whose = role.column(f.name for f in event.fields)
+    return [f.name for f in event.fields if f.privacy in role.classes and f.name != whose]
+
+
+def _whom_line(event: Event, role: Role) -> Column:
+    """Ids (ARRAY<BIGINT>) a line may name somebody by: its person's, those it says by a key, else every number."""
+    said, person = suppression.said(F.col("raw"), role), _person(event, role)
+    nobody = person.isNull() & (F.size(said) == 0)
     named = F.when(nobody, suppression.numbers(F.col("raw"))).otherwise(said)
-    return F.array_compact(F.array_append(F.coalesce(named, F.array()), viewer))
+    return F.array_compact(F.array_append(F.coalesce(named, F.array()), person))
 
 
 def _edited(lines: DataFrame, event: Event, people: Known) -> DataFrame:
-    """Lines with a stand-in wherever a key named an erased viewer; what still names one after that is one word."""
-    by = by_column([f.name for f in event.fields])
-    made_with = F.get_json_object("raw", f"$.{by}")
-    gone = F.array_intersect(suppression.said(F.col("raw")), F.col("_ids"))
-    with_stand_ins = F.aggregate(
+    """Lines with a replacement id wherever a key named an erased person; what still names one is one word then."""
+    role, person = people.suppressed.role, _person(event, people.suppressed.role)
+    by = role.by(f.name for f in event.fields)
+    if by is None:
+        lines = lines.where(~people.has(person))
+    made_with = F.get_json_object("raw", f"$.{by}") if by else F.lit("")
+    gone = F.array_intersect(suppression.said(F.col("raw"), role), F.col("_ids"))
+    replaced = F.aggregate(
         gone,
         F.col("raw"),
-        lambda line, viewer: F.regexp_replace(
+        lambda line, one: F.regexp_replace(
             line,
-            F.concat(F.lit(f"({suppression.BY_KEY})"), viewer.cast("string"), F.lit("(?![0-9])")),
-            F.concat(F.lit("$1"), people.replacement(viewer, made_with).cast("string")),
+            F.concat(F.lit(f"({suppression.by_key(role)})"), one.cast("string"), F.lit("(?![0-9])")),
+            F.concat(F.lit("$1"), people.replacement(one, made_with).cast("string")),
         ),
     )
-    theirs = people.has(_viewer(event)) | (_viewer(event).isNull() & (F.size(gone) > 0))
-    without = F.when(theirs, F.regexp_replace(with_stand_ins, DEVICE, "$1null")).otherwise(with_stand_ins)
-    named = F.arrays_overlap(F.col("_ids"), _whom_line(event))
+    theirs = people.has(person) | (person.isNull() & (F.size(gone) > 0))
+    without = F.when(theirs, _emptied(replaced, _others(event, role))).otherwise(replaced)
+    named = F.arrays_overlap(F.col("_ids"), _whom_line(event, role))
     edited = lines.withColumn("raw", F.when(named, without).otherwise(F.col("raw")))
     again = people.beside(records.parse_text(edited.select("raw", "source_file", "landed_hour"), event))
     return again.select(F.when(named, F.lit(ERASED)).otherwise(F.col("raw")).alias("value"))
 
 
-def _whose(rows: DataFrame) -> Iterator[tuple[str, bool]]:
-    """Columns of a file that hold a viewer's id, in whatever case they are written, and whether as a plain value."""
+def _emptied(line: Column, fields: list[str]) -> Column:
+    """A line of JSON without the values of some fields."""
+    value = r'"(?:[^"\\]|\\.)*"|[^,}\s]+'
+    return F.regexp_replace(line, rf'("(?:{"|".join(fields)})"\s*:\s*)({value})', "$1null") if fields else line
+
+
+def _whose(rows: DataFrame, role: Role) -> Iterator[tuple[str, bool]]:
+    """Columns of a file that hold a person's id, in whatever case they are written, and whether as a plain value."""
     for found in rows.schema.fields:
-        if found.name.lower() in STAND_IN_BY:
+        if found.name.lower() in role.ids:
             yield found.name, isinstance(found.dataType, AtomicType)
 
 
-def _whom(rows: DataFrame) -> Column:
+def _whom(rows: DataFrame, role: Role) -> Column:
     """Of a row of a Parquet file: as `_whom_line`."""
     named = [
         F.array(records.quoted(name).try_cast("bigint"))
         if plain
         else suppression.numbers(F.to_json(F.struct(records.quoted(name))))
-        for name, plain in _whose(rows)
+        for name, plain in _whose(rows, role)
     ]
     every = suppression.numbers(records.as_text([c for c in rows.columns if c != "source_file"]))
     return F.array_compact(F.flatten(F.array(*[F.coalesce(ids, F.array()) for ids in named or [every]])))
 
 
 def _changed(rows: DataFrame, event: Event, people: Known) -> DataFrame:
-    """Parquet rows with their own types. A row that says no viewer and holds the number of one says nothing more."""
-    whose, by = dict(_whose(rows)), by_column([c.lower() for c in rows.columns])
-    named = F.arrays_overlap(F.col("_ids"), _whom(rows))
+    """Parquet rows with their own types. A row that says no person and holds the number of one says nothing more."""
+    role = people.suppressed.role
+    whose, by = dict(_whose(rows, role)), role.by([c.lower() for c in rows.columns])
+    named = F.arrays_overlap(F.col("_ids"), _whom(rows, role))
     new: dict[str, Column] = {}
     for name, plain in whose.items():
-        viewer = records.quoted(name).try_cast("bigint") if plain else F.lit(None).cast("bigint")
-        replacement = people.replacement(viewer, F.col(by) if by else F.lit(""))
+        person = records.quoted(name).try_cast("bigint") if plain else F.lit(None).cast("bigint")
+        replacement = people.replacement(person, F.col(by) if by else F.lit(""))
         value = replacement.cast(rows.schema[name].dataType) if plain else F.lit(None)
-        new[name] = F.when(people.has(viewer) if plain else named, value).otherwise(records.quoted(name))
-    personal = {f.name for f in event.fields if f.privacy == "viewer"}
+        new[name] = F.when(people.has(person) if plain else named, value).otherwise(records.quoted(name))
+    personal = set(_others(event, role))
     others = [c for c in rows.columns if c not in new and (c.lower() in personal or not whose)]
     changed = new | {name: F.when(~named, records.quoted(name)) for name in others}
-    return people.beside(rows).withColumns(changed).drop(*suppression.HELPERS)
+    beside = people.beside(rows)
+    if whose and role.by(f.name for f in event.fields) is None:
+        beside = beside.where(~F.coalesce(named, F.lit(False)))
+    return beside.withColumns(changed).drop(*suppression.HELPERS)
 
 
 def _rewrite(work: Work, event: Event, file: LandedFile, people: Known) -> LandedFile | None:

@@ -1,46 +1,86 @@
-"""Mails and reports hold no personal data; those that do all the same are removed, and the receipt says how many.
+"""Mails and Data Docs hold no personal data; those that do all the same are removed, and so are pages that show an
+erased creator. The receipt says how many.
 
 A number in a mail may be anything ("12 of 1,000 rows"). It is an id of a person where the text says so: right after the
-name of a column or of an option that holds one.
+name of a column or of an option that holds one. So may be a word: it is a handle or a caption where it is the whole
+text of a cell or a value.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from email import message_from_bytes
+from glob import escape as escaped
 from pathlib import Path
 
+from markupsafe import escape
 from pyspark.sql import SparkSession
 
 from etl.conf import Settings
 from etl.engine import files
 from etl.engine.files import absolute, local_folder
-from etl.privacy import STAND_IN_BY
+from etl.privacy import VIEWER, Role
 
-AN_ID = re.compile(rb"(?i)\b(?:%s|viewer|user)\b(?:<[^>]{1,80}>|[^\w-]){1,20}?(-?\d+)" % "|".join(STAND_IN_BY).encode())
+CUT_AFTER = 100  # characters of a text that a page shows at least
 Erased = Callable[[set[int]], set[int]]
 
 
-def remove(spark: SparkSession, settings: Settings, erased: Erased) -> tuple[dict[str, int], list[str]]:
-    """Delete mails of the outbox and pages of Data Docs that name an erased person; `erased` says who of some is one.
+def remove(
+    spark: SparkSession, settings: Settings, role: Role, erased: Erased, texts: set[str]
+) -> tuple[dict[str, int], list[str]]:
+    """Delete mails, Data Docs, and pages in the lake's folder or named after it beside it, that name an erased person.
 
-    Returns how many by place, and places elsewhere that hold files, which nobody has looked at.
+    `erased` says who of some is one; `texts` are handles and captions of theirs. Returns how many files by place, and
+    places elsewhere that hold files, which nobody has looked at.
     """
     places = {"outbox": settings.outbox, "data_docs": f"{settings.lake}/_data_docs"}
     local = {name: place for name, place in places.items() if absolute(place).startswith("file:")}
     away = {name: place for name, place in places.items() if name not in local}
     elsewhere = [f"{name} is not local: {place}" for name, place in away.items() if files.walk(spark, absolute(place))]
-    return {name: _remove(local_folder(place), erased) for name, place in local.items()}, elsewhere
+    found = {name: _below(local_folder(place)) for name, place in local.items()}
+    if absolute(settings.lake).startswith("file:"):
+        lake = local_folder(settings.lake)
+        found["pages"] = [*lake.glob("*.html"), *lake.parent.glob(f"{escaped(lake.name)}-*.html")]
+    patterns = _an_id(role), _shown(texts)
+    return {name: _remove(there, erased, *patterns) for name, there in found.items()}, elsewhere
 
 
-def _remove(folder: Path, erased: Erased) -> int:
-    said = {f: _said(f) for f in folder.rglob("*") if f.is_file()} if folder.is_dir() else {}
+def _below(folder: Path) -> list[Path]:
+    return [file for file in folder.rglob("*") if file.is_file()] if folder.is_dir() else []
+
+
+def _an_id(role: Role) -> re.Pattern[bytes]:
+    """A number right after the name of a column or option that holds an id."""
+    names = "|".join([*role.ids, *("viewer", "user")] if role == VIEWER else [*role.ids, role.name])
+    return re.compile(rb"(?i)\b(?:%s)\b(?:<[^>]{1,80}>|[^\w-]){1,20}?(-?\d+)" % names.encode())
+
+
+def _shown(texts: set[str]) -> re.Pattern[bytes] | None:
+    """A text as the whole of a cell or value, or as who a post is by; a page shows the first part of a long one."""
+    forms = {form for text in texts for form in (text, str(escape(text)))}
+    if not forms:
+        return None
+    either = "|".join(
+        re.escape(form) if len(form) <= CUT_AFTER else f"{re.escape(form[:CUT_AFTER])}[^<]*" for form in sorted(forms)
+    )
+    return re.compile(rf"""(?:>\s*|["'])(?:By )?(?:{either})\s*(?:<|["']|, published)""".encode())
+
+
+def _remove(there: list[Path], erased: Erased, an_id: re.Pattern[bytes], shown: re.Pattern[bytes] | None) -> int:
+    content = {file: _content(file) for file in there}
+    said = {f: {int(n) for n in an_id.findall(text) if len(n) < 20} for f, text in content.items()}
     people = erased({number for numbers in said.values() for number in numbers})
-    found = [file for file, numbers in said.items() if numbers & people]
+    found = [f for f, text in content.items() if said[f] & people or (shown and shown.search(text))]
     for file in found:
         file.unlink()
     return len(found)
 
 
-def _said(file: Path) -> set[int]:
-    return {int(number) for number in AN_ID.findall(file.read_bytes()) if len(number) < 20}
+def _content(file: Path) -> bytes:
+    """The bytes of a file, and what the parts of a mail say once they are decoded."""
+    whole = file.read_bytes()
+    if file.suffix != ".eml":
+        return whole
+    parts = [part.get_payload(decode=True) for part in message_from_bytes(whole).walk() if not part.is_multipart()]
+    return b"\n".join([whole, *[part for part in parts if isinstance(part, bytes)]])

@@ -14,22 +14,23 @@ from etl.engine import delta, files, keyed, keys, suppression
 from etl.engine.suppression import ERASED, SALTED, Suppressed
 from etl.engine.transaction import Transaction
 from etl.errors import ConflictError
+from etl.privacy import VIEWER, Role
 
 SWEEPS = "place STRING, table_id STRING, version BIGINT, fingerprints MAP<STRING, STRING>, at TIMESTAMP"
 RECEIPTS = "id STRING, at TIMESTAMP, reason STRING, complete BOOLEAN, document STRING"
 
 
-def suppress(spark: SparkSession, lake: str, people: Iterable[int]) -> Suppressed:
-    """Put people on the list, made with a key when it is not there; returns the list.
+def suppress(spark: SparkSession, lake: str, people: Iterable[int], role: Role = VIEWER) -> Suppressed:
+    """Put people on the list, made with a key when it is not there; returns the list as to people in the role.
 
     The key is the pseudonym key. Without one it is a file of this user's, made when it is not there.
     """
     secret = _prepare(spark, lake)
-    _add(spark, lake, {keyed.number(secret, ERASED, person) for person in people})
+    _add(spark, lake, {keyed.number(secret, role.namespace(ERASED), person) for person in people})
     convert(spark, lake)
     found = suppression.load(spark, lake)
     assert found
-    return found
+    return found.of(role)
 
 
 def _prepare(spark: SparkSession, lake: str) -> bytes:
@@ -79,10 +80,10 @@ def convert(spark: SparkSession, lake: str) -> bool:
     return True
 
 
-def mark(secret: bytes, people: Iterable[int]) -> str:
+def mark(secret: bytes, role: Role, people: Iterable[int]) -> str:
     """What the ledger and a receipt know erased people by: nobody can tell them from it without the key."""
     numbers = " ".join(str(person) for person in sorted(people))
-    return f"{-keyed.number(secret, 'erasure', numbers):016x}"
+    return f"{-keyed.number(secret, role.namespace('erasure'), numbers):016x}"
 
 
 @dataclass(frozen=True)

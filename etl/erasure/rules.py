@@ -8,14 +8,14 @@ from enum import Enum
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from etl import catalog, scd2
 from etl.ads_measures import click_id
-from etl.contract import Table
-from etl.engine import pseudonyms
+from etl.contract import Table, WriteMode
+from etl.engine import pseudonyms, suppression
 from etl.engine.suppression import Suppressed
 from etl.errors import ContractViolation
-from etl.privacy import by_column, viewer_column
+from etl.privacy import CREATOR, ROLES, VIEWER, Role
 
-VIEWER = "viewer"
 UNITED = (
     "reach_hll", "reach", "users_hll", "users", "users_ad_clicked", "ctr_users", "sessions", "click_id"
 )  # fmt: skip
@@ -23,59 +23,88 @@ UNITED = (
 
 
 class Rule(Enum):
-    """Rows stay with a stand-in, rows about the viewer go, or text that names the viewer goes."""
+    """Rows stay with a replacement id, rows about the person go, or text that names the person goes."""
 
     STAND_IN = "stand-in"
     REMOVE = "rows removed"
     REDACT = "text removed"
 
 
-def personal(table: Table) -> list[str]:
-    """Columns of a table that identify a viewer."""
-    return [c.name for c in table.columns if c.privacy == VIEWER]
+def roles(table: Table) -> list[Role]:
+    """The roles in which people are named by a table."""
+    return [role for role in ROLES if rule(table, role)]
 
 
-def rule(table: Table) -> Rule | None:
-    """What is done to a table; None when it has nothing of a viewer. Raises ContractViolation when nothing fits."""
-    names = personal(table)
+def personal(table: Table, role: Role) -> list[str]:
+    """Columns of a table that say something of a person in a role. Any text may name anybody."""
+    if role == CREATOR and not role.column(table.column_names):
+        return ["raw"] if "raw" in table.column_names else []
+    return [c.name for c in table.columns if c.privacy in role.classes]
+
+
+def rule(table: Table, role: Role) -> Rule | None:
+    """What is done to a table; None when it has nothing of a person. Raises ContractViolation when nothing fits."""
+    names = personal(table, role)
     if not names:
         return None
-    others = [c for c in table.columns if c.name in names and c.name != viewer_column(names)]
-    if table.per_viewer:
+    whose = role.column(names)
+    others = [c for c in table.columns if c.name in names and c.name != whose]
+    if _is_about(table, role):
         return Rule.REMOVE
     if all(c.nullable for c in others):
         if names == ["raw"]:
             return Rule.REDACT
-        if by_column(table.column_names):
+        if role.by(table.column_names):
             return Rule.STAND_IN
     raise ContractViolation(
-        f"{table.name} holds {', '.join(names)} of a viewer and erasure has no rule for it. Rows with a viewer_id need "
-        "a post or an impression beside it, tables per viewer need it in their key, all else must allow NULL."
+        f"{table.name} holds {', '.join(names)} of a {role.name} and erasure has no rule for it. Rows with a viewer_id "
+        "need a post or an impression beside it, tables per viewer need it in their key, all else must allow NULL."
     )
 
 
-def holds(table: Table, people: Sequence[int]) -> str:
+def _is_about(table: Table, role: Role) -> bool:
+    """Whether rows say nothing but what a person did or is: they go whole."""
+    if role == VIEWER:
+        return table.per_viewer
+    return role.column(table.column_names) is not None and role.by(table.column_names) is None
+
+
+def holds(table: Table, role: Role, people: Sequence[int]) -> str:
     """Predicate of the rows that name some people, by the pseudonyms where a table holds these."""
-    if rule(table) is Rule.REDACT:
-        return f"raw RLIKE '(^|[^0-9])({'|'.join(map(str, people))})([^0-9]|$)'"
+    if rule(table, role) is Rule.REDACT:
+        return _text_holds(role, "|".join(map(str, people)))
     numbers = {name for person in people for name in (pseudonyms.names(person) if table.per_viewer else [person])}
-    return f"{viewer_column(table.column_names)} IN ({', '.join(map(str, sorted(numbers)))})"
+    return f"{role.column(table.column_names)} IN ({', '.join(map(str, sorted(numbers)))})"
+
+
+def _text_holds(role: Role, numbers: str) -> str:
+    """In a record of creators any number may be the id of one, in all others only what a key says to be."""
+    anywhere = f"raw RLIKE '(^|[^0-9])({numbers})([^0-9]|$)'"
+    if role == VIEWER:
+        return anywhere
+    of = [e.name for events in catalog.SUBJECTS.values() for e in events if role.column(f.name for f in e.fields)]
+    named = ", ".join(f"'{name}'" for name in sorted(of))
+    by_key = suppression.by_key(role).replace("\\", "\\\\")
+    return f"((event IN ({named}) AND {anywhere}) OR raw RLIKE '{by_key}({numbers})([^0-9]|$)')"
 
 
 def changed(table: Table, rows: DataFrame, people: Sequence[int], suppressed: Suppressed) -> DataFrame:
     """Rows as they are after: those that name the people by the table's rule, all others as they were.
 
-    The hash in a click's id has the viewer in it, so it is made again, as a run that makes the row again will.
+    The hash in a click's id has the viewer in it, so it is made again, as a run that makes the row again will. Versions
+    that differed only in what is gone become one, as they will when they are made again.
     """
-    named = F.expr(holds(table, people))
-    if rule(table) is Rule.REMOVE:
+    role = suppressed.role
+    named = F.coalesce(F.expr(holds(table, role, people)), F.lit(False))
+    if rule(table, role) is Rule.REMOVE:
         return rows.where(~named)
-    whose, by = viewer_column(rows.columns), by_column(rows.columns)
-    new: dict[str, Column] = {name: F.when(~F.coalesce(named, F.lit(False)), F.col(name)) for name in personal(table)}
+    whose, by = role.column(rows.columns), role.by(rows.columns)
+    new: dict[str, Column] = {name: F.when(~named, F.col(name)) for name in personal(table, role)}
     if whose and by:
         new[whose] = F.when(named, suppressed.replacement(F.col(whose), F.col(by))).otherwise(F.col(whose))
     if "click_id" in rows.columns:
         click = F.col("click_id")
         of_stand_in = click_id("click_ts" if "click_ts" in rows.columns else "touch_ts", whose=new["user_id"])
         new["click_id"] = F.when(named & click.isNotNull(), of_stand_in).otherwise(click)
-    return rows.select(*[new.get(c, F.col(c)).alias(c) for c in rows.columns])
+    after = rows.select(*[new.get(c, F.col(c)).alias(c) for c in rows.columns])
+    return scd2.united(after, table).select(*rows.columns) if table.write is WriteMode.SCD2 else after

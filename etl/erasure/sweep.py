@@ -25,6 +25,7 @@ from etl.maintenance.action import Action
 from etl.maintenance.landing import landed_hours
 from etl.maintenance.window import Window
 from etl.maintenance.window import tables as there
+from etl.privacy import ROLES
 
 STEP = "erasure"
 COMMITS = "add STRUCT<partitionValues: MAP<STRING, STRING>>"
@@ -42,13 +43,13 @@ def plan(window: Window) -> Iterator[Action]:
     not_ours = owner.refusal(work.spark, work.settings)
     if not_ours:
         yield Action(STEP, "landing", f"landed files stay: {not_ours}")
-    for table, event in landed.events() if not not_ours else ():
+    for table, event in [] if not_ours else landed.events(*ROLES):
         new = _new_hours(work, event, seen.get(event.name)) if table in present else {}
         if new:
             what = f"{len(new)} landed hours to look through for erased people"
             yield Action(STEP, event.name, what, partial(_look, work, table, event, list(new)))
     for table in present:
-        yield from _rows(work, table, seen.get(table.name)) if rules.rule(table) else ()
+        yield from _rows(work, table, seen.get(table.name)) if rules.roles(table) else ()
     refused = files.list_folders(work.spark, f"{lake}/_rejected")
     if refused:
         what = f"refused batches of {len(refused)} tables to look through for erased people"
@@ -74,7 +75,8 @@ def _new_hours(work: Work, event: Event, seen: Sweep | None) -> dict[datetime, s
 def _look(work: Work, table: Table, event: Event, hours: list[datetime]) -> None:
     """Look through landed hours. What lands in one meanwhile is looked at next time."""
     lake = files.absolute(work.settings.lake)
-    clean = landed.clean(work, table, _list(work), hours)
+    for role in landed.roles(event):
+        clean = landed.clean(work, table, _list(work).of(role), hours)
     seen = register.sweeps(work.spark, lake).get(event.name, Sweep(event.name))
     now = {hour.isoformat(): mark for hour, mark in clean.fingerprints.items()}
     kept = {hour.isoformat() for hour in landed_hours(work, event)}
@@ -115,14 +117,15 @@ def _clean(work: Work, table: Table, hours: list[datetime] | None, sweep: Sweep)
 
 def _erase(work: Work, table: Table, rows: DataFrame) -> None:
     """Take erased people whom some rows name out of a table."""
-    suppressed = _list(work)
-    said = suppression.ids(rows)
-    people = suppressed.among(said).ids if said is not None else []
-    assert suppressed.secret
-    for group in _groups(people):
-        tables.erase(work, table, group, suppressed, register.mark(suppressed.secret, group))
-    if people:
-        disk.purge(work, table, _groups(people))
+    for role in rules.roles(table):
+        suppressed = _list(work).of(role)
+        said = suppression.ids(rows, role)
+        people = suppressed.among(said).ids if said is not None else []
+        assert suppressed.secret
+        for group in _groups(people):
+            tables.erase(work, table, group, suppressed, register.mark(suppressed.secret, role, group))
+        if people:
+            disk.purge(work, table, role, _groups(people))
 
 
 def _groups(people: list[int]) -> list[Sequence[int]]:
@@ -131,28 +134,35 @@ def _groups(people: list[int]) -> list[Sequence[int]]:
 
 def finish(work: Work, receipt: dict[str, object]) -> None:
     """Look through everything again, and complete a receipt when nothing is left to be looked at."""
-    spark, lake, suppressed = work.spark, files.absolute(work.settings.lake), _list(work)
+    spark, lake = work.spark, files.absolute(work.settings.lake)
     left = driver.broken(work)
-    _, unread = driver.look_through(work, suppressed, left)
-    left += [f"landed file {name}" for name in unread]
+    for role in ROLES:
+        suppressed = _list(work).of(role)
+        _, unread = driver.look_through(work, suppressed, left)
+        left += [f"landed file {name}" for name in unread]
+        _, elsewhere = mails.remove(spark, work.settings, role, partial(_erased, spark, suppressed), set())
+        left += elsewhere
     for table in there(work):
-        if rules.rule(table):
+        if rules.roles(table):
             _erase(work, table, delta.read(spark, work.uri(table)))
-            left += _waiting(work, table, suppressed)
-    disk.batches(work, suppressed)
-    _, elsewhere = mails.remove(spark, work.settings, lambda numbers: _erased(spark, suppressed, numbers))
-    if not left and not elsewhere:
+            left += _waiting(work, table)
+    disk.batches(work, _list(work))
+    if not left:
         now = datetime.now(UTC).isoformat()
         register.write(spark, lake, receipt | {"complete": True, "incomplete": [], "unread": [], "at": now})
 
 
-def _waiting(work: Work, table: Table, suppressed: Suppressed) -> list[str]:
+def _waiting(work: Work, table: Table) -> list[str]:
     """Old files that hold erased people go; those that a run may be about to publish wait."""
     found = remains.find(work.spark, work.uri(table))
-    said = suppression.ids(disk.rows_of(work.spark, table, found)) if found else None
-    people = suppressed.among(said).ids if said is not None else []
-    done = disk.purge(work, table, _groups(people)) if people else {}
-    return [f"{table.name}: files wait until {done['gone_at']}"] if "files_waiting" in done else []
+    wait = []
+    for role in rules.roles(table) if found else ():
+        said = suppression.ids(disk.rows_of(work.spark, table, role, found), role)
+        people = _list(work).of(role).among(said).ids if said is not None else []
+        done = disk.purge(work, table, role, _groups(people)) if people else {}
+        if "files_waiting" in done:
+            wait.append(f"{table.name}: files wait until {done['gone_at']}")
+    return wait
 
 
 def _erased(spark: SparkSession, suppressed: Suppressed, numbers: set[int]) -> set[int]:

@@ -21,6 +21,7 @@ from etl.engine.recovery import recover
 from etl.engine.suppression import Suppressed
 from etl.engine.work import Work, metadata, record
 from etl.erasure import rules
+from etl.privacy import Role
 
 
 def erase(work: Work, table: Table, people: Sequence[int], suppressed: Suppressed, mark: str) -> bool:
@@ -28,7 +29,7 @@ def erase(work: Work, table: Table, people: Sequence[int], suppressed: Suppresse
 
     The mark is what the ledger knows them by: an erasure that is repeated finds what one before it has done.
     """
-    named = rules.holds(table, people)
+    named = rules.holds(table, suppressed.role, people)
     recover(work, table)
     txn = work.transaction(table)
     rows = txn.take(named)
@@ -36,22 +37,26 @@ def erase(work: Work, table: Table, people: Sequence[int], suppressed: Suppresse
         return False
     entry = work.begin(table)
     theirs = rows.where(named)
-    before = checksums.by_hour(theirs, table)
-    after = _contents(table, rules.changed(table, theirs, people, suppressed))
-    entry.hours = _states(work, table, before, after)
-    entry.metrics[ERASED] = float(sum(content.rows for content in before.values()))
-    entry.reason = _reason(mark)
     kept = ddl.conform(rules.changed(table, rows, people, suppressed), table)
-    txn.stage(lay_out(kept, table, rows.select(table.hour).distinct().count()))
+    if table.hour:
+        before = checksums.by_hour(theirs, table)
+        after = _contents(table, rules.changed(table, theirs, people, suppressed))
+        entry.hours = _states(work, table, before, after)
+        entry.metrics[ERASED] = float(sum(content.rows for content in before.values()))
+        kept = lay_out(kept, table, rows.select(table.hour).distinct().count())
+    else:
+        entry.metrics[ERASED] = float(theirs.count())
+    entry.reason = _reason(mark)
+    txn.stage(kept)
     entry.output_version = txn.commit(metadata(entry))
     record(work, entry, reason=entry.reason)
     return True
 
 
-def done(work: Work, table: Table, mark: str) -> dict[str, Any]:
-    """What was done to a table for a viewer, by this erasure and any before it; empty when it had nothing of them."""
+def done(work: Work, table: Table, role: Role, mark: str) -> dict[str, Any]:
+    """What was done to a table for some people, by this erasure and any before; empty when it had nothing of them."""
     found = [e for e in work.ledger.published(table.name) if e.reason.startswith(_reason(mark))]
-    rule = rules.rule(table)
+    rule = rules.rule(table, role)
     if not found or not rule:
         return {}
     rows, hours = sum(int(e.metrics[ERASED]) for e in found), {state["hour"] for e in found for state in e.hours}

@@ -1,7 +1,8 @@
 -- question: Whose posts were shared most in the last hours?
 -- grain: one row per creator, most shares first; deleted posts do not count
 -- note: >-
---   Views are impressions, reactions settled likes, shares settled shares.
+--   Views are impressions, reactions settled likes, shares settled shares. Erased creators are not in it: ids below
+--   -2^62 are replacement ids, one for each post of theirs.
 -- inputs: [agg_post_engagement_hourly, dim_posts, dim_creators]
 -- parameters:
 --   end: {type: HOUR, default: latest, meaning: "End of the range, not in it"}
@@ -19,7 +20,7 @@ SELECT
 FROM agg_post_engagement_hourly AS h
     JOIN dim_posts AS p ON h.post_id = p.post_id AND p.is_current
     LEFT JOIN dim_creators AS c ON p.creator_id = c.creator_id AND c.is_current
-WHERE h.hour >= :start AND h.hour < :end
+WHERE h.hour >= :start AND h.hour < :end AND p.creator_id >= -4611686018427387904
 GROUP BY p.creator_id
 ORDER BY shares DESC, views DESC, p.creator_id
 LIMIT :limit

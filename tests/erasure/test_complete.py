@@ -22,6 +22,7 @@ from etl.engine.work import Work, publish, record
 from etl.erasure import driver, landed, mails, register
 from etl.errors import ConfigError
 from etl.maintenance import driver as maintenance
+from etl.privacy import VIEWER as AS_VIEWER
 
 VIEWER, OTHER = 4711, 4712
 REASON = "ticket 17"
@@ -141,7 +142,7 @@ def test_a_small_id_is_an_id_only_where_a_text_says_so(
     mail = Path(settings.outbox) / "a.eml"
     mail.parent.mkdir(parents=True)
     mail.write_text(text)
-    counts, elsewhere = mails.remove(spark, settings, lambda numbers: numbers & {12})
+    counts, elsewhere = mails.remove(spark, settings, AS_VIEWER, lambda numbers: numbers & {12}, set())
     assert counts["outbox"] == goes and mail.exists() is not goes and elsewhere == []
 
 
@@ -151,7 +152,7 @@ def test_an_outbox_elsewhere_is_named_when_it_holds_files(
     away = settings.model_copy(update={"lake": "s3a://bucket/lake"})
     for there in ([], [files.LandedFile("s3a://bucket/lake/_outbox/a.eml", 1, 1)]):
         monkeypatch.setattr(files, "walk", lambda *_, found=there: found)
-        assert len(mails.remove(spark, away, lambda numbers: numbers)[1]) == 2 * len(there)
+        assert len(mails.remove(spark, away, AS_VIEWER, lambda numbers: numbers, set())[1]) == 2 * len(there)
 
 
 @pytest.mark.parametrize("text", ["12a", "1\n\nviewer", "9" * 30, "1,2"])

@@ -31,10 +31,10 @@ from etl.erasure.rules import Rule
 from etl.errors import ConfigError, ConflictError
 from etl.maintenance import driver as maintenance
 from etl.maintenance import window
-from etl.privacy import STAND_INS_BELOW
+from etl.privacy import STAND_INS_BELOW, VIEWER
 
-PERSONAL = [t for t in catalog.tables() if rules.rule(t) and t.name in catalog.of_subjects(["feed"])]
-PER_VIEWER = [t.name for t in PERSONAL if rules.rule(t) is Rule.REMOVE]
+PERSONAL = [t for t in catalog.tables() if rules.rule(t, VIEWER) and t.name in catalog.of_subjects(["feed"])]
+PER_VIEWER = [t.name for t in PERSONAL if rules.rule(t, VIEWER) is Rule.REMOVE]
 REASON = "ticket 17"
 pytestmark = pytest.mark.slow
 

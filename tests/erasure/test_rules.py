@@ -10,9 +10,11 @@ from etl import catalog
 from etl.columns import VOCABULARY, columns
 from etl.contract import Layer, Table, WriteMode
 from etl.erasure import rules
+from etl.erasure.rules import Rule
 from etl.errors import ContractViolation
 from etl.lineage.flow import Lineage, Source
 from etl.lineage.house import landed
+from etl.privacy import CREATOR, ROLES, VIEWER, Role
 
 TABLES = catalog.tables()
 
@@ -22,10 +24,19 @@ def made(*names: str, key: tuple[str, ...] = (), layer: Layer = Layer.FACTS) -> 
     return Table("fct_made", layer, columns(*names), key, WriteMode.INSERT_NEW, "ranking")
 
 
+@pytest.mark.parametrize("role", ROLES, ids=lambda r: r.name)
 @pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
-def test_a_table_with_something_of_a_viewer_has_a_rule(table: Table) -> None:
+def test_a_table_with_something_of_a_person_has_a_rule(table: Table, role: Role) -> None:
     """A table that is added and has none fails here."""
-    assert (rules.rule(table) is None) == (not rules.personal(table))
+    assert (rules.rule(table, role) is None) == (not rules.personal(table, role))
+
+
+def test_what_is_of_a_creator_goes_or_is_replaced() -> None:
+    found = {t.name: rule for t in TABLES if (rule := rules.rule(t, CREATOR))}
+    assert found == {
+        "bronze_creators": Rule.REMOVE, "dim_creators": Rule.REMOVE, "quarantine": Rule.REDACT,
+        "bronze_posts": Rule.STAND_IN, "dim_posts": Rule.STAND_IN,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -35,7 +46,7 @@ def test_a_table_with_something_of_a_viewer_has_a_rule(table: Table) -> None:
 )
 def test_a_table_that_no_rule_fits_is_refused(table: Table) -> None:
     with pytest.raises(ContractViolation, match="erasure has no rule"):
-        rules.rule(table)
+        rules.rule(table, VIEWER)
 
 
 def test_an_identifier_that_must_not_be_null_is_refused() -> None:
@@ -43,14 +54,14 @@ def test_an_identifier_that_must_not_be_null_is_refused() -> None:
     table = made("viewer_id", "post_id", "device_id")
     strict = dataclasses.replace(table, columns=tuple(dataclasses.replace(c, nullable=False) for c in table.columns))
     with pytest.raises(ContractViolation, match="device_id"):
-        rules.rule(strict)
+        rules.rule(strict, VIEWER)
 
 
 @pytest.mark.parametrize("table", [t for t in TABLES if catalog.is_made(t)], ids=lambda t: t.name)
 def test_what_is_made_of_a_viewers_id_is_of_its_class_or_a_sketch(table: Table, lineages: dict[str, Lineage]) -> None:
     """By value, through all tables before it: a column under another name is found, too."""
     named = {c.name for c in table.columns if made_of_viewer(Source(table.name, c.name), lineages)}
-    allowed = {*rules.personal(table), *rules.UNITED}
+    allowed = {*rules.personal(table, VIEWER), *rules.UNITED}
     assert named <= allowed
 
 
@@ -58,7 +69,7 @@ def made_of_viewer(column: Source, lineages: dict[str, Lineage]) -> bool:
     """Whether a column's value comes from a landed field of privacy class `viewer`."""
     if column.table.startswith("landing."):
         event = next(e for of in catalog.SUBJECTS.values() for e in of if landed(e) == column.table)
-        return column.column in [f.name for f in event.fields if VOCABULARY[f.name].privacy == rules.VIEWER]
+        return column.column in [f.name for f in event.fields if VOCABULARY[f.name].privacy == VIEWER.name]
     if column.table not in lineages:
         return False
     return any(made_of_viewer(source, lineages) for source in lineages[column.table].columns[column.column].value)

@@ -1,0 +1,125 @@
+"""`python -m bench.grown`: an almost empty hour of a lake whose ledger and list of erased people have grown.
+
+Two lakes with the same landing zone. One gets a million digests of erased people and thousands of commits of a ledger
+that nobody compacted. Then hour after hour in turns, warm, in one session: the ratio is that of the medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median
+
+import pyarrow as pa
+from deltalake import DeltaTable, write_deltalake
+from pyspark.sql import SparkSession
+from rich.console import Console
+
+from bench.generate import HOUR, Shape, generate
+from etl import conf
+from etl.conf import Settings
+from etl.engine import runner, session
+from etl.engine.ledger import Ledger
+from etl.erasure import register
+from etl.snowflake import EPOCH_MS
+
+ONE = timedelta(hours=1)
+console = Console()
+
+
+def land(landing: Path, number: int) -> None:
+    """A small landed hour of its own: a hundred impressions, and what people did on them."""
+    hour = HOUR + number * ONE
+    first = (int(hour.timestamp() * 1000) - EPOCH_MS) << 22
+    at = hour.isoformat()
+    seen = [(first + n, n % 40, n % 10) for n in range(100)]
+    score = {"feed_position": 1, "surface": "feed", "ranker_model_id": 1, "predicted_score": 0.5}
+    records = {
+        "impressions": [
+            score | {"impression_id": i, "viewer_id": v, "post_id": p, "impression_ts": at} for i, v, p in seen
+        ],
+        "engagements": [
+            {"engagement_id": i, "impression_id": i, "viewer_id": v, "post_id": p, "event_type": "like",
+             "action": "do", "event_ts": at}
+            for i, v, p in seen[::10]
+        ],
+        "shares": [
+            {"share_id": i, "original_post_id": p, "shared_post_id": 99, "viewer_id": v, "share_ts": at}
+            for i, v, p in seen[::25]
+        ],
+        "heartbeats": [
+            {"impression_id": i, "viewer_id": v, "beat_seq": n, "beat_ts": at, "viewport_pct": 0.9}
+            for i, v, _ in seen
+            for n in range(4)
+        ],
+    }  # fmt: skip
+    for event, lines in records.items():
+        folder = landing / event / f"hour={hour:%Y-%m-%dT%H}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def seconds(spark: SparkSession, settings: Settings, number: int) -> float:
+    """One landed hour into a lake. Raises the first error of a table."""
+    started = time.monotonic()
+    summary = runner.run(spark, settings, HOUR + number * ONE, HOUR + (number + 1) * ONE)
+    for error in summary.errors.values():
+        raise error
+    return time.monotonic() - started
+
+
+def erase_many(spark: SparkSession, lake: str, people: int) -> None:
+    """Digests of people who are in no record."""
+    chance = random.Random(7)
+    register.suppress(spark, lake, (chance.randrange(2**40, 2**50) for _ in range(people)))
+
+
+def grow_ledger(spark: SparkSession, lake: str, commits: int) -> None:
+    """Commits of one row each, as runs of long ago that found nothing to do made them."""
+    ledger = Ledger.existing(spark, lake)
+    like = asdict(next(e for e in ledger.entries if e.table_name == "fct_shares"))
+    place = ledger.uri.removeprefix("file://")
+    schema = DeltaTable(place).schema().to_arrow()
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    for number in range(commits):
+        at = begin + number * timedelta(minutes=5)
+        row = like | {"run_id": f"old-{number}", "started_at": at, "hours": [], "touched": {}, "fingerprints": {}}
+        write_deltalake(place, pa.Table.from_pylist([row], schema=pa.schema(schema)), mode="append")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m bench.grown", description=__doc__)
+    parser.add_argument("--people", type=int, default=1_000_000)
+    parser.add_argument("--commits", type=int, default=12_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--folder", type=Path, default=Path("bench-data/grown"))
+    given = parser.parse_args()
+    shutil.rmtree(given.folder, ignore_errors=True)
+    landing = given.folder / "landing"
+    generate(landing, Shape(100))
+    for number in range(1, given.rounds + 2):
+        land(landing, number)
+    young, old = (conf.load(landing=str(landing), lake=str(given.folder / name)) for name in ("young", "old"))
+    spark = session.start(young)
+    for settings in (young, old):
+        seconds(spark, settings, 0)
+    grow_ledger(spark, f"file://{Path(old.lake).resolve()}", given.commits)
+    erase_many(spark, f"file://{Path(old.lake).resolve()}", given.people)
+    first = seconds(spark, young, 1), seconds(spark, old, 1)
+    console.print(f"the first hour after: {first[0]:.1f} s without, {first[1]:.1f} s with")
+    found = [(seconds(spark, young, n), seconds(spark, old, n)) for n in range(2, given.rounds + 2)]
+    without, with_ = (median(pair[i] for pair in found) for i in (0, 1))
+    ratio = with_ / without
+    console.print(f"an hour: {without:.1f} s without, {with_:.1f} s with: {ratio:.2f} times ({found})")
+    print(json.dumps({"first": first, "hours": found, "ratio": ratio}))
+
+
+if __name__ == "__main__":
+    main()

@@ -88,6 +88,7 @@ def _options(settings: Settings) -> dict[str, str]:
         # Hadoop's default for S3 goes by what it once knew of a file; Delta writes `_last_checkpoint` anew and anew.
         "spark.hadoop.fs.s3a.input.stream.type": "classic",
         "spark.ui.enabled": "false",
+        "spark.python.sql.dataFrameDebugging.enabled": "false",  # else a call of Python is four of the JVM
         "spark.ui.showConsoleProgress": "false",
         **joins(settings),
         **_temporary(settings),

@@ -91,6 +91,8 @@ def grow_ledger(spark: SparkSession, lake: str, commits: int) -> None:
         at = begin + number * timedelta(minutes=5)
         row = like | {"run_id": f"old-{number}", "started_at": at, "hours": [], "touched": {}, "fingerprints": {}}
         write_deltalake(place, pa.Table.from_pylist([row], schema=pa.schema(schema)), mode="append")
+        if number % 100 == 99:
+            DeltaTable(place).create_checkpoint()
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from typing import cast
 import pytest
 import worker  # noqa: F401
 from filelock import FileLock
+from lakes import copy
 from places import ADS_END, ADS_HOURS, ADS_START, CLICK_TABLES, END, START, Simulated, place
 from pyspark.sql import SparkSession
 from soak import shares
@@ -46,8 +47,8 @@ def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Sim
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    """Two local cores, Delta, UTC; set for small hours, which takes about half the work."""
-    started = session.start(session.tuned(conf.load("local", master="local[2]"), session.SMALL_HOURS), "tests")
+    """Two local cores, Delta, UTC; set for few rows. The JVM compiles all it can: this process lives for long."""
+    started = session.start(session.tuned(conf.load("local", master="local[2]"), session.FEW_ROWS), "tests")
     yield started
     started.stop()
 
@@ -58,10 +59,34 @@ def settings(tmp_path: Path) -> Settings:
     return place(tmp_path)
 
 
-@pytest.fixture
-def fed(spark: SparkSession, settings: Settings) -> Settings:
+@pytest.fixture(scope="session")
+def one_share(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Simulated:
     """A lake with one share of hour 8, landed in hour 10."""
-    return shares.fed(spark, settings)
+
+    def make(folder: Path) -> Simulated:
+        shares.land(place(folder), 1)
+        return _run(spark, folder, (START, END), shares.TABLES)
+
+    return _once(tmp_path_factory, "one-share", make)
+
+
+@pytest.fixture(scope="session")
+def two_shares(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Simulated:
+    """Shares 1 (hour 8, landed at nine) and 2 (hour 9, landed at ten), in two commits of each table."""
+
+    def make(folder: Path) -> Simulated:
+        shares.land(place(folder), 1, 9)
+        _run(spark, folder, (START, END), shares.TABLES)
+        shares.land(place(folder), 2, 10, shared=9)
+        return _run(spark, folder, (START, END), shares.TABLES)
+
+    return _once(tmp_path_factory, "two-shares", make)
+
+
+@pytest.fixture
+def fed(one_share: Simulated, tmp_path: Path) -> Settings:
+    """A lake with one share of hour 8, landed in hour 10, of the test's own."""
+    return copy(one_share, tmp_path)
 
 
 @pytest.fixture(scope="session")

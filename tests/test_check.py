@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lakes import drop, uri
-from places import END, START
+from lakes import copy, drop, uri
+from places import END, START, Simulated
 from pyspark.sql import SparkSession
 from soak.shares import TABLES, land
 
@@ -26,12 +26,9 @@ NINE, TEN = START.replace(hour=9), START.replace(hour=10)
 
 
 @pytest.fixture
-def lake(spark: SparkSession, settings: Settings) -> Iterator[Settings]:
+def lake(two_shares: Simulated, tmp_path: Path) -> Iterator[Settings]:
     """Shares 1 (hour 8, landed at nine) and 2 (hour 9, landed at ten), in two commits of each table."""
-    land(settings, 1, 9)
-    assert not run(spark, settings).errors
-    land(settings, 2, 10, shared=9)
-    assert not run(spark, settings).errors
+    settings = copy(two_shares, tmp_path)
     yield settings
     shutil.rmtree(settings.lake)
 
@@ -88,6 +85,7 @@ def test_a_lost_ledger_stops_a_run_and_is_made_again(spark: SparkSession, lake: 
     assert driver.check(spark, lake, deep=True) == []
 
 
+@pytest.mark.slow
 def test_a_ledger_that_is_empty_is_as_good_as_lost(spark: SparkSession, lake: Settings) -> None:
     """Such as an earlier release made in place of a lost one: the run stops at the first table, nothing is emptied."""
     shorten_logs(spark, lake)

@@ -229,7 +229,7 @@ def land_ads(settings: Settings) -> Settings:
 @pytest.mark.parametrize(
     "tables",
     [
-        pytest.param(("stg_page_events", "stg_conversions"), id="events"),
+        pytest.param(("stg_page_events", "stg_conversions"), id="events", marks=pytest.mark.slow),
         pytest.param(("stg_ad_clicks", "stg_ad_impressions", "fct_spend_ledger"), id="money", marks=pytest.mark.slow),
     ],
 )

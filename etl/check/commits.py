@@ -10,7 +10,6 @@ from pyspark.sql import functions as F
 
 from etl.contract import Table
 from etl.engine import files, planner
-from etl.engine.landing import exactly
 from etl.engine.ledger import CHECKED
 from etl.engine.work import Work
 
@@ -42,7 +41,7 @@ def _changed(work: Work, table: Table, version: int) -> tuple[bool, tuple[dateti
     commit = f"{work.uri(table)}/_delta_log/{version:020}.json"
     if not files.exists(work.spark, commit):
         return False, ()
-    lines = [json.loads(row[0]) for row in work.spark.read.text(exactly(commit)).collect()]
+    lines = [json.loads(row[0]) for row in work.spark.read.text(files.glob_escape(commit)).collect()]
     actions = [a for line in lines for kind, a in line.items() if kind in ("add", "remove") and a.get("dataChange")]
     values = {(a.get("partitionValues") or {}).get(table.hour) for a in actions}
     return bool(actions), tuple(sorted(planner.partition_hour(value) for value in values if value))

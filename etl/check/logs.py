@@ -13,7 +13,6 @@ from pyspark.sql import functions as F
 
 from etl.check.finding import Finding
 from etl.engine import delta, files
-from etl.engine.landing import exactly
 from etl.errors import first_line
 
 COMMIT = re.compile(r"(\d{20})\.json")
@@ -35,7 +34,7 @@ def _checkpoint(spark: SparkSession, name: str, uri: str | None) -> Iterator[Fin
     if uri is None:
         return
     try:
-        spark.read.parquet(exactly(uri)).agg(F.count("*")).collect()
+        spark.read.parquet(files.glob_escape(uri)).agg(F.count("*")).collect()
     except (Py4JJavaError, PySparkException):
         yield Finding("torn_log", name, f"the newest checkpoint cannot be read: {uri}", next=RESTORE)
 
@@ -53,7 +52,7 @@ def _torn(spark: SparkSession, name: str, commits: dict[int, str]) -> Iterator[F
     """A commit is lines of JSON, the first of them at least."""
     if not commits:
         return
-    lines = spark.read.text([exactly(uri) for uri in commits.values()]).where("trim(value) != ''")
+    lines = spark.read.text([files.glob_escape(uri) for uri in commits.values()]).where("trim(value) != ''")
     whole = F.count_if(F.get_json_object("value", "$").isNull()).alias("torn")
     read = lines.groupBy(F.col("_metadata.file_name").alias("file")).agg(whole).collect()
     torn = {unquote(row["file"]): row["torn"] for row in read}

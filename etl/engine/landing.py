@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -19,7 +19,6 @@ from etl.engine.files import LandedFile
 TEXT = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 PARQUET = (".parquet",)
 HOUR = "%Y-%m-%dT%H"
-exactly = files.glob_escape
 LONGEST = 2**24
 """Characters of one record, once files have to be read one by one: memory holds a few such records."""
 RECORD_BYTES = 20  # a record compressed: of a file's records no more than its size is known before it is read
@@ -42,6 +41,22 @@ class Landed:
 def folder(hour: datetime) -> str:
     """The name of the folder that files of an hour land in."""
     return f"hour={hour.strftime(HOUR)}"
+
+
+def hour_of(name: str) -> datetime | None:
+    """The hour of such a folder; None for a name of any other form."""
+    try:
+        hour = datetime.strptime(name, f"hour={HOUR}").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return hour if name == folder(hour) else None
+
+
+def passed_over(spark: SparkSession, settings: Settings, event: Event) -> list[str]:
+    """Names below an event's folder, hidden ones aside, that are no landed hour: nothing reads what is there."""
+    root = f"{files.absolute(settings.landing)}/{event.name}"
+    folders = [f for f in files.list_folders(spark, root) if not f.is_hidden and hour_of(f.name) is None]
+    return sorted(f.name for f in [*folders, *files.list_files(spark, root)])
 
 
 def listing(

@@ -25,6 +25,7 @@ from etl.engine.transaction import Transaction
 from etl.engine.work import Work, in_hours, keep_changed, log, pass_gate, publish, record
 from etl.errors import LandingError, first_line
 
+FEW = 5
 BadFile = tuple[datetime, LandedFile]
 
 
@@ -48,6 +49,7 @@ def pending(work: Work, table: Table) -> list[Landed]:
 
 def run(work: Work, table: Table) -> Entry | None:
     """Bring a table up to date with its landed files. None when nothing new has landed."""
+    _warn_of_passed_over(work, table)
     parts = pending(work, table)
     gone = set(planner.owed(work.ledger, table)) - {part.hour for part in parts}
     if gone:
@@ -67,6 +69,15 @@ def run(work: Work, table: Table) -> Entry | None:
         log.warning("%s: %d unreadable file(s): %s", table.name, len(bad), first_line(error))
         _load(work, table, _without(parts, bad), bad, entry)
     return record(work, entry)
+
+
+def _warn_of_passed_over(work: Work, table: Table) -> None:
+    assert table.event
+    if odd := landing.passed_over(work.spark, work.settings, table.event):
+        log.warning(
+            "%s: nothing reads %s%s in %s: it is no landed hour (%s).", table.name, ", ".join(map(repr, odd[:FEW])),
+            f" and {len(odd) - FEW} more" if len(odd) > FEW else "", table.event.name, "hour=2026-06-01T10",
+        )  # fmt: skip
 
 
 def _settle(work: Work, table: Table, gone: set[datetime]) -> None:

@@ -8,7 +8,7 @@ contract says what it is. Change logs stay: their bronze is kept for good, and s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from etl import catalog
 from etl.contract import Event, Table, WriteMode
@@ -68,7 +68,7 @@ def _by_hour(work: Work, event: Event) -> tuple[dict[datetime, list[LandedFile]]
     strays: list[LandedFile] = []
     for file in files.walk(work.spark, root):
         first, _, rest = files.below(root, file.uri).partition("/")
-        hour = _hour(first) if rest else None
+        hour = landing.hour_of(first) if rest else None
         (strays if hour is None else by_hour.setdefault(hour, [])).append(file)
     return by_hour, strays
 
@@ -94,15 +94,7 @@ def _kept(window: Window, table: Table) -> timedelta:
 def landed_hours(work: Work, event: Event) -> list[datetime]:
     """Hours that have a folder in the landing zone."""
     folders = files.list_folders(work.spark, f"{files.absolute(work.settings.landing)}/{event.name}")
-    return [hour for folder in folders if (hour := _hour(folder.name)) is not None]
-
-
-def _hour(folder: str) -> datetime | None:
-    try:
-        hour = datetime.strptime(folder, f"hour={landing.HOUR}").replace(tzinfo=UTC)
-    except ValueError:
-        return None
-    return hour if folder == landing.folder(hour) else None
+    return [hour for folder in folders if (hour := landing.hour_of(folder.name)) is not None]
 
 
 def _unread(window: Window, table: Table, old: list[Landed]) -> list[Landed]:

@@ -42,10 +42,12 @@ def _versions(window: Window) -> Iterator[Action]:
 
 
 def _doubtful(window: Window, name: str, uri: str, count: int) -> Action | None:
-    """A word instead of a removal: a log that ends before what the ledger knows has lost entries, or was made anew."""
+    """A word instead of a removal: a log that ends before what the ledger knows has lost entries, or is another's."""
     work = window.work
     known = max((e.output_version or 0 for e in work.ledger.published(name)), default=0)
-    newest = delta.current_version(work.spark, uri)
+    newest, table_id = delta.identity(work.spark, uri)
+    if table_id != (work.ledger.table_id(name) or table_id):
+        return Action(STEP, name, f"{count} files stay: the ledger knows another table of this name. Run it first")
     if newest >= known:
         return None
     what = f"{count} files stay: the log ends at version {newest}, and the ledger knows version {known}"

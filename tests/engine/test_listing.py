@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from pyspark.sql import SparkSession
 from rows import at
 
@@ -77,3 +78,16 @@ def test_a_listing_below_is_by_path_and_knows_hidden_folders(spark: SparkSession
         ("_a/b.jsonl", True), ("a/.x/b.jsonl", True), ("a/_b.jsonl", True), ("a/b.jsonl", False), ("b.jsonl", False),
     ]  # fmt: skip
     assert files.list_below(spark, f"file://{settings.landing}/nothing") == []
+
+
+def test_what_lies_beside_the_hours_is_named(
+    spark: SparkSession, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A zone in the name, a day without an hour, a file on its own: nobody reads them, and a run says so."""
+    put(settings, f"{HOUR}/a.jsonl", 1)
+    for odd in ("hour=2026-06-01T10Z/a.jsonl", "date=2026-06-01/a.jsonl", "a.jsonl", "_tmp/a.jsonl", ".hidden.jsonl"):
+        put(settings, odd, 99)
+    assert not run(spark, settings).errors
+    (said,) = [text for text in caplog.messages if "no landed hour" in text]
+    assert "'a.jsonl', 'date=2026-06-01', 'hour=2026-06-01T10Z'" in said and "_tmp" not in said
+    assert ids(spark, settings) == {1: 10}

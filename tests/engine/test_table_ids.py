@@ -41,13 +41,9 @@ def numbers(spark: SparkSession, settings: Settings, table: str = "fct_shares") 
 
 
 @pytest.fixture
-def two(spark: SparkSession, settings: Settings) -> Settings:
-    """Shares 1 (landed at nine) and 2 (landed at ten), both of hour eight, in several commits."""
-    land(settings, 1, 9)
-    assert not run(spark, settings, 9).errors
-    land(settings, 2, 10)
-    assert not run(spark, settings, 9).errors
-    return settings
+def two(two_shares: Simulated, tmp_path: Path) -> Settings:
+    """Shares 1 (landed at nine) and 2 (landed at ten), in several commits."""
+    return copy(two_shares, tmp_path)
 
 
 def test_a_fact_made_anew_has_every_row_whatever_the_range(spark: SparkSession, two: Settings) -> None:
@@ -93,7 +89,7 @@ def test_what_reads_a_table_made_anew_waits_until_it_is_whole(spark: SparkSessio
     remove(spark, two, "bronze_shares")
     land(two, 3)
     refused = run(spark, two, tables=["fct_shares"]).errors["fct_shares"]
-    assert "fct_shares waits for bronze_shares, which was made anew and lacks 2 hours" in str(refused)
+    assert "fct_shares waits for bronze_shares, which was made anew and lacks 3 hours" in str(refused)
     assert not run(spark, two).errors
     assert numbers(spark, two) == [1, 2, 3]
 

@@ -49,6 +49,7 @@ def _die(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_what_a_run_under_way_put_aside_or_refused_is_found_by_the_next_maintenance(
     spark: SparkSession, fed: Settings
 ) -> None:

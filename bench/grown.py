@@ -83,7 +83,7 @@ def erase_many(spark: SparkSession, lake: str, people: int) -> None:
 def grow_ledger(spark: SparkSession, lake: str, commits: int) -> None:
     """Commits of one row each, as runs of long ago that found nothing to do made them."""
     ledger = Ledger.existing(spark, lake)
-    like = asdict(next(e for e in ledger.entries if e.table_name == "fct_shares"))
+    like = asdict(next(e for e in ledger.entries if e.table_name == "fct_impressions"))
     place = ledger.uri.removeprefix("file://")
     schema = DeltaTable(place).schema().to_arrow()
     begin = datetime(2026, 1, 1, tzinfo=UTC)

@@ -84,7 +84,8 @@ def _value(name: str, unit: str | None) -> Column:
         return F.timestamp_micros(F.call_function("div", column, F.lit(1000)))
     times = 1000 if unit == "MILLIS" else 1
     farthest = FARTHEST // times
-    return F.timestamp_micros(F.greatest(F.least(column, F.lit(farthest)), F.lit(-farthest)) * times)
+    bounded = F.greatest(F.least(column, F.lit(farthest)), F.lit(-farthest))
+    return F.timestamp_micros(F.when(column.isNotNull(), bounded) * times)  # `least` of NULL and a number is the number
 
 
 def _shapes(spark: SparkSession, uris: list[str]) -> list[Shape]:

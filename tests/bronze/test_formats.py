@@ -19,6 +19,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from rows import at
 
+from etl import catalog
 from etl.ads_events import AD_IMPRESSIONS
 from etl.conf import Settings
 from etl.contract import Event
@@ -146,6 +147,43 @@ def test_shares_of_any_writer_are_judged_by_value(spark: SparkSession, landed: S
     assert verdicts(spark, landed, SHARES) == wanted | {"INT96": [FITS], "upper case": [FITS], "no fields": [missing]}
     for name in ("pandas nanoseconds", "a field in two cases", "columns nobody asked for"):
         assert verdicts(spark, landed, SHARES, f"{name}.") == {name: wanted[name]}, "alone as among others"
+
+
+ARROW = {
+    "BIGINT": pa.int64(), "INT": pa.int32(), "SMALLINT": pa.int16(), "BOOLEAN": pa.bool_(), "STRING": pa.string(),
+    "DATE": pa.date32(), "ARRAY<BIGINT>": pa.list_(pa.int64()),
+}  # fmt: skip
+
+
+def nothing(event: Event, unit: str) -> pa.Table:
+    """One record of an event with a column of its type for each field, NULL in all of them."""
+    kinds = {f.name: ARROW.get(f.type, pa.timestamp(unit) if f.type == "TIMESTAMP" else pa.float64())
+             for f in event.fields}  # fmt: skip
+    return pa.table({name: pa.array([None], kind) for name, kind in kinds.items()})
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param(
+            e, id=e.name, marks=[] if e.name in ("engagements", "posts", "spend_ledger") else [pytest.mark.slow]
+        )
+        for of in catalog.SUBJECTS.values()
+        for e in of
+    ],
+)
+def test_null_is_absent_whatever_the_type_of_its_column(spark: SparkSession, settings: Settings, event: Event) -> None:
+    """As in a record of JSON that says nothing: instants of every unit among them."""
+    folder = Path(settings.landing) / event.name / "hour=2026-06-01T10"
+    folder.mkdir(parents=True)
+    (folder / "json.jsonl").write_text("{}\n")
+    for unit in ("ms", "us", "ns"):
+        pq.write_table(nothing(event, unit), folder / f"{unit}.parquet")
+    found = verdicts(spark, settings, event)
+    assert found == dict.fromkeys(found, found["json"]) and len(found) == 4
+    read = landing.read(spark, settings, event, landing.listing(spark, settings, event, [at("10:00")]))
+    (row,) = read.select([f.name for f in event.fields]).distinct().collect()
+    assert set(row.asDict().values()) == {None}
 
 
 def test_a_list_is_judged_by_every_element(spark: SparkSession, landed: Settings) -> None:

@@ -2,8 +2,8 @@
 erased creator. The receipt says how many.
 
 A number in a mail may be anything ("12 of 1,000 rows"). It is an id of a person where the text says so: right after the
-name of a column or of an option that holds one. So may be a word: it is a handle or a caption where it is the whole
-text of a cell or a value.
+name of a column or of an option that holds one. So may be a word: it is a handle or a caption where it is all that
+a cell of a page says.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from email import message_from_bytes
-from glob import escape as escaped
+from glob import escape
+from html import unescape
 from pathlib import Path
 
-from markupsafe import escape
 from pyspark.sql import SparkSession
 
 from etl.conf import Settings
@@ -22,6 +22,7 @@ from etl.engine import files
 from etl.engine.files import absolute, local_folder
 from etl.privacy import VIEWER, Role
 
+CELL = re.compile(r">\s*([^<>]+?)\s*<")
 CUT_AFTER = 100  # characters of a text that a page shows at least
 Erased = Callable[[set[int]], set[int]]
 
@@ -41,9 +42,8 @@ def remove(
     found = {name: _below(local_folder(place)) for name, place in local.items()}
     if absolute(settings.lake).startswith("file:"):
         lake = local_folder(settings.lake)
-        found["pages"] = [*lake.glob("*.html"), *lake.parent.glob(f"{escaped(lake.name)}-*.html")]
-    patterns = _an_id(role), _shown(texts)
-    return {name: _remove(there, erased, *patterns) for name, there in found.items()}, elsewhere
+        found["pages"] = [*lake.glob("*.html"), *lake.parent.glob(f"{escape(lake.name)}-*.html")]
+    return {name: _remove(there, erased, _an_id(role), texts) for name, there in found.items()}, elsewhere
 
 
 def _below(folder: Path) -> list[Path]:
@@ -56,22 +56,21 @@ def _an_id(role: Role) -> re.Pattern[bytes]:
     return re.compile(rb"(?i)\b(?:%s)\b(?:<[^>]{1,80}>|[^\w-]){1,20}?(-?\d+)" % names.encode())
 
 
-def _shown(texts: set[str]) -> re.Pattern[bytes] | None:
-    """A text as the whole of a cell or value, or as who a post is by; a page shows the first part of a long one."""
-    forms = {form for text in texts for form in (text, str(escape(text)))}
-    if not forms:
-        return None
-    either = "|".join(
-        re.escape(form) if len(form) <= CUT_AFTER else f"{re.escape(form[:CUT_AFTER])}[^<]*" for form in sorted(forms)
-    )
-    return re.compile(rf"""(?:>\s*|["'])(?:By )?(?:{either})\s*(?:<|["']|, published)""".encode())
+def _shows(page: str, texts: set[str]) -> bool:
+    """Whether one of the texts is all that a cell says, or who a post is by; of a long one its first part is enough."""
+    first_parts = {text[:CUT_AFTER] for text in texts if len(text) > CUT_AFTER}
+    for cell in map(unescape, CELL.findall(page)) if texts else ():
+        by = cell.removeprefix("By ").split(", published")[0]
+        if {cell, by} & texts or (len(cell) >= CUT_AFTER and cell[:CUT_AFTER] in first_parts):
+            return True
+    return False
 
 
-def _remove(there: list[Path], erased: Erased, an_id: re.Pattern[bytes], shown: re.Pattern[bytes] | None) -> int:
+def _remove(there: list[Path], erased: Erased, an_id: re.Pattern[bytes], texts: set[str]) -> int:
     content = {file: _content(file) for file in there}
     said = {f: {int(n) for n in an_id.findall(text) if len(n) < 20} for f, text in content.items()}
     people = erased({number for numbers in said.values() for number in numbers})
-    found = [f for f, text in content.items() if said[f] & people or (shown and shown.search(text))]
+    found = [f for f, text in content.items() if said[f] & people or _shows(text.decode(errors="replace"), texts)]
     for file in found:
         file.unlink()
     return len(found)

@@ -191,16 +191,31 @@ def test_equal_ids_of_a_viewer_and_a_creator_are_two_people(spark: SparkSession,
     assert register.suppress(spark, lake, [6]).among(people).ids == [6]
 
 
-def test_a_mail_that_shows_a_handle_goes_however_it_is_encoded(spark: SparkSession, settings: Settings) -> None:
-    """A handle is one where it is a whole cell or value: mails that only use the word stay."""
-    folder = Path(settings.outbox)
-    folder.mkdir(parents=True)
-    cell = base64.b64encode(b"<td>rows</td>").decode()
-    mail = f"Subject: x\nContent-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: base64\n\n{cell}\n"
-    (folder / "shown.eml").write_text(mail)
-    (folder / "word.eml").write_text("Subject: x\n\n12 of 1,000 rows\n")
-    mails.remove(spark, settings, CREATOR, lambda numbers: set(), {"rows"})
-    assert [file.name for file in folder.iterdir()] == ["word.eml"]
+@pytest.mark.parametrize(
+    ("page", "goes"),
+    [
+        ("<td>rows</td>", True),
+        ("<p> By rows, published 2026-06-01 10:00 </p>", True),
+        ("<td>12 rows</td>", False),
+        ("<p>rows of a table</p>", False),
+        ("<td>A &#34;quoted&#34; one &lt;b&gt;</td>", True),
+        (f"<td>{'long ' * 24}...</td>", True),
+        (f"<td>{'long ' * 15}...</td>", False),
+        ("rows", False),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["html", "eml"])
+def test_a_text_is_a_creators_where_it_is_all_that_a_cell_says(
+    spark: SparkSession, settings: Settings, page: str, goes: bool, suffix: str
+) -> None:
+    """A creator may be called `rows`. Mails are decoded first."""
+    file = Path(settings.outbox) / f"a.{suffix}"
+    file.parent.mkdir(parents=True)
+    coded = base64.b64encode(page.encode()).decode()
+    mail = f"Subject: x\nContent-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: base64\n\n{coded}\n"
+    file.write_text(mail if suffix == "eml" else page)
+    mails.remove(spark, settings, CREATOR, lambda numbers: set(), {"rows", 'A "quoted" one <b>', "long " * 50})
+    assert file.exists() is not goes
 
 
 def test_texts_of_creators_are_those_of_every_version(erased: Erased) -> None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar, cast
 
 import typer
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 
 from etl.commands.place import Place
-from etl.errors import ConfigError, FeedEtlError, lasting
+from etl.errors import ConfigError, FeedEtlError, LakeError, first_line, lasting
 
 P = ParamSpec("P")
 R = TypeVar("R")
 log = logging.getLogger("feed_etl")
+OF_FILES = re.compile(r"(?:java\.(?:io|nio\.file)|org\.apache\.hadoop\.fs)\.\w*Exception[^\n]*")
 SILENT = ("erase",)  # its messages may name whom it is about
 
 
@@ -32,12 +36,24 @@ def watched(command: Callable[P, R]) -> Callable[P, R]:
         except (typer.Exit, typer.Abort):
             raise
         except Exception as error:
-            _note(context, error, 1)
+            ours = _of_files(error)
+            _note(context, ours or error, ours.exit_code if ours else 1)
+            if ours:
+                raise ours from error
             raise
         _note(context, None, 0)
         return result
 
     return inner
+
+
+def _of_files(error: Exception) -> LakeError | None:
+    """An error of ours for what a disk or a store raised, wherever it came from; None for what is no such failure."""
+    found = OF_FILES.search(str(error)) if isinstance(error, Py4JJavaError | PySparkException) else None
+    if found is None and (not isinstance(error, OSError) or isinstance(error, ConnectionError)):
+        return None
+    said = first_line(found[0] if found else error)
+    return LakeError(f"A file could not be read or written: {said}. Mend that, then run again.")
 
 
 def _note(context: typer.Context, error: Exception | None, code: int) -> None:

@@ -1,0 +1,85 @@
+"""File-system calls of this process below one folder, of Python and of the JVM: counted, and one made to fail."""
+
+from __future__ import annotations
+
+import errno
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyspark
+from pyspark.sql import SparkSession
+
+SOURCES = Path(__file__).with_name("java")
+WATCHED = {"open", "os.listdir", "os.scandir", "os.remove", "os.rename", "os.mkdir", "os.rmdir"}
+RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27,}|\d{20}|part-\d+|\.[0-9a-f]{8,}")
+
+
+def compiled(folder: Path) -> Path:
+    """The failing file systems as classes. Raises FileNotFoundError without a Java compiler."""
+    compiler = shutil.which("javac")
+    if compiler is None:
+        raise FileNotFoundError("javac")
+    jars = Path(pyspark.__file__).parent / "jars"
+    sources = [str(source) for source in SOURCES.rglob("*.java")]
+    subprocess.run([compiler, "-cp", f"{jars}/*", "-d", str(folder), *sources], check=True)
+    return folder
+
+
+def options(classes: Path) -> dict[str, str]:
+    """Settings of Spark by which every call to the local file system can fail."""
+    return {
+        "spark.driver.extraClassPath": str(classes),
+        "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.local.FailingFileSystem",
+        "spark.hadoop.fs.AbstractFileSystem.file.impl": "org.apache.hadoop.fs.local.FailingLocalFs",
+    }
+
+
+class Calls:
+    """The calls below a folder while armed. A kind is an operation and a path without ids, versions and tasks."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        self.spark = spark
+        self._java = getattr(spark._jvm, "org.apache.hadoop.fs.local.Faults")
+        self._below, self._wanted, self._nth, self._seen = "", "", 0, 0
+        self._found: list[str] = []
+        sys.addaudithook(self._audit)
+
+    def arm(self, below: Path, kind: str = "", nth: int = 1) -> None:
+        """Note calls from now on; the nth call of a kind fails."""
+        self._wanted, self._nth, self._seen, self._found = kind, nth, 0, []
+        self._java.arm(str(below), kind, nth)
+        self._below = str(below)
+
+    def disarm(self) -> list[tuple[str, int]]:
+        """No call fails any more; returns every call as its kind and which of that kind it was."""
+        self._below = ""
+        self._java.disarm()
+        counted: Counter[str] = Counter()
+        found = []
+        for kind in [*self._java.calls(), *self._found]:
+            counted[kind] += 1
+            found.append((kind, counted[kind]))
+        return found
+
+    @property
+    def fired(self) -> bool:
+        """Whether the call that was to fail was made."""
+        return bool(self._java.fired()) or bool(self._wanted and self._seen >= self._nth)
+
+    def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if not self._below or event not in WATCHED or not isinstance(arguments[0], str):
+            return
+        place = str(arguments[1]) if event == "os.rename" else arguments[0]
+        if not place.startswith(self._below):
+            return
+        kind = f"python {event} {RUN_ID.sub('#', place[len(self._below) :])}"
+        self._found.append(kind)
+        if kind == self._wanted:
+            self._seen += 1
+            if self._seen == self._nth:
+                raise OSError(errno.EIO, f"injected fault: {kind}", place)

@@ -1,0 +1,60 @@
+package org.apache.hadoop.fs.local;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+
+import org.apache.hadoop.fs.Path;
+
+/** Counts the file-system calls below one folder, and makes one of them fail. */
+public final class Faults {
+    private static String below = "";
+    private static String wanted = "";
+    private static int occurrence = 0;
+    private static int seen = 0;
+    private static List<String> calls = new ArrayList<>();
+
+    private Faults() {
+    }
+
+    /** From now on calls below a folder are noted; the n-th call of a kind fails, none when the kind is empty. */
+    public static synchronized void arm(String folder, String kind, int nth) {
+        below = folder;
+        wanted = kind;
+        occurrence = nth;
+        seen = 0;
+        calls = new ArrayList<>();
+    }
+
+    public static synchronized void disarm() {
+        below = "";
+    }
+
+    /** The kinds of the calls so far, in their order. */
+    public static synchronized List<String> calls() {
+        return new ArrayList<>(calls);
+    }
+
+    /** Whether the call that was to fail has failed. */
+    public static synchronized boolean fired() {
+        return !wanted.isEmpty() && seen >= occurrence;
+    }
+
+    static synchronized void call(String operation, Path path) throws IOException {
+        String place = path.toUri().getPath();
+        if (below.isEmpty() || !place.startsWith(below)) {
+            return;
+        }
+        String kind = operation + " " + kindOf(place.substring(below.length()));
+        calls.add(kind);
+        if (kind.equals(wanted) && ++seen == occurrence) {
+            throw new IOException("injected fault: " + kind);
+        }
+    }
+
+    /** A path without what differs from run to run: ids, versions, numbers of tasks. */
+    private static String kindOf(String path) {
+        return path.replaceAll("[0-9a-f]{8}-[0-9a-f-]{27,}", "#").replaceAll("[0-9]{8}T[0-9]{6}-[0-9a-f]+", "#")
+            .replaceAll("part-[0-9]+", "part-#").replaceAll("[0-9]{20}", "#").replaceAll("\\.[0-9a-f]{8,}", ".#");
+    }
+}

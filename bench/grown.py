@@ -24,7 +24,7 @@ from rich.console import Console
 from bench.generate import HOUR, Shape, generate
 from etl import conf
 from etl.conf import Settings
-from etl.engine import runner, session
+from etl.engine import files, runner, session
 from etl.engine.ledger import Ledger
 from etl.erasure import register
 from etl.snowflake import EPOCH_MS
@@ -84,7 +84,7 @@ def grow_ledger(spark: SparkSession, lake: str, commits: int) -> None:
     """Commits of one row each, as runs of long ago that found nothing to do made them."""
     ledger = Ledger.existing(spark, lake)
     like = asdict(next(e for e in ledger.entries if e.table_name == "fct_impressions"))
-    place = ledger.uri.removeprefix("file://")
+    place = str(files.local_folder(ledger.uri))
     schema = DeltaTable(place).schema().to_arrow()
     begin = datetime(2026, 1, 1, tzinfo=UTC)
     for number in range(commits):
@@ -112,8 +112,8 @@ def main() -> None:
     spark = session.start(young)
     for settings in (young, old):
         seconds(spark, settings, 0)
-    grow_ledger(spark, f"file://{Path(old.lake).resolve()}", given.commits)
-    erase_many(spark, f"file://{Path(old.lake).resolve()}", given.people)
+    grow_ledger(spark, files.absolute(old.lake), given.commits)
+    erase_many(spark, files.absolute(old.lake), given.people)
     first = seconds(spark, young, 1), seconds(spark, old, 1)
     console.print(f"the first hour after: {first[0]:.1f} s without, {first[1]:.1f} s with")
     found = [(seconds(spark, young, n), seconds(spark, old, n)) for n in range(2, given.rounds + 2)]

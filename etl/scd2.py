@@ -16,7 +16,11 @@ def payload_hash(table: Table) -> Column:
     """What a change says, in 64 bits. Whether a column is NULL counts, too: xxhash64 skips NULLs, and ('x', NULL) is
     not (NULL, 'x').
     """
-    return F.xxhash64("op", *[part for c in table.tracked for part in (F.col(c).isNull(), F.col(c))])
+    return F.xxhash64("op", *_tracked(table))
+
+
+def _tracked(table: Table) -> list[Column]:
+    return [part for c in table.tracked for part in (F.col(c).isNull(), F.col(c))]
 
 
 def resolve(changes: DataFrame, table: Table) -> DataFrame:
@@ -65,7 +69,7 @@ def versions(changes: DataFrame, table: Table) -> DataFrame:
 def united(rows: DataFrame, table: Table) -> DataFrame:
     """Versions -> the same, with those that follow one another and say the same made one, as `versions` makes them."""
     timeline = Window.partitionBy(*table.natural_key).orderBy("valid_from")
-    state = F.xxhash64(*[part for c in table.tracked for part in (F.col(c).isNull(), F.col(c))])
+    state = F.xxhash64(*_tracked(table))
     goes_on = (
         F.lag("_state").over(timeline).eqNullSafe(F.col("_state"))
         & F.lag("valid_to").over(timeline).eqNullSafe(F.col("valid_from"))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from places import Simulated, place
 from pyspark.sql import SparkSession
@@ -43,9 +46,17 @@ def moved(spark: SparkSession, settings: Settings, before: dict[str, int]) -> se
     return {name for name, version in versions(spark, settings).items() if version != before[name]}
 
 
-def copy(simulated: Simulated, folder: Path) -> Settings:
+def copy(simulated: Simulated | Settings, folder: Path) -> Settings:
     """A lake and landing zone of the test's own. Times of files are kept: a run finds nothing new."""
     settings = place(folder)
     shutil.copytree(simulated.lake, settings.lake)
     shutil.copytree(simulated.landing, settings.landing)
     return settings
+
+
+def land(settings: Settings, event: str, hour: int, name: str, records: Sequence[Mapping[str, Any] | str]) -> None:
+    """A file of records as JSON Lines, of an hour of 1 June; a text is a line as it is."""
+    folder = Path(settings.landing) / event / f"hour=2026-06-01T{hour:02}"
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [record if isinstance(record, str) else json.dumps(record, ensure_ascii=False) for record in records]
+    (folder / name).write_text("\n".join(lines) + "\n")

@@ -9,8 +9,6 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar, cast
 
 import typer
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 
 from etl.commands.place import Place
 from etl.errors import ConfigError, FeedEtlError, LakeError, first_line, lasting
@@ -49,6 +47,9 @@ def watched(command: Callable[P, R]) -> Callable[P, R]:
 
 def _of_files(error: Exception) -> LakeError | None:
     """An error of ours for what a disk or a store raised, wherever it came from; None for what is no such failure."""
+    from py4j.protocol import Py4JJavaError  # what only asks for help need not wait for Spark
+    from pyspark.errors import PySparkException
+
     found = OF_FILES.search(str(error)) if isinstance(error, Py4JJavaError | PySparkException) else None
     if found is None and (not isinstance(error, OSError) or isinstance(error, ConnectionError)):
         return None

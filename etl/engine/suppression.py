@@ -54,6 +54,11 @@ class Suppressed:
         """The same list, as to people in another role."""
         return changed(self, role=role)
 
+    @property
+    def own_salt(self) -> str | None:
+        """The salt of people in this role: lists of former versions had viewers only."""
+        return self.salt if self.role == VIEWER else None
+
     @cached_property
     def _keyed(self) -> Keyed:
         assert self.secret is not None
@@ -72,9 +77,9 @@ class Suppressed:
 
     def is_salted(self, person: Column) -> Column:
         """Whether a person was erased when the list was salted."""
-        if self.salt is None or self.role != VIEWER:
+        if self.own_salt is None:
             return F.lit(False)
-        salted, found = F.sha2(F.concat_ws(":", F.lit(self.salt), person.cast("string")), 256), F.lit(False)
+        salted, found = F.sha2(F.concat_ws(":", F.lit(self.own_salt), person.cast("string")), 256), F.lit(False)
         if self.former is not None:
             found = found | salted.isin(F.broadcast(self.former))
         if self.digests is not None:
@@ -84,9 +89,9 @@ class Suppressed:
     def replacement(self, person: Column, by: Column) -> Column:
         """The replacement id (BIGINT) of a person on rows with one value of `by`."""
         made = replacement(self._keyed, self.role, person, by) if self.secret else F.lit(None).cast("bigint")
-        if self.salt is None or self.role != VIEWER:
+        if self.own_salt is None:
             return made
-        return F.when(self.is_salted(person), former_replacement(self.salt, person, by)).otherwise(made)
+        return F.when(self.is_salted(person), former_replacement(self.own_salt, person, by)).otherwise(made)
 
     def among(self, ids: DataFrame) -> Known:
         """Who of the people in the one column of a frame was erased."""
@@ -121,9 +126,9 @@ class Known:
     def replacement(self, person: Column, by: Column) -> Column:
         """As `Suppressed.replacement`."""
         made = replacement(Keyed(F.col("_inner"), F.col("_outer")), self.suppressed.role, person, by)
-        if not self.suppressed.salt or self.suppressed.role != VIEWER:
+        if self.suppressed.own_salt is None:
             return made
-        former = former_replacement(self.suppressed.salt, person, by)
+        former = former_replacement(self.suppressed.own_salt, person, by)
         return F.when(F.array_contains(F.col("_salted"), person), former).otherwise(made)
 
 
@@ -219,9 +224,10 @@ def apply(read: DataFrame, event: Event, suppressed: Suppressed | None) -> DataF
 
     A record that says nothing but what an erased person is, such as a creator's handle, is left out.
     """
+    if suppressed is None:
+        return read
     names = [f.name for f in event.fields]
-    for role in ROLES if suppressed else ():
-        assert suppressed
+    for role in ROLES:
         listed, whose, by = suppressed.of(role), role.column(names), role.by(names)
         if whose is None:
             continue
@@ -237,8 +243,9 @@ def apply(read: DataFrame, event: Event, suppressed: Suppressed | None) -> DataF
 
 def redact(quarantined: DataFrame, event: Event, suppressed: Suppressed | None) -> DataFrame:
     """Quarantined records without the text of those that nobody could be read of, and that name an erased person."""
-    for role in ROLES if suppressed else ():
-        assert suppressed
+    if suppressed is None:
+        return quarantined
+    for role in ROLES:
         whose = role.column([f.name for f in event.fields])
         if whose is None:
             continue

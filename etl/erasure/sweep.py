@@ -75,8 +75,9 @@ def _new_hours(work: Work, event: Event, seen: Sweep | None) -> dict[datetime, s
 def _look(work: Work, table: Table, event: Event, hours: list[datetime]) -> None:
     """Look through landed hours. What lands in one meanwhile is looked at next time."""
     lake = files.absolute(work.settings.lake)
+    listed = _list(work)
     for role in landed.roles(event):
-        clean = landed.clean(work, table, _list(work).of(role), hours)
+        clean = landed.clean(work, table, listed.of(role), hours)
     seen = register.sweeps(work.spark, lake).get(event.name, Sweep(event.name))
     now = {hour.isoformat(): mark for hour, mark in clean.fingerprints.items()}
     kept = {hour.isoformat() for hour in landed_hours(work, event)}
@@ -111,14 +112,14 @@ def _published_since(work: Work, table: Table, after: int, version: int) -> list
 
 def _clean(work: Work, table: Table, hours: list[datetime] | None, sweep: Sweep) -> None:
     rows = delta.read(work.spark, work.uri(table))
-    _erase(work, table, rows if hours is None else rows.where(in_hours(table, hours)))
+    _erase(work, table, rows if hours is None else rows.where(in_hours(table, hours)), _list(work))
     register.note(work.spark, files.absolute(work.settings.lake), sweep)
 
 
-def _erase(work: Work, table: Table, rows: DataFrame) -> None:
+def _erase(work: Work, table: Table, rows: DataFrame, listed: Suppressed) -> None:
     """Take erased people whom some rows name out of a table."""
     for role in rules.roles(table):
-        suppressed = _list(work).of(role)
+        suppressed = listed.of(role)
         said = suppression.ids(rows, role)
         people = suppressed.among(said).ids if said is not None else []
         assert suppressed.secret
@@ -134,31 +135,31 @@ def _groups(people: list[int]) -> list[Sequence[int]]:
 
 def finish(work: Work, receipt: dict[str, object]) -> None:
     """Look through everything again, and complete a receipt when nothing is left to be looked at."""
-    spark, lake = work.spark, files.absolute(work.settings.lake)
+    spark, lake, listed = work.spark, files.absolute(work.settings.lake), _list(work)
     left = driver.broken(work)
     for role in ROLES:
-        suppressed = _list(work).of(role)
+        suppressed = listed.of(role)
         _, unread = driver.look_through(work, suppressed, left)
         left += [f"landed file {name}" for name in unread]
         _, elsewhere = mails.remove(spark, work.settings, role, partial(_erased, spark, suppressed), set())
         left += elsewhere
     for table in there(work):
         if rules.roles(table):
-            _erase(work, table, delta.read(spark, work.uri(table)))
-            left += _waiting(work, table)
-    disk.batches(work, _list(work))
+            _erase(work, table, delta.read(spark, work.uri(table)), listed)
+            left += _waiting(work, table, listed)
+    disk.batches(work, listed)
     if not left:
         now = datetime.now(UTC).isoformat()
         register.write(spark, lake, receipt | {"complete": True, "incomplete": [], "unread": [], "at": now})
 
 
-def _waiting(work: Work, table: Table) -> list[str]:
+def _waiting(work: Work, table: Table, listed: Suppressed) -> list[str]:
     """Old files that hold erased people go; those that a run may be about to publish wait."""
     found = remains.find(work.spark, work.uri(table))
     wait = []
     for role in rules.roles(table) if found else ():
         said = suppression.ids(disk.rows_of(work.spark, table, role, found), role)
-        people = _list(work).of(role).among(said).ids if said is not None else []
+        people = listed.of(role).among(said).ids if said is not None else []
         done = disk.purge(work, table, role, _groups(people)) if people else {}
         if "files_waiting" in done:
             wait.append(f"{table.name}: files wait until {done['gone_at']}")

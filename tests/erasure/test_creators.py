@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 from erasure import traces
-from lakes import uri
+from lakes import land, uri
 from places import END, START, place
 from pyspark.sql import SparkSession
 from rows import Row
@@ -47,34 +47,25 @@ def post(post_id: int, creator_id: int, **changes: Any) -> Row:
     return of | {"effective_ts": MAY, "op": "upsert"} | changes
 
 
-def land(settings: Settings, event: str, name: str, *records: Row | str) -> None:
-    """A file of landed hour 10."""
-    folder = Path(settings.landing) / event / "hour=2026-06-01T10"
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = [record if isinstance(record, str) else json.dumps(record, ensure_ascii=False) for record in records]
-    (folder / name).write_text("\n".join(lines) + "\n")
-
-
 def landed(settings: Settings) -> None:
     """Two creators and their posts, as text, as Parquet and as records nobody can read."""
-    land(
-        settings, "creators", "a.jsonl", creator(GONE, HANDLE), creator(OTHER, "bob"),
+    land(settings, "creators", 10, "a.jsonl", [
+        creator(GONE, HANDLE), creator(OTHER, "bob"),
         creator(GONE, "ana.renamed", effective_ts="2026-05-02T00:00:00Z"),
         json.dumps(creator(GONE, "never.read"))[:-9], creator(GONE, "never.read", follower_count=-1),
-    )  # fmt: skip
-    land(
-        settings, "posts", "a.jsonl",
+    ])  # fmt: skip
+    land(settings, "posts", 10, "a.jsonl", [
         post(1, GONE, caption="A first caption"), post(2, OTHER),
         post(1, GONE, caption=CAPTION, effective_ts="2026-05-02T00:00:00Z"),  # an edit and nothing else
         post(3, GONE, caption=CAPTION), post(3, OTHER, effective_ts="2026-05-03T00:00:00Z"),  # given to the other
         post(4, GONE, caption="never.read", media_type=7),
-    )  # fmt: skip
+    ])  # fmt: skip
     folder = Path(settings.landing) / "posts" / "hour=2026-06-01T10"
     pl.DataFrame([post(5, GONE, caption=CAPTION), post(6, OTHER)]).write_parquet(folder / "b.parquet")
     folder = Path(settings.landing) / "creators" / "hour=2026-06-01T10"
     pl.DataFrame([creator(GONE, HANDLE, follower_count=6)]).write_parquet(folder / "b.parquet")
     share = {"share_id": 1, "original_post_id": 1, "shared_post_id": 2, "viewer_id": 5, "channel": "dm"}
-    land(settings, "shares", "a.jsonl", share | {"share_ts": START.isoformat()})
+    land(settings, "shares", 10, "a.jsonl", [share | {"share_ts": START.isoformat()}])
 
 
 @dataclass(frozen=True)
@@ -168,8 +159,8 @@ def test_what_lands_of_the_creator_again_does_not_come_back(spark: SparkSession,
     """All files as they were at first, and a new post: every version is made again. Then maintenance."""
     settings, before = erased.settings, content(spark, erased.settings)
     landed(settings)
-    land(settings, "posts", "late.jsonl", post(7, GONE, caption=CAPTION))
-    land(settings, "creators", "late.jsonl", creator(GONE, HANDLE, effective_ts="2026-05-20T00:00:00Z"))
+    land(settings, "posts", 10, "late.jsonl", [post(7, GONE, caption=CAPTION)])
+    land(settings, "creators", 10, "late.jsonl", [creator(GONE, HANDLE, effective_ts="2026-05-20T00:00:00Z")])
     assert not runner.run(spark, settings, START, END, tables=TABLES).errors
     after = content(spark, settings)
     (new,) = [row for row in after["dim_posts"] if row["post_id"] == 7]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 import pytest
 from erasure import traces
-from lakes import uri
+from lakes import land, uri
 from places import END, START, place
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -47,7 +46,7 @@ class Stolen:
     sketches: list[bytes]
 
 
-def land(settings: Settings) -> None:
+def landed(settings: Settings) -> None:
     """Everybody sees two posts and shares one."""
     at = START.replace(hour=10)
     seen = [
@@ -60,14 +59,9 @@ def land(settings: Settings) -> None:
         for n, person in enumerate((*ERASED, *OTHERS), 1)
     ]
     model = {"ranker_model_id": 1, "model_semver": "v1", "feature_set": "f", "deployed_pct": 10.0, "op": "upsert"}
-    landed = {
-        "impressions": seen, "shares": [*shared, {"viewer_id": ERASED[0]}],
-        "ranker_models": [model | {"effective_ts": "2026-05-01T00:00:00Z"}],
-    }  # fmt: skip
-    for event, records in landed.items():
-        folder = Path(settings.landing) / event / "hour=2026-06-01T10"
-        folder.mkdir(parents=True)
-        (folder / "a.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    land(settings, "impressions", 10, "a.jsonl", seen)
+    land(settings, "shares", 10, "a.jsonl", [*shared, {"viewer_id": ERASED[0]}])
+    land(settings, "ranker_models", 10, "a.jsonl", [model | {"effective_ts": "2026-05-01T00:00:00Z"}])
 
 
 def sketches(spark: SparkSession, settings: Settings) -> list[bytes]:
@@ -84,7 +78,7 @@ def stolen(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ite
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(keys.SECRET, KEY)
         settings = place(tmp_path_factory.mktemp("stolen")).model_copy(update={"quarantine_share": 1.0})
-        land(settings)
+        landed(settings)
         assert not runner.run(spark, settings, START, END, tables=TABLES).errors
         driver.erase(spark, settings, list(ERASED), "ticket 17")
         assert sketches(spark, settings)

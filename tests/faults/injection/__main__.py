@@ -19,6 +19,7 @@ from pathlib import Path
 
 from faults.injection import calls, stories
 from faults.injection.stories import Content, Story
+from lakes import copy
 from places import END, START, place
 from pyspark.sql import SparkSession
 
@@ -48,9 +49,7 @@ def _template(spark: SparkSession, folder: Path) -> Settings:
 
 
 def _copy(template: Settings, folder: Path, story: Story) -> Settings:
-    settings = place(folder)
-    shutil.copytree(template.lake, settings.lake)
-    shutil.copytree(template.landing, settings.landing)
+    settings = copy(template, folder)
     if story.late:
         stories.land_more(settings)
     return settings

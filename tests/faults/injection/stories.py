@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
+from lakes import land
 from places import END, START
 from pyspark.sql import SparkSession
 
@@ -24,14 +23,6 @@ VIEWER, CREATOR, OTHERS = 4711000000017, 4711000000018, (5, 6)
 LATER = "2026-07-01T10"
 DELTA_LOG = "org.apache.spark.sql.delta.DeltaLog"
 Content = dict[str, dict[str, tuple[int, str]]]
-
-
-def land(settings: Settings, event: str, hour: int, name: str, records: list[dict[str, object] | str]) -> None:
-    """A file of records as JSON Lines; a text is a line as it is."""
-    folder = Path(settings.landing) / event / f"hour=2026-06-01T{hour:02}"
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = [r if isinstance(r, str) else json.dumps(r) for r in records]
-    (folder / name).write_text("\n".join(lines) + "\n")
 
 
 def share(number: int, viewer: int, hour: int) -> dict[str, object]:

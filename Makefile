@@ -60,7 +60,7 @@ airflow: setup ## Start a complete local Airflow with these DAGs (its state is i
 
 airflow-demo: setup ## An hour, failing gates with their mail, backfills through a real scheduler; ends with 0 or 1
 	@bin/setup-airflow
-	@$(BIN)/python -m etl.airflow.demo $(ARGS)
+	@PYTHONPATH=tests:. $(BIN)/python -m support.airflow.demo $(ARGS)
 
 lint: setup ## Check style, format and types
 	@$(BIN)/ruff check

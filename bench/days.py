@@ -10,7 +10,9 @@ from pyspark.sql import DataFrame, SparkSession
 
 from etl import catalog, conf
 from etl.conf import Settings
-from etl.engine import delta, session, views
+from etl.engine.delta import tables as delta
+from etl.engine.spark import session
+from etl.engine.sql import views
 
 MART, ROLLUP = "mart_post_engagement_daily", "agg_post_engagement_hourly"
 

@@ -12,7 +12,7 @@ import duckdb
 
 from bench.generate import HOUR
 from bench.statements import DERIVED, EVENTS, FACTS, SETTLED
-from etl.snowflake import EPOCH_MS
+from etl.transforms.snowflake import EPOCH_MS
 
 ID_HOUR = f"date_trunc('hour', make_timestamptz(((impression_id >> 22) + {EPOCH_MS}) * 1000))"
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from etl.snowflake import EPOCH_MS
+from etl.transforms.snowflake import EPOCH_MS
 
 HOUR = datetime(2026, 6, 1, 10, tzinfo=UTC)
 START_MS = int(HOUR.timestamp() * 1000)

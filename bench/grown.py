@@ -24,10 +24,11 @@ from rich.console import Console
 from bench.generate import HOUR, Shape, generate
 from etl import conf
 from etl.conf import Settings
-from etl.engine import files, runner, session
-from etl.engine.ledger import Ledger
-from etl.erasure import register
-from etl.snowflake import EPOCH_MS
+from etl.engine.jobs import runner
+from etl.engine.spark import files, session
+from etl.engine.state.ledger import Ledger
+from etl.operations.erasure import register
+from etl.transforms.snowflake import EPOCH_MS
 
 ONE = timedelta(hours=1)
 console = Console()

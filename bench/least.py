@@ -11,7 +11,7 @@ import time
 
 from bench.generate import HOUR
 from etl import conf
-from etl.engine import session
+from etl.engine.spark import session
 
 EVENTS = ("impressions", "engagements", "shares", "heartbeats")
 

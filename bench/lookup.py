@@ -11,9 +11,11 @@ from pyspark.sql import SparkSession
 
 from bench.generate import HOUR
 from etl import catalog, conf
-from etl.engine import delta, session, views
-from etl.engine.jvm import jvm
-from etl.engine.work import in_hours
+from etl.engine.delta import tables as delta
+from etl.engine.jobs.work import in_hours
+from etl.engine.spark import session
+from etl.engine.spark.jvm import jvm
+from etl.engine.sql import views
 
 SOMEBODY = 4711  # a viewer of the long tail
 

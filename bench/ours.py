@@ -9,7 +9,8 @@ from datetime import timedelta
 
 from bench.generate import HOUR
 from etl import conf
-from etl.engine import runner, session
+from etl.engine.jobs import runner
+from etl.engine.spark import session
 
 
 def main(landing: str, lake: str, *tables: str) -> None:

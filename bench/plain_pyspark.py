@@ -13,9 +13,9 @@ from pyspark.sql import SparkSession
 from bench.generate import HOUR
 from bench.statements import DERIVED, EVENTS, FACTS, SETTLED
 from etl import conf
-from etl.engine.jars import delta_jars
-from etl.engine.java import require_java
-from etl.snowflake import EPOCH_MS
+from etl.engine.spark.jars import delta_jars
+from etl.engine.spark.java import require_java
+from etl.transforms.snowflake import EPOCH_MS
 
 ID_HOUR = f"date_trunc('hour', timestamp_millis(shiftright(impression_id, 22) + {EPOCH_MS}L))"
 KEYS = {"fct_impressions": ("impressions", "impression_id"), "fct_engagements": ("engagements", "engagement_id"),

@@ -11,7 +11,7 @@ import polars as pl
 
 from bench.generate import HOUR
 from bench.statements import EVENTS, MEASURES
-from etl.snowflake import EPOCH_MS
+from etl.transforms.snowflake import EPOCH_MS
 
 Frames = dict[str, pl.LazyFrame]
 SEEN = [

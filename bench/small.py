@@ -11,7 +11,9 @@ from pyspark.sql import SparkSession
 
 from bench.generate import HOUR
 from etl import conf
-from etl.engine import delta, runner, session
+from etl.engine.delta import tables as delta
+from etl.engine.jobs import runner
+from etl.engine.spark import session
 
 
 def minimal(spark: SparkSession, place: str) -> float:

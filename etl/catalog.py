@@ -1,60 +1,132 @@
-"""Finds every table module. Strict: one TABLE each, named as its module, reading no later layer."""
+"""The catalog: every subject, event and table, found in `etl/subjects/<subject>/`; nothing lists them.
+
+It is strict: a module of a layer makes one TABLE that has the module's name, and no table reads a later layer. What is
+wrong with a contract is said when the catalog is loaded, a line for each fault (`etl/model/validation.py`).
+"""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from graphlib import TopologicalSorter
 from types import ModuleType
 from typing import Any
 
-from etl import ads_events, events
-from etl.contract import Event, Layer, Table
+from etl import subjects as package
 from etl.errors import ConfigError, ContractViolation
-
-SUBJECTS = {"feed": events.EVENTS, "ads": ads_events.EVENTS}
-"""What lands, by subject area. A table is of the subjects whose events it is made from: nothing else says so."""
+from etl.model import validation
+from etl.model.contract import Column, Event, Layer, Table
+from etl.model.vocabulary import Vocabulary
+from etl.subjects.shared import bronze_tables
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A table and the pure function that makes its rows."""
+    """A table, the pure function that makes its rows, and where both are defined."""
 
     table: Table
     transform: Callable[..., Any]
     module: ModuleType
+    doc: str
 
 
-def _modules() -> list[ModuleType]:
-    packages = [importlib.import_module(f"etl.{layer.name.lower()}") for layer in Layer]
-    return [
-        importlib.import_module(f"{package.__name__}.{info.name}")
-        for package in packages
-        for info in pkgutil.iter_modules(package.__path__)
-        if not info.name.startswith("_")
-    ]
+@dataclass(frozen=True)
+class Subject:
+    """A folder of `etl/subjects`: its events (none for `shared`) and its columns, those it extends among them."""
+
+    name: str
+    events: tuple[Event, ...]
+    columns: Vocabulary
+
+
+@cache
+def _folders() -> dict[str, Subject]:
+    """Every folder by name: `shared` first, then the subjects by POSITION, the order of pages and lists."""
+    names = [info.name for info in pkgutil.iter_modules(package.__path__) if info.ispkg]
+    position = {name: getattr(_module(name), "POSITION", len(names)) for name in names}
+    found = (_folder(name) for name in sorted(names, key=lambda n: (position[n], n)))
+    return {subject.name: subject for subject in found}
+
+
+def _module(path: str) -> ModuleType:
+    return importlib.import_module(f"{package.__name__}.{path}")
+
+
+def _has(folder: str, name: str) -> bool:
+    return any(info.name == name for info in pkgutil.iter_modules(_module(folder).__path__))
+
+
+def _folder(name: str) -> Subject:
+    events = _module(f"{name}.events").EVENTS if _has(name, "events") else ()
+    return Subject(name, events, _module(f"{name}.columns").columns)
+
+
+@cache
+def subjects() -> dict[str, Subject]:
+    """Every subject that lands events, by name."""
+    return {name: subject for name, subject in _folders().items() if subject.events}
+
+
+def plugin(subject: str, name: str) -> ModuleType | None:
+    """A module or package of a subject (`dashboard`, `simulate`, `queries.roas`); None where it has none."""
+    folder, _, last = f"{subject}.{name}".rpartition(".")
+    return _module(f"{folder}.{last}") if _has(folder, last) else None
+
+
+@cache
+def vocabulary() -> Mapping[str, Column]:
+    """Every column of every subject by name. Raises ContractViolation when two subjects define one differently."""
+    found: dict[str, Column] = {}
+    for subject in _folders().values():
+        for name, column in subject.columns.items():
+            if found.setdefault(name, column) != column:
+                raise ContractViolation(
+                    f"The column {name} means different things in two subjects, {subject.name} among them. "
+                    "Rename one, or define it once in etl/subjects/shared/columns.py."
+                )
+    return found
+
+
+def _modules() -> Iterator[ModuleType]:
+    for folder in _folders():
+        for layer in (layer.name.lower() for layer in Layer):
+            if _has(folder, layer):
+                inside = pkgutil.iter_modules(_module(f"{folder}.{layer}").__path__)
+                yield from (_module(f"{folder}.{layer}.{info.name}") for info in inside if info.name[0] != "_")
 
 
 def _entry(module: ModuleType) -> Entry:
     table = getattr(module, "TABLE", None)
     if not isinstance(table, Table) or not callable(getattr(module, "transform", None)):
         raise ContractViolation(f"{module.__name__} must define one TABLE and a transform function.")
-    package, name = module.__name__.split(".")[-2:]
-    if table.name != name or table.layer.name.lower() != package:
+    layer, name = module.__name__.split(".")[-2:]
+    if table.name != name or table.layer.name.lower() != layer:
         raise ContractViolation(f"{module.__name__}: TABLE is {table.layer.name.lower()}.{table.name}.")
-    later = [i.table.name for i in table.inputs if i.table.layer > table.layer]
-    if later:
-        raise ContractViolation(f"{table.name} reads a later layer: {', '.join(later)}.")
-    return Entry(table, module.transform, module)
+    return Entry(table, module.transform, module, (module.__doc__ or "").strip())
+
+
+def _bronze(written: Collection[Entry]) -> Iterator[Entry]:
+    """The bronze tables that are only their event: of every event that no table reads directly."""
+    direct = {entry.table.event for entry in written}
+    for subject in subjects().values():
+        for event in (event for event in subject.events if event not in direct):
+            table = bronze_tables.bronze_table(event)
+            make = partial(bronze_tables.transform, table=table)
+            yield Entry(table, make, _module(f"{subject.name}.events"), bronze_tables.doc(event))
 
 
 @cache
 def entries() -> dict[str, Entry]:
-    """Every table by name, inputs before the tables that read them, layer by layer."""
-    found = {entry.table.name: entry for entry in map(_entry, _modules())}
+    """Every table by name, inputs before the tables that read them, layer by layer.
+
+    Raises ContractViolation with a line for each fault of a contract.
+    """
+    written = [_entry(module) for module in _modules()]
+    found = {entry.table.name: entry for entry in (*written, *_bronze(written))}
+    validation.check([entry.table for entry in found.values()], vocabulary())
     graph = {name: sorted(i.table.name for i in e.table.inputs) for name, e in sorted(found.items())}
     order = list(TopologicalSorter(graph).static_order())
     return {name: found[name] for name in sorted(order, key=lambda n: (found[n].table.layer, order.index(n)))}
@@ -73,24 +145,29 @@ def upstream(table: Table) -> list[Table]:
     return [each for each in tables() if each.name in found]
 
 
-def subjects(table: Table) -> set[str]:
-    """The subjects a table is of; what no job makes is of them all."""
+def subjects_of(table: Table) -> set[str]:
+    """The subjects whose events a table is made from; what no job makes is of them all."""
     if table.event:
-        return {name for name, landed in SUBJECTS.items() if table.event in landed}
-    return {name for i in table.inputs if is_made(i.table) for name in subjects(i.table)} or set(SUBJECTS)
+        return {subject.name for subject in subjects().values() if table.event in subject.events}
+    return {name for i in table.inputs if is_made(i.table) for name in subjects_of(i.table)} or set(subjects())
+
+
+def folder(table: Table) -> str:
+    """The folder of `etl/subjects` and of `expectations` that a table is in."""
+    return entry(table.name).module.__name__.split(".")[2]
 
 
 def landing_events() -> list[Event]:
     """Every kind of landed record, subject by subject."""
-    return [event for landed in SUBJECTS.values() for event in landed]
+    return [event for subject in subjects().values() for event in subject.events]
 
 
 def of_subjects(names: Collection[str]) -> list[str]:
     """Tables of some subjects by name. Raises ConfigError that lists the subjects there are."""
-    unknown = [name for name in names if name not in SUBJECTS]
+    unknown = [name for name in names if name not in subjects()]
     if unknown:
-        raise ConfigError(f"There is no subject {unknown[0]!r}. Subjects: {', '.join(SUBJECTS)}.")
-    return [t.name for t in tables() if subjects(t) & set(names)]
+        raise ConfigError(f"There is no subject {unknown[0]!r}. Subjects: {', '.join(subjects())}.")
+    return [t.name for t in tables() if subjects_of(t) & set(names)]
 
 
 def is_made(table: Table) -> bool:

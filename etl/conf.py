@@ -13,7 +13,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from etl import ads_events, events, secrets
+from etl import secrets
 from etl.errors import ConfigError, first_line
 
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2261, 12, 31)
@@ -104,7 +104,9 @@ class Completeness(BaseModel):
     @field_validator("events")
     @classmethod
     def _known(cls, events_: dict[str, EventCompleteness]) -> dict[str, EventCompleteness]:
-        known = [event.name for event in (*events.EVENTS, *ads_events.EVENTS)]
+        from etl import catalog  # imports conf's own importers
+
+        known = [event.name for event in catalog.landing_events()]
         if unknown := sorted(events_.keys() - set(known)):
             raise ValueError(f"there is no event {unknown[0]!r}; events: {', '.join(known)}")
         return events_

@@ -20,11 +20,11 @@ from rich.table import Column
 from rich.table import Table as Grid
 
 from etl.catalog import Entry
-from etl.contract import Table
+from etl.model.contract import Table
 
 if TYPE_CHECKING:
-    from etl.engine.runner import Summary
-    from etl.engine.suites import Rule
+    from etl.engine.jobs.runner import Summary
+    from etl.engine.quality.suites import Rule
 
 FORMATS = ("table", "csv", "json")
 out = Console(width=None if sys.stdout.isatty() else 160)
@@ -151,7 +151,7 @@ def print_summary(summary: Summary, as_json: bool) -> None:
 def print_contract(entry: Entry, rules: list[Rule], people: dict[str, str | None], as_json: bool) -> None:
     """A table's contract and its rules; `people`, how the table knows people: `viewers` in its key, in `sketches`."""
     table = entry.table
-    doc = (entry.module.__doc__ or "").strip()
+    doc = entry.doc
     document = {
         "name": table.name,
         "layer": table.layer.name.lower(),

@@ -13,20 +13,20 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-import worker  # noqa: F401
 from filelock import FileLock
-from lakes import copy
-from places import ADS_END, ADS_HOURS, ADS_START, CLICK_TABLES, END, START, Simulated, place
 from pyspark.sql import SparkSession
 from soak import shares
+from support.lakes import copy
+from support.places import ADS_END, ADS_HOURS, ADS_START, CLICK_TABLES, END, START, Simulated, place
 
 from etl import conf
 from etl.conf import Settings
-from etl.engine import runner, session
+from etl.engine.jobs import runner
+from etl.engine.spark import session
 from etl.lineage.flow import Lineage
 from etl.lineage.house import house
-from etl.sources.simulate import simulate
-from etl.sources.simulate_ads import AdsScenario, simulate_ads
+from etl.subjects.ads.simulate import AdsScenario, simulate_ads
+from etl.subjects.feed.simulate import simulate
 
 os.environ["FEED_ETL_KEYS"] = tempfile.mkdtemp(prefix="feed-etl-keys-")
 atexit.register(shutil.rmtree, os.environ["FEED_ETL_KEYS"], ignore_errors=True)

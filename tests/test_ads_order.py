@@ -5,12 +5,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from places import ADS_START, place
 from pyspark.sql import SparkSession
+from support.places import ADS_START, place
 from test_order import content
 
-from etl.engine import runner
-from etl.sources.simulate_ads import AdsScenario, simulate_ads
+from etl.engine.jobs import runner
+from etl.subjects.ads.simulate import AdsScenario, simulate_ads
 
 
 @pytest.mark.slow

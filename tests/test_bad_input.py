@@ -16,7 +16,9 @@ from pyspark.sql import SparkSession
 
 from etl import catalog
 from etl.conf import Settings
-from etl.engine import delta, runner, views
+from etl.engine.delta import tables as delta
+from etl.engine.jobs import runner
+from etl.engine.sql import views
 from etl.errors import GateFailed
 
 START, END = datetime(2026, 6, 1, 10, tzinfo=UTC), datetime(2026, 6, 1, 11, tzinfo=UTC)

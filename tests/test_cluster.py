@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from command_line import feed_etl
+from support.command_line import feed_etl
 
 TABLES = [
     "bronze_ranker_models",

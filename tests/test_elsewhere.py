@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 from datasketches import hll_sketch, hll_union, tgt_hll_type
-from lakes import there
-from places import Simulated
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from truth import REACH_ERROR
+from support.lakes import there
+from support.places import Simulated
+from support.truth import REACH_ERROR
 
 from etl import catalog, conf
-from etl.engine import delta, views
+from etl.engine.delta import tables as delta
+from etl.engine.sql import views
 
 PAGE = conf.home() / "docs" / "elsewhere.md"
 SAMPLE = 'Path("lake/simulated")'

@@ -13,17 +13,19 @@ import pytest
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
-from rows import at, record
 from soak.hostile import draw, lawful
+from support.rows import at, record
 
 from etl import catalog
-from etl.ads_events import ADVERTISERS
 from etl.conf import Settings
-from etl.contract import Column, Event
-from etl.engine import delta, runner, views
+from etl.engine.delta import tables as delta
+from etl.engine.jobs import runner
+from etl.engine.sql import views
 from etl.errors import FeedEtlError
+from etl.model.contract import Column, Event
 from etl.queries import question, run
 from etl.reports import dashboard
+from etl.subjects.ads.events import ADVERTISERS
 
 NUMBER = int(os.environ.get("FEED_ETL_FUZZ", 0))
 HOUR = "hour=2026-06-01T10"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from places import Simulated
 from pydantic import TypeAdapter, ValidationError
 from pyspark.sql import SparkSession
+from support.places import Simulated
 
 from etl import queries
 from etl.conf import MailAddress

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from places import END, place
 from pyspark.sql import SparkSession
 from soak import shares
+from support.places import END, place
 
-from etl.erasure import driver as erasure
-from etl.maintenance import driver as maintenance
+from etl.operations.erasure import driver as erasure
+from etl.operations.maintenance import driver as maintenance
 
 NAME, VIEWER = "Ländereien [1] 50%20 {a}#b?c", 4711
 

@@ -14,17 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lakes import uri
-from places import place
 from pyspark.sql import SparkSession
-from rows import at
+from support.lakes import uri
+from support.places import place
+from support.rows import at
 
 from etl import catalog
-from etl.backfill import driver, request
 from etl.conf import Settings
-from etl.engine import checksums, delta, runner
-from etl.engine.ledger import CONTRADICTIONS, CORRECTIONS, Entry
-from etl.engine.shards import every
+from etl.engine.delta import checksums
+from etl.engine.delta import tables as delta
+from etl.engine.jobs import runner
+from etl.engine.state.ledger import CONTRADICTIONS, CORRECTIONS, Entry
+from etl.engine.state.shards import every
+from etl.operations.backfill import driver, request
 
 Record = dict[str, Any]
 Landed = dict[int, list[Record]]  # hour of 1 June (24 and more: of the days after) -> records

@@ -5,13 +5,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from lakes import there, versions
-from places import END, START, Simulated, place
 from pyspark.sql import SparkSession
+from support.lakes import there, versions
+from support.places import END, START, Simulated, place
 
 from etl import catalog
 from etl.conf import Settings
-from etl.engine import checksums, delta, runner, views
+from etl.engine.delta import checksums
+from etl.engine.delta import tables as delta
+from etl.engine.jobs import runner
+from etl.engine.sql import views
 
 HOUR = timedelta(hours=1)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from command_line import feed_etl
-from erasure import traces
-from reports.servers import postman
+from support import traces
+from support.command_line import feed_etl
+from support.servers import postman
 
 KEY, PASSWORD = "0f1e2d3c4b5a69788796a5b4c3d2e1f0", "correct-horse-battery"
 SPAN = ("--from", "2026-06-01T08", "--to", "2026-06-01T11")

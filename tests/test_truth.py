@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
-from places import Simulated
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
-from truth import REACH_ERROR, differences, expected
+from support.places import Simulated
+from support.truth import REACH_ERROR, differences, expected
 
 from etl import catalog
-from etl.engine import delta, views
+from etl.engine.delta import tables as delta
+from etl.engine.sql import views
 from etl.terminal import plain
 
 KEYS = {

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command_line import feed_etl
 from soak import shares
+from support.command_line import feed_etl
 
 from etl import conf
 

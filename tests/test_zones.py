@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import zone_commands
-from command_line import SOME_TIME
+from support import zone_commands
+from support.command_line import SOME_TIME
 
 NEW_YORK = "America/New_York"  # an hour back in November
 OTHERS = (NEW_YORK, "Australia/Lord_Howe")  # half an hour back in April

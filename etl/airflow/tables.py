@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from etl.contract import Table
+from etl.model.contract import Table
 
 FILE = Path(__file__).with_name("tables.yaml")
 HEADER = "# Made by `make dags` from the contracts: do not edit. `after` is what a table reads or refers to.\n"
@@ -40,7 +40,7 @@ def derived() -> list[Step]:
 def _subject(table: Table) -> str:
     from etl import catalog
 
-    (subject,) = catalog.subjects(table)  # a table of two would need a DAG that waits for both
+    (subject,) = catalog.subjects_of(table)  # a table of two would need a DAG that waits for both
     return subject
 
 

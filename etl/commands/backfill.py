@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from etl import terminal
-from etl.backfill import request as requests
 from etl.commands.place import Json, Place, errors, parse_range
 from etl.commands.watch import watched
 from etl.errors import ConfigError
+from etl.operations.backfill import request as requests
 
 if TYPE_CHECKING:
-    from etl.backfill.register import Backfill
+    from etl.operations.backfill.register import Backfill
 
 backfill = typer.Typer(no_args_is_help=True, help="Rebuild hours beside the live ones, compare, then switch over.")
 
@@ -41,8 +41,8 @@ def plan(
 ) -> None:
     """What a run would rebuild, what reads it, and what it may cost. Writes nothing."""
     request = requests.make(parse_range(start, end), table, only, version, (ad_from, ad_to))
-    from etl.backfill import driver
-    from etl.backfill import plan as plans
+    from etl.operations.backfill import driver
+    from etl.operations.backfill import plan as plans
 
     here: Place = context.obj
     work, _ = driver.open_lake(here.asking(), here.settings)
@@ -87,7 +87,7 @@ def run(
         request = requests.make(_complete(given), table, only, version, (ad_from, ad_to))
     elif any(given.values()) or table or version or only != "all" or (ad_from, ad_to) != (None, None):
         raise ConfigError(f"--resume goes on with {resume} as it was declared; only --accept-changes can be added.")
-    from etl.backfill import driver
+    from etl.operations.backfill import driver
 
     here: Place = context.obj
     spark = here.spark()
@@ -126,7 +126,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Every backfill and how far it got, oldest first."""
-    from etl.backfill import driver
+    from etl.operations.backfill import driver
 
     here: Place = context.obj
     found = driver.progress_of(here.asking(), here.settings, backfill_id)
@@ -156,7 +156,7 @@ def _row(b: Backfill) -> dict[str, Any]:
 @watched
 def cancel(context: typer.Context, backfill_id: Id) -> None:
     """End a backfill that is in flight. Hours already switched over stay."""
-    from etl.backfill import driver
+    from etl.operations.backfill import driver
 
     here: Place = context.obj
     over, switched = driver.cancel(here.asking(), here.settings, backfill_id)
@@ -167,7 +167,7 @@ def cancel(context: typer.Context, backfill_id: Id) -> None:
 @backfill.command()
 def diff(context: typer.Context, backfill_id: Id, as_json: Json = False) -> None:
     """Staged against live by table-hour: rows, checksums, every measure, and what is over the budget."""
-    from etl.backfill import driver
+    from etl.operations.backfill import driver
 
     here: Place = context.obj
     budget = here.settings.backfill_change_budget

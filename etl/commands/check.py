@@ -11,7 +11,7 @@ from etl.commands.place import Json, Place
 from etl.errors import LakeError
 
 if TYPE_CHECKING:
-    from etl.check.finding import Finding
+    from etl.operations.check.finding import Finding
 
 
 def check(
@@ -23,7 +23,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Say what differs between the ledger, Delta's logs, files and checksums. Writes nothing without --repair."""
-    from etl.check import driver
+    from etl.operations.check import driver
 
     here: Place = context.obj
 

@@ -12,7 +12,7 @@ from etl import terminal
 from etl.commands.place import Json, Place
 from etl.commands.watch import watched
 from etl.errors import ConfigError, LakeError, LandingError, first_line
-from etl.privacy import CREATOR, VIEWER
+from etl.model.privacy import CREATOR, VIEWER
 
 FEW = 10
 LISTED = 1_000_000
@@ -37,7 +37,7 @@ def erase(
     as_json: Json = False,
 ) -> None:
     """Take people out of every table, landed file and log. Totals of posts stay; they never come back."""
-    from etl.erasure import driver
+    from etl.operations.erasure import driver
 
     here: Place = context.obj
     listed = _listed(ids) if ids else []

@@ -13,7 +13,7 @@ from etl.errors import ConfigError, first_line
 
 def tables(context: typer.Context, as_json: Json = False) -> None:
     """All tables, in the order data flows."""
-    from etl.engine import views
+    from etl.engine.sql import views
 
     here: Place = context.obj
     spark = here.asking()
@@ -34,7 +34,8 @@ def tables(context: typer.Context, as_json: Json = False) -> None:
 
 def describe(context: typer.Context, table: str, as_json: Json = False) -> None:
     """What a row of a table is: its columns, rules, owner, inputs."""
-    from etl.engine import keys, pseudonyms, suites
+    from etl.engine.people import keys, pseudonyms
+    from etl.engine.quality import suites
 
     entry = catalog.entry(table)
     keys.adopt(context.obj.settings.lake)
@@ -49,7 +50,7 @@ def sql(
     """Ask the lake; every table is a view by its name, and so is the ledger."""
     from pyspark.errors import PySparkException
 
-    from etl.engine import printable, views
+    from etl.engine.sql import printable, views
 
     if format not in terminal.FORMATS:
         raise ConfigError(f"--format must be one of {', '.join(terminal.FORMATS)}, not {format!r}.")
@@ -65,8 +66,8 @@ def ledger(context: typer.Context, as_json: Json = False) -> None:
     """What every run did to every table, oldest first."""
     from dataclasses import asdict
 
-    from etl.engine.files import absolute
-    from etl.engine.ledger import Ledger
+    from etl.engine.spark.files import absolute
+    from etl.engine.state.ledger import Ledger
 
     here: Place = context.obj
     rows = [asdict(entry) for entry in Ledger.existing(here.asking(), absolute(here.settings.lake)).entries]

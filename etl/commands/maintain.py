@@ -27,9 +27,10 @@ def maintain(
     as_json: Json = False,
 ) -> None:
     """Take what is past its time off the disk, and lay closed hours out anew. Each thing is named before it is done."""
-    from etl.engine import owner
-    from etl.maintenance import driver, window
-    from etl.maintenance.action import Action
+    from etl.engine.landing import owner
+    from etl.operations.maintenance import driver
+    from etl.operations.retention import window
+    from etl.operations.retention.action import Action
 
     here: Place = context.obj
 

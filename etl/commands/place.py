@@ -26,14 +26,16 @@ class Place:
     settings: conf.Settings
 
     def spark(self) -> SparkSession:
-        from etl.engine import keys, session
+        from etl.engine.people import keys
+        from etl.engine.spark import session
 
         keys.adopt(self.settings.lake)
         return session.start(self.settings)
 
     def asking(self) -> SparkSession:
         """The session of a command that asks and ends, and makes no table."""
-        from etl.engine import keys, session
+        from etl.engine.people import keys
+        from etl.engine.spark import session
 
         keys.adopt(self.settings.lake)
         return session.start(session.tuned(self.settings, session.SHORT))

@@ -106,7 +106,7 @@ def data_docs(
     out: Annotated[str | None, typer.Option(help="Folder to write to; _data_docs of the lake when not given.")] = None,
 ) -> None:
     """Great Expectations' Data Docs of the newest runs of every table (data_docs_runs in conf/)."""
-    from etl.engine.files import local_folder
+    from etl.engine.spark.files import local_folder
     from etl.reports import quality_docs, quality_reports
 
     here: Place = context.obj

@@ -9,7 +9,7 @@ import typer
 from etl import catalog, terminal
 from etl.commands.place import Json, Place, errors, parse_range
 from etl.commands.watch import watched
-from etl.engine import shards
+from etl.engine.state import shards
 from etl.errors import ConfigError
 
 
@@ -25,7 +25,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Bring the tables up to date with the files landed in a range of hours. Safe to run again, always."""
-    from etl.engine import runner
+    from etl.engine.jobs import runner
 
     here: Place = context.obj
     span = parse_range(start, end)
@@ -52,7 +52,7 @@ def demo(
     impressions_per_hour: Annotated[int, typer.Option(min=1, help="Size of the made-up feed.")] = 5000,
 ) -> None:
     """Three made-up hours and a real public log, from landing to marts, with a summary of each."""
-    from etl import showcase
+    from etl.commands import demo as showcase
 
     here = Place(showcase.for_small_hours(context.obj.settings))
     showcase.run(here.spark(), here.settings, impressions_per_hour, errors)

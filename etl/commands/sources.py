@@ -9,6 +9,7 @@ import typer
 
 from etl import catalog
 from etl.commands.place import errors, parse_range
+from etl.errors import ConfigError
 
 imports = typer.Typer(no_args_is_help=True, help="Make landing files from public logs.")
 
@@ -19,21 +20,19 @@ def simulate(
     end: Annotated[str, typer.Option("--to", help="End of the range, not in it: 2026-06-01T13")],
     impressions_per_hour: Annotated[int, typer.Option(min=1, help="Impressions served per hour.")] = 20000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
-    subject: Annotated[str, typer.Option(help="feed or ads")] = "feed",
+    subject: Annotated[str, typer.Option(help="A folder of etl/subjects that has a simulator: feed, ads.")] = "feed",
 ) -> None:
-    """Write a made-up feed (or ads) to the landing zone, and beside it (_truth) what the marts must say."""
-    from etl.engine.files import local_folder
-    from etl.sources.simulate import simulate as write_feed
-    from etl.sources.simulate_ads import AdsScenario, simulate_ads
+    """Write made-up events of a subject to the landing zone, and beside it (_truth) what the marts must say."""
+    from etl.engine.spark.files import local_folder
 
     span = parse_range(start, end)
     catalog.of_subjects([subject])
+    simulator = catalog.plugin(subject, "simulate")
+    if simulator is None:
+        raise ConfigError(f"{subject} has no simulator. Add a package `simulate` to etl/subjects/{subject}.")
     out = local_folder(context.obj.settings.landing)
     with errors.status(f"simulating {impressions_per_hour} impressions an hour into {out}"):
-        if subject == "ads":
-            simulate_ads(out, AdsScenario(*span, impressions_per_hour, seed))
-        else:
-            write_feed(out, *span, impressions_per_hour, seed)
+        simulator.simulate(out, *span, impressions_per_hour, seed)
     errors.print(f"Landed in {out}. Next: feed-etl run --from {start} --to {end}", soft_wrap=True)
 
 
@@ -43,7 +42,7 @@ def open_bandit(
     source: Annotated[Path, typer.Argument(help="The obp source distribution, or its folder.")],
 ) -> None:
     """The Open Bandit log: 60,000 real impressions by two policies, clicks as likes."""
-    from etl.engine.files import local_folder
+    from etl.engine.spark.files import local_folder
     from etl.sources.open_bandit import import_open_bandit
 
     summary = import_open_bandit(source, local_folder(context.obj.settings.landing))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from etl import catalog
-from etl.contract import Layer, Table
+from etl.model.contract import Layer, Table
 
 WIDTH, HEIGHT = 214, 30
 ACROSS, BOX, PASS = WIDTH + 84, HEIGHT + 14, 18  # px from column to column, taken by a box, taken by a passing arrow

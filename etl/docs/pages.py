@@ -8,11 +8,11 @@ from typing import Any
 
 from etl import catalog
 from etl.catalog import Entry
-from etl.contract import Table
-from etl.engine import suites
-from etl.engine.suites import Rule
+from etl.engine.quality import suites
+from etl.engine.quality.suites import Rule
 from etl.lineage.flow import ROWS, Lineage, Source, Uses
 from etl.lineage.house import VALUE, Edge
+from etl.model.contract import Table
 
 Named = tuple[str, list[str]]
 """A table and some of its columns; no columns: its rows."""
@@ -45,7 +45,7 @@ class Page:
 def page(entry: Entry, lineage: Lineage | None, steps: list[Edge]) -> Page:
     """The page of one table; `steps` are those of the whole house."""
     table = entry.table
-    headline, _, rest = (entry.module.__doc__ or "").strip().partition("\n")
+    headline, _, rest = entry.doc.partition("\n")
     made = lineage or Lineage({})
     return Page(
         table,

@@ -9,11 +9,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 
 from etl import catalog
-from etl.contract import Layer
 from etl.docs.graph import picture
 from etl.docs.pages import Named, Page, page
 from etl.lineage.flow import Lineage
 from etl.lineage.house import edges, landed_columns
+from etl.model.contract import Layer
 
 HTML = "index.html"
 MARK = "<!-- Made by `feed-etl docs`; change the table's module or suite instead. -->"

@@ -9,12 +9,13 @@ from pyspark.sql import DataFrame, SparkSession
 
 from etl import catalog
 from etl.catalog import Entry
-from etl.columns import columns
 from etl.conf import Settings
-from etl.contract import Column, Event, Table, WriteMode
-from etl.engine import ddl, records
+from etl.engine.jobs import ddl
+from etl.engine.landing import records
 from etl.lineage.flow import ROWS, Lineage, Source, compose
 from etl.lineage.plan import empty_input, lineage
+from etl.model.contract import Column, Event, Table, WriteMode
+from etl.subjects.shared.columns import columns
 
 VALUE = "value"
 PROVENANCE = columns("landed_hour", "source_file")

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from etl import catalog
-from etl.engine import suites
-from etl.engine.suites import Rule
+from etl.engine.quality import suites
+from etl.engine.quality.suites import Rule
 from etl.errors import ConfigError
 from etl.lineage.flow import ROWS, Source
 from etl.lineage.house import VALUE, Edge, landed, landed_columns

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,11 +12,15 @@ from pyspark.sql import DataFrame, SparkSession
 
 from etl import catalog
 from etl.conf import Settings
-from etl.contract import Table
-from etl.engine import arrivals, delta, planner, session, views
-from etl.engine.files import absolute
+from etl.engine.delta import tables as delta
+from etl.engine.landing import arrivals
+from etl.engine.spark import session
+from etl.engine.spark.files import absolute
+from etl.engine.sql import views
+from etl.engine.state import planner
+from etl.model.contract import Table
 from etl.queries.parameters import complete
-from etl.queries.question import Question
+from etl.queries.question import Question, finisher
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,10 @@ class Asked:
 
     def answer(self) -> DataFrame:
         """The rows the header promises."""
-        module = f"etl.queries.{self.question.name}"
-        if not importlib.util.find_spec(module):
+        module = finisher(self.question.name)
+        if module is None:
             return self.rows
-        finished: DataFrame = importlib.import_module(module).finish(self.rows, self.values)
+        finished: DataFrame = module.finish(self.rows, self.values)
         return finished
 
 

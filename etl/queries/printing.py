@@ -89,7 +89,7 @@ def write(asked: Asked, format_: str, out: Path | None) -> None:
         import pyarrow.parquet as pq
 
         return pq.write_table(asked.answer().toArrow(), str(out))
-    from etl.engine import printable
+    from etl.engine.sql import printable
 
     answer = asked.answer()
     rows = printable.rows(answer)

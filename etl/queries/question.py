@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import yaml
@@ -27,7 +28,18 @@ from etl import catalog
 from etl.errors import ConfigError, ContractViolation
 from etl.queries.parameters import Parameter, check_range
 
-_FOLDER = Path(__file__).parent
+
+@cache
+def files() -> dict[str, Path]:
+    """The .sql file of every question: those in the folder `queries` of each subject."""
+    folders = (plugin for name in catalog.subjects() if (plugin := catalog.plugin(name, "queries")))
+    return {file.stem: file for folder in folders for file in Path(folder.__path__[0]).glob("*.sql")}
+
+
+def finisher(name: str) -> ModuleType | None:
+    """The module beside a question's .sql file whose `finish` makes the answer of its rows; None without one."""
+    subject = files()[name].parent.parent.name
+    return catalog.plugin(subject, f"queries.{name}")
 
 
 @dataclass(frozen=True)
@@ -67,13 +79,13 @@ def load(name: str) -> Question:
     """A question by name. Raises ConfigError that lists the names there are."""
     if name not in names():
         raise ConfigError(f"There is no question {name!r}. Questions: {', '.join(names())}.")
-    return parse(name, (_FOLDER / f"{name}.sql").read_text(encoding="utf-8"))
+    return parse(name, files()[name].read_text(encoding="utf-8"))
 
 
 @cache
 def names() -> tuple[str, ...]:
     """Every question's name."""
-    return tuple(sorted(file.stem for file in _FOLDER.glob("*.sql")))
+    return tuple(sorted(files()))
 
 
 def parse(name: str, text: str) -> Question:

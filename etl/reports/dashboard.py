@@ -12,15 +12,17 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from etl.conf import Settings
-from etl.reports import ads_figures, ads_tiles, health, late_hours, pages
 from etl.reports import dashboard_figures as figures
 from etl.reports import dashboard_tiles as tiles
+from etl.reports import health, late_hours, pages
 from etl.reports.charts import number, percent
 from etl.reports.dashboard_tiles import Tile
 from etl.reports.figure import Figure
 from etl.reports.health import QUEUE_SHOWN, Health
 from etl.reports.operations import Span
 from etl.reports.questions import Row
+from etl.subjects.ads.dashboard import figures as ads_figures
+from etl.subjects.ads.dashboard import tiles as ads_tiles
 
 _RANKER = (
     "Intervals count each distinct viewer once, because impressions of one viewer are not independent; dwell's come "

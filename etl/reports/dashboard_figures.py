@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from etl.contract import Layer
+from etl.model.contract import Layer
 from etl.reports import charts
 from etl.reports.charts import number, percent
 from etl.reports.dashboard_tiles import SKEW_LIMIT

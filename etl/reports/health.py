@@ -9,14 +9,15 @@ from statistics import median
 from pyspark.sql import SparkSession
 
 from etl.conf import Settings
-from etl.engine import planner
-from etl.engine.files import absolute
-from etl.engine.ledger import Ledger
+from etl.engine.spark.files import absolute
+from etl.engine.state import planner
+from etl.engine.state.ledger import Ledger
 from etl.errors import LakeError
-from etl.reports import ads_health, intervals, operations
-from etl.reports.ads_health import Ads
+from etl.reports import intervals, operations
 from etl.reports.intervals import Estimate
 from etl.reports.questions import Row, ask, ask_named
+from etl.subjects.ads.dashboard import health as ads_health
+from etl.subjects.ads.dashboard.health import Ads
 
 DEFAULT_DAYS = 7
 MIN_IMPRESSIONS = 1000  # brand safety: a post-hour with no more is noise

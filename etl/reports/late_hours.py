@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from etl.engine.completeness import LandedHour
+from etl.engine.quality.completeness import LandedHour
 from etl.reports import charts
 from etl.reports.charts import number
 from etl.reports.dashboard_tiles import Tile, no_data

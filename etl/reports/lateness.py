@@ -14,7 +14,8 @@ from pyspark.sql import functions as F
 
 from etl import catalog
 from etl.conf import Settings
-from etl.engine import delta, views
+from etl.engine.delta import tables as delta
+from etl.engine.sql import views
 from etl.errors import LakeError
 
 LOOK_BACKS = range(1, 49)

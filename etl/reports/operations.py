@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from etl import catalog, events
-from etl.contract import Layer, Table
-from etl.engine import completeness, planner, run_errors
-from etl.engine.arrivals import EMPTY
-from etl.engine.completeness import LandedHour
-from etl.engine.ledger import Entry, Ledger
+from etl import catalog
+from etl.engine.jobs import run_errors
+from etl.engine.landing.arrivals import EMPTY
+from etl.engine.quality import completeness
+from etl.engine.quality.completeness import LandedHour
+from etl.engine.state import planner
+from etl.engine.state.ledger import Entry, Ledger
+from etl.model.contract import Layer, Table
+from etl.subjects.feed import events
 
 Span = tuple[datetime, datetime]
 Events = Mapping[str, Mapping[datetime, LandedHour]]
@@ -92,15 +95,15 @@ class Heartbeats:
 def subjects(entries: list[Entry]) -> list[str]:
     """Subjects that ever ran here; quarantine is of them all and tells of none. All, before any did."""
     names = {e.table_name for e in entries}
-    ran = [catalog.subjects(t) for t in catalog.tables() if t.name in names and catalog.is_made(t)]
-    return [name for name in catalog.SUBJECTS if any(name in of for of in ran)] or list(catalog.SUBJECTS)
+    ran = [catalog.subjects_of(t) for t in catalog.tables() if t.name in names and catalog.is_made(t)]
+    return [name for name in catalog.subjects() if any(name in of for of in ran)] or list(catalog.subjects())
 
 
 def landed_hours(ledger: Ledger, span: Span, subject: str) -> dict[str, dict[datetime, LandedHour]]:
     """Event of a subject -> landed hour of a span -> what the newest published run found in it."""
     found = {}
     for table in catalog.tables():
-        if table.event and subject in catalog.subjects(table):
+        if table.event and subject in catalog.subjects_of(table):
             known = completeness.history(ledger.published(table.name))
             found[table.event.name] = {h: known[h] for h in sorted(known) if span[0] <= h < span[1]}
     return found
@@ -133,12 +136,12 @@ def _gate(ledger: Ledger, table: Table, error: str) -> Gate:
 
 def newest_landed(ledger: Ledger) -> datetime | None:
     """The newest hour with landed files that any run has seen, published or refused."""
-    return max(landed(ledger, list(catalog.SUBJECTS)), default=None)
+    return max(landed(ledger, list(catalog.subjects())), default=None)
 
 
 def landed(ledger: Ledger, of: Collection[str]) -> set[datetime]:
     """Hours in which files of some subjects landed, as far as any run has seen, published or refused."""
-    seen = {t.name for t in catalog.tables() if t.event and catalog.subjects(t) & set(of)}
+    seen = {t.name for t in catalog.tables() if t.event and catalog.subjects_of(t) & set(of)}
     hours = [h for e in ledger.entries if e.table_name in seen for h, mark in e.fingerprints.items() if mark != EMPTY]
     return set(map(datetime.fromisoformat, hours))
 
@@ -149,7 +152,7 @@ def freshness(ledger: Ledger) -> list[Freshness]:
     found = dict[str, Freshness]()
     for table in _tables(ledger):
         if catalog.is_made(table):
-            there = [n for name in catalog.subjects(table) if (n := newest.get(name))]
+            there = [n for name in catalog.subjects_of(table) if (n := newest.get(name))]
             found[table.name] = _fresh(ledger, table, max(there, default=None), found)
     return list(found.values())
 

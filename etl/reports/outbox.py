@@ -25,8 +25,8 @@ from email.policy import SMTP
 from pathlib import Path
 
 from etl.conf import Settings
-from etl.engine import locks
-from etl.engine.files import local_folder
+from etl.engine.spark import locks
+from etl.engine.spark.files import local_folder
 from etl.errors import ConfigError, MailError, first_line
 from etl.reports.smtp import Server
 

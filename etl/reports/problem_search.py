@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pyspark.sql import SparkSession
 
 from etl.conf import Settings
-from etl.engine.files import absolute
-from etl.engine.ledger import Entry
-from etl.erasure import register
+from etl.engine.spark.files import absolute
+from etl.engine.state.ledger import Entry
 from etl.errors import FeedEtlError, lasting
+from etl.operations.erasure import register
 from etl.reports import failure_log, problems, quality_reports
 from etl.reports.failure_log import Command, CommandFailure
 from etl.reports.outbox import Outbox

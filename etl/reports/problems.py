@@ -14,8 +14,8 @@ from typing import Any
 
 from etl import catalog
 from etl.conf import Settings
-from etl.engine import run_errors
-from etl.engine.ledger import Entry
+from etl.engine.jobs import run_errors
+from etl.engine.state.ledger import Entry
 from etl.reports import failure_log
 from etl.reports import quality_advice as advice
 from etl.reports.failure_log import CommandFailure

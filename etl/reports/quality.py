@@ -14,12 +14,12 @@ from itertools import takewhile
 from typing import Any
 
 from etl import catalog
-from etl.contract import Table
-from etl.engine import completeness
-from etl.engine.completeness import LandedHour
-from etl.engine.gate import COMPLETE
-from etl.engine.ledger import Entry
+from etl.engine.quality import completeness
+from etl.engine.quality.completeness import LandedHour
+from etl.engine.quality.gate import COMPLETE
+from etl.engine.state.ledger import Entry
 from etl.errors import ERROR_CLASS
+from etl.model.contract import Table
 
 FAILED, WAITING, LATE, WARNED, PASSED, IDLE = "failed", "waiting", "late", "warned", "passed", "not run"
 ORDER = (FAILED, WAITING, LATE, WARNED, PASSED, IDLE)

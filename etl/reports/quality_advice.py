@@ -9,12 +9,12 @@ import json
 import shlex
 
 from etl.conf import Settings
-from etl.contract import Table
-from etl.engine import suites
-from etl.engine.files import absolute
-from etl.engine.gate import COMPLETE
-from etl.engine.suites import Rule
+from etl.engine.quality import suites
+from etl.engine.quality.gate import COMPLETE
+from etl.engine.quality.suites import Rule
+from etl.engine.spark.files import absolute
 from etl.errors import LOGIN, ContractViolation
+from etl.model.contract import Table
 from etl.reports.quality import UNREADABLE, Finding, TableState, plain
 
 NEXT_STEPS = {

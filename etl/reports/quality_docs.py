@@ -35,11 +35,11 @@ from great_expectations.expectations.metadata_types import FailureSeverity
 from great_expectations.expectations.registry import get_expectation_impl
 
 from etl import catalog
-from etl.contract import Table
-from etl.engine import suites
-from etl.engine.ledger import Entry
-from etl.engine.suites import Rule
+from etl.engine.quality import suites
+from etl.engine.quality.suites import Rule
+from etl.engine.state.ledger import Entry
 from etl.errors import ERROR_CLASS, ContractViolation, LakeError
+from etl.model.contract import Table
 from etl.reports.quality import plain
 from etl.reports.quality_trend import verdict_of
 from etl.reports.templates import templates

@@ -11,9 +11,9 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DateType, StructField, TimestampType
 
-from etl import queries
+from etl import catalog, queries
 from etl.conf import Settings
-from etl.engine import views
+from etl.engine.sql import views
 
 Row = dict[str, Any]
 YEARS = "0002-01-01", "9999-01-01"  # a day less on either side than Python's: it looks a day around an instant
@@ -21,8 +21,10 @@ YEARS = "0002-01-01", "9999-01-01"  # a day less on either side than Python's: i
 
 @cache
 def text(name: str) -> str:
-    """The SQL of a question."""
-    return (Path(__file__).parent / f"{name}.sql").read_text(encoding="utf-8")
+    """The SQL of a question of a page: beside this module, or beside a subject's dashboard."""
+    subjects = (plugin for subject in catalog.subjects() if (plugin := catalog.plugin(subject, "dashboard")))
+    folders = [Path(__file__).parent, *(Path(plugin.__path__[0]) for plugin in subjects)]
+    return next(file for folder in folders if (file := folder / f"{name}.sql").is_file()).read_text(encoding="utf-8")
 
 
 def ask(spark: SparkSession, settings: Settings, name: str, **parameters: Any) -> list[Row]:

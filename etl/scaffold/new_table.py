@@ -7,16 +7,17 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from etl import catalog, conf
-from etl.contract import Layer
+from etl import catalog, conf, subjects
 from etl.errors import ConfigError
+from etl.model.contract import Layer
 
 PREFIX = {Layer.DIMS: "dim", Layer.FACTS: "fct", Layer.ROLLUPS: "agg", Layer.MARTS: "mart"}
 LONGEST = 64  # characters of a name a metastore can hold
 
 
-def make(name: str, layer: str) -> list[Path]:
+def make(name: str, layer: str, subject: str = "feed") -> list[Path]:
     """Write a table's files; returns their paths. Raises ConfigError, before anything is written, when it may not."""
+    catalog.of_subjects([subject])
     chosen = _layer(layer)
     _check_name(name, chosen)
     templates = Environment(
@@ -24,23 +25,25 @@ def make(name: str, layer: str) -> list[Path]:
     )
     folder = chosen.name.lower()
     files = {
-        Path(catalog.__file__).parent / folder / f"{name}.py": f"{folder}_module.py.j2",
-        conf.home() / "expectations" / f"{name}.yaml": "suite.yaml.j2",
-        conf.home() / "tests" / folder / f"test_{name}.py": f"{folder}_test.py.j2",
+        Path(subjects.__path__[0]) / subject / folder / f"{name}.py": f"{folder}_module.py.j2",
+        conf.home() / "expectations" / subject / f"{name}.yaml": "suite.yaml.j2",
+        conf.home() / "tests" / "subjects" / subject / folder / f"test_{name}.py": f"{folder}_test.py.j2",
     }
     there = [str(file) for file in files if file.exists()]
     if there:
         raise ConfigError(f"Already there: {', '.join(there)}. Nothing was written; choose another name or remove it.")
     for file, template in files.items():
-        file.write_text(templates.get_template(template).render(name=name, layer=folder), encoding="utf-8")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        text = templates.get_template(template).render(name=name, layer=folder, subject=subject)
+        file.write_text(text, encoding="utf-8")
     return list(files)
 
 
 def _layer(text: str) -> Layer:
-    """The layer of a name. A bronze table begins with its event, so it is not made from a template."""
+    """The layer of a name. A bronze table is its event: no file is made for it."""
     if text == "bronze":
         raise ConfigError(
-            "A bronze table begins with its event: add that to etl/events.py, then copy bronze_shares.py."
+            "A bronze table begins with its event: add that to events.py of the subject, and the table is there."
         )
     for layer in PREFIX:
         if text == layer.name.lower():

@@ -8,12 +8,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from browser import opened
+from support.browser import opened
 
 from etl import catalog, conf
 from etl.docs import site
 from etl.docs.graph import HEIGHT, picture
-from etl.engine import suites
+from etl.engine.quality import suites
 from etl.lineage.flow import Lineage
 
 COMMITTED = conf.home() / "docs" / "tables"

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lakes import copy
-from places import END, START, Simulated
 from pyspark.sql import SparkSession
+from support.lakes import copy
+from support.places import END, START, Simulated
 from test_order import content, recorded
 
 from etl.conf import Settings
-from etl.engine import runner
+from etl.engine.jobs import runner
 
 TABLES = ["bronze_shares", "fct_shares"]
 LATE = {"share_id": 77, "original_post_id": 1, "shared_post_id": 2, "viewer_id": 5, "channel": "late"}

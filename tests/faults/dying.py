@@ -11,8 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from etl import cli
-from etl.engine import insertjob, ledger, work
-from etl.engine.transaction import Transaction
+from etl.engine.delta.transaction import Transaction
+from etl.engine.jobs import insertjob, work
+from etl.engine.state import ledger
 
 SHORTLY = 0.02  # seconds into a commit
 

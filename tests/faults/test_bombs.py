@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from command_line import feed_etl
+from support.command_line import feed_etl
 
 MEGABYTE = 2**20
 HEAP = "1g"

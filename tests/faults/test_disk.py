@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from faults.conftest import TABLES, State, land, state
-from lakes import copy
-from places import END, START, Simulated
 from pyspark.sql import SparkSession
+from support.lakes import copy
+from support.places import END, START, Simulated
 
 from etl.conf import Settings
-from etl.engine import runner
+from etl.engine.jobs import runner
 from etl.errors import FeedEtlError, LakeError
 
 ROOM = 64  # MB of the disk

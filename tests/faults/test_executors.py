@@ -8,9 +8,9 @@ import time
 
 import psutil
 import pytest
-from command_line import FEED_ETL
 from faults.conftest import TABLES, State, state
 from pyspark.sql import SparkSession
+from support.command_line import FEED_ETL
 
 from etl.conf import Settings
 

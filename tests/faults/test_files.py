@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 from faults.conftest import TABLES, State, state
-from lakes import drop, uri
-from places import END, START
 from pyspark.sql import SparkSession
+from support.lakes import drop, uri
+from support.places import END, START
 
-from etl.backfill import driver as backfills
-from etl.backfill import request
 from etl.conf import Settings
-from etl.engine import landing, landjob, runner
-from etl.engine.runner import Summary
+from etl.engine.jobs import landjob, runner
+from etl.engine.jobs.runner import Summary
+from etl.engine.landing import reader as landing
 from etl.errors import FeedEtlError, GateFailed, LakeError, LandingError
+from etl.operations.backfill import driver as backfills
+from etl.operations.backfill import request
 
 
 def run(spark: SparkSession, settings: Settings) -> Summary:

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 from faults.conftest import TABLES, State, state
-from lakes import uri
-from places import END, START
 from pyspark.sql import SparkSession
+from support.lakes import uri
+from support.places import END, START
 
 from etl import conf
 from etl.conf import Settings
-from etl.engine import delta, runner, staged
+from etl.engine.delta import staged
+from etl.engine.delta import tables as delta
+from etl.engine.jobs import runner
 
 DYING = Path(__file__).with_name("dying.py")
 IN_EVERY_RUN = [("published", "bronze_shares")]

@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 from faults.test_files import fault
-from places import START
 from pyspark.sql import SparkSession
 from soak import shares
+from support.places import START
 
 from etl.conf import Settings
-from etl.engine import insertjob, landing, ledger, runner
-from etl.engine.ledger import Ledger
-from etl.engine.runner import Summary
+from etl.engine.jobs import insertjob, runner
+from etl.engine.jobs.runner import Summary
+from etl.engine.landing import reader as landing
+from etl.engine.state import ledger
+from etl.engine.state.ledger import Ledger
 
 
 def run(spark: SparkSession, settings: Settings, hour: int) -> Summary:

@@ -14,8 +14,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from etl import conf
-from etl.engine import delta
-from etl.engine.ledger import Entry, Ledger
+from etl.engine.delta import tables as delta
+from etl.engine.state.ledger import Entry, Ledger
 from etl.errors import ConflictError
 
 HOLDING = "import sys; from etl.engine import delta\nwith delta.alone(sys.argv[1]): print('in', flush=True); input()"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 from pyspark.sql import SparkSession
-from rows import at, minted, rows
+from support.rows import at, minted, rows
 
 from etl import catalog
 from etl.errors import ConfigError
-from etl.facts import fct_dwell_per_impression, fct_engagements, fct_impressions
 from etl.lineage.flow import Lineage, Source
 from etl.lineage.house import edges
 from etl.lineage.impact import Change, asking, changes, parse, readers
-from etl.rollups.agg_post_engagement_hourly import TABLE, transform
+from etl.subjects.feed.facts import fct_dwell_per_impression, fct_engagements, fct_impressions
+from etl.subjects.feed.rollups.agg_post_engagement_hourly import TABLE, transform
 
 TEN = minted(at("10:00"))
 

@@ -11,16 +11,16 @@ from typing import Any
 import duckdb
 import numpy as np
 import pytest
-from duckdb_twin import twin
-from facts_twin import Rows, truth, twin_rows
-from places import END, START, Simulated, place
 from pyspark.sql import SparkSession
-from truth import REACH_ERROR
+from support.duckdb_oracle import twin
+from support.facts_oracle import Rows, truth, twin_rows
+from support.places import END, START, Simulated, place
+from support.truth import REACH_ERROR
 
+from etl.commands.demo import PUBLIC_LOG
 from etl.conf import Settings
-from etl.engine import runner
+from etl.engine.jobs import runner
 from etl.queries import run
-from etl.showcase import PUBLIC_LOG
 from etl.sources.open_bandit import import_open_bandit
 
 HOURS = {"start": START, "end": END}

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from places import END, START, Simulated
 from pyspark.sql import SparkSession
+from support.places import END, START, Simulated
 
 from etl.conf import Settings
 from etl.errors import LakeError

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
-from rows import TEN, Row, at, minted
+from support.rows import TEN, Row, at, minted
 
 from etl import catalog
 from etl.conf import Settings
-from etl.engine import planner, runner
+from etl.engine.jobs import runner
+from etl.engine.state import planner
 from etl.queries import question, run
 
 pytestmark = pytest.mark.slow

@@ -6,13 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from pyspark.sql import SparkSession
-from rows import at, rows
+from support.rows import at, rows
 
 from etl import catalog
 from etl.conf import Settings
-from etl.engine import views
-from etl.engine.arrivals import EMPTY
-from etl.engine.ledger import Entry, Ledger
+from etl.engine.landing.arrivals import EMPTY
+from etl.engine.sql import views
+from etl.engine.state.ledger import Entry, Ledger
 from etl.errors import ConfigError, LakeError
 from etl.queries import asking, question, run
 

@@ -6,10 +6,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from browser import opened
-from places import END, START, Simulated, place
 from pyspark.sql import SparkSession
-from truth import expected
+from support.browser import opened
+from support.places import END, START, Simulated, place
+from support.truth import expected
 
 from etl.errors import ConfigError, LakeError
 from etl.reports import dashboard, share_tree

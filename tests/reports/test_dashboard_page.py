@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from browser import opened
-from made_up import HOSTILE, MISSING, ads, made_up
+from support.browser import opened
+from support.made_up import HOSTILE, MISSING, ads, made_up
 
 from etl.reports import dashboard, pages
 from etl.reports.health import Health, Ingest, Ranker, Safety

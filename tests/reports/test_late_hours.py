@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import made_up
 from reports.test_operations import Remembered
-from rows import at
+from support import made_up
+from support.rows import at
 
-from etl.engine import completeness
-from etl.engine.completeness import NO_FILES, LandedHour
-from etl.engine.ledger import ERROR, Entry
+from etl.engine.quality import completeness
+from etl.engine.quality.completeness import NO_FILES, LandedHour
+from etl.engine.state.ledger import ERROR, Entry
 from etl.reports import dashboard, late_hours, operations
 
 TEN, NOON = at("10:00"), at("12:00")

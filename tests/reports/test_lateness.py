@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from places import Simulated
 from pyspark.sql import DataFrame, SparkSession
-from rows import at
+from support.places import Simulated
+from support.rows import at
 
 from etl.reports.lateness import LOOK_BACKS, measure, of_lake
 

@@ -8,12 +8,12 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import made_up
-from rows import at
+from support import made_up
+from support.rows import at
 
 from etl import catalog
-from etl.engine import arrivals
-from etl.engine.ledger import Entry, Ledger
+from etl.engine.landing import arrivals
+from etl.engine.state.ledger import Entry, Ledger
 from etl.reports import dashboard_tiles, operations
 from etl.reports.dashboard_tiles import Tile
 

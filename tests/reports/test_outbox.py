@@ -9,10 +9,10 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
-from reports.servers import postman
+from support.airflow.sandbox import free_port
+from support.servers import postman
 
 from etl import conf
-from etl.airflow.apart import free_port
 from etl.errors import ConfigError, MailError
 from etl.reports import outbox, smtp
 from etl.reports.outbox import Outbox, Sent

@@ -9,13 +9,14 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
-from reports.stories import DAY, HOUR, NOON, found, ran
+from support.report_stories import DAY, HOUR, NOON, found, ran
 
 from etl import conf
 from etl.conf import Settings
-from etl.engine import completeness, run_errors
-from etl.engine.completeness import NO_FILES, LandedHour
-from etl.engine.ledger import ERROR, RECOVERED, Entry
+from etl.engine.jobs import run_errors
+from etl.engine.quality import completeness
+from etl.engine.quality.completeness import NO_FILES, LandedHour
+from etl.engine.state.ledger import ERROR, RECOVERED, Entry
 from etl.errors import GateFailed, LakeError, LandingError, lasting
 from etl.reports import failure_log, notify, problem_search, problems, quality_reports
 from etl.reports.outbox import POLICY, Outbox

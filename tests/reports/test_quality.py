@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime
 
 import pytest
-from reports.stories import DAY, HOUR, NOON, found, ran
+from support.report_stories import DAY, HOUR, NOON, found, ran
 
 from etl import catalog
-from etl.contract import Table
-from etl.engine.ledger import Entry
+from etl.engine.state.ledger import Entry
 from etl.errors import ConfigError
+from etl.model.contract import Table
 from etl.reports import quality_reports
 from etl.reports.quality import FAILED, IDLE, PASSED, WAITING, WARNED, TableState, owners, states
 
@@ -141,7 +141,7 @@ def test_a_subject_that_never_landed_is_in_no_report() -> None:
     made = {r.owner: r for r in quality_reports.of_day([ran("fct_shares", NOON)], date(2026, 6, 1))}
 
     assert list(made) == ["content", "ingest", "personalisation", "ranking"]
-    assert all("feed" in catalog.subjects(s.table) for report in made.values() for s in report.states)
+    assert all("feed" in catalog.subjects_of(s.table) for report in made.values() for s in report.states)
     assert quality_reports.of_day([ran("fct_shares", NOON)], date(2026, 6, 1), "billing") == []
 
 

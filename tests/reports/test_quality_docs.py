@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from reports.stories import HOUR, NOON, found, ran
+from support.report_stories import HOUR, NOON, found, ran
 
 from etl import catalog
-from etl.engine import suites
+from etl.engine.quality import suites
 from etl.errors import LakeError
 from etl.reports import quality_docs
 

@@ -14,12 +14,12 @@ from email.message import EmailMessage
 import matplotlib.image
 import pytest
 from pydantic import ValidationError
-from reports.stories import HOUR, NOON, found, ran
+from support.report_stories import HOUR, NOON, found, ran
 
 from etl import catalog, conf
 from etl.conf import Settings
-from etl.engine import suites
-from etl.engine.ledger import Entry
+from etl.engine.quality import suites
+from etl.engine.state.ledger import Entry
 from etl.errors import ConfigError
 from etl.reports import quality_mail, quality_reports
 from etl.reports.outbox import POLICY

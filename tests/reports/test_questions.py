@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from pyspark.sql import SparkSession
-from rows import at
+from support.rows import at
 
 from etl.reports import questions
 

@@ -8,11 +8,11 @@ from email import message_from_bytes
 from pathlib import Path
 
 import pytest
-from reports.servers import postman
-from reports.stories import found, ran
+from support.airflow.sandbox import free_port
+from support.report_stories import found, ran
+from support.servers import postman
 from typer.testing import CliRunner, Result
 
-from etl.airflow.apart import free_port
 from etl.cli import app
 from etl.commands.place import Place
 from etl.errors import ConfigError, LakeError, LandingError, MailError
@@ -35,7 +35,7 @@ def outbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("FEED_ETL_SMTP_URL", raising=False)
     monkeypatch.delenv("AIRFLOW_CONN_SMTP_DEFAULT", raising=False)
     monkeypatch.setattr(Place, "spark", lambda _self: None)
-    monkeypatch.setattr("etl.erasure.register.receipts", lambda *_: [])
+    monkeypatch.setattr("etl.operations.erasure.register.receipts", lambda *_: [])
     monkeypatch.setattr(quality_reports, "ledger_rows", lambda *_: RUN)
     monkeypatch.setattr("etl.reports.quality_mail.picture", lambda *_: b"PNG")
     monkeypatch.setenv("FEED_ETL_LAKE", str(tmp_path / "lake"))
@@ -125,17 +125,19 @@ def test_a_command_that_fails_is_mailed_to_on_call_once_and_again_when_it_works(
     """Maintenance cannot write; nothing of it is in the ledger. A crash of the session is told as well."""
     outbox.parent.mkdir()
     monkeypatch.setattr(quality_reports, "ledger_rows", lambda *_: [])
-    monkeypatch.setattr("etl.maintenance.driver.maintain", lambda *_: fail(LakeError("No disk: of viewer 12")))
+    monkeypatch.setattr(
+        "etl.operations.maintenance.driver.maintain", lambda *_: fail(LakeError("No disk: of viewer 12"))
+    )
     assert invoke("maintain").exit_code == 1
     for _ in range(2):
         report("failures")
         assert subjects(outbox) == ["on-call: feed-etl maintain failed: LakeError"]
-    monkeypatch.setattr("etl.maintenance.driver.maintain", lambda *_: [])
+    monkeypatch.setattr("etl.operations.maintenance.driver.maintain", lambda *_: [])
     assert invoke("maintain").exit_code == 0
     report("failures")
     assert subjects(outbox)[1:] == ["on-call: over: feed-etl maintain failed: LakeError"]
 
-    monkeypatch.setattr("etl.maintenance.driver.maintain", lambda *_: fail(KeyError("viewer 12")))
+    monkeypatch.setattr("etl.operations.maintenance.driver.maintain", lambda *_: fail(KeyError("viewer 12")))
     invoke("maintain")
     report("failures")
     assert subjects(outbox)[2:] == ["on-call: feed-etl maintain failed: KeyError"]
@@ -146,7 +148,7 @@ def test_a_run_without_a_landing_zone_is_mailed_though_there_is_no_lake_yet(
     outbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first run of a place: exit code 3 came before there was any ledger."""
-    monkeypatch.setattr("etl.engine.files.exists", lambda *_: False)
+    monkeypatch.setattr("etl.engine.spark.files.exists", lambda *_: False)
     monkeypatch.setattr(quality_reports, "ledger_rows", lambda *_: [])
     assert isinstance(invoke("run", "--from", "2026-06-01T10", "--to", "2026-06-01T11").exception, LandingError)
     report("failures")

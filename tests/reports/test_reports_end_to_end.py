@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from places import END, START, place
 from pyspark.sql import SparkSession
+from support.places import END, START, place
 
 from etl import conf
-from etl.engine import runner, suites, views
+from etl.engine.jobs import runner
+from etl.engine.quality import suites
+from etl.engine.sql import views
 from etl.errors import LakeError
 from etl.reports import quality_reports
 from etl.reports.outbox import POLICY

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import opened
-from made_up import HOSTILE
-from rows import at
+from support.browser import opened
+from support.made_up import HOSTILE
+from support.rows import at
 
 from etl.errors import ConfigError, LakeError
 from etl.reports import pages, share_tree, virality

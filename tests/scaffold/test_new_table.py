@@ -16,7 +16,7 @@ from chispa.dataframe_comparer import DataFramesNotEqualError
 from pyspark.sql import SparkSession
 
 from etl import conf
-from etl.contract import Layer
+from etl.model.contract import Layer
 
 NAMES = {"dims": "dim_made", "facts": "fct_made", "rollups": "agg_made", "marts": "mart_made"}
 TOOLS = Path(sys.executable).parent
@@ -50,12 +50,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def imports_of(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The new tables can be imported from here."""
     for layer, name in NAMES.items():
-        package = importlib.import_module(f"etl.{layer}")
-        monkeypatch.setattr(package, "__path__", [*package.__path__, str(home / "etl" / layer)])
-        monkeypatch.delitem(sys.modules, f"etl.{layer}.{name}", raising=False)
+        package = importlib.import_module(f"etl.subjects.feed.{layer}")
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(home / "etl" / "subjects" / "feed" / layer)])
+        monkeypatch.delitem(sys.modules, f"etl.subjects.feed.{layer}.{name}", raising=False)
     yield
     for layer, name in NAMES.items():
-        sys.modules.pop(f"etl.{layer}.{name}", None)
+        sys.modules.pop(f"etl.subjects.feed.{layer}.{name}", None)
 
 
 def test_new_tables_pass_what_holds_for_every_table(home: Path) -> None:
@@ -79,7 +79,7 @@ def test_new_tables_are_in_the_agreed_format(home: Path) -> None:
 def test_the_tests_of_a_new_table_pass_and_fail_when_its_transform_is_wrong(
     spark: SparkSession, home: Path, layer: str
 ) -> None:
-    file = home / "tests" / layer / f"test_{NAMES[layer]}.py"
+    file = home / "tests" / "subjects" / "feed" / layer / f"test_{NAMES[layer]}.py"
     spec = importlib.util.spec_from_file_location(f"made_{layer}", file)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -131,13 +131,13 @@ def test_a_name_or_layer_that_may_not_be_is_refused_and_nothing_is_written(home:
 
 def test_a_file_that_is_there_is_never_overwritten(home: Path) -> None:
     """A suite was written first: neither the module nor the test is made."""
-    suite = home / "expectations" / "fct_half.yaml"
+    suite = home / "expectations" / "feed" / "fct_half.yaml"
     suite.write_text("mine\n")
     try:
         done = new_table(home, "fct_half", "facts")
         assert done.returncode == 2 and "Already there" in done.stderr and "Traceback" not in done.stderr
         assert suite.read_text() == "mine\n"
-        assert not (home / "etl" / "facts" / "fct_half.py").exists()
+        assert not (home / "etl" / "subjects" / "feed" / "facts" / "fct_half.py").exists()
     finally:
         suite.unlink()
 

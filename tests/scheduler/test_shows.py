@@ -10,17 +10,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from lakes import there
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from support.airflow import demo_ads, demo_day
+from support.airflow.acts import expect_hour, plain_run
+from support.airflow.sandbox import ONE_HOUR, ROOT, Apart
+from support.lakes import there
 
 from etl import conf
-from etl.airflow import demo_ads, demo_day
-from etl.airflow.acts import expect_hour, plain_run
-from etl.airflow.apart import ONE_HOUR, ROOT, Apart
 from etl.conf import Settings
-from etl.contract import Table
-from etl.engine import delta, views
+from etl.engine.delta import tables as delta
+from etl.engine.sql import views
+from etl.model.contract import Table
 
 DOWN_SECONDS = 90  # longer than any process of Airflow waits for it
 SKETCHES = {"_hll": F.hll_sketch_estimate, "_kll": F.kll_sketch_get_n_bigint}

@@ -10,13 +10,13 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from places import place
 from pyspark.sql import SparkSession
 from rich.console import Console
 from soak import crowd, guided, hostile, kills, shares, test_fuzz
+from support.places import place
 
 from etl import conf
-from etl.engine import session
+from etl.engine.spark import session
 
 console = Console()
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"

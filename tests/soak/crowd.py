@@ -6,16 +6,17 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-from places import END, START
 from pyspark.sql import SparkSession
 from soak import shares
+from support.places import END, START
 
-from etl.backfill import driver as backfills
-from etl.backfill import request
 from etl.conf import Settings
-from etl.engine import delta, views
+from etl.engine.delta import tables as delta
+from etl.engine.sql import views
 from etl.errors import ConflictError
-from etl.maintenance import driver as maintenance
+from etl.operations.backfill import driver as backfills
+from etl.operations.backfill import request
+from etl.operations.maintenance import driver as maintenance
 
 Part = Callable[[SparkSession], list[str]]
 PAUSE = 0.3  # seconds between two looks of the reader, who would have most of the machine otherwise

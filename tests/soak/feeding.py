@@ -7,7 +7,7 @@ import sys
 from soak import shares
 
 from etl import conf
-from etl.engine import session
+from etl.engine.spark import session
 
 if __name__ == "__main__":
     settings = conf.load("local", master="local[2]", lake=sys.argv[1], landing=sys.argv[2])

@@ -16,15 +16,17 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
-from rows import at
 from soak import hostile
+from support.rows import at
 
 from etl.conf import Settings
-from etl.contract import Event
-from etl.engine import files, jars, landing, records
-from etl.engine.java import SHARE
-from etl.engine.jvm import jvm
-from etl.engine.landing import Landed
+from etl.engine.landing import reader as landing
+from etl.engine.landing import records
+from etl.engine.landing.reader import Landed
+from etl.engine.spark import files, jars
+from etl.engine.spark.java import SHARE
+from etl.engine.spark.jvm import jvm
+from etl.model.contract import Event
 
 JACOCO = jars.Jar(
     "org.jacoco",

@@ -18,10 +18,10 @@ import pyarrow.parquet as pq
 import zstandard
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from rows import at, minted, record
+from support.rows import at, minted, record
 
 from etl import catalog
-from etl.contract import Event
+from etl.model.contract import Event
 
 EVENTS = catalog.landing_events()
 READABLE, BROKEN = "hour=2026-06-01T10", "hour=2026-06-01T11"

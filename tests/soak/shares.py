@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from places import END, START
 from pyspark.sql import SparkSession
+from support.places import END, START
 
 from etl import catalog
 from etl.conf import Settings
-from etl.engine import checksums, delta, runner, views
+from etl.engine.delta import checksums
+from etl.engine.delta import tables as delta
+from etl.engine.jobs import runner
+from etl.engine.sql import views
 
 TABLES = ["bronze_shares", "fct_shares"]
 FACTS = catalog.entry("fct_shares").table

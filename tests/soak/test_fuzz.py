@@ -6,15 +6,17 @@ import os
 from pathlib import Path
 
 import pytest
-from places import place
 from pyspark.sql import SparkSession
-from rows import at
 from soak.hostile import Batch, land
+from support.places import place
+from support.rows import at
 
 from etl import catalog
 from etl.conf import Settings
-from etl.engine import delta, runner, views
-from etl.engine.runner import Summary
+from etl.engine.delta import tables as delta
+from etl.engine.jobs import runner
+from etl.engine.jobs.runner import Summary
+from etl.engine.sql import views
 from etl.errors import GateFailed
 
 LANDED = [table for table in catalog.tables() if table.event]

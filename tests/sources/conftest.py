@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from sources.read_back import HOUR, START, Feed, read_landing
+from support.read_back import HOUR, START, Feed, read_landing
 
-from etl.sources.simulate import simulate
+from etl.subjects.feed.simulate import simulate
 
 
 @pytest.fixture(scope="session")

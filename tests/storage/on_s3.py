@@ -11,18 +11,20 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
-from lakes import uri
-from places import START
 from pyspark.sql import SparkSession
 from soak import shares
 from storage.servers import BUCKET, upload
+from support.lakes import uri
+from support.places import START
 from test_order import content, recorded
 
 from etl import conf
 from etl.conf import Settings
-from etl.engine import delta, runner, session
-from etl.erasure import driver as erasure
-from etl.maintenance import driver as maintenance
+from etl.engine.delta import tables as delta
+from etl.engine.jobs import runner
+from etl.engine.spark import session
+from etl.operations.erasure import driver as erasure
+from etl.operations.maintenance import driver as maintenance
 
 TABLES = [
     "bronze_ranker_models", "dim_ranker_models", "bronze_impressions", "fct_impressions", "fct_dwell_per_impression",

@@ -10,10 +10,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from places import START
 from storage.servers import ROOT, s3
+from support.places import START
 
-from etl.sources.simulate import simulate
+from etl.subjects.feed.simulate import simulate
 
 ON_S3 = Path(__file__).with_name("on_s3.py")
 

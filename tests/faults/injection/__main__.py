@@ -19,12 +19,13 @@ from pathlib import Path
 
 from faults.injection import calls, stories
 from faults.injection.stories import Content, Story
-from lakes import copy
-from places import END, START, place
 from pyspark.sql import SparkSession
+from support.lakes import copy
+from support.places import END, START, place
 
 from etl.conf import Settings
-from etl.engine import runner, session
+from etl.engine.jobs import runner
+from etl.engine.spark import session
 
 FIRST_AND_LAST = 2  # of a kind of call that is made many times the first two and the last one fail
 

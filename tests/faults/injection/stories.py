@@ -7,15 +7,19 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from lakes import land
-from places import END, START
 from pyspark.sql import SparkSession
+from support.lakes import land
+from support.places import END, START
 
 from etl import catalog, cli
-from etl.backfill.register import Register
 from etl.conf import Settings
-from etl.engine import checksums, delta, files, runner, views
+from etl.engine.delta import checksums
+from etl.engine.delta import tables as delta
+from etl.engine.jobs import runner
+from etl.engine.spark import files
+from etl.engine.sql import views
 from etl.errors import FeedEtlError
+from etl.operations.backfill.register import Register
 
 TABLES = ("bronze_shares", "fct_shares", "quarantine", "bronze_posts", "dim_posts")
 SPAN = ("--from", "2026-06-01T08", "--to", "2026-06-01T11")
@@ -127,14 +131,14 @@ def nothing_due(spark: SparkSession, settings: Settings) -> list[str]:
 
 def traces(_spark: SparkSession, settings: Settings) -> list[str]:
     """Files of lake and landing zone that still name the erased viewer."""
-    from erasure import traces as search
+    from support import traces as search
 
     return [f"{file} names the erased viewer" for file in search.of(VIEWER, settings.lake, settings.landing)]
 
 
 def creator_traces(_spark: SparkSession, settings: Settings) -> list[str]:
     """The same of the erased creator."""
-    from erasure import traces as search
+    from support import traces as search
 
     return [f"{file} names the erased creator" for file in search.of(CREATOR, settings.lake, settings.landing)]
 

@@ -1,1 +1,0 @@
-"""Hours rebuilt on purpose: planned, declared, staged beside the live ones, compared, then switched over."""

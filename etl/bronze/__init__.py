@@ -1,1 +1,0 @@
-"""Landed records, typed, as they came."""

@@ -1,1 +1,0 @@
-"""Versions of the things facts point at."""

@@ -1,1 +1,0 @@
-"""Settled truth by day."""

@@ -1,0 +1,75 @@
+"""What must hold of every contract. A catalog with a fault does not load, and says every fault in a line of its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from etl.errors import ContractViolation
+from etl.model.contract import Column, Table, WriteMode
+
+
+def check(tables: Sequence[Table], vocabulary: Mapping[str, Column]) -> None:
+    """Raises ContractViolation that lists every fault of these contracts."""
+    found = [f"{table.name}: {fault}" for table in tables for fault in faults(table, vocabulary)]
+    twice = [name for name, count in Counter(table.name for table in tables).items() if count > 1]
+    found += [f"{name}: two tables have this name. Rename one." for name in twice]
+    if found:
+        raise ContractViolation("\n".join(found))
+
+
+def faults(table: Table, vocabulary: Mapping[str, Column]) -> Iterator[str]:
+    """Every fault of one contract, each with what to do about it."""
+    yield from _columns(table, vocabulary)
+    yield from _named_columns(table)
+    yield from _layers(table)
+    yield from _write(table)
+
+
+def _columns(table: Table, vocabulary: Mapping[str, Column]) -> Iterator[str]:
+    for name, count in Counter(table.column_names).items():
+        if count > 1:
+            yield f"the column {name} is there {count} times. Name it once."
+    for column in table.columns:
+        known = vocabulary.get(column.name)
+        if known is None or column not in (known, known.optional()):
+            yield f"the column {column.name} is not one of columns.py. Define it there, and take it from there."
+
+
+def _named_columns(table: Table) -> Iterator[str]:
+    """Fields of the contract that name columns name columns of the table, or of the table they are about."""
+    fields = {
+        "key": table.key,
+        "partition": table.partition,
+        "cluster": table.cluster,
+        "natural_key": table.natural_key,
+        "tracked": table.tracked,
+        "surrogate": (table.surrogate,) if table.surrogate else (),
+        "checksum_skips": table.checksum_skips,
+        "made_of_person": tuple(name for name, _ in table.made_of_person),
+        "references": tuple(name for r in table.references for name in (r.column, r.at)),
+    }
+    for field, names in fields.items():
+        yield from (
+            f"{field} names {name}, which is no column of it. Correct the name or add the column."
+            for name in names
+            if name not in table.column_names
+        )
+    for source in table.inputs:
+        if source.by not in ("", *source.table.column_names):
+            yield f"the input {source.table.name} has no column {source.by} to go by. Correct `by`."
+    for reference in table.references:
+        if reference.to_column not in reference.to.column_names:
+            yield f"{reference.to.name} has no column {reference.to_column} to refer to. Correct the reference."
+
+
+def _layers(table: Table) -> Iterator[str]:
+    later = [i.table for i in table.inputs] + [r.to for r in table.references]
+    names = sorted({each.name for each in later if each.layer > table.layer})
+    if names:
+        yield f"reads a later layer: {', '.join(names)}. A row never flows back."
+
+
+def _write(table: Table) -> Iterator[str]:
+    if table.arranged and not (table.write is WriteMode.REPLACE and table.inputs and table.cluster):
+        yield "only a table that replaces hours made from inputs, with a cluster, arranges its rows itself."

@@ -1,0 +1,142 @@
+"""Who was erased, as keyed digests, and the receipts. Both are Delta tables below `<lake>/_erasure`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from etl.engine.delta import tables as delta
+from etl.engine.delta.transaction import Transaction
+from etl.engine.people import keyed, keys, suppression
+from etl.engine.people.suppression import ERASED, SALTED, Suppressed
+from etl.engine.spark import files
+from etl.errors import ConflictError
+from etl.model.privacy import VIEWER, Role
+
+SWEEPS = "place STRING, table_id STRING, version BIGINT, fingerprints MAP<STRING, STRING>, at TIMESTAMP"
+RECEIPTS = "id STRING, at TIMESTAMP, reason STRING, complete BOOLEAN, document STRING"
+
+
+def suppress(spark: SparkSession, lake: str, people: Iterable[int], role: Role = VIEWER) -> Suppressed:
+    """Put people on the list, made with a key when it is not there; returns the list as to people in the role.
+
+    The key is the pseudonym key. Without one it is a file of this user's, made when it is not there.
+    """
+    secret = _prepare(spark, lake)
+    _add(spark, lake, {keyed.number(secret, role.namespace(ERASED), person) for person in people})
+    convert(spark, lake)
+    found = suppression.load(spark, lake)
+    assert found
+    return found.of(role)
+
+
+def _prepare(spark: SparkSession, lake: str) -> bytes:
+    """Make the list unless it is there; returns its key."""
+    uri = suppression.place(lake)
+    if not delta.is_table(spark, uri):
+        made = keys.key() or keys.make(keys.own_file(lake, "erasure"))
+        said = f"TBLPROPERTIES ('{suppression.KEY}' = '{keys.fingerprint(made)}')"
+        delta.create(spark, uri, f"({suppression.SCHEMA}) USING DELTA {said}")
+    return suppression.secret(spark, lake)
+
+
+def _add(spark: SparkSession, lake: str, digests: set[int]) -> None:
+    """Add digests that are not there. Another erasure may be first: then once more."""
+    now = datetime.now(UTC)
+    while True:
+        txn = Transaction(spark, suppression.place(lake))
+        wanted = spark.createDataFrame([(digest, now) for digest in sorted(digests)], suppression.SCHEMA)
+        new = wanted.join(txn.read("true"), "digest", "left_anti").select("digest", "erased_at")
+        txn.stage(new.coalesce(1))
+        try:
+            if not txn.is_empty:
+                txn.commit("erasure")
+            return
+        except ConflictError:
+            continue
+
+
+def convert(spark: SparkSession, lake: str) -> bool:
+    """Put the digests of a former, salted list under the key, and remove that list; whether there was one.
+
+    Killed in between, both lists hold the same people. The salt stays: see `suppression`.
+    """
+    former = suppression.former_place(lake)
+    if not suppression.is_there(spark, former):
+        return False
+    secret = _prepare(spark, lake)
+    rows = delta.read(spark, former).collect()
+    if rows:
+        with delta.alone(suppression.place(lake)):
+            spark.sql(
+                f"ALTER TABLE delta.`{suppression.place(lake)}` "
+                f"SET TBLPROPERTIES ('{suppression.SALT}' = '{rows[0]['salt']}')"
+            )
+        _add(spark, lake, {keyed.number(secret, SALTED, row["digest"]) for row in rows})
+    files.delete(spark, former)
+    return True
+
+
+def mark(secret: bytes, role: Role, people: Iterable[int]) -> str:
+    """What the ledger and a receipt know erased people by: nobody can tell them from it without the key."""
+    numbers = " ".join(str(person) for person in sorted(people))
+    return f"{-keyed.number(secret, role.namespace('erasure'), numbers):016x}"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """How far a place has been looked through: a table up to a version, an event in landed hours as they were."""
+
+    place: str
+    table_id: str | None = None
+    version: int = -1
+    fingerprints: dict[str, str] = field(default_factory=dict)
+
+
+def sweeps(spark: SparkSession, lake: str) -> dict[str, Sweep]:
+    """How far each place has been looked through."""
+    uri = f"{lake}/_erasure/sweeps"
+    if not delta.is_table(spark, uri):
+        return {}
+    rows = delta.read(spark, uri).orderBy("at").collect()
+    return {r["place"]: Sweep(r["place"], r["table_id"], r["version"], r["fingerprints"]) for r in rows}
+
+
+def note(spark: SparkSession, lake: str, sweep: Sweep) -> None:
+    """Keep how far a place has been looked through. Of two at once both are kept; what is said last counts."""
+    uri = f"{lake}/_erasure/sweeps"
+    delta.create(spark, uri, f"({SWEEPS}) USING DELTA")
+    row = (sweep.place, sweep.table_id, sweep.version, sweep.fingerprints, datetime.now(UTC))
+    new = spark.createDataFrame([row], SWEEPS).coalesce(1).write.format("delta").mode("overwrite")
+    with delta.signed(spark, uri, "erasure"):
+        new.option("replaceWhere", f"place = '{sweep.place}'").save(uri)
+
+
+def write(spark: SparkSession, lake: str, receipt: dict[str, Any]) -> None:
+    """Keep a receipt."""
+    uri = f"{lake}/_erasure/receipts"
+    delta.create(spark, uri, f"({RECEIPTS}) USING DELTA")
+    row = (receipt["id"], datetime.now(UTC), receipt["reason"], receipt["complete"], json.dumps(receipt))
+    with delta.signed(spark, uri, "erasure"):
+        spark.createDataFrame([row], RECEIPTS).coalesce(1).write.format("delta").mode("append").save(uri)
+
+
+def receipts(spark: SparkSession, lake: str) -> list[dict[str, Any]]:
+    """Every receipt, oldest first."""
+    uri = f"{lake}/_erasure/receipts"
+    if not delta.is_table(spark, uri):
+        return []
+    return [json.loads(row["document"]) for row in delta.read(spark, uri).orderBy("at").collect()]
+
+
+def open_receipts(spark: SparkSession, lake: str) -> list[dict[str, Any]]:
+    """Receipts of erasures that are not complete, and that none after them completes."""
+    found = receipts(spark, lake)
+    done = {r["mark"] for r in found if r["complete"] and "mark" in r}
+    unfinished = {r.get("mark", r["id"]): r for r in found if not r["complete"]}
+    return [r for name, r in unfinished.items() if name not in done]

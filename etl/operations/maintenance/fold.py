@@ -1,0 +1,89 @@
+"""The ledger keeps each run for some months; older rows are folded to one per table that answers the same questions.
+
+What is due, what was landed, what an hour holds, where retention stands and which logic makes a table must be the same
+before and after. Runs of long ago lose what only reports show: their gates, their seconds one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime
+
+from etl import catalog
+from etl.engine.delta.transaction import Transaction
+from etl.engine.jobs.work import Work
+from etl.engine.state import planner
+from etl.engine.state.ledger import DAMAGED, KEPT_FROM, LOGIC, Entry, Ledger
+from etl.engine.state.ledger_table import SCHEMA
+from etl.operations.maintenance.compact_changelog import CONDENSED
+from etl.operations.retention.action import Action
+from etl.operations.retention.window import DAY, Window
+
+STEP = "ledger"
+FOLDED = "folded"  # run_id of a row that stands for many
+LASTING = (KEPT_FROM, CONDENSED, LOGIC)
+OF_THE_NAME = (KEPT_FROM, LOGIC)  # of these, what a table keeps that is made anew
+
+
+def plan(window: Window) -> Iterator[Action]:
+    """One action when there are rows past their time. Held back while anything is due: its past is still needed."""
+    before = window.today - window.work.settings.maintenance.ledger_days * DAY
+    old = [e for e in window.work.ledger.entries if e.started_at < before and e.run_id != FOLDED]
+    if not old:
+        return
+    due = sorted(name for name, hours in window.due.items() if hours)
+    if due:
+        yield Action(STEP, "_ledger", f"{len(old)} rows are past their time, but hours are due of {', '.join(due)}")
+    else:
+        what = f"{len(old)} rows of runs before {before:%Y-%m-%d} folded to one per table"
+        yield Action(STEP, "_ledger", what, lambda: fold(window.work, before))
+
+
+def fold(work: Work, before: datetime) -> None:
+    """Rewrite the ledger in one commit. Raises ConflictError when a run recorded something meanwhile."""
+    work.ledger.flush()
+    work.ledger.upgrade()
+    txn = Transaction(work.spark, work.ledger.uri)
+    txn.read("true")
+    work.ledger.refresh()
+    entries = work.ledger.entries
+    old = [e for e in entries if e.started_at < before]
+    kept = [e for e in entries if e.started_at >= before]
+    by_table = {name: [e for e in old if e.table_name == name] for name in catalog.entries()}
+    folded = [folding(work.ledger, rows) for rows in by_table.values() if rows]
+    frame = work.spark.createDataFrame([asdict(e) for e in [*folded, *kept]], SCHEMA).coalesce(1)
+    txn.stage(frame)
+    txn.remove("true")
+    txn.commit(FOLDED)
+    work.ledger.refresh()
+
+
+def folding(ledger: Ledger, old: list[Entry]) -> Entry:
+    """Rows of one table, oldest first -> one row. Nothing is due, so what was touched has been read by all."""
+    whole = Entry(FOLDED, old[-1].table_name, old[-1].started_at, reason=f"{len(old)} rows")
+    there = {id(e) for e in ledger.published(whole.table_name)}  # not those of a table that was there before
+    passed = [e for e in old if id(e) in there]
+    whole.table_id = ledger.table_id(whole.table_name)
+    first = planner.open_from(ledger, catalog.entry(whole.table_name).table)
+    hours = {state["hour"]: state for e in passed for state in e.hours}
+    whole.hours = [s for h, s in sorted(hours.items()) if s["row_count"] or first is None or h >= first]
+    whole.handled = sorted({hour for e in passed for hour in e.handled})
+    whole.fingerprints = {hour: mark for e in passed for hour, mark in e.fingerprints.items()}
+    landed = {found["hour"]: found for e in passed for found in e.landed}
+    if damaged := ledger.damaged(whole.table_name):
+        whole.touched = {DAMAGED: sorted(damaged)}
+    whole.landed = [found for _, found in sorted(landed.items())]
+    whole.metrics = {n: v for e in old if e.verdict == "passed" for n, v in e.metrics.items() if n in OF_THE_NAME}
+    for e in passed:
+        for name, version in e.input_versions.items():
+            if ledger.is_there(name, e.input_ids.get(name)):
+                whole.input_versions[name] = max(version, whole.input_versions.get(name, 0))
+                whole.input_ids |= {name: e.input_ids[name]} if name in e.input_ids else {}
+        whole.metrics |= {name: value for name, value in e.metrics.items() if name in LASTING}
+        for name in ("records_read", "records_accepted", "records_quarantined", "rows_written"):
+            setattr(whole, name, getattr(whole, name) + getattr(e, name))
+    whole.seconds = round(sum(e.seconds for e in passed), 3)
+    whole.output_version = max((e.output_version for e in passed if e.output_version is not None), default=None)
+    whole.code_version = old[-1].code_version
+    return whole

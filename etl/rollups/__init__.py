@@ -1,1 +1,0 @@
-"""Facts summed by hour."""

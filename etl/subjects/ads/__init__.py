@@ -1,0 +1,3 @@
+"""Ads: what is shown, clicked and bought, and what it costs whom."""
+
+POSITION = 2

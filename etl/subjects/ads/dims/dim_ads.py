@@ -1,0 +1,28 @@
+"""One row per version of an ad: what it shows and which campaign it is of."""
+
+from pyspark.sql import DataFrame
+
+from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.subjects.ads.columns import columns
+from etl.subjects.ads.events import ADS
+from etl.subjects.shared.bronze_tables import bronze_table
+from etl.transforms.scd2 import versions
+
+TRACKED = ("creative_id", "campaign_id")
+TABLE = Table(
+    name="dim_ads",
+    layer=Layer.DIMS,
+    columns=columns("ad_sk", "ad_id", *TRACKED, "valid_from", "valid_to", "is_current", "is_deleted"),
+    key=("ad_sk",),
+    write=WriteMode.SCD2,
+    owner="ads",
+    inputs=(Input(bronze_table(ADS)),),
+    natural_key=("ad_id",),
+    tracked=TRACKED,
+    surrogate="ad_sk",
+)
+
+
+def transform(bronze_ads: DataFrame) -> DataFrame:
+    """All changes ever landed of some keys, in any order -> every version of those keys."""
+    return versions(bronze_ads, TABLE).select(*TABLE.column_names)

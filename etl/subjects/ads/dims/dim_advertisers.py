@@ -1,0 +1,28 @@
+"""One row per version of an advertiser: its days are those of its time zone, credit goes by its windows."""
+
+from pyspark.sql import DataFrame
+
+from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.subjects.ads.columns import columns
+from etl.subjects.ads.events import ADVERTISERS
+from etl.subjects.shared.bronze_tables import bronze_table
+from etl.transforms.scd2 import versions
+
+TRACKED = ("time_zone", "click_window_days", "view_window_days")
+TABLE = Table(
+    name="dim_advertisers",
+    layer=Layer.DIMS,
+    columns=columns("advertiser_sk", "advertiser_id", *TRACKED, "valid_from", "valid_to", "is_current", "is_deleted"),
+    key=("advertiser_sk",),
+    write=WriteMode.SCD2,
+    owner="ads",
+    inputs=(Input(bronze_table(ADVERTISERS)),),
+    natural_key=("advertiser_id",),
+    tracked=TRACKED,
+    surrogate="advertiser_sk",
+)
+
+
+def transform(bronze_advertisers: DataFrame) -> DataFrame:
+    """All changes ever landed of some keys, in any order -> every version of those keys."""
+    return versions(bronze_advertisers, TABLE).select(*TABLE.column_names)

@@ -1,0 +1,28 @@
+"""One row per version of a campaign, edits in mid-day included."""
+
+from pyspark.sql import DataFrame
+
+from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.subjects.ads.columns import columns
+from etl.subjects.ads.events import CAMPAIGNS
+from etl.subjects.shared.bronze_tables import bronze_table
+from etl.transforms.scd2 import versions
+
+TRACKED = ("advertiser_id", "objective", "bid_strategy", "daily_budget_usd")
+TABLE = Table(
+    name="dim_campaigns",
+    layer=Layer.DIMS,
+    columns=columns("campaign_sk", "campaign_id", *TRACKED, "valid_from", "valid_to", "is_current", "is_deleted"),
+    key=("campaign_sk",),
+    write=WriteMode.SCD2,
+    owner="ads",
+    inputs=(Input(bronze_table(CAMPAIGNS)),),
+    natural_key=("campaign_id",),
+    tracked=TRACKED,
+    surrogate="campaign_sk",
+)
+
+
+def transform(bronze_campaigns: DataFrame) -> DataFrame:
+    """All changes ever landed of some keys, in any order -> every version of those keys."""
+    return versions(bronze_campaigns, TABLE).select(*TABLE.column_names)

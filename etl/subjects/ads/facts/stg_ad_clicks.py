@@ -1,0 +1,31 @@
+"""One row per click on an ad, once however often it arrived: (ad_id, user_id, session_id, click_ts) is its grain.
+
+What a row never changes again is here; what depends on how the world stood (ad, campaign, device) is in fct_ad_clicks,
+since a late change of those makes it anew.
+"""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.subjects.ads.columns import columns
+from etl.subjects.ads.events import AD_CLICKS
+from etl.subjects.shared.bronze_tables import bronze_table
+
+TABLE = Table(
+    name="stg_ad_clicks",
+    layer=Layer.FACTS,
+    columns=columns("ad_id", "user_id", "session_id", "click_ts", "ad_impression_id?", "click_hour"),
+    key=("ad_id", "user_id", "session_id", "click_ts"),
+    write=WriteMode.INSERT_NEW,
+    owner="ads",
+    partition=("click_hour",),
+    cluster=("user_id", "session_id", "click_ts", "ad_id"),
+    inputs=(Input(bronze_table(AD_CLICKS)),),
+    retention_days=30,
+)
+
+
+def transform(bronze_ad_clicks: DataFrame) -> DataFrame:
+    """Bronze clicks -> rows in the hour they happened in, repeats not yet removed."""
+    return bronze_ad_clicks.withColumn("click_hour", F.date_trunc("hour", "click_ts")).select(*TABLE.column_names)

@@ -1,0 +1,42 @@
+"""One row per ad impression, once however often it arrived, in the hour the ad was shown."""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from etl.model.contract import SEEN_AGAIN_DAYS, Input, Layer, Table, WriteMode
+from etl.subjects.ads.columns import columns
+from etl.subjects.ads.events import AD_IMPRESSIONS
+from etl.subjects.shared.bronze_tables import bronze_table
+
+TABLE = Table(
+    name="stg_ad_impressions",
+    layer=Layer.FACTS,
+    columns=columns(
+        "ad_impression_id",
+        "user_id",
+        "ad_id",
+        "session_id?",
+        "surface",
+        "clearing_cpm",
+        "spend_micros",
+        "is_valid",
+        "experiment_ids",
+        "impression_ts",
+        "ad_impression_hour",
+    ),
+    key=("ad_impression_id",),
+    write=WriteMode.INSERT_NEW,
+    owner="ads",
+    partition=("ad_impression_hour",),
+    cluster=("user_id", "ad_impression_id"),
+    inputs=(Input(bronze_table(AD_IMPRESSIONS)),),
+    retention_days=30,
+    once_within_days=SEEN_AGAIN_DAYS,
+)
+
+
+def transform(bronze_ad_impressions: DataFrame) -> DataFrame:
+    """Bronze impressions -> rows in the hour they happened in, repeats not yet removed."""
+    return bronze_ad_impressions.withColumn("ad_impression_hour", F.date_trunc("hour", "impression_ts")).select(
+        *TABLE.column_names
+    )

@@ -1,0 +1,117 @@
+"""One row per campaign and day of its advertiser: delivery, spend, and the conversions it earned.
+
+A conversion counts in the day it happened, and re-opens it for seven days after its end; from locked_from on the row is
+final. Value and return on spend are told by window too: of clicks and of views. What came later than the lock is in
+fct_attributed_conversion, where is_in_time is false: no rerun counts it, only a restatement that changes this rule
+under a name of its own.
+"""
+
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame, GroupedData
+from pyspark.sql import functions as F
+
+from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.subjects.ads.columns import columns
+from etl.subjects.ads.facts import fct_ad_clicks, fct_ad_impressions, fct_attributed_conversion
+from etl.subjects.ads.measures import EAST_HOURS, WEST_HOURS, locked_from
+from etl.transforms.ratios import ratio
+from etl.transforms.sketches import HLL_LG_K, empty_sketch
+
+COUNTS = ("impressions", "ad_clicks", "conversions_click", "conversions_view")
+MONEY = ("spend_usd", "value_click_usd", "value_view_usd")
+
+TABLE = Table(
+    name="mart_campaign_daily",
+    layer=Layer.MARTS,
+    columns=columns(
+        "advertiser_id",
+        "campaign_id",
+        "impressions",
+        "reach_hll",
+        "reach",
+        "ad_clicks",
+        "ctr",
+        "spend_usd",
+        "conversions_click",
+        "conversions_view",
+        "value_usd_sum",
+        "value_click_usd",
+        "value_view_usd",
+        "roas",
+        "roas_click",
+        "roas_view",
+        "locked_from",
+        "day",
+    ),
+    key=("advertiser_id", "campaign_id", "day"),
+    write=WriteMode.REPLACE,
+    owner="ads",
+    partition=("day",),
+    cluster=("advertiser_id", "campaign_id"),
+    inputs=(
+        Input(fct_ad_impressions.TABLE, by="ad_impression_hour", behind_hours=EAST_HOURS, ahead_hours=WEST_HOURS),
+        Input(fct_ad_clicks.TABLE, by="click_hour", behind_hours=EAST_HOURS, ahead_hours=WEST_HOURS),
+        Input(fct_attributed_conversion.TABLE, by="day", behind_hours=EAST_HOURS, ahead_hours=WEST_HOURS),
+    ),
+    checksum_skips=("reach_hll", "reach"),  # an estimate: it moves with the order users were seen in
+)
+KEY = ["advertiser_id", "campaign_id", "day"]
+
+
+def transform(
+    fct_ad_impressions: DataFrame, fct_ad_clicks: DataFrame, fct_attributed_conversion: DataFrame
+) -> DataFrame:
+    """Facts of whole days wherever the advertiser is -> campaign-days."""
+    lock = F.max(locked_from("day")).alias("locked_from")
+    shown = _of(fct_ad_impressions, "is_valid").agg(
+        F.count("*").alias("impressions"),
+        F.hll_sketch_agg("user_id", HLL_LG_K).alias("reach_hll"),
+        F.expr("CAST(CAST(sum(spend_micros) AS DECIMAL(20,0)) * 0.000001 AS DECIMAL(18,6))").alias("spend_usd"),
+        lock,
+    )
+    clicked = _of(fct_ad_clicks, "is_valid").agg(F.count("*").alias("ad_clicks"), lock)
+    earned = _of(fct_attributed_conversion, "is_in_time").agg(
+        F.count_if(F.col("attribution") == "click").alias("conversions_click"),
+        F.count_if(F.col("attribution") == "view").alias("conversions_view"),
+        _value("click"),
+        _value("view"),
+        F.max("locked_from").alias("locked_from"),
+    )
+    days = reduce(_merge, (shown, clicked, earned))
+    zeros = {name: F.coalesce(name, F.lit(0)) for name in (*COUNTS, *MONEY)}
+    return (
+        days.withColumns(zeros)
+        .withColumn("reach_hll", F.coalesce("reach_hll", empty_sketch()))
+        .withColumn("reach", F.hll_sketch_estimate("reach_hll"))
+        .withColumn("ctr", ratio("ad_clicks", "impressions", 7, "DECIMAL(9,7)"))
+        .withColumn("value_usd_sum", F.expr("CAST(value_click_usd + value_view_usd AS DECIMAL(18,2))"))
+        .withColumn("roas", _return("value_usd_sum"))
+        .withColumn("roas_click", _return("value_click_usd"))
+        .withColumn("roas_view", _return("value_view_usd"))
+        .select(*TABLE.column_names)
+    )
+
+
+def _of(facts: DataFrame, which: str) -> GroupedData:
+    """Rows that count, of a campaign, by its days."""
+    known = facts.where(which).where("campaign_id IS NOT NULL AND advertiser_id IS NOT NULL")
+    return known.withColumn("day", F.col("local_day")).groupBy(*KEY)
+
+
+def _value(attribution: str) -> Column:
+    """What the conversions that one window earned are worth."""
+    total = F.expr(f"sum(value_usd) FILTER (WHERE attribution = '{attribution}')")
+    return total.cast("DECIMAL(18,2)").alias(f"value_{attribution}_usd")
+
+
+def _return(value: str) -> Column:
+    """A value over the spend, half up, at most what the type holds."""
+    rate = f"CAST(least(round({value} / spend_usd, 4), 99999999.9999) AS DECIMAL(12,4))"
+    return F.expr(f"CASE WHEN spend_usd > 0 THEN {rate} END")
+
+
+def _merge(one: DataFrame, other: DataFrame) -> DataFrame:
+    """Campaign-days that either has; locked_from is the later one where a time zone changed in mid-day."""
+    both = one.join(other.withColumnRenamed("locked_from", "_lock"), KEY, "full_outer")
+    return both.withColumn("locked_from", F.greatest("locked_from", "_lock")).drop("_lock")

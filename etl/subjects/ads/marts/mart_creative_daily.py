@@ -1,0 +1,82 @@
+"""One row per creative and day of the advertiser: CTR, how unusual it is for this advertiser, and fatigue.
+
+The z-score holds a day's CTR against all days of all creatives of the advertiser in the 28 days before that had 1,000
+impressions, each day counting once; a day with fewer has no score. It is computed from exact sums, so no order of rows
+changes a digit. Days without any such row are no gap: the range is of dates, not of rows.
+"""
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.subjects.ads.columns import columns
+from etl.subjects.ads.rollups import agg_creative_daily
+from etl.transforms.ratios import ratio
+
+BASELINE_DAYS = 28
+ENOUGH = 1000
+
+TABLE = Table(
+    name="mart_creative_daily",
+    layer=Layer.MARTS,
+    columns=columns(
+        "advertiser_id", "creative_id", "impressions", "ad_clicks", "ctr", "baseline_days", "z_score", "fatigue", "day"
+    ),
+    key=("advertiser_id", "creative_id", "day"),
+    write=WriteMode.REPLACE,
+    owner="ads",
+    partition=("day",),
+    cluster=("advertiser_id", "creative_id"),
+    inputs=(Input(agg_creative_daily.TABLE, by="day", behind_hours=24 * BASELINE_DAYS),),
+)
+GREAT = f"impressions >= {ENOUGH}"
+
+
+def transform(agg_creative_daily: DataFrame) -> DataFrame:
+    """Creative-days by frequency, 28 days before too -> creative-days with their score."""
+    later = "frequency_bucket IN ('4-7', '8+')"
+    days = agg_creative_daily.groupBy("advertiser_id", "creative_id", "day").agg(
+        F.sum("impressions").alias("impressions"),
+        F.sum("ad_clicks").alias("ad_clicks"),
+        *[
+            F.sum(F.expr(f"IF({which}, {what}, 0)")).alias(f"{name}_{what}")
+            for name, which in (("first", "frequency_bucket = '1'"), ("later", later))
+            for what in ("impressions", "ad_clicks")
+        ],
+    )
+    rated = days.withColumn("ctr", ratio("ad_clicks", "impressions", 7, "DECIMAL(9,7)"))
+    return (
+        rated.join(_baselines(rated), ["advertiser_id", "day"])
+        .withColumn("z_score", F.expr(_Z))
+        .withColumn("fatigue", F.expr(_FATIGUE))
+        .select(*TABLE.column_names)
+    )
+
+
+def _baselines(rated: DataFrame) -> DataFrame:
+    """(advertiser_id, day) -> number, sum and sum of squares of the CTRs in the 28 days before."""
+    per_day = rated.groupBy("advertiser_id", "day").agg(
+        F.count_if(F.expr(GREAT)).alias("n"),
+        F.sum(F.expr(f"IF({GREAT}, ctr, 0)")).alias("s"),
+        F.sum(F.expr(f"IF({GREAT}, ctr * ctr, 0)")).alias("q"),
+    )
+    before = Window.partitionBy("advertiser_id").orderBy(F.unix_date("day")).rangeBetween(-BASELINE_DAYS, -1)
+    return per_day.select(
+        "advertiser_id",
+        "day",
+        F.coalesce(F.sum("n").over(before), F.lit(0)).alias("baseline_days"),
+        F.coalesce(F.sum("s").over(before), F.lit(0)).cast("DECIMAL(18,7)").alias("ctr_sum"),
+        F.coalesce(F.sum("q").over(before), F.lit(0)).cast("DECIMAL(27,14)").alias("ctr_squares"),
+    )
+
+
+_N = "CAST(baseline_days AS DECIMAL(9,0))"  # a digit more, and _VARIANCE would not fit: it would keep 13 places of 14
+_VARIANCE = f"({_N} * ctr_squares - ctr_sum * ctr_sum)"  # times n squared
+_Z = f"""CASE WHEN {GREAT} AND {_VARIANCE} > 0 THEN
+    CAST(round(CAST({_N} * ctr - ctr_sum AS DOUBLE) / sqrt(CAST({_VARIANCE} AS DOUBLE)), 4) AS DECIMAL(12,4)) END"""
+_KEPT = (  # DECIMAL(18,0) by itself: a wider quotient keeps six places, and would be rounded twice
+    "CAST(later_ad_clicks * first_impressions AS DECIMAL(18,0))"
+    " / CAST(later_impressions * first_ad_clicks AS DECIMAL(18,0))"
+)
+_FATIGUE = f"""CASE WHEN later_impressions > 0 AND first_ad_clicks > 0 AND first_impressions > 0 THEN
+    CAST(greatest(round(1 - {_KEPT}, 5), -99.99999) AS DECIMAL(7,5)) END"""

@@ -1,0 +1,69 @@
+"""One row per UTC day, region and device: sessions, their time, and how many led to a click and to a conversion.
+
+A session counts in the day it began, also for conversions that came days after it. What was not told is `unknown`.
+"""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.subjects.ads.columns import columns
+from etl.subjects.ads.facts import fct_attributed_conversion, fct_user_session
+from etl.subjects.ads.measures import CLICK_DAYS, SESSION_HOURS
+from etl.transforms.ratios import ratio
+
+TABLE = Table(
+    name="agg_session_data",
+    layer=Layer.ROLLUPS,
+    columns=columns(
+        "region",
+        "device",
+        "sessions",
+        "session_ms_sum",
+        "users",
+        "users_ad_clicked",
+        "clicks",
+        "ad_clicks",
+        "sessions_ad_clicked",
+        "sessions_converted",
+        "ctr_users",
+        "ctr_clicks",
+        "cvr",
+        "day",
+    ),
+    key=("day", "region", "device"),
+    write=WriteMode.REPLACE,
+    owner="ads",
+    partition=("day",),
+    cluster=("region", "device"),
+    inputs=(
+        Input(fct_user_session.TABLE, by="day"),
+        Input(fct_attributed_conversion.TABLE, by="day", ahead_hours=SESSION_HOURS + 24 * CLICK_DAYS),
+    ),
+)
+SESSION = list(fct_user_session.TABLE.key)
+
+
+def transform(fct_user_session: DataFrame, fct_attributed_conversion: DataFrame) -> DataFrame:
+    """Sessions of whole days and the conversions until their clicks are spent -> cells."""
+    clicks = fct_attributed_conversion.where("attribution = 'click'").select("user_id", "session_id", "touch_ts")
+    touched = fct_user_session.join(clicks, ["user_id", "session_id"])
+    paid = touched.where("touch_ts BETWEEN session_start AND session_end").select(*SESSION).distinct()
+    sessions = fct_user_session.join(paid.withColumn("converted", F.lit(True)), SESSION, "left")
+    told = sessions.fillna("unknown", ["region", "device"])
+    cells = told.groupBy("day", "region", "device").agg(
+        F.count("*").alias("sessions"),
+        F.sum(F.expr("unix_millis(session_end) - unix_millis(session_start)")).alias("session_ms_sum"),
+        F.count_distinct("user_id").alias("users"),
+        F.count_distinct(F.when(F.col("has_ad_clicked"), F.col("user_id"))).alias("users_ad_clicked"),
+        F.sum("clicks").alias("clicks"),
+        F.sum("ad_clicks").alias("ad_clicks"),
+        F.count_if("has_ad_clicked").alias("sessions_ad_clicked"),
+        F.count_if("converted").alias("sessions_converted"),
+    )
+    rates = {
+        "ctr_users": ratio("users_ad_clicked", "users"),
+        "ctr_clicks": ratio("ad_clicks", "(clicks + ad_clicks)"),
+        "cvr": ratio("sessions_converted", "sessions_ad_clicked"),
+    }
+    return cells.withColumns(rates).select(*TABLE.column_names)

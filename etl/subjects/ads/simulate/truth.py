@@ -1,0 +1,212 @@
+"""What a correct pipeline must find of ads: facts, from every lawful record that lands, in plain Python.
+
+It knows a record only by being told that it will land; delivering it again changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from etl.sources.landing_writer import Row
+from etl.sources.stamps import DAY_US, HOUR_US, SECOND_US, hour_of, to_datetime, to_us
+from etl.sources.truth_versions import Version, payload_at, versions_by_key
+
+KEYS = {"ads": "ad_id", "campaigns": "campaign_id", "advertisers": "advertiser_id"}
+CENTS = Decimal("0.01")
+MOST_CLICKS_AN_HOUR = 30
+SESSION_US = 6 * HOUR_US
+
+
+@dataclass
+class Spend:
+    """Of a campaign's day: micros by ad, and those of invalid impressions."""
+
+    micros: Counter[int] = field(default_factory=Counter)
+    invalid_micros: int = 0
+
+    @property
+    def batch(self) -> Decimal:
+        return cents(sum(self.micros.values()))
+
+    @property
+    def invalid(self) -> Decimal:
+        return cents(self.invalid_micros)
+
+
+def cents(micros: int) -> Decimal:
+    """Dollars and cents, half up."""
+    return (Decimal(micros) / 1_000_000).quantize(CENTS, ROUND_HALF_UP)
+
+
+def money(value: float) -> Decimal:
+    """Dollars as they were told, to the cent."""
+    return Decimal(str(value)).quantize(CENTS)
+
+
+def half_up(numerator: int | Decimal, denominator: int | Decimal, places: int) -> Decimal | None:
+    """A ratio to so many places; None where there is nothing to divide by."""
+    if not denominator:
+        return None
+    return (Decimal(numerator) / Decimal(denominator)).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+
+
+@dataclass
+class Truth:
+    """Every lawful record that lands, once."""
+
+    changes: dict[str, dict[tuple[object, int], Row]] = field(default_factory=lambda: {event: {} for event in KEYS})
+    impressions: dict[int, Row] = field(default_factory=dict)
+    clicks: dict[tuple[int, ...], Row] = field(default_factory=dict)
+    pages: dict[tuple[object, ...], Row] = field(default_factory=dict)
+    conversions: dict[int, Row] = field(default_factory=dict)
+    bills: list[Row] = field(default_factory=list)
+
+    def change(self, event: str, row: Row) -> None:
+        """A change of a dimension will land."""
+        self.changes[event][row[KEYS[event]], row["effective_ts"]] = row
+
+    def accept(self, event: str, row: Row) -> None:
+        """A record will land."""
+        match event:
+            case "ad_impressions":
+                self.impressions[row["ad_impression_id"]] = row
+            case "ad_clicks":
+                self.clicks[row["ad_id"], row["user_id"], row["session_id"], row["click_ts"]] = row
+            case "page_events":
+                self.pages[row["user_id"], row["session_id"], row["event_name"], row["event_ts"]] = row
+            case _:
+                self.conversions[row["conversion_id"]] = row
+
+    @cached_property
+    def versions(self) -> dict[str, dict[object, list[Version]]]:
+        return {event: versions_by_key(changes) for event, changes in self.changes.items()}
+
+    def at(self, event: str, key: object, us: int) -> Row:
+        """What held at a moment; empty when nothing did."""
+        return payload_at(self.versions[event].get(key, []), us)
+
+    def stamped(self, row: Row, us: int) -> Row:
+        """A record with whose it was, and the day there."""
+        ad = self.at("ads", row["ad_id"], us)
+        campaign = self.at("campaigns", ad.get("campaign_id"), us)
+        zone = self.at("advertisers", campaign.get("advertiser_id"), us).get("time_zone")
+        return row | {
+            "creative_id": ad.get("creative_id"), "campaign_id": ad.get("campaign_id"),
+            "advertiser_id": campaign.get("advertiser_id"), "time_zone": zone,
+            "local_day": zone and local_day(us, zone),
+        }  # fmt: skip
+
+    @cached_property
+    def fct_impressions(self) -> list[Row]:
+        return [self.stamped(row, row["impression_ts"]) for row in self.impressions.values()]
+
+    @cached_property
+    def fct_clicks(self) -> list[Row]:
+        """Every click with its id, validity and what its session had told."""
+        per_hour = Counter((row["user_id"], hour_of(row["click_ts"])) for row in self.clicks.values())
+        before: dict[tuple[int, int], int] = {}
+        made = []
+        for row in sorted(self.clicks.values(), key=lambda r: (r["click_ts"], r["session_id"])):
+            who, at = (row["user_id"], row["ad_id"]), row["click_ts"]
+            is_double = who in before and at - before[who] < SECOND_US
+            before[who] = at
+            few = per_hour[row["user_id"], hour_of(at)] <= MOST_CLICKS_AN_HOUR
+            told = {name: self._told(row, at, name) for name in ("device", "region")}
+            made.append(self.stamped(row, at) | told | {"click_id": click_id(row), "is_valid": few and not is_double})
+        return made
+
+    @cached_property
+    def _tellings(self) -> dict[tuple[object, ...], list[tuple[int, str, str]]]:
+        found: dict[tuple[object, ...], list[tuple[int, str, str]]] = defaultdict(list)
+        for row in self.pages.values():
+            for name in ("device", "region"):
+                if name in row:
+                    found[row["user_id"], row["session_id"], name].append(
+                        (row["event_ts"], row["event_name"], row[name])
+                    )
+        return {key: sorted(told) for key, told in found.items()}
+
+    def _told(self, click: Row, us: int, name: str) -> str | None:
+        told = self._tellings.get((click["user_id"], click["session_id"], name), [])
+        place = bisect_left(told, (us + 1, "", ""))
+        return told[place - 1][2] if place and told[place - 1][0] > us - SESSION_US else None
+
+    def touches(self) -> dict[int, list[tuple[str, int, object, Row]]]:
+        """User -> (click or view, when, id, row) of what may earn credit."""
+        found: dict[int, list[tuple[str, int, object, Row]]] = defaultdict(list)
+        for row in self.fct_clicks:
+            if row["is_valid"] and row["advertiser_id"]:
+                found[row["user_id"]].append(("click", row["click_ts"], row["click_id"], row))
+        for row in self.fct_impressions:
+            if row["is_valid"] and row["advertiser_id"]:
+                found[row["user_id"]].append(("view", row["impression_ts"], row["ad_impression_id"], row))
+        return found
+
+    @cached_property
+    def fct_conversions(self) -> list[Row]:
+        touches = self.touches()
+        return [self._attributed(row, touches.get(row["user_id"], [])) for row in self.conversions.values()]
+
+    def _attributed(self, conversion: Row, touches: list[tuple[str, int, object, Row]]) -> Row:
+        at = conversion["conversion_ts"]
+        live = [touch for touch in touches if self._earns(touch, at)]
+        best = min(live, key=lambda t: (t[0], -t[1], t[2]), default=None)
+        made = conversion | {"attribution": "organic", "touch_ts": None, "click_id": None, "ad_impression_id": None}
+        zone = "UTC"
+        if best:
+            kind, when, _, row = best
+            whose = ("session_id", "ad_id", "creative_id", "campaign_id", "advertiser_id", "ad_impression_id")
+            made |= {name: row.get(name) for name in whose}
+            made |= {"attribution": kind, "touch_ts": when, "click_id": row.get("click_id")}
+            zone = self.at("advertisers", row["advertiser_id"], at)["time_zone"]
+        day = local_day(at, zone)
+        lock = locked_from(day, zone)
+        return made | {"local_day": day, "locked_from": lock, "is_in_time": conversion["received_ts"] < lock}
+
+    def _earns(self, touch: tuple[str, int, object, Row], at: int) -> bool:
+        kind, when, _, row = touch
+        days = self.at("advertisers", row["advertiser_id"], at).get(f"{kind}_window_days", 0)
+        return 0 <= at - when < days * DAY_US
+
+    def spend(self) -> dict[tuple[int, str], Spend]:
+        """(campaign, local day) -> what it spent."""
+        found: dict[tuple[int, str], Spend] = defaultdict(Spend)
+        for row in self.fct_impressions:
+            if row["campaign_id"] and row["local_day"]:
+                spend = found[row["campaign_id"], row["local_day"]]
+                spend.micros[row["ad_id"]] += row["spend_micros"] * row["is_valid"]
+                spend.invalid_micros += row["spend_micros"] * (not row["is_valid"])
+        return found
+
+
+def click_id(row: Row) -> str:
+    """Half a SHA-256 of the grain."""
+    grain = f"{row['ad_id']}|{row['user_id']}|{row['session_id']}|{row['click_ts']}"
+    return hashlib.sha256(grain.encode()).hexdigest()[:32]
+
+
+def local_day(us: int, zone: str) -> str:
+    """The day of a moment in a time zone."""
+    return to_datetime(us).astimezone(ZoneInfo(zone)).date().isoformat()
+
+
+def locked_from(day: str, zone: str) -> int:
+    """Seven days after the day's end there."""
+    end = date.fromisoformat(day) + timedelta(days=8)
+    return to_us(datetime(end.year, end.month, end.day, tzinfo=ZoneInfo(zone)))
+
+
+def by_session(rows: Iterator[Row]) -> dict[tuple[int, int], list[Row]]:
+    """Rows of each session."""
+    found: dict[tuple[int, int], list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row["user_id"], row["session_id"]].append(row)
+    return found

@@ -1,0 +1,86 @@
+"""The columns of the feed. Those that other subjects use, too, are in `etl/subjects/shared/columns.py`."""
+
+from etl.model.contract import Column
+from etl.model.vocabulary import Vocabulary
+from etl.subjects.shared.columns import columns as shared
+
+EVENT_TYPES = ("like", "save", "share", "comment", "follow_creator", "hide", "report")
+ENGAGEMENT_MEASURES = ("likes", "saves", "shares", "comments", "follows", "negatives", "regrets")
+DWELL_MEASURES = ("dwell_ms_sum", "dwell_count")
+
+columns = Vocabulary(
+    # keys
+    Column("impression_id", "BIGINT", "One post shown once; a snowflake, its time is minted in", low=0, distinct=True),
+    Column("engagement_id", "BIGINT", "One action of a viewer on a post; an undo has its own", distinct=True),
+    Column("share_id", "BIGINT", "One share", distinct=True),
+    Column("viewer_id", "BIGINT", "Who looked or acted", privacy="viewer"),
+    Column("post_id", "BIGINT", "The post"),
+    Column("creator_id", "BIGINT", "Who published the post", privacy="creator"),
+    Column("ranker_model_id", "BIGINT", "The version row of the model that ranked, frozen when served"),
+    Column("device_id", "BIGINT", "The viewer's device", privacy="viewer", nullable=True),
+    Column("comment_id", "BIGINT", "The comment made, for comments", nullable=True),
+    Column("parent_comment_id", "BIGINT", "The comment replied to", nullable=True),
+    Column("original_post_id", "BIGINT", "The post that was shared"),
+    Column("shared_post_id", "BIGINT", "The new post a share created"),
+    Column("audio_id", "BIGINT", "The sound under the post", nullable=True),
+    Column("post_sk", "BIGINT", "Surrogate of a version: hash of (post_id, valid_from)"),
+    Column("creator_sk", "BIGINT", "Surrogate of a version: hash of (creator_id, valid_from)"),
+    # as served
+    Column("feed_position", "SMALLINT", "Slot in the feed, from the top", low=0, high=32767),
+    Column("predicted_score", "DECIMAL(8,6)", "The score the model chose the post on, frozen",
+           low=-99.999999, high=99.999999),
+    # actions
+    Column("event_type", "STRING", "What the viewer did", values=EVENT_TYPES),
+    Column("action", "STRING", "do, or undo of an earlier do", values=("do", "undo")),
+    Column("is_undone", "BOOLEAN", "True on the row that takes an action back"),
+    Column("channel", "STRING", "How it was shared", nullable=True),
+    Column("beat_seq", "INT", "Number of the 250 ms heartbeat within the impression", low=0, high=345599),
+    Column("viewport_pct", "DECIMAL(5,2)", "Largest visible part of the post", unit="fraction", low=0, high=1),
+    Column("was_full_view", "BOOLEAN", "Visible to at least 0.99 at some beat, before rounding"),
+    Column("beat_words", "ARRAY<BIGINT>", "Set of beat_seq seen, 64 to a word: makes dwell immune to replays"),
+    Column("dwell_ms", "INT", "250 ms for each distinct beat", unit="ms", low=250),
+    # dimensions
+    Column("model_semver", "STRING", "Released version of a ranking model"),
+    Column("feature_set", "STRING", "Features the model reads"),
+    Column("deployed_pct", "DECIMAL(5,2)", "Share of traffic on this version row", unit="percent", low=0, high=100),
+    Column("model_card_url", "STRING", "Where the model is described", nullable=True),
+    Column("media_type", "STRING", "What kind of post"),
+    Column("caption", "STRING", "Text under the post", privacy="text", nullable=True),
+    Column("handle", "STRING", "Public name of a creator", privacy="creator"),
+    Column("follower_count", "BIGINT", "Followers of a creator", low=0),
+    Column("country", "STRING", "Country of a creator", nullable=True),
+    # times
+    Column("original_ts", "TIMESTAMP", "On an undo: when the thing undone happened", nullable=True),
+    Column("undone_ts", "TIMESTAMP", "When it was taken back", nullable=True),
+    Column("share_ts", "TIMESTAMP", "When it was shared", distinct=True),
+    Column("beat_ts", "TIMESTAMP", "When the heartbeat was sent", distinct=True),
+    Column("impression_hour", "TIMESTAMP", "The hour minted into impression_id"),
+    Column("share_hour", "TIMESTAMP", "The hour of share_ts"),
+    # measures
+    Column("likes", "BIGINT", "Settled likes", low=0),
+    Column("saves", "BIGINT", "Settled saves", low=0),
+    Column("shares", "BIGINT", "Settled shares", low=0),
+    Column("comments", "BIGINT", "Settled comments", low=0),
+    Column("follows", "BIGINT", "Settled follows of the creator", low=0),
+    Column("negatives", "BIGINT", "Settled hides and reports", low=0),
+    Column("regrets", "BIGINT", "Likes taken back in less than 5 minutes", low=0),
+    Column("full_views", "BIGINT", "Impressions seen in full", low=0),
+    Column("dwell_ms_sum", "BIGINT", "Total dwell", unit="ms", low=0),
+    Column("dwell_count", "BIGINT", "Impressions that have dwell", low=0),
+    Column("engagements", "BIGINT", "Settled engagements of every type", low=0),
+    Column("like_rate", "DECIMAL(7,5)", "Settled likes per impression", unit="ratio", low=0),
+    Column("save_rate", "DECIMAL(7,5)", "Settled saves per impression", unit="ratio", low=0),
+    Column("share_rate", "DECIMAL(7,5)", "Settled shares per impression", unit="ratio", low=0),
+    Column("negative_rate", "DECIMAL(7,5)", "Settled hides and reports per impression", unit="ratio", low=0),
+    Column("avg_dwell_ms", "INT", "dwell_ms_sum / dwell_count, half up, 0 where there is none", unit="ms", low=0),
+    Column("records_accepted", "BIGINT", "Landed records that were accepted, repeats and all", unit="records", low=0),
+    Column("records_late", "BIGINT", "Accepted records whose own hour is older than the hour they landed in",
+           unit="records", low=0),
+    Column("records_quarantined", "BIGINT", "Landed records (and unreadable files) that were not accepted",
+           unit="records", low=0),
+    Column("lag_kll", "BINARY", "Mergeable KLL sketch of lag: end of the landed hour - event time; NULL without facts",
+           unit="s", nullable=True),
+    Column("top_audio_id", "BIGINT", "Audio with the most dwell, as of impression time; ties: smallest id",
+           nullable=True),
+    extends=shared,
+)  # fmt: skip

@@ -1,0 +1,37 @@
+"""One row per version of a creator."""
+
+from pyspark.sql import DataFrame
+
+from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.subjects.feed.columns import columns
+from etl.subjects.feed.events import CREATORS
+from etl.subjects.shared.bronze_tables import bronze_table
+from etl.transforms.scd2 import versions
+
+TABLE = Table(
+    name="dim_creators",
+    layer=Layer.DIMS,
+    columns=columns(
+        "creator_sk",
+        "creator_id",
+        "handle",
+        "follower_count",
+        "country",
+        "valid_from",
+        "valid_to",
+        "is_current",
+        "is_deleted",
+    ),
+    key=("creator_sk",),
+    write=WriteMode.SCD2,
+    owner="content",
+    inputs=(Input(bronze_table(CREATORS)),),
+    natural_key=("creator_id",),
+    tracked=("handle", "follower_count", "country"),
+    surrogate="creator_sk",
+)
+
+
+def transform(bronze_creators: DataFrame) -> DataFrame:
+    """All changes ever landed of some keys, in any order -> every version of those keys."""
+    return versions(bronze_creators, TABLE).select(*TABLE.column_names)

@@ -1,0 +1,62 @@
+"""One row per action of a viewer on a post. Append-only: an undo is a row of its own, nothing is ever taken out.
+
+An undo row carries the time of what it undoes as event_ts, so both lie in the same hour, and when it was taken
+back as undone_ts. impression_id is NULL for reactions that came by deep link.
+"""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from etl.model.contract import SEEN_AGAIN_DAYS, Input, Layer, Table, WriteMode
+from etl.subjects.feed.columns import columns
+from etl.subjects.feed.events import ENGAGEMENTS
+from etl.subjects.shared.bronze_tables import bronze_table
+
+TABLE = Table(
+    name="fct_engagements",
+    layer=Layer.FACTS,
+    columns=columns(
+        "engagement_id",
+        "impression_id?",
+        "viewer_id",
+        "post_id",
+        "event_type",
+        "event_ts",
+        "is_undone",
+        "undone_ts",
+        "comment_id",
+        "parent_comment_id",
+        "impression_hour?",
+        "event_hour",
+    ),
+    key=("engagement_id",),
+    write=WriteMode.INSERT_NEW,
+    owner="ranking",
+    partition=("event_hour",),
+    cluster=("viewer_id", "engagement_id"),
+    inputs=(Input(bronze_table(ENGAGEMENTS)),),
+    retention_days=30,
+    once_within_days=SEEN_AGAIN_DAYS,
+)
+
+
+def transform(bronze_engagements: DataFrame) -> DataFrame:
+    """Bronze engagements -> fact rows, repeats not yet removed."""
+    is_undo = F.col("action") == "undo"
+    acted = F.when(is_undo, F.col("original_ts")).otherwise(F.col("event_ts"))
+    return (
+        bronze_engagements.withColumn("is_undone", is_undo)
+        .withColumn("undone_ts", F.when(is_undo, F.col("event_ts")))
+        .withColumn("event_ts", acted)
+        .withColumn("event_hour", F.date_trunc("hour", "event_ts"))
+        .select(*TABLE.column_names)
+    )
+
+
+def touched(changed: DataFrame, fct_engagements: DataFrame) -> DataFrame:
+    """Rows whose standing a change may alter: all acts by the same viewer on the same post in the same hour.
+
+    A late undo or an earlier repeat changes which act is settled, and that one may belong to another impression.
+    """
+    same = ["viewer_id", "post_id", "event_type", "event_hour"]
+    return fct_engagements.join(changed.select(*same).distinct(), same, "left_semi")

@@ -1,0 +1,28 @@
+"""One row per share: a new post that points at the one it shares."""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from etl.model.contract import SEEN_AGAIN_DAYS, Input, Layer, Table, WriteMode
+from etl.subjects.feed.columns import columns
+from etl.subjects.feed.events import SHARES
+from etl.subjects.shared.bronze_tables import bronze_table
+
+TABLE = Table(
+    name="fct_shares",
+    layer=Layer.FACTS,
+    columns=columns("share_id", "original_post_id", "shared_post_id", "viewer_id", "share_ts", "channel", "share_hour"),
+    key=("share_id",),
+    write=WriteMode.INSERT_NEW,
+    owner="content",
+    partition=("share_hour",),
+    cluster=("viewer_id", "share_id"),
+    inputs=(Input(bronze_table(SHARES)),),
+    retention_days=30,
+    once_within_days=SEEN_AGAIN_DAYS,
+)
+
+
+def transform(bronze_shares: DataFrame) -> DataFrame:
+    """Bronze shares -> fact rows, repeats not yet removed."""
+    return bronze_shares.withColumn("share_hour", F.date_trunc("hour", "share_ts")).select(*TABLE.column_names)

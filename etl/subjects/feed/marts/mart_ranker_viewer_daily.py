@@ -1,0 +1,53 @@
+"""One row per viewer, ranking model version and day of the impression: what an experiment compares.
+
+The viewer is the unit a model is tried on, so a lift is judged over viewers, never over impressions. Engagements are
+credited to the impression they name, as in agg_ranker_hourly; what came by deep link is no model's doing.
+"""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.model.privacy import PERSON
+from etl.subjects.feed.columns import DWELL_MEASURES, columns
+from etl.subjects.feed.facts import fct_dwell_per_impression, fct_engagements, fct_impressions
+from etl.subjects.feed.measures import ATTRIBUTION_HOURS, credit
+
+CREDITED = ("likes", "saves", "negatives", "regrets")
+
+TABLE = Table(
+    name="mart_ranker_viewer_daily",
+    layer=Layer.MARTS,
+    columns=columns("viewer_id", "ranker_model_id", "impressions", *CREDITED, *DWELL_MEASURES, "day"),
+    key=("viewer_id", "ranker_model_id", "day"),
+    write=WriteMode.REPLACE,
+    owner="ranking",
+    partition=("day",),
+    cluster=("ranker_model_id", "viewer_id"),
+    inputs=(
+        Input(fct_impressions.TABLE, by="impression_hour"),
+        Input(fct_engagements.TABLE, by="impression_hour", behind_hours=1, ahead_hours=ATTRIBUTION_HOURS + 1),
+        Input(fct_dwell_per_impression.TABLE, by="impression_hour"),
+    ),
+)
+CELL = ["viewer_id", "ranker_model_id", "day"]
+
+
+def transform(fct_impressions: DataFrame, fct_engagements: DataFrame, fct_dwell_per_impression: DataFrame) -> DataFrame:
+    """Facts of whole impression days, engagements also of the hours after -> viewer-model-days."""
+    stamp = fct_impressions.select(
+        "impression_id", "impression_hour", "impression_ts", "viewer_id", "ranker_model_id"
+    ).withColumn("day", F.to_date("impression_hour"))
+    dwell = fct_dwell_per_impression.select("impression_id", "impression_hour", "dwell_ms")
+    seen = (
+        stamp.join(dwell, ["impression_id", "impression_hour"], "left")
+        .groupBy(*CELL)
+        .agg(
+            F.count("*").alias("impressions"),
+            F.coalesce(F.sum("dwell_ms"), F.lit(0)).alias("dwell_ms_sum"),
+            F.count("dwell_ms").alias("dwell_count"),
+        )
+    )
+    credited = credit(fct_engagements, stamp, [F.col(c) for c in CELL])
+    whole = seen.join(credited, CELL, "left").fillna({c: 0 for c in CREDITED})
+    return whole.where(PERSON).select(*TABLE.column_names)

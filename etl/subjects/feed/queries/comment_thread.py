@@ -1,0 +1,33 @@
+"""Finishes comment_thread: where in the thread each comment is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from etl.errors import LakeError
+from etl.transforms.trees import climb
+
+
+def finish(rows: DataFrame, given: dict[str, Any]) -> DataFrame:
+    """Comments with their parent -> comments with root and depth. Raises LakeError when they go in a circle."""
+    parent = F.col("parent_comment_id")
+    top = given["comment_id"]
+    cut = parent if top is None else F.when(F.col("comment_id") != top, parent)
+    placed = climb(rows.select(F.col("comment_id").alias("node"), cut.alias("parent")))
+    circle = placed.where("is_cyclic").orderBy("node").limit(5).collect()
+    if circle:
+        listed = ", ".join(str(row["node"]) for row in circle)
+        raise LakeError(
+            f"Comments of post {given['post_id']} answer each other in a circle, or hang below it: {listed}."
+        )
+    if top is not None:
+        placed = placed.where(F.col("root") == top)
+    return (
+        rows.join(placed, rows["comment_id"] == placed["node"])
+        .select("depth", "comment_id", "parent_comment_id", F.col("root").alias("root_comment_id"),
+                "viewer_id", "event_ts", "is_removed")
+        .orderBy("depth", "event_ts", "comment_id")
+    )  # fmt: skip

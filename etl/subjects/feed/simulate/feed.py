@@ -1,0 +1,82 @@
+"""Runs a scenario: hour by hour, everything that happens is sent, then everything that landed is written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from etl.sources.scenario_note import TRUTH_FOLDER, claim
+from etl.subjects.feed.simulate.change_log import send_changes
+from etl.subjects.feed.simulate.delivery import Outbox
+from etl.subjects.feed.simulate.reactions import send_reactions
+from etl.subjects.feed.simulate.scenario import Scenario
+from etl.subjects.feed.simulate.serving import hasty, serve
+from etl.subjects.feed.simulate.sharing import send_shares
+from etl.subjects.feed.simulate.truth import Truth
+from etl.subjects.feed.simulate.truth_files import write_truth
+from etl.subjects.feed.simulate.watching import send_beats
+from etl.subjects.feed.simulate.world import World
+
+
+@dataclass(frozen=True)
+class TruthSummary:
+    """What was written, by event."""
+
+    folder: Path
+    """Where the truth lies: `<out>/_truth`, one `<table>.jsonl` each."""
+    records: Mapping[str, int]
+    """Records in the landing files, repeated and bad ones included."""
+    accepted: Mapping[str, int]
+    """Of them, those a pipeline must accept, repeated ones included."""
+    quarantined: Mapping[str, int]
+    """Of them, those it must quarantine."""
+
+
+def simulate(
+    out: Path, start: datetime, end: datetime, impressions_per_hour: int, seed: int, **knobs: Any
+) -> TruthSummary:
+    """Write a simulated feed's landing files for landed hours [start, end), and the truth under `out/_truth`.
+
+    `knobs` are further fields of Scenario. The same arguments write the same bytes.
+    Raises ConfigError for a scenario that cannot be, LandingError when `out` holds another scenario's files.
+    """
+    return simulate_scenario(out, Scenario(start, end, impressions_per_hour, seed, **knobs))
+
+
+def simulate_scenario(out: Path, scenario: Scenario) -> TruthSummary:
+    """As `simulate`, of a scenario at hand."""
+    claim(out, scenario, "scenario.json")
+    truth = Truth()
+    world, outbox = World(scenario), Outbox(out, scenario, truth)
+    for hour in range(scenario.hours):
+        _send_hour(world, outbox, hour)
+        if hour:
+            outbox.flush(hour - 1)
+    outbox.flush(scenario.hours - 1)
+    write_truth(out / TRUTH_FOLDER, truth)
+    return _summary(out, truth)
+
+
+def _send_hour(world: World, outbox: Outbox, hour: int) -> None:
+    scenario, rng = world.scenario, np.random.default_rng([world.scenario.seed, 0xF33D, hour])
+    served = serve(world, hour, rng)
+    send_changes(world, outbox, hour)
+    outbox.send("impressions", served.rows, served.times_us, hasty(scenario, hour, served.times_us, rng))
+    send_beats(outbox, scenario, served, rng)
+    send_reactions(world, outbox, served, hour, rng)
+    send_shares(world, outbox, served, hour, rng)
+
+
+def _summary(out: Path, truth: Truth) -> TruthSummary:
+    accepted: Counter[str] = Counter()
+    quarantined: Counter[str] = Counter()
+    for (event, _landed), counts in truth.landing.items():
+        accepted[event] += counts["accepted"]
+        quarantined[event] += counts["quarantined"]
+    return TruthSummary(out / TRUTH_FOLDER, dict(accepted + quarantined), dict(accepted), dict(quarantined))

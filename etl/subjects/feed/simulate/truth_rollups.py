@@ -1,0 +1,166 @@
+"""Rollups and marts as they must come out: counted record by record, cell by cell."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
+
+from etl.sources.landing_writer import Row
+from etl.sources.stamps import DAY_US, hour_of
+from etl.sources.truth_versions import payload_at, versions_by_key
+from etl.subjects.feed.simulate.truth import Dwell, Truth, done_ts, engagement_key, impression_hour, regretted, settled
+
+ATTRIBUTION_US = DAY_US
+"""An engagement is a ranker's doing when it comes within a day of the impression."""
+_RATE_LIMIT = Decimal("99.99999")
+_MEASURE = {
+    "like": "likes", "save": "saves", "share": "shares", "comment": "comments",
+    "follow_creator": "follows", "hide": "negatives", "report": "negatives",
+}  # fmt: skip
+REACTIONS = ("likes", "saves", "shares", "comments", "follows", "negatives", "regrets")
+DWELL_SUMS = ("dwell_ms_sum", "dwell_count")
+
+
+@dataclass
+class Cell:
+    """One row of a rollup in the making."""
+
+    sums: Counter[str] = field(default_factory=Counter)
+    viewers: set[int] = field(default_factory=set)
+    audio_ms: Counter[int] = field(default_factory=Counter)
+
+    def add(self, measure: str, amount: int = 1) -> None:
+        """Count."""
+        self.sums[measure] += amount
+
+    def saw(self, viewer_id: int) -> None:
+        """One impression of a viewer."""
+        self.add("impressions")
+        self.viewers.add(viewer_id)
+
+    def watched(self, dwell: Dwell) -> None:
+        """The dwell of one impression."""
+        self.add("full_views", int(dwell.is_full_view))
+        self.add("dwell_ms_sum", dwell.dwell_ms)
+        self.add("dwell_count")
+
+    def pick(self, *measures: str) -> dict[str, int]:
+        """Some of the sums, zero where nothing was counted."""
+        return {measure: self.sums[measure] for measure in measures}
+
+
+Cells = dict[tuple[object, ...], Cell]
+
+
+def _reactions(truth: Truth) -> Iterator[tuple[str, Row]]:
+    """Settled engagements by their measure, then each regretted like once per viewer, post and moment."""
+    yield from ((_MEASURE[row["event_type"]], row) for row in settled(truth))
+    yield from (("regrets", row) for row in {engagement_key(row): row for row in regretted(truth)}.values())
+
+
+def post_hours(truth: Truth) -> Cells:
+    """agg_post_engagement_hourly by (post, hour)."""
+    cells: Cells = defaultdict(Cell)
+    for impression in truth.impressions.values():
+        cells[impression["post_id"], impression_hour(impression["impression_id"])].saw(impression["viewer_id"])
+    for measure, row in _reactions(truth):
+        cells[row["post_id"], hour_of(done_ts(row))].add(measure)
+    for impression, dwell in _watched_impressions(truth):
+        cells[impression["post_id"], impression_hour(impression["impression_id"])].watched(dwell)
+    return cells
+
+
+def _watched_impressions(truth: Truth) -> Iterator[tuple[Row, Dwell]]:
+    for impression_id, dwell in truth.dwell.items():
+        if impression_id in truth.impressions:
+            yield truth.impressions[impression_id], dwell
+
+
+def ranker_hours(truth: Truth) -> Cells:
+    """agg_ranker_hourly by (ranker_model_id, surface, hour of the impression)."""
+    return _credited(truth, _ranker_cell)
+
+
+def ranker_viewer_days(truth: Truth) -> Cells:
+    """mart_ranker_viewer_daily by (viewer, ranker_model_id, day of the impression)."""
+    return _credited(truth, _ranker_viewer_cell)
+
+
+def _credited(truth: Truth, cell: Callable[[Row], tuple[object, ...]]) -> Cells:
+    """Impressions with what they led to, by a cell that each impression belongs to."""
+    cells: Cells = defaultdict(Cell)
+    for impression in truth.impressions.values():
+        cells[cell(impression)].saw(impression["viewer_id"])
+    for measure, row in _reactions(truth):
+        impression = truth.impressions.get(row.get("impression_id") or 0, {})
+        if impression and 0 <= done_ts(row) - impression["impression_ts"] < ATTRIBUTION_US:
+            cells[cell(impression)].add(measure)
+    for impression, dwell in _watched_impressions(truth):
+        cells[cell(impression)].watched(dwell)
+    return cells
+
+
+def _ranker_cell(impression: Row) -> tuple[object, ...]:
+    return impression["ranker_model_id"], impression["surface"], impression_hour(impression["impression_id"])
+
+
+def _ranker_viewer_cell(impression: Row) -> tuple[object, ...]:
+    return impression["viewer_id"], impression["ranker_model_id"], _day(impression_hour(impression["impression_id"]))
+
+
+def post_days(hours: Cells) -> Cells:
+    """mart_post_engagement_daily by (post, day): the hours of a day together."""
+    cells: Cells = defaultdict(Cell)
+    for (post_id, hour), cell in hours.items():
+        day = cells[post_id, _day(hour)]
+        day.sums.update(cell.sums)
+        day.viewers |= cell.viewers
+    return {key: cell for key, cell in cells.items() if cell.sums["impressions"]}
+
+
+def viewer_days(truth: Truth) -> Cells:
+    """mart_user_affinity_daily by (viewer, day)."""
+    cells: Cells = defaultdict(Cell)
+    for impression in truth.impressions.values():
+        cells[impression["viewer_id"], _day(impression_hour(impression["impression_id"]))].saw(impression["viewer_id"])
+    for row in settled(truth):
+        cells[row["viewer_id"], _day(row["event_ts"])].add("engagements")
+    for impression_id, dwell in truth.dwell.items():
+        cells[dwell.viewer_id, _day(impression_hour(impression_id))].watched(dwell)
+    _add_audio(truth, cells)
+    return cells
+
+
+def _add_audio(truth: Truth, cells: Cells) -> None:
+    """Dwell by the audio the post had when it was shown."""
+    versions = versions_by_key(truth.changes["posts"])
+    for impression, dwell in _watched_impressions(truth):
+        audio = payload_at(versions.get(impression["post_id"], ()), impression["impression_ts"]).get("audio_id")
+        if audio is not None:
+            day = _day(impression_hour(impression["impression_id"]))
+            cells[dwell.viewer_id, day].audio_ms[audio] += dwell.dwell_ms
+
+
+def top_audio(cell: Cell) -> int | None:
+    """The audio with the most dwell, the smallest id of several; None without any."""
+    return min(cell.audio_ms, key=lambda audio: (-cell.audio_ms[audio], audio), default=None)
+
+
+def average_dwell(cell: Cell) -> int:
+    """Milliseconds per impression with dwell, rounded half up; 0 without any."""
+    count = cell.sums["dwell_count"]
+    return (2 * cell.sums["dwell_ms_sum"] + count) // (2 * count) if count else 0
+
+
+def rate(cell: Cell, measure: str) -> str:
+    """A settled measure over impressions, rounded half up to 5 places, at most 99.99999."""
+    exact = Decimal(cell.sums[measure]) / Decimal(cell.sums["impressions"])
+    return str(min(exact.quantize(Decimal("0.00001"), ROUND_HALF_UP), _RATE_LIMIT))
+
+
+def _day(us: object) -> int:
+    if not isinstance(us, int):
+        raise TypeError(f"not a moment: {us!r}")
+    return us - us % DAY_US

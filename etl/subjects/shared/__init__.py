@@ -1,0 +1,3 @@
+"""What several subjects use. It lands no events."""
+
+POSITION = 0

@@ -1,0 +1,22 @@
+"""One row per landed record (or unreadable file) that was not accepted, with every reason why."""
+
+from pyspark.sql import DataFrame
+
+from etl.model.contract import Layer, Table, WriteMode
+from etl.subjects.shared.columns import columns
+
+TABLE = Table(
+    name="quarantine",
+    layer=Layer.BRONZE,
+    columns=columns("event", "landed_hour", "source_file", "raw", "reasons"),
+    key=(),
+    write=WriteMode.REPLACE,
+    owner="ingest",
+    partition=("event", "landed_hour"),
+    retention_days=30,
+)
+
+
+def transform(rejected: DataFrame) -> DataFrame:
+    """Rejected records with their reasons -> quarantine rows."""
+    return rejected.select(*TABLE.column_names)

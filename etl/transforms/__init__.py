@@ -1,0 +1,1 @@
+"""Pure functions of DataFrames that any subject may use."""

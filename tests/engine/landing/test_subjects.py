@@ -1,0 +1,56 @@
+"""Two subjects in one house: a run touches those that land, and what is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+from typer.testing import CliRunner
+
+from etl import catalog
+from etl.cli import app
+from etl.conf import Settings
+from etl.engine.landing import subjects
+from etl.errors import ConfigError
+
+
+def test_every_table_is_of_one_subject_but_what_no_job_makes() -> None:
+    for table in catalog.tables():
+        assert len(catalog.subjects_of(table)) == (1 if catalog.is_made(table) else len(catalog.subjects()))
+
+
+def test_a_table_is_of_the_subject_whose_events_it_is_made_from() -> None:
+    assert catalog.subjects_of(catalog.entry("fct_spend_ledger").table) == {"ads"}
+    assert catalog.subjects_of(catalog.entry("agg_ingest_hourly").table) == {"feed"}
+
+
+def test_no_event_is_of_two_subjects() -> None:
+    names = [event.name for event in catalog.landing_events()]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(("folders", "expected"), [
+    (["posts"], ["feed"]),
+    (["ad_clicks"], ["ads"]),
+    (["posts", "ad_clicks"], ["feed", "ads"]),
+    ([], ["feed", "ads"]),
+])  # fmt: skip
+def test_the_subjects_of_a_landing_zone_are_those_that_have_a_folder(
+    spark: SparkSession, settings: Settings, folders: list[str], expected: list[str]
+) -> None:
+    for folder in folders:
+        (Path(settings.landing) / folder).mkdir(parents=True)
+
+    assert subjects.landed(spark, settings) == expected
+
+
+def test_an_unknown_subject_is_answered_with_those_there_are() -> None:
+    with pytest.raises(ConfigError, match=r"no subject 'adds'\. Subjects: feed, ads"):
+        catalog.of_subjects(["adds"])
+
+
+def test_a_run_is_of_tables_or_of_subjects_not_of_both() -> None:
+    span = ["--from", "2026-06-01T10", "--to", "2026-06-01T11"]
+    asked = CliRunner().invoke(app, ["run", *span, "--table", "dim_ads", "--subject", "ads"])
+    assert isinstance(asked.exception, ConfigError)

@@ -1,0 +1,93 @@
+"""Where keys come from, that they do not lie with the data, and that nothing says them."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from etl.conf import Settings
+from etl.engine.people import keys
+from etl.errors import ConfigError
+
+KEY = "4f6d1c5e0b7a4f6d1c5e0b7a4f6d1c5e"
+
+
+@pytest.fixture(autouse=True)
+def _own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No key but those a test makes."""
+    for name in (keys.SECRET, keys.FILE):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv(keys.FOLDER, str(tmp_path / "keys"))
+
+
+def test_a_key_may_come_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert keys.key() is None
+    (tmp_path / "secret").write_text(f"{KEY}\n")
+    monkeypatch.setenv(keys.FILE, str(tmp_path / "secret"))
+    assert keys.key() == KEY.encode()
+
+
+@pytest.mark.parametrize("text", [None, "", "hunter2", "ä" * 40])
+def test_a_file_without_a_usable_key_is_refused(
+    text: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names the file, not what is in it."""
+    if text is not None:
+        (tmp_path / "secret").write_text(text)
+    monkeypatch.setenv(keys.FILE, str(tmp_path / "secret"))
+    with pytest.raises(ConfigError, match=f"{tmp_path}/secret") as refused:
+        keys.key()
+    assert not text or text not in str(refused.value)
+
+
+def test_two_different_keys_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret").write_text("x" * 32)
+    monkeypatch.setenv(keys.FILE, str(tmp_path / "secret"))
+    monkeypatch.setenv(keys.SECRET, KEY)
+    with pytest.raises(ConfigError, match="two different keys"):
+        keys.key()
+
+
+@pytest.mark.parametrize("place", ["lake", "landing"])
+def test_a_key_that_lies_with_the_data_is_refused(
+    place: str, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a link, too."""
+    (tmp_path / place / "sub").mkdir(parents=True)
+    (tmp_path / place / "sub" / "secret").write_text(KEY)
+    (tmp_path / "elsewhere").symlink_to(tmp_path / place / "sub" / "secret")
+    for file in (tmp_path / place / "sub" / "secret", tmp_path / "elsewhere"):
+        monkeypatch.setenv(keys.FILE, str(file))
+        with pytest.raises(ConfigError, match=f"lies in {tmp_path}/{place}"):
+            keys.refuse_inside(settings)
+
+
+def test_a_key_is_made_once_and_only_its_user_reads_it(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "a.key"
+    made = keys.make(file)
+    assert keys.make(file) == made and len(made) == 64
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [f.name for f in file.parent.iterdir()] == ["a.key"]
+
+
+def test_new_lakes_are_given_one_key_which_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lakes = [str(tmp_path / "one"), str(tmp_path / "two")]
+    keys.give(lakes)
+    first = keys.key()
+    assert first
+    for lake in lakes:
+        Path(lake).mkdir()
+        monkeypatch.setenv(keys.FILE, "")
+        keys.adopt(lake)
+        assert keys.key() == first
+    monkeypatch.setenv(keys.FILE, "")
+    keys.give(lakes)
+    assert keys.key() == first
+
+
+def test_a_lake_made_without_a_key_is_given_none(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    keys.give([str(tmp_path / "one")])
+    assert keys.key() is None

@@ -1,0 +1,134 @@
+"""Suites: what a contract implies, and what is refused of what people write."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from etl.engine.quality import suites
+from etl.engine.quality.suites import Rule
+from etl.errors import ContractViolation
+from etl.model.contract import Layer, Reference, Table, WriteMode
+from etl.subjects.feed.columns import columns
+from etl.subjects.feed.dims import dim_posts, dim_ranker_models
+from etl.subjects.feed.facts import fct_impressions
+
+PLAIN = Table("agg_made", Layer.ROLLUPS, (), (), WriteMode.REPLACE, "content")
+RULE = """
+  - type: expect_column_values_to_be_unique
+    kwargs: {column: post_id}
+    severity: critical
+    reason: "Because."
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An expectations folder of the test's own."""
+    monkeypatch.setenv("FEED_ETL_HOME", str(tmp_path))
+    (tmp_path / "expectations").mkdir()
+    suites.written.cache_clear()
+    yield tmp_path / "expectations"
+    suites.written.cache_clear()
+
+
+def with_columns(*names: str) -> Table:
+    return dataclasses.replace(PLAIN, columns=columns(*names))
+
+
+def labels(rules: list[Rule]) -> set[str]:
+    return {rule.kwargs["label"] for rule in rules if "label" in rule.kwargs}
+
+
+def test_a_column_that_is_always_there_is_asked_to_be() -> None:
+    rules = suites.structural(with_columns("post_id", "caption"))
+
+    assert [r.name for r in rules] == ["expect_column_values_to_not_be_null(post_id)"]
+
+
+def test_the_values_a_contract_lists_are_asked_for() -> None:
+    rules = suites.structural(with_columns("action"))
+
+    assert [r.kwargs for r in rules if "in_set" in r.type] == [{"column": "action", "value_set": ["do", "undo"]}]
+
+
+def test_the_bounds_of_a_contract_are_asked_for() -> None:
+    """An open end is not a bound of NULL."""
+    rules = suites.structural(with_columns("viewport_pct", "dwell_ms"))
+
+    assert [r.kwargs for r in rules if "between" in r.type] == [
+        {"column": "viewport_pct", "min_value": 0, "max_value": 1},
+        {"column": "dwell_ms", "min_value": 250},
+    ]
+
+
+def test_a_key_is_asked_to_be_unique_and_a_table_without_one_is_not() -> None:
+    keyed = dataclasses.replace(with_columns("post_id", "hour"), key=("post_id", "hour"))
+
+    assert "key" in labels(suites.structural(keyed))
+    assert "key" not in labels(suites.structural(with_columns("post_id", "hour")))
+
+
+def test_a_reference_that_is_unknown_blocks_and_one_not_live_warns() -> None:
+    asked = {r.kwargs["label"]: r.severity for r in suites.structural(fct_impressions.TABLE) if "label" in r.kwargs}
+
+    assert asked == {
+        "key": "critical",
+        "ranker_model_id known": "critical",
+        "ranker_model_id live": "warning",
+    }
+    assert fct_impressions.TABLE.references == (
+        Reference("ranker_model_id", dim_ranker_models.TABLE, "ranker_model_id", "impression_ts"),
+    )
+
+
+def test_only_a_dimension_is_asked_for_sound_versions() -> None:
+    assert labels(suites.structural(dim_posts.TABLE)) == {"key", "no overlap", "no gap", "one current"}
+
+
+def test_a_suite_is_what_the_contract_implies_and_what_people_wrote(home: Path) -> None:
+    (home / "agg_made.yaml").write_text(f"table: agg_made\nexpectations:{RULE}")
+
+    rules = suites.suite(with_columns("post_id"))
+
+    assert [r.name for r in rules] == [
+        "expect_column_values_to_not_be_null(post_id)",
+        "expect_column_values_to_be_unique(post_id)",
+    ]
+    assert (rules[1].severity, rules[1].reason) == ("critical", "Because.")
+
+
+def test_a_missing_suite_is_refused(home: Path) -> None:
+    with pytest.raises(ContractViolation, match=r"agg_made has no suite: .*agg_made.yaml is missing"):
+        suites.suite(PLAIN)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        "table: agg_made\n",
+        "table: agg_made\nexpectations:\n",
+        "table: agg_made\nexpectations: []\n",
+        "table: agg_made\nexpectations: some\n",
+        "- a\n- list\n",
+        "table: [agg_made\n",
+        f"table: agg_other\nexpectations:{RULE}",
+        f"expectations:{RULE}",
+        f"table: agg_made\nexpectations:{RULE}".replace("    severity: critical\n", ""),
+        f"table: agg_made\nexpectations:{RULE}".replace("critical", "fatal"),
+        f"table: agg_made\nexpectations:{RULE}".replace('    reason: "Because."\n', ""),
+        f"table: agg_made\nexpectations:{RULE}".replace("Because.", ""),
+        f"table: agg_made\nexpectations:{RULE}".replace("- type: expect_column_values_to_be_unique\n", "-\n"),
+    ],
+    ids=["nothing", "no list", "a null list", "an empty list", "text", "a list at the top", "not YAML",
+         "another table", "no table", "no severity", "unknown severity", "no reason", "an empty reason", "no type"],
+)  # fmt: skip
+def test_a_suite_that_asks_nothing_or_not_clearly_is_refused(home: Path, written: str) -> None:
+    (home / "agg_made.yaml").write_text(written)
+
+    with pytest.raises(ContractViolation, match="agg_made"):
+        suites.suite(PLAIN)

@@ -1,0 +1,134 @@
+"""Delta's JARs: locked, checked, fetched once, and enough for everything the suite does with a table."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from etl import conf
+from etl.engine.spark import jars, session
+from etl.engine.spark.jars import JARS, LOCK_OF_S3, Jar, delta_jars, verify
+from etl.engine.spark.jvm import jvm
+from etl.errors import ConfigError
+
+
+def a_resolver(monkeypatch: pytest.MonkeyPatch, content: bytes) -> list[Path]:
+    """Stand in for Spark's resolver with one that gives every JAR this content; returns the calls it gets."""
+    calls: list[Path] = []
+
+    def resolve(wanted: tuple[Jar, ...], scratch: Path) -> None:
+        calls.append(scratch)
+        (scratch / "jars").mkdir()
+        for jar in wanted:
+            (scratch / "jars" / jar.file_name).write_bytes(content)
+
+    monkeypatch.setattr(jars, "resolve", resolve)
+    return calls
+
+
+def lock(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    """Make this content the one that every JAR is locked to."""
+    checksum = hashlib.sha256(content).hexdigest()
+    monkeypatch.setattr(jars, "JARS", tuple(jar._replace(sha256=checksum) for jar in JARS))
+
+
+def test_jars_are_fetched_the_first_time_and_reused_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock(monkeypatch, b"a jar")
+    calls = a_resolver(monkeypatch, b"a jar")
+    folder = tmp_path / "jars"
+
+    assert delta_jars(folder) == delta_jars(folder)
+
+    assert len(calls) == 1
+    assert sorted(folder.iterdir()) == sorted(delta_jars(folder))
+    assert list(tmp_path.iterdir()) == [folder], "the resolver's cache stays behind"
+
+
+def test_a_jar_that_went_missing_is_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock(monkeypatch, b"a jar")
+    calls = a_resolver(monkeypatch, b"a jar")
+    delta_jars(tmp_path / "jars")[0].unlink()
+
+    assert all(file.is_file() for file in delta_jars(tmp_path / "jars"))
+
+    assert len(calls) == 2
+
+
+def test_a_jar_with_another_checksum_is_refused_and_none_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock(monkeypatch, b"a jar")
+    a_resolver(monkeypatch, b"another jar")
+
+    with pytest.raises(ConfigError, match=r"io\.delta:delta-spark.* another checksum"):
+        delta_jars(tmp_path / "jars")
+
+    assert not list((tmp_path / "jars").iterdir())
+
+
+def test_a_pom_resolved_without_its_jar_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"g:a:1 was resolved without its JAR"):
+        verify(Jar("g", "a", "1", "0" * 64), tmp_path / "g_a-1.jar")
+
+
+def test_a_failed_fetch_is_one_line_with_the_resolver_s_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = ":: settings\n\tHost mirror.example not found. url=x\nException in thread main\n\tat scala.sys\n"
+    failed = subprocess.CompletedProcess([], 1, stdout="", stderr=report)
+    monkeypatch.setattr(jars, "require_java", lambda: tmp_path)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+
+    with pytest.raises(ConfigError, match=r"\(Host mirror\.example not found.*\).*make setup") as raised:
+        delta_jars(tmp_path / "jars")
+
+    assert "\n" not in str(raised.value)
+
+
+def test_the_lock_fits_the_installed_delta(spark: SparkSession) -> None:
+    """A newer delta-spark or Spark in constraints.txt must come with newer JARs here."""
+    from importlib.metadata import version
+
+    locked = {jar.artifact: jar.version for jar in JARS}
+    spark_series = ".".join(spark.version.split(".")[:2])
+
+    assert locked[f"delta-spark_{spark_series}_2.13"] == version("delta-spark")
+
+
+def test_the_lock_of_s3_fits_the_hadoop_that_spark_ships(spark: SparkSession) -> None:
+    """Hadoop refuses classes of another version at the first call."""
+    hadoop = jvm(spark, "org.apache.hadoop.util.VersionInfo").getVersion()
+    assert f"org.apache.hadoop:hadoop-aws:{hadoop} " in LOCK_OF_S3.read_text()
+
+
+@pytest.mark.parametrize(("lake", "wanted"), [("lake", False), ("s3a://bucket/lake", True)])
+def test_the_jars_of_s3_are_for_who_is_on_it(monkeypatch: pytest.MonkeyPatch, lake: str, wanted: bool) -> None:
+    monkeypatch.setattr(session, "s3_jars", lambda: [Path("s3.jar")])
+    assert (Path("s3.jar") in session._jars(conf.load("local", lake=lake))) is wanted
+
+
+def test_the_locked_jars_suffice_for_what_is_done_with_a_table(spark: SparkSession, tmp_path: Path) -> None:
+    """Write, MERGE, DELETE by deletion vector, OPTIMIZE with ZORDER, replaceWhere, and read back.
+
+    A class that only one of them needs would be missed by a test that writes and reads.
+    """
+    table = f"delta.`{tmp_path / 'table'}`"
+    spark.sql(
+        f"CREATE TABLE {table} (id BIGINT, hour INT) USING delta PARTITIONED BY (hour) "
+        "TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')"
+    )
+    spark.sql(f"INSERT INTO {table} SELECT id, 0 FROM range(10)")
+    spark.sql(
+        f"MERGE INTO {table} t USING (SELECT id, 0 AS hour FROM range(5, 15)) s ON t.id = s.id "
+        "AND t.hour = 0 WHEN NOT MATCHED THEN INSERT *"
+    )
+    spark.sql(f"DELETE FROM {table} WHERE id = 0")
+    spark.sql(f"OPTIMIZE {table} ZORDER BY (id)")
+    replaced = spark.sql("SELECT id, 1 AS hour FROM range(3)")
+    replaced.write.format("delta").mode("overwrite").option("replaceWhere", "hour = 1").save(str(tmp_path / "table"))
+
+    counted = spark.sql(f"SELECT hour, count(*) AS n FROM {table} GROUP BY hour ORDER BY hour").collect()
+
+    assert [(row.hour, row.n) for row in counted] == [(0, 14), (1, 3)]

@@ -1,0 +1,43 @@
+"""How rows are spread over tasks and lie in files."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from support.rows import at, rows
+
+from etl.engine.spark.layout import SIDE_BY_SIDE, lay_out
+from etl.subjects.ads.facts.fct_ad_clicks import TABLE
+
+
+@pytest.fixture
+def clicks(spark: SparkSession) -> DataFrame:
+    """Of 200 users, not in order, all in one task."""
+    moment = at("10:00")
+    users = [{"user_id": i * 37 % 200, "click_ts": moment + timedelta(seconds=i)} for i in range(200)]
+    return rows(spark, TABLE, users).coalesce(1)
+
+
+def laid_out(clicks: DataFrame, hours: int, arranged: bool) -> list[list[int]]:
+    """The users of each task, as they lie."""
+    by_task = lay_out(clicks, TABLE, hours, arranged).groupBy(F.spark_partition_id())
+    return [list(users) for _, users in by_task.agg(F.collect_list("user_id")).collect()]
+
+
+def test_rows_are_cut_into_even_ranges_in_order(clicks: DataFrame) -> None:
+    tasks = laid_out(clicks, 1, arranged=False)
+
+    assert len(tasks) > 1
+    assert max(map(len, tasks)) <= 1.5 * 200 / len(tasks)
+    assert [user for task in sorted(tasks) for user in task] == list(range(200))
+
+
+def test_rows_arranged_already_stay_in_their_task(clicks: DataFrame) -> None:
+    assert laid_out(clicks, SIDE_BY_SIDE, arranged=True) == [list(range(200))]
+
+
+def test_rows_of_more_hours_than_a_task_writes_at_once_are_spread_all_the_same(clicks: DataFrame) -> None:
+    assert len(laid_out(clicks, SIDE_BY_SIDE + 1, arranged=True)) > 1

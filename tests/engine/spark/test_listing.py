@@ -1,0 +1,96 @@
+"""What lies under a landed hour, at any depth, is read or named: nothing is passed over."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import SparkSession
+from support.rows import at
+
+from etl import catalog
+from etl.conf import Settings
+from etl.engine.delta import tables as delta
+from etl.engine.jobs import runner
+from etl.engine.spark import files
+from etl.engine.sql import views
+from etl.errors import GateFailed
+
+HOUR = "hour=2026-06-01T10"
+
+
+def share(number: int, clock: str = "10:15") -> dict[str, object]:
+    """A lawful share."""
+    when = at(clock)
+    return {"share_id": number, "original_post_id": 1, "shared_post_id": 2, "viewer_id": 7, "share_ts": when}
+
+
+def put(settings: Settings, path: str, number: int, clock: str = "10:15") -> Path:
+    """One share at a path below the folder of shares, in the format the path names."""
+    file = Path(settings.landing) / "shares" / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if path.endswith(".parquet"):
+        pq.write_table(pa.Table.from_pylist([share(number, clock)]), file)
+    else:
+        file.write_text(json.dumps(share(number, clock), default=str) + "\n")
+    return file
+
+
+def ids(spark: SparkSession, settings: Settings) -> dict[int, int]:
+    """Share -> the landed hour it is in."""
+    found = delta.read(spark, views.uri(settings, catalog.entry("bronze_shares").table))
+    return {row[0]: row[1] for row in found.selectExpr("share_id", "hour(landed_hour)").collect()}
+
+
+def run(spark: SparkSession, settings: Settings) -> runner.Summary:
+    return runner.run(spark, settings, at("10:00"), at("12:00"), tables=["bronze_shares"])
+
+
+def test_files_in_folders_of_an_hour_are_read_and_hidden_ones_are_not(spark: SparkSession, settings: Settings) -> None:
+    """As Spark, Hive and Flink write them; two hours in one run, a folder that is named like an hour, equal names."""
+    put(settings, f"{HOUR}/a.jsonl", 1)
+    put(settings, f"{HOUR}/batch.parquet/part-0.parquet", 2)
+    put(settings, f"{HOUR}/batch.parquet/_SUCCESS", 99)
+    put(settings, f"{HOUR}/partition=0/a.jsonl", 3)
+    put(settings, f"{HOUR}/hour=2026-06-01T03/a b%20é.jsonl", 4)
+    put(settings, f"{HOUR}/_temporary/0/a.jsonl", 99)
+    put(settings, "hour=2026-06-01T11/a/b/c/a.parquet", 5, "11:15")
+    assert not run(spark, settings).errors
+    assert ids(spark, settings) == {1: 10, 2: 10, 3: 10, 4: 10, 5: 11}
+    put(settings, f"{HOUR}/partition=1/a.jsonl", 6)
+    assert not run(spark, settings).errors
+    assert len(ids(spark, settings)) == 6, "a file that comes into a folder later is a change of its hour"
+
+
+def test_a_folder_that_is_a_link_is_named_and_stops_its_hour(spark: SparkSession, settings: Settings) -> None:
+    """It may lead anywhere, or round in a circle."""
+    good = put(settings, f"{HOUR}/a.jsonl", 1)
+    (good.parent / "again").symlink_to(good.parent, target_is_directory=True)
+    error = run(spark, settings).errors["bronze_shares"]
+    assert isinstance(error, GateFailed) and f"{HOUR}/again" in str(error)
+
+
+def test_a_listing_below_is_by_path_and_knows_hidden_folders(spark: SparkSession, settings: Settings) -> None:
+    for path in ("b.jsonl", "a/b.jsonl", "_a/b.jsonl", "a/.x/b.jsonl", "a/_b.jsonl"):
+        put(settings, f"{HOUR}/{path}", 1)
+    listed = files.list_below(spark, f"file://{settings.landing}/shares/{HOUR}")
+    assert [(f.path, f.is_hidden) for f in listed] == [
+        ("_a/b.jsonl", True), ("a/.x/b.jsonl", True), ("a/_b.jsonl", True), ("a/b.jsonl", False), ("b.jsonl", False),
+    ]  # fmt: skip
+    assert files.list_below(spark, f"file://{settings.landing}/nothing") == []
+
+
+def test_what_lies_beside_the_hours_is_named(
+    spark: SparkSession, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A zone in the name, a day without an hour, a file on its own: nobody reads them, and a run says so."""
+    put(settings, f"{HOUR}/a.jsonl", 1)
+    for odd in ("hour=2026-06-01T10Z/a.jsonl", "date=2026-06-01/a.jsonl", "a.jsonl", "_tmp/a.jsonl", ".hidden.jsonl"):
+        put(settings, odd, 99)
+    assert not run(spark, settings).errors
+    (said,) = [text for text in caplog.messages if "no landed hour" in text]
+    assert "'a.jsonl', 'date=2026-06-01', 'hour=2026-06-01T10Z'" in said and "_tmp" not in said
+    assert ids(spark, settings) == {1: 10}

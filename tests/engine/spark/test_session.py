@@ -1,0 +1,33 @@
+"""What a JVM of Spark is started with."""
+
+from __future__ import annotations
+
+import pytest
+
+from etl import conf
+from etl.engine.spark import session
+
+
+@pytest.mark.parametrize(("works", "given", "collectors"), [
+    (True, "", ["-XX:+UseParallelGC"]),
+    (True, "-Xss4m -XX:+UseZGC", ["-XX:+UseZGC"]),
+    (False, "", []),
+])  # fmt: skip
+def test_one_collector(works: bool, given: str, collectors: list[str]) -> None:
+    options = session.java_options(given, works)
+    assert session.COLLECTOR.findall(options) == collectors
+    assert given in options
+
+
+@pytest.mark.parametrize(("master", "memory", "hashed"), [
+    ("local[2]", "4g", True),
+    ("local[2,4]", "4g", True),
+    ("local[2]", "1024m", False),
+    ("local[16]", "4g", False),
+    ("local", "2g", True),
+    ("local-cluster[2,1,1024]", "4g", False),
+    ("yarn", "64g", False),
+])  # fmt: skip
+def test_joins_are_hashed_where_memory_is_enough(master: str, memory: str, hashed: bool) -> None:
+    settings = conf.load("local", master=master, driver_memory=memory)
+    assert bool(session.joins(settings)) == hashed

@@ -1,0 +1,104 @@
+"""`sql` reads tables of the lake and does nothing else, however a statement is written."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from pyspark.errors import ParseException
+from pyspark.sql import SparkSession
+from soak import shares
+from support import statements
+from support.places import place
+
+from etl import catalog
+from etl.conf import Settings
+from etl.engine.sql import read_only, views
+from etl.errors import ConfigError
+from etl.queries import question
+
+SQL = Path(catalog.__file__).parent
+NAMES = [*(t.name for t in catalog.tables()), "ledger"]
+
+
+@pytest.fixture(scope="module")
+def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A lake with one share, that no test may change."""
+    return shares.fed(spark, place(tmp_path_factory.mktemp("read-only")))
+
+
+def check(spark: SparkSession, text: str) -> read_only.Reader:
+    return read_only.check(spark, spark._jsparkSession.sessionState().sqlParser().parsePlan(text), NAMES)
+
+
+def test_every_attempt_to_do_more_than_read_is_refused_in_one_line(spark: SparkSession) -> None:
+    attempts = statements.listed(statements.REFUSED)
+    assert len(attempts) > 120
+    for text in attempts:
+        with pytest.raises(ConfigError, match=r"^sql only reads: .* is not allowed\. .*\.$") as refused:
+            check(spark, text)
+        assert "\n" not in str(refused.value) and os.environ["HOME"] not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", statements.listed(statements.MALFORMED))
+def test_several_statements_are_none(spark: SparkSession, settings: Settings, text: str) -> None:
+    with pytest.raises(ParseException):
+        views.query(spark, settings, text)
+
+
+def test_what_analysts_ask_is_answered(spark: SparkSession, lake: Settings) -> None:
+    before = on_disk(lake)
+    for text in statements.listed(statements.ALLOWED):
+        frame = views.query(spark, lake, text)
+        if "OVER" in text or "ledger" in text:
+            frame.collect()
+    assert on_disk(lake) == before
+
+
+def test_a_refused_statement_changes_nothing_on_disk(spark: SparkSession, lake: Settings, tmp_path: Path) -> None:
+    before = on_disk(lake)
+    for text in (
+        "DELETE FROM fct_shares",
+        f"INSERT OVERWRITE DIRECTORY '{tmp_path}/out' USING csv SELECT * FROM fct_shares",
+        f"DELETE FROM delta.`{views.uri(lake, catalog.entry('fct_shares').table)}`",
+        "SET spark.sql.runSQLOnFiles = true",
+    ):
+        with pytest.raises(ConfigError):
+            views.query(spark, lake, text)
+    assert on_disk(lake) == before and not (tmp_path / "out").exists()
+
+
+def test_a_statement_means_what_it_says(spark: SparkSession, settings: Settings) -> None:
+    """Spark would put variables of the environment and of Java in its place."""
+    text = "${env:HOME} ${system:user.home} ${spark.app.name}"
+    assert views.query(spark, settings, f"SELECT '{text}' AS x").collect()[0].x == text
+    assert spark.conf.get("spark.sql.variable.substitute") == "true"
+
+
+def test_the_history_of_a_table_is_its_own(spark: SparkSession, lake: Settings) -> None:
+    found = views.query(spark, lake, "DESCRIBE HISTORY fct_shares").collect()
+    assert [row.version for row in found] == [1, 0]
+    listed = {row.tableName for row in views.query(spark, lake, "SHOW TABLES").collect()}
+    assert {"fct_shares", "bronze_shares", "ledger"} <= listed
+
+
+@pytest.mark.slow
+def test_queries_of_suites_questions_and_pages_only_read(spark: SparkSession) -> None:
+    """They are text, too, and of many authors."""
+    suites = [yaml.safe_load(path.read_text()) for path in (SQL.parent / "expectations").glob("*/*.yaml")]
+    rules = [rule["kwargs"]["unexpected_rows_query"] for suite in suites for rule in suite["expectations"]
+             if "unexpected_rows_query" in rule.get("kwargs", {})]  # fmt: skip
+    texts = [rule.format(batch="fct_shares") for rule in rules]
+    texts += [path.read_text() for path in (SQL / "reports").glob("*.sql")]
+    texts += [question.load(path.stem).sql for path in (SQL / "queries").glob("*.sql")]
+    assert len(rules) > 20 and len(texts) > len(rules) + 20
+    for text in texts:
+        check(spark, re.sub(r"(?<!:):[a-z]\w*", "NULL", text))
+
+
+def on_disk(settings: Settings) -> dict[str, int]:
+    """Path -> when it was last changed (ns), of all that is in the lake."""
+    return {str(path): path.stat().st_mtime_ns for path in Path(settings.lake).rglob("*") if path.is_file()}

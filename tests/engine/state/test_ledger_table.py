@@ -1,0 +1,57 @@
+"""The ledger's table: few files however many commits, every row kept, whoever appends meanwhile."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from etl.engine.delta import tables as delta
+from etl.engine.state import ledger_table
+from etl.engine.state.ledger import Entry, Ledger
+
+TEN = datetime(2026, 6, 1, 10, tzinfo=UTC)
+
+
+def entry(ledger: Ledger, number: int) -> Entry:
+    """A row with something in each kind of column."""
+    found = Entry(f"run-{number}", "fct_shares", ledger.now(), TEN, table_id="x", output_version=number)
+    found.handled, found.touched = [TEN], {"share_hour": [TEN]}
+    found.hours = [{"hour": TEN, "row_count": number, "checksum": "1-2"}]
+    found.input_versions, found.input_ids, found.metrics = {"bronze_shares": number}, {"bronze_shares": "y"}, {"m": 0.5}
+    return found
+
+
+def test_many_commits_are_few_files_and_the_same_rows(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs side by side, each with a ledger of its own."""
+    monkeypatch.setattr(ledger_table, "MAX_FILES", 3)
+    lake = tmp_path.as_uri()
+    Ledger(spark, lake)
+
+    def append(numbers: range) -> list[Entry]:
+        ledger, made = Ledger(spark.newSession(), lake), []
+        for number in numbers:
+            made.append(entry(ledger, number))
+            ledger.append(made[-1])
+            ledger.flush()
+        return made
+
+    with ThreadPoolExecutor(2) as pool:
+        wanted = [e for made in pool.map(append, (range(5), range(5, 10))) for e in made]
+    found = Ledger(spark, lake)
+    assert delta.number_of_files(spark, found.uri) <= 4
+    assert sorted(map(repr, found.entries)) == sorted(map(repr, wanted))
+
+
+def test_times_of_rows_are_instants_in_utc(spark: SparkSession, tmp_path: Path) -> None:
+    ledger = Ledger(spark, tmp_path.as_uri())
+    ledger.append(entry(ledger, 1))
+    ledger.flush()
+    (read,) = Ledger(spark, tmp_path.as_uri()).entries
+    assert read.handled == [TEN] and read.handled[0].isoformat() == TEN.isoformat()
+    assert read.started_at.utcoffset() == TEN.utcoffset()

@@ -1,0 +1,180 @@
+"""Any number of shards makes the same tables; what is made from all users waits until every shard is through."""
+
+import json
+import shutil
+from datetime import datetime, timedelta
+from itertools import product
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+from support.places import ADS_HOURS, CLICK_TABLES, Simulated, place
+from test_order import content
+
+from etl import catalog
+from etl.conf import Settings
+from etl.engine.delta import checksums
+from etl.engine.delta import tables as delta
+from etl.engine.jobs import runner
+from etl.engine.sql import views
+from etl.engine.state import shards
+from etl.engine.state.shards import Shard
+from etl.errors import ConfigError
+
+FROM, TO = ADS_HOURS
+MIDDLE = FROM + timedelta(hours=1)
+BY_PERSON = {t.name for t in catalog.tables() if shards.by_person(t)}
+
+
+@pytest.fixture(scope="module")
+def whole(spark: SparkSession, ads_hours: Simulated, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """All tables, made without shards."""
+    settings = copied(ads_hours, tmp_path_factory.mktemp("whole"))
+    assert not runner.run(spark, settings, FROM, TO).errors
+    return settings
+
+
+def copied(made: Simulated, folder: Path) -> Settings:
+    settings = place(folder)
+    shutil.copytree(made.landing, settings.landing)
+    return settings
+
+
+def run(
+    spark: SparkSession,
+    settings: Settings,
+    shard: str,
+    span: tuple[datetime, datetime] = ADS_HOURS,
+    tables: list[str] | None = None,
+) -> runner.Summary:
+    summary = runner.run(spark, settings, *span, tables, shard=shards.parse(shard))
+    assert not summary.errors, summary.errors
+    return summary
+
+
+def test_two_shards_in_any_order_make_what_one_run_makes(
+    spark: SparkSession, ads_hours: Simulated, tmp_path: Path
+) -> None:
+    settings = copied(ads_hours, tmp_path)
+
+    first = run(spark, settings, "2/2", tables=CLICK_TABLES)
+    made = {e.table_name for e in first.entries}
+    assert {"stg_ad_clicks", "fct_ad_clicks", "fct_user_session"} <= made
+    assert set(first.waiting) == {"agg_ad_clicks_5min", "agg_session_data"}
+
+    second = run(spark, settings, "1/2", tables=CLICK_TABLES)
+    assert not second.waiting
+    assert content(spark, settings) == content(spark, ads_hours.settings)
+
+
+@pytest.mark.slow
+def test_shards_of_every_table_of_ads(
+    spark: SparkSession, ads_hours: Simulated, whole: Settings, tmp_path: Path
+) -> None:
+    """Conversions, credited by the clicks and views of their user, among them."""
+    settings = copied(ads_hours, tmp_path)
+    assert {"mart_campaign_daily", "mart_creative_daily"} <= set(run(spark, settings, "1/2").waiting)
+    assert not run(spark, settings, "2/2").waiting
+    assert content(spark, settings) == content(spark, whole)
+
+
+@pytest.mark.slow
+def test_all_is_up_to_date_after_the_last_shard_for_everybody(
+    spark: SparkSession, ads_hours: Simulated, whole: Settings, tmp_path: Path
+) -> None:
+    """For the shards again, for a run without any, and for those of another count."""
+    settings = copied(ads_hours, tmp_path)
+    for shard in shards.every(3):
+        run(spark, settings, str(shard))
+    expected = content(spark, settings)
+    assert expected == content(spark, whole)
+
+    assert {e.table_name for e in run(spark, settings, "2/3").entries} == set()
+    assert runner.run(spark, settings, FROM, TO).entries == []
+    anew = {e.table_name for e in run(spark, settings, "1/2").entries}
+    assert anew <= BY_PERSON, "its users were made by parts, which nobody can tell; nothing else is made again"
+    assert content(spark, settings) == expected
+
+
+@pytest.mark.slow
+def test_a_shard_that_never_ran_is_made_up_for_by_a_run_without_shards(
+    spark: SparkSession, ads_hours: Simulated, whole: Settings, tmp_path: Path
+) -> None:
+    settings = copied(ads_hours, tmp_path)
+    assert run(spark, settings, "1/3").waiting
+    assert not runner.run(spark, settings, FROM, TO).errors
+    assert content(spark, settings) == content(spark, whole)
+
+
+@pytest.mark.slow
+def test_hour_after_hour_by_shards_comes_to_the_same(
+    spark: SparkSession, ads_hours: Simulated, whole: Settings, tmp_path: Path
+) -> None:
+    settings = copied(ads_hours, tmp_path)
+    for span, shard in product(((FROM, MIDDLE), (MIDDLE, TO)), ("1/2", "2/2")):
+        run(spark, settings, shard, span)
+    assert content(spark, settings) == content(spark, whole)
+
+
+@pytest.mark.parametrize("text", ["0/4", "5/4", "1", "1/0", "a/b", "1/2/3", "-1/2", "1/99999", ""])
+def test_what_is_no_shard_is_refused_with_the_form(text: str) -> None:
+    with pytest.raises(ConfigError, match="--shard must be like 1/4"):
+        shards.parse(text)
+
+
+def test_shards_cut_every_user_into_exactly_one(spark: SparkSession) -> None:
+    users = spark.range(-5000, 5000).selectExpr("id * 7919 AS user_id")
+    for count in (1, 2, 3, 7, 64):
+        found = [users.where(shard.predicate("user_id")).count() for shard in shards.every(count)]
+        assert sum(found) == 10_000
+        assert max(found) < 10_000 / count * 1.5
+
+
+def test_two_shards_meet_when_a_user_may_be_in_both() -> None:
+    assert Shard(1, 2).meets(None)
+    assert Shard(1, 2).meets(Shard(2, 4))
+    assert not Shard(1, 2).meets(Shard(3, 4))
+    assert Shard(2, 3).meets(Shard(1, 2))
+    assert Shard(2, 3).meets(Shard(2, 2))
+    assert not Shard(1, 3).meets(Shard(2, 2))
+
+
+def test_only_facts_whose_inputs_all_name_the_person_are_cut() -> None:
+    assert {"stg_ad_clicks", "fct_user_session", "fct_attributed_conversion", "fct_impressions"} <= BY_PERSON
+    assert not {"fct_spend_ledger", "fct_dwell_per_impression", "agg_ad_clicks", "bronze_ad_clicks"} & BY_PERSON
+
+
+def test_a_record_repeated_for_another_user_is_whose_it_was_first(spark: SparkSession, tmp_path: Path) -> None:
+    """Two payloads of one id in two shards: the same one stays as in a run without shards, whatever shard is first."""
+    found, table = [], catalog.entry("stg_ad_impressions").table
+    for name, order in (("whole", [None]), ("up", ["1/2", "2/2"]), ("down", ["2/2", "1/2"])):
+        settings = place(tmp_path / name)
+        _impression_of_two_users(Path(settings.landing))
+        for shard in order:
+            part = shards.parse(shard) if shard else None
+            made = runner.run(spark, settings, FROM, TO, ["bronze_ad_impressions", table.name], shard=part)
+            assert not made.errors
+        found.append(checksums.by_hour(delta.read(spark, views.uri(settings, table)), table))
+    assert found[0] == found[1] == found[2]
+    assert sum(content.rows for content in found[0].values()) == 40
+
+
+def _impression_of_two_users(landing: Path) -> None:
+    for number, hour in enumerate((FROM, FROM + timedelta(hours=1))):
+        folder = landing / "ad_impressions" / f"hour={hour:%Y-%m-%dT%H}"
+        folder.mkdir(parents=True)
+        rows = [
+            {
+                "ad_impression_id": 5_000_000 + i,
+                "user_id": 6_100_000_000 + i + 40 * number,
+                "ad_id": 7000,
+                "session_id": 1000 + i,
+                "surface": "reels",
+                "clearing_cpm": 1.0,
+                "spend_micros": 1000,
+                "is_valid": True,
+                "impression_ts": f"{FROM:%Y-%m-%dT%H}:59:59+00:00",
+            }
+            for i in range(40)
+        ]
+        (folder / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

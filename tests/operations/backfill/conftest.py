@@ -1,0 +1,21 @@
+"""A lake of the module's own to rebuild hours of, copied from the simulated one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.places import Simulated, place
+
+from etl.conf import Settings
+
+
+@pytest.fixture
+def copied(simulated: Simulated, tmp_path: Path) -> Iterator[Settings]:
+    """A lake with the same content as `simulated`, which the test may change."""
+    settings = place(tmp_path).model_copy(update={"landing": str(simulated.landing)})
+    shutil.copytree(simulated.lake, settings.lake)
+    yield settings
+    shutil.rmtree(settings.lake)

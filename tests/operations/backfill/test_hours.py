@@ -1,0 +1,59 @@
+"""Which hours are missing or failed, by what the ledger has of runs for everybody and for shards."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+from support.places import START
+
+from etl import catalog
+from etl.engine.state.ledger import SHARD, SHARDS, Entry, Ledger
+from etl.engine.state.shards import Shard
+from etl.operations.backfill.hours import LakeHours
+
+HOUR = timedelta(hours=1)
+FACTS = catalog.entry("fct_ad_clicks").table
+BEFORE = FACTS.inputs[0].table
+
+
+class Recorded(Ledger):
+    """A ledger of some rows, in memory."""
+
+    def __init__(self, *entries: Entry) -> None:
+        self.lock = threading.RLock()
+        self._entries, self._by_table, self._ids, self._unwritten, self._latest = [], {}, {}, [], START
+        for of in entries:
+            self._keep(of)
+
+
+def entry(second: int, shard: Shard | None = None, **fields: Any) -> Entry:
+    """A row of the facts for the first hour."""
+    of = {SHARD: float(shard.number), SHARDS: float(shard.count)} if shard else {}
+    fields = {"table_name": FACTS.name, "handled": [START]} | fields
+    return Entry("run", started_at=START + timedelta(seconds=second), metrics=of, **fields)
+
+
+def hours(*entries: Entry) -> LakeHours:
+    """The input has a row in the first hour, the facts have none."""
+    there = {"hour": START, "row_count": 1, "checksum": "1-1"}
+    made = entry(0, table_name=BEFORE.name, hours=[there])
+    found = LakeHours(cast(Any, SimpleNamespace(ledger=Recorded(made, *entries))))
+    found._live = {FACTS.name: {}} | {i.table.name: {} for i in FACTS.inputs}
+    return found
+
+
+def test_an_hour_made_by_every_shard_without_a_row_is_not_missing() -> None:
+    first, second = Shard(1, 2), Shard(2, 2)
+    assert hours(entry(1, first)).chosen(FACTS, "missing") == {START}
+    assert hours(entry(1, first), entry(2, second)).chosen(FACTS, "missing") == set()
+
+
+def test_an_hour_that_one_shard_failed_stays_failed_when_another_passes() -> None:
+    first, second = Shard(1, 2), Shard(2, 2)
+    failed = entry(1, first, verdict="failed")
+    assert hours(failed, entry(2, second)).chosen(FACTS, "failed") == {START}
+    assert hours(failed, entry(2, first)).chosen(FACTS, "failed") == set()
+    assert hours(failed, entry(2)).chosen(FACTS, "failed") == set()

@@ -1,0 +1,273 @@
+"""A backfill ends with the rows that hourly runs end with, moves nothing else, and leaves nothing due."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from support.lakes import drop, moved, uri, versions
+from support.places import END, START, Simulated
+from test_order import content, recorded
+
+from etl import catalog
+from etl.conf import Settings
+from etl.engine.delta import tables as delta
+from etl.engine.delta.transaction import Transaction
+from etl.engine.jobs import runner
+from etl.engine.quality import suites
+from etl.errors import ConfigError, ConflictError, GateFailed
+from etl.operations.backfill import driver, request
+from etl.operations.backfill.register import Backfill
+from etl.operations.backfill.request import kept_because
+
+HOUR = timedelta(hours=1)
+SPAN = (START, END)
+FEED = [catalog.entry(name).table for name in catalog.of_subjects(["feed"])]
+MADE = {t.name for t in FEED if catalog.is_made(t) and not kept_because(t)}
+
+
+def declared(
+    spark: SparkSession, settings: Settings, *tables: str, only: str = "all", version: str | None = None
+) -> Backfill:
+    """A backfill of the three simulated hours, written down."""
+    made = driver.declare(spark, settings, request.make(SPAN, list(tables), only, version), "tests", "a test")
+    assert made
+    return made
+
+
+def rebuild(spark: SparkSession, settings: Settings, *tables: str, only: str = "all") -> Backfill:
+    """Declared and done."""
+    return driver.go_on(spark, settings, declared(spark, settings, *tables, only=only).id)
+
+
+def nothing_is_due(spark: SparkSession, settings: Settings) -> bool:
+    """Whether an hourly run of the range finds nothing to do."""
+    return runner.run(spark, settings, *SPAN).entries == []
+
+
+@pytest.mark.slow
+def test_lost_hours_come_back_as_they_were(spark: SparkSession, copied: Settings, simulated: Simulated) -> None:
+    """Two ways in, one result: facts from bronze, a rollup from facts, a mart from hours; nothing else moves."""
+    lost = {
+        "fct_engagements": [START, END - HOUR],
+        "agg_post_engagement_hourly": [START + HOUR],
+        "mart_post_engagement_daily": [START.replace(hour=0)],
+    }
+    for table, hours in lost.items():
+        drop(spark, copied, table, hours)
+    before = versions(spark, copied)
+    done = rebuild(spark, copied, only="missing")
+    assert done.hours == lost and done.state == "done"
+    assert moved(spark, copied, before) == set(lost)
+    assert content(spark, copied) == content(spark, simulated.settings)
+    assert recorded(spark, copied) == recorded(spark, simulated.settings)
+
+
+@pytest.mark.slow
+def test_rebuilding_all_that_is_right_already_moves_nothing(spark: SparkSession, copied: Settings) -> None:
+    """Every hour comes out equal, no table gets a version, no run has anything to do after it."""
+    before = versions(spark, copied)
+    done = rebuild(spark, copied)
+    assert set(done.hours) == MADE
+    assert not any(d.changed for d in driver.differences(spark, copied, done.id))
+    assert moved(spark, copied, before) == set()
+    assert nothing_is_due(spark, copied)
+
+
+@pytest.mark.slow
+def test_readers_see_whole_hours_only(spark: SparkSession, copied: Settings) -> None:
+    """Each version of the table after the loss holds each hour whole or not at all."""
+    table = uri(copied, "fct_impressions")
+    whole = {r["impression_hour"]: r["count"] for r in _counts(delta.read(spark, table))}
+    drop(spark, copied, "fct_impressions", [START, START + HOUR, START + 2 * HOUR])
+    first = delta.current_version(spark, table)
+    rebuild(spark, copied, "fct_impressions", only="missing")
+    assert delta.current_version(spark, table) == first + 3
+    for version in range(first, first + 4):
+        seen = {r["impression_hour"]: r["count"] for r in _counts(delta.read(spark, table, version))}
+        assert seen.items() <= whole.items()
+
+
+def _counts(rows: DataFrame) -> list:
+    return rows.groupBy("impression_hour").count().collect()
+
+
+@pytest.mark.slow
+def test_after_a_changed_fact_only_its_readers_are_due(spark: SparkSession, copied: Settings) -> None:
+    """The hourly run makes what was not selected anew; then nothing is left."""
+    drop(spark, copied, "fct_shares", [START])
+    drop(spark, copied, "fct_impressions", [START])
+    rebuild(spark, copied, only="missing")
+    entries = runner.run(spark, copied, *SPAN).entries
+    assert {e.table_name for e in entries} == {
+        "agg_post_engagement_hourly", "agg_ranker_hourly", "mart_user_affinity_daily", "mart_ranker_viewer_daily",
+    }  # fmt: skip
+    assert all(e.output_version is None for e in entries)
+    assert nothing_is_due(spark, copied)
+
+
+def without_a_tenth(spark: SparkSession, settings: Settings, table: str, column: str) -> None:
+    """Lose some rows of each hour behind the ledger's back."""
+    spark.sql(f"DELETE FROM delta.`{uri(settings, table)}` WHERE {column} % 10 = 0")
+
+
+@pytest.mark.slow
+def test_a_large_change_waits_until_it_is_accepted(spark: SparkSession, copied: Settings, simulated: Simulated) -> None:
+    """More than 0.1 % of a measure: nothing is switched, the difference can be looked at, then it goes on."""
+    without_a_tenth(spark, copied, "fct_impressions", "viewer_id")
+    before = versions(spark, copied)
+    waiting = declared(spark, copied, "fct_impressions")
+    with pytest.raises(GateFailed, match="--accept-changes"):
+        driver.go_on(spark, copied, waiting.id)
+    assert moved(spark, copied, before) == set()
+    found = driver.differences(spark, copied, waiting.id)
+    assert all("rows" in d.over(copied.backfill_change_budget) for d in found)
+    assert driver.go_on(spark, copied, waiting.id, accept=True).state == "done"
+    assert content(spark, copied) == content(spark, simulated.settings)
+
+
+@pytest.mark.slow
+def test_a_second_one_over_the_same_hours_is_refused_by_the_name_of_the_first(
+    spark: SparkSession, copied: Settings
+) -> None:
+    """Other tables are free; after a cancel the hours are free, too."""
+    first = declared(spark, copied, "fct_shares", "fct_impressions")
+    with pytest.raises(ConflictError, match=first.id):
+        declared(spark, copied, "fct_shares")
+    other = declared(spark, copied, "agg_ranker_hourly")
+    driver.cancel(spark, copied, first.id)
+    again = declared(spark, copied, "fct_shares")
+    states = {b.id: b.state for b, _ in driver.progress_of(spark, copied)}
+    assert states == {first.id: "cancelled", other.id: "declared", again.id: "declared"}
+    with pytest.raises(ConfigError, match="cancelled already"):
+        driver.go_on(spark, copied, first.id)
+
+
+@pytest.mark.slow
+def test_other_logic_is_built_beside_and_switched_to_and_back(
+    spark: SparkSession, copied: Settings, simulated: Simulated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the switch runs use version 2, too; version 1 built again gives the first rows back."""
+    module = catalog.entry("fct_shares").module
+
+    def transform_v2(bronze_shares: DataFrame) -> DataFrame:
+        return module.transform(bronze_shares).withColumn("channel", F.upper("channel"))
+
+    monkeypatch.setattr(module, "transform_v2", transform_v2, raising=False)
+    before = versions(spark, copied)
+    for version, upper in (("v2", True), ("v1", False)):
+        driver.go_on(spark, copied, declared(spark, copied, "fct_shares", version=version).id)
+        channels = delta.read(spark, uri(copied, "fct_shares")).where("channel IS NOT NULL")
+        assert channels.where((F.upper("channel") == F.col("channel")) != F.lit(upper)).isEmpty()
+        assert runner.open_work(spark, copied).ledger.logic("fct_shares") == int(version[1:])
+        assert nothing_is_due(spark, copied)
+    assert moved(spark, copied, before) == {"fct_shares"}
+    assert content(spark, copied) == content(spark, simulated.settings)
+
+
+@pytest.mark.slow
+def test_the_register_keeps_no_row_of_a_refused_batch(
+    spark: SparkSession, copied: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The terminal shows some; what stays in the lake counts them."""
+    none = suites.Rule("expect_column_values_to_be_null", {"column": "viewer_id"}, "critical", "A test.")
+    monkeypatch.setattr(suites, "written", lambda _: (none,))
+    started = declared(spark, copied, "fct_shares")
+    with pytest.raises(GateFailed, match=r"e\.g\."):
+        driver.go_on(spark, copied, started.id)
+    ((stopped, _),) = driver.progress_of(spark, copied, started.id)
+    assert stopped.state == "stopped"
+    assert "(viewer_id): " in stopped.note and "e.g." not in stopped.note
+
+
+class Killed(BaseException):
+    """As good as kill -9 at this very instant."""
+
+
+def kill_at(monkeypatch: pytest.MonkeyPatch, number: int, after: bool) -> None:
+    """Die right before, or right after, the nth commit of any staged or live table."""
+    commit, count = Transaction.commit, iter(range(1, 1000))
+
+    def dying(self: Transaction, metadata: str) -> int:
+        last = next(count) == number
+        if last and not after:
+            raise Killed
+        version = commit(self, metadata)
+        if last:
+            raise Killed
+        return version
+
+    monkeypatch.setattr(Transaction, "commit", dying)
+
+
+@pytest.mark.slow
+def test_killed_at_any_commit_it_goes_on_to_the_same_end(
+    spark: SparkSession, copied: Settings, simulated: Simulated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed again and again, a commit further each time: rows, ledger and what is due are as if never killed."""
+    drop(spark, copied, "fct_shares", [START, START + HOUR, START + 2 * HOUR])
+    drop(spark, copied, "agg_ranker_hourly", [START, START + HOUR])
+    started = declared(spark, copied, "fct_shares", "agg_ranker_hourly", only="missing")
+    kills = 0
+    for after in (False, True) * 10:
+        with monkeypatch.context() as patched:
+            kill_at(patched, 1, after)
+            try:
+                assert driver.go_on(spark, copied, started.id).state == "done"
+                break
+            except Killed:
+                kills += 1
+    assert kills >= 7  # two staged commits, five hours switched
+    assert content(spark, copied) == content(spark, simulated.settings)
+    assert recorded(spark, copied) == recorded(spark, simulated.settings)
+    assert nothing_is_due(spark, copied)
+
+
+@pytest.mark.slow
+def test_an_hour_that_a_run_changes_after_it_was_staged_is_built_again(
+    spark: SparkSession, copied: Settings, simulated: Simulated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever other runs publish meanwhile is in the end in the rows."""
+    drop(spark, copied, "fct_impressions", [START])
+    changes = iter([lambda: drop(spark, copied, "fct_impressions", [START + HOUR])])
+    renew = driver.compare.renew
+
+    def meanwhile(place: driver.Staging) -> dict:
+        found = renew(place)
+        next(changes, lambda: None)()
+        return found
+
+    monkeypatch.setattr(driver.compare, "renew", meanwhile)
+    rebuild(spark, copied, "fct_impressions")
+    assert content(spark, copied)["fct_impressions"] == content(spark, simulated.settings)["fct_impressions"]
+
+
+@pytest.mark.slow
+def test_a_cancel_meanwhile_stops_it_before_the_next_hour(
+    spark: SparkSession, copied: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cancelled between comparison and switch-over: nothing live has moved."""
+    drop(spark, copied, "fct_shares", [START])
+    before = versions(spark, copied)
+    started = declared(spark, copied, "fct_shares", only="missing")
+    renew = driver.compare.renew
+
+    def meanwhile(place: driver.Staging) -> dict:
+        found = renew(place)
+        driver.cancel(spark, copied, started.id)
+        return found
+
+    monkeypatch.setattr(driver.compare, "renew", meanwhile)
+    with pytest.raises(ConflictError, match="cancelled meanwhile"):
+        driver.go_on(spark, copied, started.id)
+    assert moved(spark, copied, before) == set()
+
+
+def test_an_hour_of_the_register_is_read_back_as_written(spark: SparkSession, copied: Settings) -> None:
+    """Hours are instants with their zone."""
+    started = declared(spark, copied, "fct_shares")
+    (read, counts) = driver.progress_of(spark, copied, started.id)[0]
+    assert read.hours == started.hours and isinstance(read.hours["fct_shares"][0], datetime)
+    assert counts == {"planned": 3, "staged": 0, "switched": 0}

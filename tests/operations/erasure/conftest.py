@@ -1,0 +1,27 @@
+"""Lakes copied from the simulated one, to be changed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.lakes import copy
+from support.places import Simulated
+
+from etl.conf import Settings
+
+
+@pytest.fixture
+def copied(simulated: Simulated, tmp_path: Path) -> Iterator[Settings]:
+    """A lake that the test may change."""
+    settings = copy(simulated, tmp_path)
+    yield settings
+    shutil.rmtree(settings.lake)
+
+
+@pytest.fixture(scope="module")
+def shared(simulated: Simulated, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A lake that a module's own fixture changes once."""
+    return copy(simulated, tmp_path_factory.mktemp("shared"))

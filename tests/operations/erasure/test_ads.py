@@ -1,0 +1,79 @@
+"""A user of ads is erased like a viewer of the feed, and outcomes still find the clicks they are owed to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+from support import traces
+from support.lakes import copy, there, uri
+from support.places import ADS_END, ADS_START, Simulated
+from test_order import content
+
+from etl.conf import Settings
+from etl.engine.delta import tables as delta
+from etl.engine.jobs import runner
+from etl.model.privacy import STAND_INS_BELOW, VIEWER
+from etl.operations.backfill import driver as backfills
+from etl.operations.backfill import request
+from etl.operations.erasure import driver, rules
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Erased:
+    """A lake without a user whose click earned credit."""
+
+    settings: Settings
+    user: int
+
+
+@pytest.fixture(scope="module")
+def erased(spark: SparkSession, simulated_ads: Simulated, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Erased]:
+    """Of those with a credited click the user who clicked most."""
+    settings = copy(simulated_ads, tmp_path_factory.mktemp("ads"))
+    credited = delta.read(spark, uri(settings, "fct_attributed_conversion")).where("attribution = 'click'")
+    clicks = delta.read(spark, uri(settings, "fct_ad_clicks")).join(credited, "user_id", "left_semi")
+    user = int(clicks.groupBy("user_id").count().orderBy("count", "user_id").collect()[-1]["user_id"])
+    driver.erase(spark, settings, [user], "ticket 18")
+    yield Erased(settings, user)
+
+
+def totals(spark: SparkSession, settings: Settings) -> dict[str, object]:
+    """What is in tables that hold nothing of a user."""
+    personal = {t.name for t in there(spark, settings) if rules.rule(t, VIEWER)}
+    return {name: state for name, state in content(spark, settings).items() if name not in personal}
+
+
+def test_the_id_is_in_no_byte_and_totals_stay(spark: SparkSession, erased: Erased, simulated_ads: Simulated) -> None:
+    assert traces.of(erased.user, str(simulated_ads.lake), str(simulated_ads.landing))
+    assert traces.of(erased.user, erased.settings.lake, erased.settings.landing) == []
+    assert totals(spark, erased.settings) == totals(spark, simulated_ads.settings)
+
+
+def test_credit_points_at_clicks_that_are_there(spark: SparkSession, erased: Erased) -> None:
+    """A click's id has its user in it: both are made again alike."""
+    clicks = delta.read(spark, uri(erased.settings, "fct_ad_clicks"))
+    credited = delta.read(spark, uri(erased.settings, "fct_attributed_conversion")).where("attribution = 'click'")
+    stand_in = credited.where(f"user_id < {STAND_INS_BELOW}")
+    assert not stand_in.isEmpty()
+    assert credited.join(clicks, ["click_id", "user_id"], "left_anti").isEmpty()
+
+
+def test_days_made_again_from_landed_files_are_what_they_were(spark: SparkSession, erased: Erased) -> None:
+    """Landed files have the same stand-ins as the lake."""
+    personal = [t.name for t in there(spark, erased.settings) if rules.rule(t, VIEWER) and t.inputs]
+    before = content(spark, erased.settings)
+    file = next(Path(erased.settings.landing).glob("ad_clicks/*/*"))
+    file.rename(file.with_name(f"again-{file.name}"))
+    assert not runner.run(spark, erased.settings, ADS_START, ADS_END).errors
+    everything = request.make((ADS_START, ADS_START + timedelta(days=2)), personal, "all", None)
+    declared = backfills.declare(spark, erased.settings, everything, "tests", "all of it")
+    assert declared
+    backfills.go_on(spark, erased.settings, declared.id)
+    assert content(spark, erased.settings) == before

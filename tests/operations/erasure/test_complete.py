@@ -1,0 +1,172 @@
+"""An erasure says what nobody could look at, maintenance finishes it, and small ids are no ids in a text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+from soak import shares
+from support import traces
+from support.lakes import uri
+from support.places import END, START
+from typer.testing import CliRunner
+
+from etl import catalog
+from etl.cli import app
+from etl.conf import Settings
+from etl.engine.delta import tables as delta
+from etl.engine.delta.transaction import Transaction
+from etl.engine.jobs import runner
+from etl.engine.jobs.work import Work, publish, record
+from etl.engine.landing import reader as landing
+from etl.engine.people import keyed, keys, suppression
+from etl.engine.spark import files
+from etl.errors import ConfigError
+from etl.model.privacy import VIEWER as AS_VIEWER
+from etl.operations.erasure import driver, landed, mails, register
+from etl.operations.maintenance import driver as maintenance
+
+VIEWER, OTHER = 4711, 4712
+REASON = "ticket 17"
+
+
+@pytest.fixture
+def fed(spark: SparkSession, settings: Settings) -> Settings:
+    """A lake with a share of each of two viewers."""
+    folder = Path(settings.landing) / "shares" / "hour=2026-06-01T10"
+    folder.mkdir(parents=True)
+    for number, viewer in enumerate((VIEWER, OTHER), 1):  # no share has the number of a viewer
+        share = {"share_id": number, "original_post_id": 1, "shared_post_id": 2, "viewer_id": viewer,
+                 "share_ts": START.isoformat(), "channel": "dm"}  # fmt: skip
+        (folder / f"{number}.jsonl").write_text(f"{json.dumps(share)}\n")
+    assert not runner.run(spark, settings, START, END, tables=shares.TABLES).errors
+    return settings
+
+
+def test_a_missing_landing_zone_is_not_complete_and_maintenance_finishes(spark: SparkSession, fed: Settings) -> None:
+    """Two people in one receipt; the second one is the first that a run under way publishes after it."""
+    lake, away = f"file://{fed.lake}", Path(fed.landing).with_name("away")
+    Path(fed.landing).rename(away)
+    receipt = driver.erase(spark, fed, [OTHER, VIEWER], REASON)
+    assert not receipt["complete"] and "no landing zone" in receipt["incomplete"][0] and receipt["people"] == 2
+    assert [receipt["tables"][name]["rows"] for name in shares.TABLES] == [2, 2]
+    away.rename(fed.landing)
+    work = runner.open_work(spark, fed)
+    _publish_late(work)  # commits now; its ledger row comes after the sweep
+    done = [action.what for action in maintenance.maintain(spark, fed, END, dry_run=False)]
+    assert [what for what in done if receipt["id"] in what]
+    work.ledger.flush()
+    assert traces.of(VIEWER, fed.lake, fed.landing) == traces.of(OTHER, fed.lake, fed.landing) == []
+    assert [r["complete"] for r in register.receipts(spark, lake)] == [False, True]
+    assert register.open_receipts(spark, lake) == []
+    _nobody_is_confirmed(spark, fed)
+
+
+def _publish_late(work: Work) -> None:
+    """A row of the viewer by a run that read its files before, and writes its ledger later."""
+    table = catalog.entry("bronze_shares").table
+    txn = Transaction(work.spark, work.uri(table))
+    rows = delta.read(work.spark, work.uri(table)).limit(1)
+    txn.stage(rows.selectExpr(*[f"{VIEWER}L AS viewer_id" if c == "viewer_id" else c for c in table.column_names]))
+    entry = work.begin(table)
+    publish(work, table, txn, entry, {})
+    record(work, entry)
+
+
+def _nobody_is_confirmed(spark: SparkSession, fed: Settings) -> None:
+    """With the lake alone: no id of a range is confirmed by a digest, a replacement id, a mark or a receipt.
+
+    Every number and word of hexadecimal digits in the lake, against what the id and the public parts of the lake give.
+    """
+    words = set()
+    for name in ("bronze_shares", "fct_shares"):
+        words |= {str(row[0]) for row in delta.read(spark, uri(fed, name)).select("viewer_id").collect()}
+    lake = f"file://{fed.lake}"
+    for place in ("erased", "receipts", "sweeps"):
+        words |= {str(value) for row in delta.read(spark, f"{lake}/_erasure/{place}").collect() for value in row}
+    words |= {entry.reason for entry in runner.open_work(spark, fed).ledger.entries}
+    said = " ".join(words)
+    fingerprint = delta.properties(spark, suppression.place(lake))[suppression.KEY]
+    for person in (VIEWER, OTHER):
+        assert str(person) not in said
+        for secret in (b"", fingerprint.encode()):
+            for namespace in ("", suppression.ERASED, suppression.REPLACEMENT, "sketch"):
+                assert str(keyed.number(secret, namespace, person)) not in said
+    secret = keys.read(keys.own_file(lake, "erasure"))
+    assert str(keyed.number(secret, suppression.ERASED, VIEWER)) in said
+
+
+def test_a_file_that_lands_while_its_hour_is_written_anew_is_read(
+    spark: SparkSession, fed: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rewrite, folder = landed._rewrite, next(Path(fed.landing).glob("shares/*"))
+
+    def meanwhile(*given: object) -> object:
+        late = {"share_id": 99, "original_post_id": 1, "shared_post_id": 2, "viewer_id": OTHER,
+                "share_ts": START.isoformat(), "channel": "late"}  # fmt: skip
+        (folder / "late.jsonl").write_text(f"{json.dumps(late)}\n")
+        return rewrite(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(landed, "_rewrite", meanwhile)
+    driver.erase(spark, fed, [VIEWER], REASON)
+    assert not runner.run(spark, fed, START, END, tables=["bronze_shares"]).errors
+    assert not delta.read(spark, uri(fed, "bronze_shares")).where("share_id = 99").isEmpty()
+
+
+def test_a_file_that_its_producer_changes_meanwhile_stays_as_it_is(spark: SparkSession, fed: Settings) -> None:
+    """Nothing of it is lost; the receipt names it."""
+    event = catalog.entry("bronze_shares").table.event
+    assert event
+    known = register.suppress(spark, f"file://{fed.lake}", [VIEWER])
+    (part,) = landing.listing(spark, fed, event, [START.replace(hour=10)])
+    old = files.LandedFile(part.files[0].uri, part.files[0].size - 1, part.files[0].modified)
+    before = Path(old.uri.removeprefix("file:").replace("///", "/")).read_bytes()
+    work = runner.open_work(spark, fed)
+    assert landed._rewrite(work, event, old, suppression.Known(known, [VIEWER], [])) is None
+    assert Path(old.uri.removeprefix("file:").replace("///", "/")).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "goes"),
+    [
+        ("12 of 1,000 rows", False),
+        ("viewer_id: 12", True),
+        ('{"viewer_id": 12}', True),
+        ("<td>user_id</td><td>12</td>", True),
+        ("viewer_id: 120, post_id: 12", False),
+        ("viewer_id = -12", False),
+        ("table agg_12, 12 viewers", False),
+    ],
+)
+def test_a_small_id_is_an_id_only_where_a_text_says_so(
+    spark: SparkSession, text: str, goes: bool, settings: Settings
+) -> None:
+    mail = Path(settings.outbox) / "a.eml"
+    mail.parent.mkdir(parents=True)
+    mail.write_text(text)
+    counts, elsewhere = mails.remove(spark, settings, AS_VIEWER, lambda numbers: numbers & {12}, set())
+    assert counts["outbox"] == goes and mail.exists() is not goes and elsewhere == []
+
+
+def test_an_outbox_elsewhere_is_named_when_it_holds_files(
+    spark: SparkSession, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = settings.model_copy(update={"lake": "s3a://bucket/lake"})
+    for there in ([], [files.LandedFile("s3a://bucket/lake/_outbox/a.eml", 1, 1)]):
+        monkeypatch.setattr(files, "walk", lambda *_, found=there: found)
+        assert len(mails.remove(spark, away, AS_VIEWER, lambda numbers: numbers, set())[1]) == 2 * len(there)
+
+
+@pytest.mark.parametrize("text", ["12a", "1\n\nviewer", "9" * 30, "1,2"])
+def test_a_file_of_ids_that_is_not_is_refused_without_its_text(text: str, tmp_path: Path) -> None:
+    (tmp_path / "ids").write_text(text)
+    done = CliRunner().invoke(app, ["erase", "--ids", str(tmp_path / "ids"), "--reason", "x"])
+    assert isinstance(done.exception, ConfigError) and "line" in str(done.exception)
+    assert text not in str(done.exception)
+
+
+def test_somebody_must_be_named() -> None:
+    done = CliRunner().invoke(app, ["erase", "--reason", "x"])
+    assert isinstance(done.exception, ConfigError) and "--viewer" in str(done.exception)

@@ -1,0 +1,80 @@
+"""An erasure that was killed is run again and tells of all that was done; what runs under way leave is found."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+from soak import shares
+from support.lakes import uri
+from support.places import END, START
+
+from etl import catalog
+from etl.conf import Settings
+from etl.engine.delta import tables as delta
+from etl.engine.delta.transaction import Transaction
+from etl.engine.jobs import ddl, runner
+from etl.engine.jobs.work import Work, publish, record
+from etl.engine.state.ledger import Entry
+from etl.operations.erasure import driver, register
+from etl.operations.maintenance import driver as maintenance
+
+VIEWER, OTHER = 4711, 4712
+
+
+@pytest.fixture
+def fed(spark: SparkSession, settings: Settings) -> Settings:
+    """A lake with a share of each of two viewers."""
+    for viewer in (VIEWER, OTHER):
+        shares.land(settings, viewer)
+    assert shares.losses(spark, settings) == []
+    return settings
+
+
+def test_the_receipt_of_a_repeated_erasure_says_what_the_killed_one_did(
+    spark: SparkSession, fed: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as killed:
+        killed.setattr(register, "write", _die)
+        with pytest.raises(KeyboardInterrupt):
+            driver.erase(spark, fed, [VIEWER], "ticket 17")
+    receipt = driver.erase(spark, fed, [VIEWER], "ticket 17")
+    done = {name: (found["rule"], found["rows"]) for name, found in receipt["tables"].items() if "rows" in found}
+    assert done == {name: ("stand-in", 1) for name in shares.TABLES}
+    assert receipt["complete"] and register.receipts(spark, f"file://{fed.lake}") == [receipt]
+
+
+def _die(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.slow
+def test_what_a_run_under_way_put_aside_or_refused_is_found_by_the_next_maintenance(
+    spark: SparkSession, fed: Settings
+) -> None:
+    """It read its files before the viewer was on the list, and began before the last look."""
+    work = runner.open_work(spark, fed)
+    began = work.begin(catalog.entry("quarantine").table)
+    driver.erase(spark, fed, [VIEWER], "ticket 17")
+    maintenance.maintain(spark, fed, END, dry_run=False)
+    _put_aside(work, began)
+    facts = delta.read(spark, uri(fed, "fct_shares")).where(f"viewer_id = {OTHER}")
+    refused = f"{fed.lake}/_rejected/fct_shares/some-run"
+    facts.selectExpr(f"{VIEWER}L AS viewer_id").write.format("delta").save(refused)
+    maintenance.maintain(spark, fed, END, dry_run=False)
+    assert [row["raw"] for row in delta.read(spark, uri(fed, "quarantine")).collect()] == [None]
+    assert not Path(refused).exists()
+
+
+def _put_aside(work: Work, began: Entry) -> None:
+    """A record of the viewer that a run could not read."""
+    table = catalog.entry("quarantine").table
+    raw = json.dumps({"viewer_id": VIEWER, "share_id": "odd"})
+    txn = Transaction(work.spark, work.uri(table))
+    txn.stage(work.spark.createDataFrame([("shares", START, "a", raw, ["odd"])], ddl.schema(table)))
+    began.touched[table.hour] = [START]
+    publish(work, table, txn, began, {})
+    record(work, began)
+    work.ledger.flush()

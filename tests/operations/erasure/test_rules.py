@@ -1,0 +1,77 @@
+"""Every table with something of a viewer has a rule, and whatever is made of a viewer's id is known to be."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from etl import catalog
+from etl.errors import ContractViolation
+from etl.lineage.flow import Lineage, Source
+from etl.lineage.house import landed
+from etl.model.contract import Layer, Table, WriteMode
+from etl.model.privacy import CREATOR, ROLES, VIEWER, Role
+from etl.operations.erasure import rules
+from etl.operations.erasure.rules import Rule
+from etl.subjects.feed.columns import columns
+
+TABLES = catalog.tables()
+UNITED = ("reach_hll", "reach", "users_hll", "users", "users_ad_clicked", "ctr_users", "sessions", "click_id")
+"""Sketches, counts and a hash made of ids, from which none can be read back: they stay, or totals would not."""
+
+
+def made(*names: str, key: tuple[str, ...] = (), layer: Layer = Layer.FACTS) -> Table:
+    """A table with these columns."""
+    return Table("fct_made", layer, columns(*names), key, WriteMode.INSERT_NEW, "ranking")
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda r: r.name)
+@pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
+def test_a_table_with_something_of_a_person_has_a_rule(table: Table, role: Role) -> None:
+    """A table that is added and has none fails here."""
+    assert (rules.rule(table, role) is None) == (not rules.personal(table, role))
+
+
+def test_what_is_of_a_creator_goes_or_is_replaced() -> None:
+    found = {t.name: rule for t in TABLES if (rule := rules.rule(t, CREATOR))}
+    assert found == {
+        "bronze_creators": Rule.REMOVE, "dim_creators": Rule.REMOVE, "quarantine": Rule.REDACT,
+        "bronze_posts": Rule.STAND_IN, "dim_posts": Rule.STAND_IN,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "table",
+    [made("viewer_id", "event_hour"), made("device_id")],
+    ids=["a viewer beside nothing", "a device alone"],
+)
+def test_a_table_that_no_rule_fits_is_refused(table: Table) -> None:
+    with pytest.raises(ContractViolation, match="erasure has no rule"):
+        rules.rule(table, VIEWER)
+
+
+def test_an_identifier_that_must_not_be_null_is_refused() -> None:
+    """It could not be cleared."""
+    table = made("viewer_id", "post_id", "device_id")
+    strict = dataclasses.replace(table, columns=tuple(dataclasses.replace(c, nullable=False) for c in table.columns))
+    with pytest.raises(ContractViolation, match="device_id"):
+        rules.rule(strict, VIEWER)
+
+
+@pytest.mark.parametrize("table", [t for t in TABLES if catalog.is_made(t)], ids=lambda t: t.name)
+def test_what_is_made_of_a_viewers_id_is_of_its_class_or_a_sketch(table: Table, lineages: dict[str, Lineage]) -> None:
+    """By value, through all tables before it: a column under another name is found, too."""
+    named = {c.name for c in table.columns if made_of_viewer(Source(table.name, c.name), lineages)}
+    allowed = {*rules.personal(table, VIEWER), *UNITED}
+    assert named <= allowed
+
+
+def made_of_viewer(column: Source, lineages: dict[str, Lineage]) -> bool:
+    """Whether a column's value comes from a landed field of privacy class `viewer`."""
+    if column.table.startswith("landing."):
+        event = next(e for e in catalog.landing_events() if landed(e) == column.table)
+        return column.column in [f.name for f in event.fields if catalog.vocabulary()[f.name].privacy == VIEWER.name]
+    if column.table not in lineages:
+        return False
+    return any(made_of_viewer(source, lineages) for source in lineages[column.table].columns[column.column].value)

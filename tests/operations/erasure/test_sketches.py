@@ -1,0 +1,136 @@
+"""Sketches of people under a key: the same estimates, and nobody can be looked up in them without the key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from support.places import END, START
+from support.rows import at, rows
+
+from etl import catalog
+from etl.conf import Settings
+from etl.engine.delta import tables as delta
+from etl.engine.jobs import ddl, runner
+from etl.engine.people import keyed, keys, pseudonyms
+from etl.engine.sql import views
+from etl.errors import ConfigError
+from etl.model.contract import Table
+from etl.model.privacy import STAND_INS_BELOW
+from etl.subjects.ads.facts import fct_ad_clicks
+from etl.subjects.feed.facts import fct_dwell_per_impression, fct_engagements, fct_impressions
+from etl.transforms.sketches import HLL_LG_K
+
+KEY = "4f6d1c5e0b7a4f6d1c5e0b7a4f6d1c5e"
+MEMBERS = [*range(1000, 1040), STAND_INS_BELOW - 7]
+SKETCHES = [t for t in catalog.tables() if t.has_sketch]
+HOURLY = catalog.entry("agg_post_engagement_hourly").table
+
+
+@pytest.fixture
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The place has a key."""
+    monkeypatch.setenv(keys.SECRET, KEY)
+
+
+def posts(spark: SparkSession, logic: Callable[..., DataFrame]) -> DataFrame:
+    """One post seen by the members."""
+    seen = rows(spark, fct_impressions.TABLE, [{"viewer_id": v, "post_id": 1} for v in MEMBERS])
+    acts = rows(spark, fct_engagements.TABLE, [{"viewer_id": v, "event_ts": at("10:30")} for v in MEMBERS[:3]])
+    dwell = rows(spark, fct_dwell_per_impression.TABLE, [])
+    return logic(fct_impressions=seen, fct_engagements=acts, fct_dwell_per_impression=dwell)
+
+
+def ads(spark: SparkSession, logic: Callable[..., DataFrame]) -> DataFrame:
+    """One ad clicked by the members."""
+    return logic(fct_ad_clicks=rows(spark, fct_ad_clicks.TABLE, [{"user_id": u, "ad_id": 1} for u in MEMBERS]))
+
+
+def members(spark: SparkSession, sketch: bytes, tried: list[int]) -> set[int]:
+    """Ids that leave a sketch as it is when they are added: what an attacker with the lake can ask."""
+    frame = spark.createDataFrame([(i,) for i in tried], "id BIGINT")
+    one = frame.groupBy("id").agg(F.hll_sketch_agg("id", HLL_LG_K).alias("one"))
+    both = one.select("id", F.hll_sketch_estimate(F.hll_union(F.lit(sketch), "one")).alias("n"))
+    size = spark.range(1).select(F.hll_sketch_estimate(F.lit(sketch))).collect()[0][0]
+    return {row["id"] for row in both.where(F.col("n") == size).collect()}
+
+
+@pytest.mark.parametrize(
+    ("table", "made", "column"),
+    [("agg_post_engagement_hourly", posts, "reach_hll"), ("agg_ad_clicks_5min", ads, "users_hll")],
+)
+def test_nobody_is_found_in_a_keyed_sketch_by_trying_ids(
+    spark: SparkSession, key: None, table: str, made: Callable[..., DataFrame], column: str
+) -> None:
+    """A plain sketch gives its members away; a keyed one counts as many, and knows them by their numbers only."""
+    entry = catalog.entry(table)
+    plain = made(spark, entry.transform).where(f"length({column}) > 8").collect()[0]
+    hidden = made(spark, pseudonyms.instead_of_ids(entry.table, entry.transform, "keyed")).where(
+        f"length({column}) > 8"
+    )
+    row = hidden.collect()[0]
+    tried = [*range(900, 1100), *MEMBERS]
+    people = set(MEMBERS[:-1])
+    assert people <= members(spark, bytes(plain[column]), tried)
+    assert not people & members(spark, bytes(row[column]), tried)
+    numbers = [keyed.number(KEY.encode(), pseudonyms.NAMESPACE, v) for v in people]
+    assert set(numbers) == members(spark, bytes(row[column]), numbers)
+    assert {k: v for k, v in row.asDict().items() if k != column} == {
+        k: v for k, v in plain.asDict().items() if k != column
+    }
+
+
+def test_a_number_is_the_same_in_sql_and_in_python_for_keys_of_any_length(spark: SparkSession) -> None:
+    ids = [0, 1, -5, 2**62, -(2**63)]
+    for secret in (b"k" * 32, b"k" * 64, b"k" * 65, b"k" * 200):
+        made = keyed.columns(spark, secret).number("erased", F.col("id"))
+        found = spark.createDataFrame([(i,) for i in [*ids, None]], "id BIGINT").select("id", made).collect()
+        assert {r[0]: r[1] for r in found} == {i: keyed.number(secret, "erased", i) for i in ids} | {None: None}
+
+
+@pytest.mark.parametrize("table", SKETCHES, ids=lambda t: t.name)
+def test_describe_says_what_can_be_read_from_a_sketch(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(keys.SECRET, "")
+    assert "trying ids" in str(pseudonyms.described(table)["sketches"])
+    monkeypatch.setenv(keys.SECRET, KEY)
+    assert str(pseudonyms.described(table)["sketches"]).startswith("keyed ")
+
+
+def make(spark: SparkSession, settings: Settings, name: str) -> str:
+    """An empty table of a lake; returns where it is."""
+    table = catalog.entry(name).table
+    uri = views.uri(settings, table)
+    ddl.ensure(spark, table, uri)
+    return uri
+
+
+def test_sketches_of_two_keys_never_meet(
+    spark: SparkSession, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lake whose sketches are of ids goes on so, its new tables too. Another key than a table's is refused."""
+    monkeypatch.setenv(keys.SECRET, "")
+    hourly = make(spark, settings, "agg_post_engagement_hourly")
+    monkeypatch.setenv(keys.SECRET, KEY)
+    daily = make(spark, settings, "mart_post_engagement_daily")
+    clicks = make(spark, settings, "agg_ad_clicks_5min")
+    said = [delta.properties(spark, uri)[pseudonyms.SKETCHES] for uri in (hourly, daily, clicks)]
+    assert said == ["ids", "ids", pseudonyms.sketched()]
+    work = runner.open_work(spark, settings, (START, END))
+    assert pseudonyms.sketches_of(spark, work.uri(HOURLY)) == "ids"
+    for key in ("", "x" * 32):
+        monkeypatch.setenv(keys.SECRET, key)
+        with pytest.raises(ConfigError, match="agg_ad_clicks_5min holds sketches of another"):
+            runner.open_work(spark, settings)
+
+
+def test_a_table_made_anew_below_one_of_another_kind_is_refused(
+    spark: SparkSession, settings: Settings, key: None
+) -> None:
+    runner.open_work(spark, settings)  # which makes the ledger
+    hourly = make(spark, settings, "agg_post_engagement_hourly")
+    make(spark, settings, "mart_post_engagement_daily")
+    spark.sql(f"ALTER TABLE delta.`{hourly}` SET TBLPROPERTIES ('{pseudonyms.SKETCHES}' = 'ids')")
+    with pytest.raises(ConfigError, match=r"mart_post_engagement_daily holds sketches of keyed .* is of ids"):
+        runner.open_work(spark, settings)

@@ -1,0 +1,158 @@
+"""What maintenance does not do by itself: deadlines to come, much of a table, another lake's landed files."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+from soak import shares
+from support.aged import HOUR
+from support.places import END, place
+
+from etl.conf import Settings
+from etl.engine.delta import tables as delta
+from etl.engine.jobs import runner
+from etl.engine.landing import owner
+from etl.engine.sql import views
+from etl.errors import ConfigError, ConflictError
+from etl.operations.maintenance import driver
+from etl.operations.maintenance import vacuum as trim
+from etl.operations.retention import hours as retention
+from etl.operations.retention import landing, window
+from etl.operations.retention.action import Action
+
+LATE = END + 31 * 24 * HOUR  # every hour of the lake is past its deadline
+
+
+@pytest.fixture(scope="module")
+def one_share(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A lake with one share, whose first run made it the owner of its landing zone."""
+    return shares.fed(spark, place(tmp_path_factory.mktemp("one-share")))
+
+
+@pytest.fixture
+def lake(one_share: Settings, tmp_path: Path) -> Settings:
+    """A copy that the test may change."""
+    settings = place(tmp_path)
+    shutil.copytree(one_share.lake, settings.lake)
+    shutil.copytree(one_share.landing, settings.landing)
+    return settings
+
+
+def look(spark: SparkSession, settings: Settings, yes: bool = False, now: datetime = LATE) -> window.Window:
+    return window.look(runner.open_work(spark, settings), [], now, yes)
+
+
+def do(actions: Iterator[Action]) -> list[Action]:
+    planned = list(actions)
+    for action in planned:
+        if action.do:
+            action.do()
+    return planned
+
+
+def landed(settings: Settings) -> list[str]:
+    """Files in the landing zone, without the marker."""
+    root = Path(settings.landing)
+    found = (str(f.relative_to(root)) for f in root.rglob("*") if f.is_file() and not f.name.endswith(".crc"))
+    return sorted(name for name in found if name != owner.OWNER)
+
+
+def test_a_time_that_has_not_come_sets_no_deadline(spark: SparkSession, settings: Settings) -> None:
+    later = datetime.now(UTC) + timedelta(hours=1)
+    with pytest.raises(ConfigError, match="later than the clock of this machine"):
+        driver.maintain(spark, settings, later, dry_run=False, yes=True)
+
+
+def test_much_of_a_table_or_of_landed_files_goes_only_when_asked_for(spark: SparkSession, lake: Settings) -> None:
+    """First held, and named; then with yes."""
+    for plan in (retention.plan, landing.plan):
+        found = do(plan(look(spark, lake)))
+        assert found and all(a.do is None and "max_removed_share" in a.what for a in found)
+    assert not delta.read(spark, views.uri(lake, shares.FACTS)).isEmpty() and landed(lake)
+    work = look(spark, lake, yes=True).work
+    do(retention.plan(window.look(work, [], LATE, yes=True)))
+    work.ledger.flush()
+    do(landing.plan(window.look(work, [], LATE, yes=True)))
+    assert delta.read(spark, views.uri(lake, shares.FACTS)).isEmpty() and not landed(lake)
+
+
+def test_a_second_lake_reads_and_never_removes(spark: SparkSession, lake: Settings, tmp_path: Path) -> None:
+    """Until it is made the owner; then the first one removes nothing any more."""
+    second = lake.model_copy(update={"lake": str(tmp_path / "second")})
+    shutil.copytree(lake.lake, second.lake)
+    (Path(second.lake) / owner.LAKE).unlink()  # as a lake of its own
+    owner.claim(spark, second)
+    held = do(landing.plan(look(spark, second, yes=True)))
+    assert [a.do for a in held] == [None] and "belongs to another lake" in held[0].what and landed(lake)
+    planned = list(landing.plan(look(spark, lake, yes=True)))
+    owner.take(spark, second)
+    assert owner.refusal(spark, second) is None and owner.refusal(spark, lake)
+    with pytest.raises(ConflictError, match="belongs to another lake"):
+        do(iter(planned))  # planned while it was the owner
+    assert landed(lake)
+
+
+def test_of_lakes_that_begin_at_once_on_a_landing_zone_one_owns_it(spark: SparkSession, tmp_path: Path) -> None:
+    lakes = [place(tmp_path).model_copy(update={"lake": str(tmp_path / f"lake{n}")}) for n in range(8)]
+    Path(lakes[0].landing).mkdir()
+    assert "no lake owns" in (owner.refusal(spark, lakes[0]) or "")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda lake: owner.claim(spark, lake), lakes * 2))
+    assert sum(owner.refusal(spark, lake) is None for lake in lakes) == 1
+    assert [f.name for f in Path(lakes[0].landing).iterdir()] == [owner.OWNER]
+
+
+def test_files_of_no_version_stay_when_the_log_is_older_than_the_ledger_says(
+    spark: SparkSession, lake: Settings
+) -> None:
+    """A table made anew, or whose log lost its end: to that log the files of the true table are nobody's."""
+    hour = next((Path(lake.lake) / "facts" / "fct_shares").glob("share_hour=*"))
+    stray = hour / "part-00000-stray.c000.snappy.parquet"
+    shutil.copy(next(hour.glob("*.parquet")), stray)
+    os.utime(stray, (0, 0))
+    work = runner.open_work(spark, lake)
+    entry = work.begin(shares.FACTS)
+    entry.output_version = delta.current_version(spark, work.uri(shares.FACTS)) + 1
+    work.ledger.append(entry)
+    (held,) = do(a for a in trim.plan(window.look(work, [], END)) if a.place == shares.FACTS.name)
+    assert held.do is None and "the ledger knows version" in held.what and stray.exists()
+
+
+def test_a_lake_that_is_moved_with_its_files_stays_the_owner(spark: SparkSession, lake: Settings) -> None:
+    """The id counts, not the place: this one is a copy at another path."""
+    marker = json.loads((Path(lake.landing) / owner.OWNER).read_text())
+    assert not marker["lake"].endswith(lake.lake)
+    assert owner.refusal(spark, lake) is None
+
+
+def test_everything_below_an_hour_goes_with_it_and_other_files_by_when_they_were_written(
+    spark: SparkSession, lake: Settings
+) -> None:
+    """Nested folders, what a producer left half written, folders that are no hour; unknown events are only named."""
+    root = Path(lake.landing)
+    old, new = (datetime.now(UTC) - timedelta(days=days) for days in (40, 1))
+    below = ["shares/hour=2026-06-01T10/_temporary/0/part.jsonl", "shares/hour=2026-06-01T10/a.parquet/part-0.parquet"]
+    for name, written in [
+        *((name, new) for name in below),
+        ("shares/_temporary/0/old.jsonl", old),
+        ("shares/2026-06-01/new.jsonl", new),
+        ("poems/hour=2026-06-01T10/old.jsonl", old),
+        ("loose.jsonl", new),
+    ]:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("{}\n")
+        os.utime(root / name, (written.timestamp(), written.timestamp()))
+    done = do(landing.plan(look(spark, lake, yes=True)))
+    assert landed(lake) == ["loose.jsonl", "poems/hour=2026-06-01T10/old.jsonl", "shares/2026-06-01/new.jsonl"]
+    assert not (root / "shares" / "_temporary").exists() and not (root / "shares" / "hour=2026-06-01T10").exists()
+    held = {a.place: a.what for a in done if a.do is None}
+    assert "no event of this name is known" in held["poems"] and "1 of them older" in held["poems"]
+    assert set(held) == {"poems", "loose.jsonl", "shares"} and "2026-06-01/new.jsonl" in held["shares"]

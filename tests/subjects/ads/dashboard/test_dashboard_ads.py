@@ -1,0 +1,162 @@
+"""The ads on the dashboard of a lake that has nothing else: its tiles are what the simulator knows to be true."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+from support.places import ADS_END, ADS_START, Simulated
+from support.rows import Row
+from support.truth import expected
+
+from etl import catalog, queries
+from etl.conf import Settings
+from etl.reports import dashboard, health, quality_mail, quality_reports
+from etl.reports.dashboard_tiles import Tile
+from etl.reports.health import Health
+from etl.reports.quality import PASSED, WARNED
+from etl.subjects.ads.dashboard import figures as ads_figures
+from etl.subjects.ads.dashboard import health as ads_health
+from etl.subjects.ads.dashboard import tiles as ads_tiles
+from etl.subjects.ads.dashboard.health import midnight
+
+THIRD = datetime(2026, 6, 3, 12, tzinfo=UTC)  # the second day is over wherever an advertiser may be
+
+
+@pytest.fixture(scope="module")
+def found(spark: SparkSession, simulated_ads: Simulated) -> Health:
+    """The lake over all its days."""
+    return health.collect(spark, simulated_ads.settings, (ADS_START, ADS_END))
+
+
+def tiles(of: Health) -> dict[str, Tile]:
+    """The tiles of ads by name."""
+    assert of.ads
+    return {tile.name: tile for tile in ads_tiles.ads(of.ads)}
+
+
+def money(rows: list[Row], column: str) -> Decimal:
+    """A column of the truth, summed."""
+    return sum((Decimal(row[column]) for row in rows), Decimal(0))
+
+
+def test_money_is_the_truth(found: Health, simulated_ads: Simulated) -> None:
+    """Spend to the cent, what no ad can be given, what was earned; days that are locked are final, the whole is not."""
+    billed = expected(simulated_ads.landing, "rec_spend_daily")
+    campaigns = expected(simulated_ads.landing, "mart_campaign_daily")
+    locked = [row for row in campaigns if row["day"] < "2026-06-03"]
+
+    shown = tiles(found)
+
+    assert shown["spend"].raw == float(money(billed, "batch_usd"))
+    assert shown["unallocated"].raw == float(money(billed, "unallocated_usd"))
+    unexplained = sum(row["explanation"] in ("unallocated", "no_delivery") for row in billed)
+    assert shown["unallocated"].state == "watch"
+    assert f"{unexplained} of {len(billed)} campaign-days" in shown["unallocated"].detail
+    for name, rows, said in (("roas", campaigns, "not final before"), ("final-roas", locked, "; final")):
+        assert shown[name].raw == pytest.approx(float(money(rows, "value_usd_sum") / money(rows, "spend_usd")))
+        assert said in shown[name].detail
+
+
+def test_spend_of_ads_nobody_told_of_is_said(found: Health, simulated_ads: Simulated) -> None:
+    """What is in no campaign's day is a tile of its own, so that no cent goes unseen."""
+    shown = [row for row in expected(simulated_ads.landing, "fct_ad_impressions") if row["is_valid"]]
+    unknown = [row for row in shown if row["local_day"] is None]
+
+    tile = tiles(found)["unknown-spend"]
+
+    assert tile.raw == sum(row["spend_micros"] for row in unknown) / 1_000_000 > 0
+    assert tile.state == "watch" and f"{len(unknown):,} valid impressions" in tile.detail
+
+
+def test_an_invoice_without_delivery_is_to_be_looked_at(found: Health) -> None:
+    """Nothing else differs, and the tile warns all the same."""
+    assert found.ads
+    alone = [row for row in found.ads.spend if row["explanation"] == "no_delivery"]
+
+    (tile,) = [t for t in ads_tiles.ads(replace(found.ads, spend=alone)) if t.name == "unallocated"]
+
+    assert tile.state == "watch" and "by up to 12.34 USD" in tile.detail
+
+
+def test_clicks_and_conversions_are_the_truth(found: Health, simulated_ads: Simulated) -> None:
+    clicks = expected(simulated_ads.landing, "fct_ad_clicks")
+    campaigns = expected(simulated_ads.landing, "mart_campaign_daily")
+    sessions = expected(simulated_ads.landing, "agg_session_data")
+    conversions = expected(simulated_ads.landing, "fct_attributed_conversion")
+    sums = {c: sum(row[c] for row in campaigns) for c in ("ad_clicks", "impressions")}
+    led = {c: sum(row[c] for row in sessions) for c in ("sessions_ad_clicked", "sessions_converted")}
+
+    shown = {name: tile.raw for name, tile in tiles(found).items()}
+
+    assert shown["invalid-clicks"] == sum(not row["is_valid"] for row in clicks) / len(clicks)
+    assert shown["ctr"] == pytest.approx(sums["ad_clicks"] / sums["impressions"])
+    assert shown["cvr"] == led["sessions_converted"] / led["sessions_ad_clicked"]
+    organic = sum(row["attribution"] == "organic" for row in conversions)
+    assert shown["attributed"] == 1 - organic / len(conversions)
+    assert shown["too-late"] == sum(not row["is_in_time"] for row in conversions) > 0
+
+
+def test_pace_is_of_the_newest_day_that_is_over_everywhere(spark: SparkSession, simulated_ads: Simulated) -> None:
+    """The second day, its last hours where each advertiser is; of the range, nothing later is shown."""
+    early = health.collect(spark, simulated_ads.settings, (ADS_START, THIRD))
+    asked = {"start": midnight(date(2026, 6, 2)), "end": midnight(date(2026, 6, 3))}
+    rows = queries.run(spark, simulated_ads.settings, "delivery_health", **asked).collect()
+    last = {row["campaign_id"]: row for row in rows}
+
+    shown = tiles(early)["budget"]
+
+    assert early.ads and early.ads.pace_day == date(2026, 6, 2)
+    share = sum(r["spent_usd"] for r in last.values()) / sum(r["daily_budget_usd"] for r in last.values())
+    assert shown.raw == pytest.approx(float(share))
+    assert set(last) == set(range(500, 508)) and shown.detail.endswith("nothing spent by 507")
+    assert max(row["hour"] for row in early.ads.clicks) < THIRD
+
+
+def test_a_lake_of_ads_has_a_page_of_its_own(spark: SparkSession, simulated_ads: Simulated, tmp_path: Path) -> None:
+    """No range given, no table of the feed there: the page is of ads, and its gates are those of ads."""
+    page = dashboard.write(spark, simulated_ads.settings, tmp_path / "ads.html").read_text()
+
+    assert "<h1>Ads health</h1>" in page and "2026-06-04 00:00" in page
+    shown = {t.name for t in catalog.tables() if f'id="gate-{t.name}"' in page}
+    assert shown == set(catalog.of_subjects(["ads"]))
+    for name in ("ad-clicks", "spend", "conversions", "top-ads"):
+        assert f'id="figure-{name}"' in page
+
+
+def test_owners_of_ads_are_told_of_every_table_of_theirs(spark: SparkSession, simulated_ads: Simulated) -> None:
+    """All ran, none failed; and each report becomes a mail."""
+    entries = quality_reports.ledger_rows(spark, simulated_ads.settings)
+    ours = [catalog.entry(name).table for name in catalog.of_subjects(["ads"])]
+    for owner in ("ads", "billing"):
+        (report,) = quality_reports.of_day(entries, entries[-1].started_at.date(), owner)
+
+        assert {s.table.name for s in report.states} == {t.name for t in ours if t.owner == owner}
+        assert {s.verdict for s in report.states} <= {PASSED, WARNED}
+        assert quality_mail.compose(simulated_ads.settings, report)[1]["To"] == f"{owner}@localhost"
+
+
+def test_a_table_that_no_gate_has_let_in_yet_is_no_data(spark: SparkSession, settings: Settings) -> None:
+    """A lake without any of them: every tile says so, there is no chart, and nothing fails."""
+    nothing = ads_health.collect(spark, settings, (ADS_START, ADS_END))
+
+    assert {tile.state for tile in ads_tiles.ads(nothing)} == {"none"}
+    assert list(ads_figures.ads(nothing, [])) == []
+
+
+def test_days_of_a_range_are_those_its_hours_are_in() -> None:
+    """From 23:00 to 01:00 are two days; up to midnight, the day that begins there is not in it."""
+    assert ads_health.days((ADS_START - timedelta(hours=1), ADS_START + timedelta(hours=1))) == (
+        date(2026, 5, 31),
+        date(2026, 6, 2),
+    )
+    assert ads_health.days((ADS_START, ADS_START + timedelta(days=1))) == (date(2026, 6, 1), date(2026, 6, 2))
+
+
+def test_final_days_are_locked_wherever_the_advertiser_is() -> None:
+    """On 11 June the third is locked in the east only: two days end with the second."""
+    assert ads_health.final_days((ADS_END - timedelta(days=2), ADS_END)) == (date(2026, 6, 1), date(2026, 6, 3))

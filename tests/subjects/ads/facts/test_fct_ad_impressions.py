@@ -1,0 +1,42 @@
+"""fct_ad_impressions: whose an impression was when it was shown."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pyspark.sql import SparkSession
+from support.ads import OURS, versions
+from support.rows import assert_rows, at, rows
+
+from etl.subjects.ads.facts import stg_ad_impressions
+from etl.subjects.ads.facts.fct_ad_impressions import TABLE, transform
+
+
+def test_an_impression_is_of_the_campaign_its_ad_was_of_then(spark: SparkSession) -> None:
+    dims = versions(spark, campaigns=[
+        {"valid_to": at("12:00")},
+        {"campaign_id": 101, "advertiser_id": 1000},
+    ], ads=[{"valid_to": at("12:00")}, {"campaign_id": 101, "valid_from": at("12:00")}])  # fmt: skip
+    shown = [{"ad_id": 1, "impression_ts": at("11:59:59.999")}, {"ad_id": 1, "impression_ts": at("12:00")}]
+
+    made = transform(rows(spark, stg_ad_impressions.TABLE, shown), **dims)
+
+    assert_rows(made, TABLE, [
+        OURS | {"impression_ts": at("11:59:59.999")},
+        OURS | {"impression_ts": at("12:00"), "campaign_id": 101},
+    ])  # fmt: skip
+
+
+def test_the_day_follows_an_advertiser_who_moves(spark: SparkSession) -> None:
+    """Half past eleven at night in UTC is the next day in Tokyo, from when the advertiser is there."""
+    dims = versions(spark, advertisers=[
+        {"valid_to": at("23:45")}, {"time_zone": "Asia/Tokyo", "valid_from": at("23:45")},
+    ])  # fmt: skip
+    shown = [{"ad_id": 1, "impression_ts": at("23:30")}, {"ad_id": 1, "impression_ts": at("23:45")}]
+
+    made = transform(rows(spark, stg_ad_impressions.TABLE, shown), **dims)
+
+    assert_rows(made, TABLE, [
+        {"impression_ts": at("23:30"), "local_day": date(2026, 6, 1)},
+        {"impression_ts": at("23:45"), "local_day": date(2026, 6, 2)},
+    ])  # fmt: skip

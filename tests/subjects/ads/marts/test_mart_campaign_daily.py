@@ -1,0 +1,105 @@
+"""mart_campaign_daily: a campaign's day where its advertiser is, open for seven days."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+from pyspark.sql import DataFrame, SparkSession
+from support.rows import Row, assert_rows, at, rows
+
+from etl.subjects.ads.facts import fct_ad_clicks, fct_ad_impressions, fct_attributed_conversion
+from etl.subjects.ads.marts.mart_campaign_daily import TABLE, transform
+
+DAY = date(2026, 6, 1)
+OURS: Row = {"campaign_id": 100, "advertiser_id": 1000, "local_day": DAY}
+ZONED = OURS | {"time_zone": "UTC"}
+
+
+def days(
+    spark: SparkSession,
+    shown: list[Row] | None = None,
+    clicked: list[Row] | None = None,
+    earned: list[Row] | None = None,
+) -> DataFrame:
+    lock = {"locked_from": at("00:00", 9), "is_in_time": True}
+    return transform(
+        rows(spark, fct_ad_impressions.TABLE, [ZONED | row for row in shown or []]),
+        rows(spark, fct_ad_clicks.TABLE, [ZONED | {"click_id": str(i)} | c for i, c in enumerate(clicked or [])]),
+        rows(spark, fct_attributed_conversion.TABLE, [OURS | lock | row for row in earned or []]),
+    )
+
+
+def test_spend_is_exact_and_of_valid_impressions_only(spark: SparkSession) -> None:
+    """Ten times a millionth of a dollar and a third of one: floating point would lose some."""
+    shown: list[Row] = [{"user_id": 1, "spend_micros": 333_333}] + [{"user_id": 2, "spend_micros": 1}] * 10
+
+    made = days(spark, [*shown, {"spend_micros": 10**9, "is_valid": False}])
+
+    assert_rows(made, TABLE, [{"impressions": 11, "reach": 2, "spend_usd": Decimal("0.333343")}])
+
+
+def test_rates_and_return_on_spend(spark: SparkSession) -> None:
+    shown: list[Row] = [{"spend_micros": 1_000_000}] * 3
+    earned: list[Row] = [
+        {"attribution": "click", "value_usd": Decimal("9.99")},
+        {"attribution": "view", "value_usd": Decimal("0.01")},
+    ]
+
+    made = days(spark, shown, [{}, {"is_valid": False}], earned)
+
+    assert_rows(made, TABLE, [{
+        "ad_clicks": 1, "ctr": Decimal("0.3333333"), "conversions_click": 1, "conversions_view": 1,
+        "value_usd_sum": Decimal("10.00"), "roas": Decimal("3.3333"),
+    }])  # fmt: skip
+
+
+def test_return_on_spend_is_told_by_window(spark: SparkSession) -> None:
+    """Three dollars spent: clicks earned 2.00 twice, a view 0.50; without a view there is 0 of views, not nothing."""
+    by_click: Row = {"attribution": "click", "value_usd": Decimal("2.00")}
+    by_view: Row = {"attribution": "view", "value_usd": Decimal("0.50")}
+    spent: list[Row] = [{"spend_micros": 3_000_000}, {"spend_micros": 3_000_000, "campaign_id": 101}]
+
+    made = days(spark, spent, earned=[by_click, by_click, by_view, by_click | {"campaign_id": 101}])
+
+    assert_rows(made, TABLE, [
+        {"campaign_id": 100, "value_usd_sum": Decimal("4.50"), "value_click_usd": Decimal("4.00"),
+         "value_view_usd": Decimal("0.50"), "roas": Decimal("1.5000"), "roas_click": Decimal("1.3333"),
+         "roas_view": Decimal("0.1667")},
+        {"campaign_id": 101, "value_usd_sum": Decimal("2.00"), "value_click_usd": Decimal("2.00"),
+         "value_view_usd": Decimal("0.00"), "roas": Decimal("0.6667"), "roas_click": Decimal("0.6667"),
+         "roas_view": Decimal("0.0000")},
+    ])  # fmt: skip
+
+
+def test_a_conversion_that_came_after_the_lock_changes_nothing(spark: SparkSession) -> None:
+    too_late: Row = {"attribution": "click", "value_usd": Decimal("5.00"), "is_in_time": False}
+
+    assert days(spark, [{}], [{}], [too_late]).collect() == days(spark, [{}], [{}]).collect()
+
+
+def test_organic_conversions_and_unknown_ads_are_of_no_campaign(spark: SparkSession) -> None:
+    nobody = {"campaign_id": None, "advertiser_id": None}
+
+    assert days(spark, [nobody], [nobody], [nobody | {"attribution": "organic"}]).count() == 0
+
+
+def test_a_day_with_nothing_but_a_conversion_is_a_row_without_rates(spark: SparkSession) -> None:
+    made = days(spark, earned=[{"attribution": "click", "value_usd": Decimal("1.00")}])
+
+    assert_rows(made, TABLE, [{"impressions": 0, "reach": 0, "ctr": None, "spend_usd": Decimal(0), "roas": None}])
+
+
+def test_a_day_is_locked_seven_days_after_it_ended_where_the_advertiser_is(spark: SparkSession) -> None:
+    shown: list[Row] = [{}, {"campaign_id": 101, "time_zone": "Asia/Tokyo"}]
+
+    assert_rows(days(spark, shown), TABLE, [
+        {"campaign_id": 100, "locked_from": at("00:00", 9)},
+        {"campaign_id": 101, "locked_from": at("15:00", 8)},
+    ])  # fmt: skip
+
+
+def test_days_are_the_advertisers_not_those_of_utc(spark: SparkSession) -> None:
+    late: Row = {"impression_ts": at("23:00"), "local_day": date(2026, 6, 2)}
+
+    assert_rows(days(spark, [late]), TABLE, [{"impressions": 1, "day": date(2026, 6, 2)}])

@@ -1,0 +1,288 @@
+"""The named questions of ads, each on a few rows made for it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+from support.asking_rows import ask_rows
+from support.rows import Row, at
+
+DAY = date(2026, 6, 1)
+DAYS: dict[str, Any] = {"start": DAY, "end": date(2026, 6, 2)}
+HOURS: dict[str, Any] = {"start": at("00:00"), "end": at("00:00", 2)}
+
+
+def picked(answer: list[Row], *names: str) -> list[tuple[Any, ...]]:
+    """Some columns of an answer, row by row."""
+    return [tuple(row[name] for name in names) for row in answer]
+
+
+def test_the_last_minutes_slide_and_are_half_open(spark: SparkSession) -> None:
+    """Five minutes before 10:58: from 10:53 on, up to 10:58 and not in it."""
+    times = ["10:52:59.999", "10:53", "10:57:59.999", "10:58"]
+    clicks = [{"click_id": t, "ad_id": 1, "user_id": i, "click_ts": at(t)} for i, t in enumerate(times)]
+
+    answer = ask_rows(spark, "clicks_last_minutes", {"fct_ad_clicks": clicks}, end=at("11:00"), ago=2)
+
+    assert picked(answer, "ad_id", "ad_clicks", "users") == [(1, 2, 2)]
+
+
+def test_the_last_minutes_reach_into_the_hour_before_and_skip_invalid_clicks(spark: SparkSession) -> None:
+    clicks = [
+        {"click_id": "a", "ad_id": 1, "click_ts": at("09:59")},
+        {"click_id": "b", "ad_id": 1, "click_ts": at("10:01"), "is_valid": False},
+    ]
+
+    answer = ask_rows(spark, "clicks_last_minutes", {"fct_ad_clicks": clicks}, end=at("11:00"), minutes=90)
+
+    assert picked(answer, "ad_clicks") == [(1,)]
+
+
+def test_top_ads_are_by_clicks_then_by_id(spark: SparkSession) -> None:
+    ads = [{"ad_id": ad, "ad_clicks": clicks, "day": DAY} for ad, clicks in ((3, 5), (1, 5), (2, 9))]
+    outside = {"ad_id": 3, "ad_clicks": 99, "day": DAYS["end"]}
+
+    answer = ask_rows(spark, "top_ads", {"agg_ad_clicks": [*ads, outside]}, **DAYS)
+
+    assert picked(answer, "ad_id", "ad_clicks") == [(2, 9), (1, 5), (3, 5)]
+
+
+def test_small_cells_of_sessions_are_left_out(spark: SparkSession) -> None:
+    cells = [{"region": "EU", "sessions": 1, "day": DAY}, {"region": "US", "sessions": 5, "day": DAY}]
+
+    answer = ask_rows(spark, "ctr_cvr", {"agg_session_data": cells}, min_sessions=2, **DAYS)
+
+    assert picked(answer, "region") == [("US",)]
+
+
+def test_a_path_is_what_was_seen_and_clicked_before_oldest_first(spark: SparkSession) -> None:
+    bought = {"user_id": 1, "conversion_ts": at("12:00"), "day": DAY, "value_usd": Decimal("2.50")}
+    tables: dict[str, list[Row]] = {
+        "fct_attributed_conversion": [bought, bought, {**bought, "user_id": 9}],
+        "fct_ad_impressions": [
+            {"user_id": 1, "advertiser_id": 1, "campaign_id": 5, "impression_ts": at("10:00")},
+            {"user_id": 1, "advertiser_id": 1, "campaign_id": 5, "impression_ts": at("12:00:00.001")},
+        ],
+        "fct_ad_clicks": [
+            {"user_id": 1, "advertiser_id": 1, "campaign_id": 6, "click_ts": at("11:00")},
+            {"user_id": 1, "advertiser_id": None, "campaign_id": 7, "click_ts": at("11:30")},
+        ],
+    }
+
+    answer = ask_rows(spark, "attribution_paths", tables, **DAYS)
+
+    assert picked(answer, "path", "conversions", "value_usd") == [
+        ("view 5 > click 6", 2, Decimal("5.00")),
+        ("organic", 1, Decimal("2.50")),
+    ]
+
+
+def test_only_the_last_touches_are_shown(spark: SparkSession) -> None:
+    bought = {"user_id": 1, "conversion_ts": at("12:00"), "day": DAY}
+    of = {"user_id": 1, "advertiser_id": 1}
+    clicks = [{**of, "click_id": str(i), "campaign_id": i, "click_ts": at(f"11:0{i}")} for i in range(5)]
+    tables = {"fct_attributed_conversion": [bought], "fct_ad_clicks": clicks}
+
+    answer = ask_rows(spark, "attribution_paths", tables, touches=2, **DAYS)
+
+    assert picked(answer, "path") == [("click 3 > click 4",)]
+
+
+def test_return_on_spend_is_final_when_every_day_is_locked(spark: SparkSession) -> None:
+    mart = {"advertiser_id": 1, "campaign_id": 7, "spend_usd": Decimal("1.5"), "value_usd_sum": Decimal("3.00")}
+    days = [mart | {"day": DAY, "locked_from": at("00:00", 9)}]
+
+    before = ask_rows(spark, "roas", {"mart_campaign_daily": days}, as_of=date(2026, 6, 8), **DAYS)
+    after = ask_rows(spark, "roas", {"mart_campaign_daily": days}, as_of=date(2026, 6, 9), **DAYS)
+
+    assert picked(before + after, "roas", "is_final") == [(2, False), (2, True)]
+
+
+def test_a_range_is_not_final_while_a_day_without_a_row_is_open(spark: SparkSession) -> None:
+    """The second day ends in the west hours after UTC's: a conversion of it may still make a row."""
+    mart = {"advertiser_id": 1, "campaign_id": 7, "spend_usd": Decimal("1.5"), "value_usd_sum": Decimal("3.00")}
+    tables: dict[str, list[Row]] = {
+        "mart_campaign_daily": [mart | {"day": DAY, "locked_from": at("00:00", 9)}],
+        "dim_advertisers": [{"advertiser_id": 1, "time_zone": "Etc/GMT+12"}],
+    }
+    asked = {"start": date(2026, 6, 1), "end": date(2026, 6, 3)}
+
+    on_the_tenth, after = (ask_rows(spark, "roas", tables, as_of=date(2026, 6, day), **asked) for day in (10, 11))
+
+    assert picked(on_the_tenth + after, "is_final") == [(False,), (True,)]
+
+
+def test_return_on_spend_is_told_by_window_over_all_days(spark: SparkSession) -> None:
+    mart = {"advertiser_id": 1, "campaign_id": 7, "spend_usd": Decimal("2")}
+    days = [
+        mart | {"day": DAY, "value_usd_sum": Decimal("3.00"), "value_click_usd": Decimal("3.00")},
+        mart | {"day": DAY, "value_usd_sum": Decimal("1.00"), "value_view_usd": Decimal("1.00")},
+    ]
+
+    answer = ask_rows(spark, "roas", {"mart_campaign_daily": days}, as_of=DAY, **DAYS)
+
+    assert picked(answer, "roas", "roas_click", "roas_view") == [(1, Decimal("0.75"), Decimal("0.25"))]
+
+
+def test_return_on_spend_is_rounded_once(spark: SparkSession) -> None:
+    """It is 2.000049999967: rounded to six places first, it would be 2.00005, and 2.0001."""
+    mart = {"advertiser_id": 1, "campaign_id": 7, "spend_usd": Decimal("49998.750032"), "day": DAY}
+
+    worth: Row = mart | {"value_usd_sum": Decimal("100000.00")}
+    answer = ask_rows(spark, "roas", {"mart_campaign_daily": [worth]}, as_of=DAY, **DAYS)
+
+    assert picked(answer, "roas") == [(Decimal("2.0000"),)]
+
+
+def test_the_benchmark_names_both_ends_of_an_advertisers_day(spark: SparkSession) -> None:
+    scored = [
+        {"advertiser_id": 1, "creative_id": i, "z_score": Decimal(i - 10), "impressions": 1000, "day": DAY}
+        for i in range(21)
+    ]
+    unscored = {"advertiser_id": 1, "creative_id": 99, "z_score": None, "day": DAY}
+
+    answer = ask_rows(spark, "creative_benchmark", {"mart_creative_daily": [*scored, unscored]}, **DAYS)
+
+    assert picked(answer, "creative_id", "is_good") == [(20, True), (19, True), (1, False), (0, False)]
+
+
+def test_a_creative_alone_on_its_advertisers_day_is_at_neither_end(spark: SparkSession) -> None:
+    scored = [
+        {"advertiser_id": advertiser, "creative_id": creative, "z_score": Decimal(creative), "day": DAY}
+        for advertiser, creative in ((1, 1), (2, 2), (2, 3))
+    ]
+
+    answer = ask_rows(spark, "creative_benchmark", {"mart_creative_daily": scored}, **DAYS)
+
+    assert picked(answer, "creative_id") == [(3,), (2,)]
+
+
+def test_fatigue_is_told_by_frequency(spark: SparkSession) -> None:
+    of = {"advertiser_id": 1, "creative_id": 2, "day": DAY}
+    buckets = [
+        of | {"frequency_bucket": "1", "impressions": 900, "ad_clicks": 90},
+        of | {"frequency_bucket": "8+", "impressions": 100, "ad_clicks": 1},
+        of | {"creative_id": 3, "frequency_bucket": "1", "impressions": 999},
+    ]
+
+    answer = ask_rows(spark, "creative_fatigue", {"agg_creative_daily": buckets}, **DAYS)
+
+    assert picked(answer, "frequency_bucket", "ctr") == [("1", Decimal("0.1")), ("8+", Decimal("0.01"))]
+
+
+def test_users_over_the_cap_are_those_who_saw_more_than_it(spark: SparkSession) -> None:
+    shown: list[Row] = [{"user_id": 1}] * 3 + [{"user_id": 2}] * 2 + [{"user_id": 3, "is_valid": False}] * 9
+    ours = [{"campaign_id": 5, "local_day": DAY} | row for row in shown]
+
+    answer = ask_rows(spark, "frequency_cap", {"fct_ad_impressions": ours}, cap=2, **HOURS)
+
+    assert picked(answer, "users", "users_over_cap", "share_over_cap", "most") == [(2, 1, Decimal("0.5"), 3)]
+
+
+def paced(spark: SparkSession, day: date, spent: list[Row], campaign: Row | None = None, **params: Any) -> list[Row]:
+    """Health of campaign 5, of an advertiser in Berlin with 24 dollars a day, on a day that is over."""
+    ours: Row = {"campaign_id": 5, "local_day": day, "time_zone": "Europe/Berlin"}
+    begun: Row = {"advertiser_id": 1, "valid_from": datetime(2026, 1, 1, tzinfo=UTC)}
+    tables = {
+        "fct_ad_impressions": [ours | row for row in spent],
+        "dim_campaigns": [begun | {"campaign_id": 5, "daily_budget_usd": Decimal(24)} | (campaign or {})],
+        "dim_advertisers": [begun | {"time_zone": "Europe/Berlin"}],
+    }
+    midnight = datetime.combine(day, time(), UTC)
+    over: dict[str, Any] = {
+        "start": midnight,
+        "end": midnight + timedelta(days=1),
+        "as_of": midnight + timedelta(days=2),
+    }
+    return ask_rows(spark, "delivery_health", tables, **over | params)
+
+
+def test_pace_is_spend_so_far_over_an_even_share_of_the_budget(spark: SparkSession) -> None:
+    """Twelve dollars of 24 in the first hour where the advertiser is: twelve times too fast, then six times."""
+    spent: list[Row] = [{"spend_micros": 12_000_000, "impression_ts": at("22:30", 1)}]
+
+    answer = paced(spark, date(2026, 6, 2), spent, as_of=at("00:00", 2))
+
+    assert picked(answer, "local_hour", "spend_usd", "spent_usd", "even_usd", "pace") == [
+        (0, 12, 12, 1, 12),
+        (1, 0, 12, 2, 6),
+    ]
+
+
+def test_a_campaign_that_delivers_nothing_is_seen_in_every_hour(spark: SparkSession) -> None:
+    answer = paced(spark, DAY, [])
+
+    assert picked(answer, "local_hour", "spent_usd", "pace") == [(hour, 0, 0) for hour in range(24)]
+
+
+def test_a_campaign_has_the_hours_it_was_live_in(spark: SparkSession) -> None:
+    """From 10:45 to 12:00 in Berlin, two hours behind UTC's clock; nothing on another day."""
+    live = {"valid_from": at("08:45"), "valid_to": at("10:00")}
+
+    assert picked(paced(spark, DAY, [], live), "local_hour") == [(10,), (11,)]
+    assert paced(spark, date(2026, 6, 2), [], live) == []
+
+
+@pytest.mark.parametrize(("day", "hours", "share"), [
+    (date(2026, 3, 29), [0, 1, *range(3, 24)], {1: Decimal(2) / 23, 3: Decimal(3) / 23, 23: Decimal(1)}),
+    (date(2026, 10, 25), list(range(24)), {1: Decimal(2) / 25, 2: Decimal(4) / 25, 23: Decimal(1)}),
+])  # fmt: skip
+def test_a_day_has_the_hours_its_clocks_show(
+    spark: SparkSession, day: date, hours: list[int], share: dict[int, Decimal]
+) -> None:
+    """In March an hour is left out, in October one comes twice; the day's end is the whole budget all the same."""
+    answer = paced(spark, day, [])
+
+    assert [row["local_hour"] for row in answer] == hours
+    even = {row["local_hour"]: row["even_usd"] for row in answer}
+    assert {hour: even[hour] for hour in share} == {h: round(24 * part, 6) for h, part in share.items()}
+
+
+def test_pace_is_rounded_once(spark: SparkSession) -> None:
+    """At the end of the day it is 2.00004999999: with six places kept first it would be 2.0001."""
+    spent: list[Row] = [{"spend_micros": 99_999_999_937, "impression_ts": at("12:00")}]
+
+    answer = paced(spark, DAY, spent, {"daily_budget_usd": Decimal("49998.75")})
+
+    assert answer[-1]["pace"] == Decimal("2.0000")
+
+
+def test_spend_that_agrees_is_left_out_and_the_largest_difference_comes_first(spark: SparkSession) -> None:
+    days = [
+        {"campaign_id": i, "difference_usd": Decimal(difference), "streaming_difference_usd": Decimal(0), "day": DAY}
+        for i, difference in ((1, "0.00"), (2, "0.01"), (3, "-5.00"))
+    ]
+
+    answer = ask_rows(spark, "spend_reconciliation", {"rec_spend_daily": days}, **DAYS)
+
+    assert picked(answer, "campaign_id") == [(3,), (2,)]
+
+
+def test_a_time_zone_that_is_scheduled_for_later_delays_no_final_number(spark: SparkSession) -> None:
+    """The advertiser moves west a month later: the range ended, and is locked, by the clock it had then."""
+    mart = {"advertiser_id": 1, "campaign_id": 7, "spend_usd": Decimal("1.5"), "value_usd_sum": Decimal("3.00")}
+    moves = at("00:00", 30)
+    tables: dict[str, list[Row]] = {
+        "mart_campaign_daily": [mart | {"day": DAY, "locked_from": at("00:00", 9)}],
+        "dim_advertisers": [
+            {"advertiser_id": 1, "time_zone": "UTC", "valid_to": moves},
+            {"advertiser_id": 1, "time_zone": "Etc/GMT+12", "valid_from": moves},
+        ],
+    }
+
+    before = ask_rows(spark, "roas", tables, as_of=date(2026, 6, 9), **DAYS)
+    later = ask_rows(spark, "roas", tables, as_of=date(2026, 7, 9), **DAYS)
+
+    assert picked(before + later, "is_final") == [(True,), (True,)]
+
+
+def test_a_budget_that_is_scheduled_for_later_paces_no_hour_before(spark: SparkSession) -> None:
+    """From the third on there is twice the budget, of which the hours up to then know nothing."""
+    tomorrow = at("00:00", 3)
+    answer = paced(spark, DAY, [], {"valid_to": tomorrow}, as_of=at("00:00", 2))
+
+    assert {row["daily_budget_usd"] for row in answer} == {24}

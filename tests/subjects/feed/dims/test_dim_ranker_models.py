@@ -1,0 +1,63 @@
+"""dim_ranker_models: the surrogate is issued upstream, one per version row."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from pyspark.sql import SparkSession
+from support.rows import Row, assert_rows, at, rows
+
+from etl.subjects.feed.dims.dim_ranker_models import TABLE, transform
+from etl.subjects.feed.events import RANKER_MODELS
+from etl.subjects.shared.bronze_tables import bronze_table
+
+
+def test_a_ramp_is_a_new_version_row_under_its_own_id(spark: SparkSession) -> None:
+    """Version 4.1.0 goes from 5 to 50 percent: two rows, two ranker_model_ids."""
+    ramp = [
+        {
+            "ranker_model_id": 7,
+            "model_semver": "4.1.0",
+            "deployed_pct": Decimal(5),
+            "effective_ts": at("08:00"),
+        },
+        {
+            "ranker_model_id": 8,
+            "model_semver": "4.1.0",
+            "deployed_pct": Decimal(50),
+            "effective_ts": at("09:00"),
+        },
+    ]
+
+    made = transform(rows(spark, bronze_table(RANKER_MODELS), ramp))
+
+    assert_rows(made, TABLE, [
+        {"ranker_model_id": 7, "deployed_pct": Decimal(5), "valid_to": at("09:00"), "is_current": False},
+        {"ranker_model_id": 8, "deployed_pct": Decimal(50), "valid_to": None, "is_current": True},
+    ])  # fmt: skip
+
+
+def test_two_semvers_are_live_side_by_side(spark: SparkSession) -> None:
+    given = [
+        {"ranker_model_id": 7, "model_semver": "4.1.0", "effective_ts": at("08:00")},
+        {"ranker_model_id": 9, "model_semver": "4.2.0", "effective_ts": at("09:00")},
+    ]
+
+    made = transform(rows(spark, bronze_table(RANKER_MODELS), given))
+
+    assert_rows(made, TABLE, [{"model_semver": v, "is_current": True} for v in ("4.1.0", "4.2.0")])
+
+
+def test_a_retired_model_has_no_current_row(spark: SparkSession) -> None:
+    """A retire may leave out what it retires; the version keeps what it was."""
+    given: list[Row] = [
+        {"ranker_model_id": 7, "model_semver": "4.1.0", "feature_set": "f2", "effective_ts": at("08:00")},
+        {"ranker_model_id": None, "model_semver": "4.1.0", "feature_set": None, "op": "retire",
+         "effective_ts": at("09:00")},
+    ]  # fmt: skip
+
+    made = transform(rows(spark, bronze_table(RANKER_MODELS), given))
+
+    assert_rows(made, TABLE, [
+        {"ranker_model_id": 7, "feature_set": "f2", "valid_to": at("09:00"), "is_deleted": True, "is_current": False},
+    ])  # fmt: skip

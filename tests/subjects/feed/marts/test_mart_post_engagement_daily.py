@@ -1,0 +1,130 @@
+"""mart_post_engagement_daily: days merged from hours."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from support.rows import Row, assert_rows, at, rows
+
+from etl.subjects.feed.columns import columns
+from etl.subjects.feed.marts.mart_post_engagement_daily import TABLE, transform
+from etl.subjects.feed.rollups import agg_post_engagement_hourly
+from etl.transforms.sketches import HLL_LG_K
+
+DAY = at("00:00").date()
+COUNTS = ("impressions", "likes", "saves", "shares", "comments", "follows", "negatives", "regrets",
+          "full_views", "dwell_ms_sum", "dwell_count")  # fmt: skip
+
+
+def hours(spark: SparkSession, *given: Row) -> DataFrame:
+    """Post-hours of post 1 where what is not given is 0."""
+    zeros = {"post_id": 1, **dict.fromkeys(COUNTS, 0)}
+    return rows(spark, agg_post_engagement_hourly.TABLE, [zeros | row for row in given])
+
+
+def sketched(spark: SparkSession, seen: dict[str, range]) -> DataFrame:
+    """Post-hours whose sketches saw the given viewers: clock -> viewers."""
+    viewers = spark.createDataFrame(
+        [(at(clock), v) for clock, who in seen.items() for v in who], "hour TIMESTAMP, viewer_id BIGINT"
+    )
+    sketches = viewers.groupBy("hour").agg(F.hll_sketch_agg("viewer_id", HLL_LG_K).alias("reach_hll"))
+    given = [{"hour": at(clock), "impressions": len(who)} for clock, who in seen.items()]
+    return hours(spark, *given).drop("reach_hll").join(sketches, "hour")
+
+
+def test_hours_add_up_to_the_day(spark: SparkSession) -> None:
+    """A mean of hourly means would weight an impression by how quiet its hour was."""
+    given = hours(
+        spark,
+        {"hour": at("10:00"), "impressions": 9, "likes": 1, "dwell_ms_sum": 9000, "dwell_count": 9},
+        {"hour": at("23:00"), "impressions": 1, "likes": 1, "dwell_ms_sum": 5000, "dwell_count": 1},
+    )
+
+    made = transform(given)
+
+    naive = given.agg(F.avg(F.expr("likes / impressions")), F.avg(F.expr("dwell_ms_sum / dwell_count"))).collect()[0]
+    assert (round(naive[0], 5), naive[1]) == (0.55556, 3000)
+    assert_rows(made, TABLE, [{
+        "post_id": 1, "day": DAY, "impressions": 10, "likes": 2, "like_rate": Decimal("0.2"),
+        "avg_dwell_ms": 1400, "dwell_ms_sum": 14_000, "dwell_count": 10,
+    }])  # fmt: skip
+
+
+def test_a_viewer_seen_in_two_hours_is_reached_once(spark: SparkSession) -> None:
+    """Viewers 0-9 at ten, 5-14 at eleven: 15 people, not 20."""
+    given = sketched(spark, {"10:00": range(10), "11:00": range(5, 15)})
+
+    made = transform(given)
+
+    naive = given.agg(F.sum(F.hll_sketch_estimate("reach_hll"))).collect()
+    assert naive == [(20,)]
+    assert_rows(made, TABLE, [{"impressions": 20, "reach": 15}])
+
+
+def test_the_sketch_of_a_day_unions_further(spark: SparkSession) -> None:
+    """Weeks and creators are unions of days: the sketch must be kept, not only its estimate."""
+    made = transform(sketched(spark, {"10:00": range(10), "11:00": range(5, 15)}))
+
+    assert made.agg(F.hll_sketch_estimate(F.hll_union_agg("reach_hll"))).collect() == [(15,)]
+
+
+def test_an_hour_with_only_engagements_adds_its_counts_and_no_viewer(spark: SparkSession) -> None:
+    """The empty sketch unions."""
+    seen = sketched(spark, {"10:00": range(3)})
+    reacted = hours(spark, {"hour": at("11:00"), "likes": 2})
+
+    made = transform(seen.unionByName(reacted))
+
+    assert_rows(made, TABLE, [{"impressions": 3, "reach": 3, "likes": 2, "like_rate": Decimal("0.66667")}])
+
+
+def test_a_post_without_impressions_that_day_has_no_row(spark: SparkSession) -> None:
+    """Seen on the first, liked on the second: no denominator, no rate."""
+    given = hours(
+        spark,
+        {"hour": at("10:00"), "impressions": 1},
+        {"hour": at("10:00", day=2), "likes": 1, "dwell_count": 0},
+    )
+
+    assert_rows(transform(given), TABLE, [{"day": DAY, "impressions": 1, "likes": 0}])
+
+
+def test_days_end_at_midnight_utc(spark: SparkSession) -> None:
+    given = hours(spark, *({"hour": h, "impressions": 1} for h in (at("23:00"), at("00:00", day=2))))
+
+    assert_rows(
+        transform(given),
+        TABLE,
+        [{"day": DAY, "impressions": 1}, {"day": at("00:00", day=2).date(), "impressions": 1}],
+    )
+
+
+def test_each_rate_is_its_count_over_impressions_rounded_half_up(spark: SparkSession) -> None:
+    """1 in 200,000 is 0.000005: half up 0.00001, half to even 0."""
+    counts = {"likes": 1, "saves": 3, "shares": 50_000, "negatives": 200_000}
+
+    made = transform(hours(spark, {"impressions": 200_000, **counts}))
+
+    wanted = {"like_rate": "0.00001", "save_rate": "0.00002", "share_rate": "0.25", "negative_rate": "1"}
+    assert_rows(made, TABLE, [{rate: Decimal(value) for rate, value in wanted.items()}])
+
+
+def test_a_rate_saturates_at_the_limit_of_its_type(spark: SparkSession) -> None:
+    """Reactions by deep link have no impression: 100 shares of one impression do not fit DECIMAL(7,5)."""
+    made = transform(hours(spark, {"impressions": 1, "shares": 100, "likes": 99}))
+
+    assert columns["share_rate"].type == "DECIMAL(7,5)"
+    assert_rows(made, TABLE, [{"share_rate": Decimal("99.99999"), "like_rate": Decimal(99), "shares": 100}])
+
+
+def test_average_dwell_is_half_up_over_impressions_that_have_dwell(spark: SparkSession) -> None:
+    """2750 / 4 = 687.5; the six impressions without a beat do not pull it down."""
+    made = transform(hours(spark, {"impressions": 10, "dwell_ms_sum": 2750, "dwell_count": 4}))
+
+    assert_rows(made, TABLE, [{"avg_dwell_ms": 688}])
+
+
+def test_average_dwell_is_0_where_there_is_none(spark: SparkSession) -> None:
+    assert_rows(transform(hours(spark, {"impressions": 10})), TABLE, [{"avg_dwell_ms": 0}])

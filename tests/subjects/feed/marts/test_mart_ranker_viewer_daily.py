@@ -1,0 +1,73 @@
+"""mart_ranker_viewer_daily: what each viewer did under each model, by the day of the impression."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+from support.rows import assert_rows, at, facts, minted
+
+from etl.model.privacy import STAND_INS_BELOW
+from etl.subjects.feed.marts.mart_ranker_viewer_daily import TABLE, transform
+
+FIRST, SECOND = minted(at("10:10")), minted(at("23:50"))
+DAY = at("00:00").date()
+
+
+def test_two_reactions_on_one_impression_double_neither_impressions_nor_dwell(spark: SparkSession) -> None:
+    impressions, engagements, dwell = facts(
+        spark,
+        [{"impression_id": FIRST}],
+        [{"impression_id": FIRST, "event_type": kind, "event_ts": at("10:12")} for kind in ("like", "save")],
+        [{"impression_id": FIRST, "dwell_ms": 8000}],
+    )
+
+    made = transform(impressions, engagements, dwell)
+
+    joined = impressions.join(engagements, "impression_id").join(dwell, "impression_id")
+    assert joined.agg(F.count("*"), F.sum("dwell_ms")).collect() == [(2, 16_000)]
+    assert_rows(made, TABLE, [{"impressions": 1, "likes": 1, "saves": 1, "dwell_ms_sum": 8000, "dwell_count": 1}])
+
+
+def test_viewers_and_model_versions_are_kept_apart(spark: SparkSession) -> None:
+    seen = [(1, 7), (1, 8), (2, 7)]
+    given = [
+        {"impression_id": minted(at("10:10"), i), "viewer_id": viewer, "ranker_model_id": model}
+        for i, (viewer, model) in enumerate(seen)
+    ]
+
+    made = transform(*facts(spark, given, []))
+
+    expected = [{"viewer_id": v, "ranker_model_id": m, "impressions": 1, "day": DAY} for v, m in seen]
+    assert_rows(made, TABLE, expected)
+
+
+def test_a_reaction_the_next_day_is_of_the_day_of_the_impression(spark: SparkSession) -> None:
+    """Shown at ten to midnight, liked in the morning."""
+    like = {"impression_id": SECOND, "event_ts": at("07:00", day=2)}
+
+    assert_rows(transform(*facts(spark, [{"impression_id": SECOND}], [like])), TABLE, [{"day": DAY, "likes": 1}])
+
+
+def test_a_reaction_after_the_attribution_window_is_nobodys_credit(spark: SparkSession) -> None:
+    late = {"impression_id": FIRST, "event_ts": at("10:10") + timedelta(hours=24)}
+
+    assert_rows(transform(*facts(spark, [{"impression_id": FIRST}], [late])), TABLE, [{"impressions": 1, "likes": 0}])
+
+
+def test_a_like_taken_back_within_minutes_is_a_regret_and_no_like(spark: SparkSession) -> None:
+    like = {"impression_id": FIRST, "event_ts": at("10:11")}
+
+    made = transform(*facts(spark, [{"impression_id": FIRST}], [like, {**like, "undone_ts": at("10:12")}]))
+
+    assert_rows(made, TABLE, [{"likes": 0, "regrets": 1}])
+
+
+def test_a_stand_in_of_somebody_who_was_erased_has_no_row(spark: SparkSession) -> None:
+    """A row about nobody would tell what somebody did."""
+    impressions = [
+        {"impression_id": FIRST, "viewer_id": STAND_INS_BELOW - 5},
+        {"impression_id": SECOND, "viewer_id": 2},
+    ]
+    assert [row["viewer_id"] for row in transform(*facts(spark, impressions, [])).collect()] == [2]

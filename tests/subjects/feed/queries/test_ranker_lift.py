@@ -1,0 +1,95 @@
+"""ranker_lift: who is compared with whom, before any statistics."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+from support.asking_rows import ask_rows
+from support.rows import Row, at
+
+from etl.errors import LakeError
+
+DAY, DAY_BEFORE = at("00:00", day=20).date(), at("00:00", day=15).date()
+ASKED: dict[str, Any] = {
+    "control": "v1", "treatment": "v2", "start": "2026-06-20", "end": "2026-06-21", "minimum_effect": 0.05,
+}  # fmt: skip
+V1 = {"ranker_model_id": 1, "model_semver": "v1", "deployed_pct": Decimal(50)}
+V2 = {"ranker_model_id": 2, "model_semver": "v2", "deployed_pct": Decimal(50)}
+
+
+def served(model: int, viewers: range, likes: int = 1, **given: Any) -> list[Row]:
+    """A row per viewer of ten impressions under a model; every other viewer likes once more."""
+    sums: Row = {"day": DAY, "impressions": 10, "dwell_ms_sum": 9000, "dwell_count": 9, **given}
+    zero = {"saves": 0, "negatives": 0, "regrets": 0}
+    return [{"viewer_id": v, "ranker_model_id": model, "likes": likes + v % 2, **zero, **sums} for v in viewers]
+
+
+def lift(spark: SparkSession, rows: list[Row], versions: list[Row] | None = None, **params: Any) -> Row:
+    """The like rate's row."""
+    tables = {"mart_ranker_viewer_daily": rows, "dim_ranker_models": versions or [V1, V2]}
+    return ask_rows(spark, "ranker_lift", tables, **{**ASKED, **params})[0]
+
+
+def test_a_rate_is_the_sums_of_an_arm_over_its_days(spark: SparkSession) -> None:
+    """One viewer twice as long in the feed counts as one viewer and twice the impressions."""
+    control = served(1, range(200)) + served(1, range(200), day=at("00:00", day=21).date())
+
+    found = lift(spark, control + served(2, range(200, 400), likes=2), end="2026-06-22")
+
+    assert (found["control_viewers"], found["treatment_viewers"]) == (200, 200)
+    assert found["control"] == pytest.approx(0.15) and found["treatment"] == pytest.approx(0.25)
+    assert found["relative_lift"] == pytest.approx(2 / 3)
+
+
+def test_viewers_of_both_models_are_in_neither_arm(spark: SparkSession) -> None:
+    found = lift(spark, served(1, range(204)) + served(2, range(200, 400)))
+
+    assert (found["control_viewers"], found["treatment_viewers"], found["crossovers"]) == (200, 196, 4)
+
+
+def test_a_ramp_is_a_stage_and_the_one_that_tells_most_is_judged(spark: SparkSession) -> None:
+    """At 10 % the treatment had few viewers; those of the half-and-half stage after it are compared, and only those."""
+    ramp, noon = [at("00:00", day=18), at("12:00", day=20)], at("12:00", day=20)
+    versions: list[Row] = [
+        {**V1, "ranker_model_id": 11, "deployed_pct": Decimal(90), "valid_from": ramp[0], "valid_to": noon},
+        {**V2, "ranker_model_id": 12, "deployed_pct": Decimal(10), "valid_from": ramp[0], "valid_to": noon},
+        {**V1, "valid_from": noon},
+        {**V2, "valid_from": noon},
+    ]
+    early = served(11, range(1000, 1900)) + served(12, range(1900, 2000))
+
+    found = lift(spark, early + served(1, range(200)) + served(2, range(200, 400)), versions)
+
+    assert (found["control_viewers"], found["treatment_viewers"]) == (200, 200)
+    assert found["sample_ratio_p"] > 0.9
+
+
+def test_the_expected_split_is_the_deployed_one(spark: SparkSession) -> None:
+    """200 of 1,000 are as deployed; 200 of 400 where 20 % were deployed are a mismatch."""
+    versions = [{**V1, "deployed_pct": Decimal(80)}, {**V2, "deployed_pct": Decimal(20)}]
+    treatment = served(2, range(1000, 1200), likes=2)
+
+    right = lift(spark, served(1, range(800)) + treatment, versions)
+    wrong = lift(spark, served(1, range(200)) + treatment, versions)
+
+    assert right["sample_ratio_p"] > 0.9
+    assert wrong["verdict"] == "not enough data" and "sample-ratio mismatch" in wrong["reason"]
+
+
+def test_days_before_the_trial_are_used_when_nobody_had_the_treatment_yet(spark: SparkSession) -> None:
+    both = served(1, range(200)) + served(2, range(200, 400))
+    before = [row | {"likes": row["viewer_id"] % 3} for row in served(1, range(400), day=DAY_BEFORE)]
+    treated = served(2, range(200, 201), day=DAY_BEFORE)
+
+    assert lift(spark, both + before)["cuped"]
+    assert not lift(spark, both + before + treated)["cuped"]
+    assert not lift(spark, both + before, pre_days=3)["cuped"]
+    assert not lift(spark, both)["cuped"]
+
+
+def test_models_that_never_served_together_are_refused(spark: SparkSession) -> None:
+    with pytest.raises(LakeError, match="v1 and v3 served nobody at the same time"):
+        lift(spark, served(1, range(5)), treatment="v3")

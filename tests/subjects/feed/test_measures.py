@@ -1,0 +1,246 @@
+"""What counts: settled, regretted, rates. Held against a reading of the specification in plain Python."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from support.rows import Row, at, rows
+
+from etl.subjects.feed.columns import EVENT_TYPES
+from etl.subjects.feed.facts import fct_engagements
+from etl.subjects.feed.measures import ONCE_PER_HOUR, average_dwell, engagement_measures, settle
+from etl.transforms.ratios import half_up_ratio
+from etl.transforms.sketches import empty_sketch
+
+UNDONE = {"undone_ts": at("10:20")}
+
+
+def acts(spark: SparkSession, *given: Row) -> DataFrame:
+    return rows(spark, fct_engagements.TABLE, given)
+
+
+def flagged(engagements: DataFrame, flag: str) -> set[int]:
+    """The engagement_ids whose flag is set."""
+    return {r.engagement_id for r in settle(engagements).where(flag).select("engagement_id").collect()}
+
+
+def by_type(engagements: DataFrame) -> dict[str, int]:
+    return {r["event_type"]: r["count"] for r in engagements.groupBy("event_type").count().collect()}
+
+
+def test_a_like_that_was_taken_back_is_not_settled(spark: SparkSession) -> None:
+    """`NOT is_undone` is false only for the undo row; the like it undoes would still count."""
+    engagements = acts(spark, {"engagement_id": 1}, {"engagement_id": 2, **UNDONE}, {"engagement_id": 3, "post_id": 2})
+
+    naive = {r.engagement_id for r in engagements.where("NOT is_undone").collect()}
+    assert naive == {1, 3}
+    assert flagged(engagements, "settled") == {3}
+
+
+def test_an_undo_undoes_only_the_same_act(spark: SparkSession) -> None:
+    """Another viewer, post, type or time is another act."""
+    undo = {"engagement_id": 9, **UNDONE}
+    others: list[Row] = [
+        {"viewer_id": 2},
+        {"post_id": 2},
+        {"event_type": "save"},
+        {"post_id": 3, "event_ts": at("10:00:00.000001")},
+    ]
+
+    assert flagged(acts(spark, undo, *others), "settled") == {2, 3, 4, 5}
+
+
+def test_an_undo_without_what_it_undoes_counts_for_nothing(spark: SparkSession) -> None:
+    assert settle(acts(spark, UNDONE)).isEmpty()
+
+
+def test_repeats_within_an_hour_count_once_but_comments_count_every_time(spark: SparkSession) -> None:
+    """Two of each type, twenty minutes apart, by one viewer on one post."""
+    twice = [
+        {"engagement_id": 10 * i + n, "event_type": kind, "event_ts": at(f"10:{20 * n}")}
+        for i, kind in enumerate(EVENT_TYPES, 1)
+        for n in (1, 2)
+    ]
+    engagements = acts(spark, *twice)
+
+    counted = by_type(settle(engagements).where("settled"))
+
+    naive = by_type(engagements.where("NOT is_undone"))
+    assert naive == dict.fromkeys(EVENT_TYPES, 2)
+    assert counted == {kind: 1 if kind in ONCE_PER_HOUR else 2 for kind in EVENT_TYPES}
+    assert {kind for kind, n in counted.items() if n == 2} == {"share", "comment", "report"}
+
+
+def test_repeats_in_two_hours_count_twice(spark: SparkSession) -> None:
+    """An hour is a clock hour: two seconds apart may be two hours."""
+    assert flagged(acts(spark, {"event_ts": at("10:59:59")}, {"event_ts": at("11:00:01")}), "settled") == {
+        1,
+        2,
+    }
+
+
+def test_the_earliest_of_repeats_is_the_one_that_counts(spark: SparkSession) -> None:
+    """Ties go to the smallest id, so a replay in any order settles the same row."""
+    tied = [{"engagement_id": n, "event_ts": at("10:01")} for n in (8, 7)]
+
+    assert flagged(acts(spark, {"engagement_id": 1, "event_ts": at("10:02")}, *tied), "settled") == {7}
+
+
+def test_a_like_again_after_an_undo_counts(spark: SparkSession) -> None:
+    """Like, take back, like again: one like, the second."""
+    again = {"engagement_id": 3, "event_ts": at("10:30")}
+
+    assert flagged(acts(spark, {"engagement_id": 1}, {"engagement_id": 2, **UNDONE}, again), "settled") == {3}
+
+
+def test_a_regret_is_a_like_taken_back_in_less_than_five_minutes(spark: SparkSession) -> None:
+    """4:59.999999 is one, 5:00 is none; a save taken back is none however soon."""
+    delays = {1: "10:04:59.999999", 2: "10:05", 3: "10:00"}
+    given = [{"post_id": p, "undone_ts": u} for p, clock in delays.items() for u in (None, at(clock))]
+    saves = [{"post_id": 4, "event_type": "save", "undone_ts": u} for u in (None, at("10:01"))]
+
+    regrets = settle(acts(spark, *given, *saves)).where("regretted").select("post_id").collect()
+
+    assert {r.post_id for r in regrets} == {1, 3}
+
+
+def test_the_first_of_two_undos_decides_a_regret(spark: SparkSession) -> None:
+    """An undo sent again, with another id and a later time, does not make it less of a regret, nor two."""
+    engagements = acts(spark, {}, {"undone_ts": at("10:20")}, {"undone_ts": at("10:01")})
+
+    assert flagged(engagements, "regretted") == {1}
+
+
+def test_measures_count_each_type_under_its_name(spark: SparkSession) -> None:
+    """Hide and report are both negative."""
+    one_each = [{"event_type": kind} for kind in EVENT_TYPES]
+
+    counted = settle(acts(spark, *one_each, {"undone_ts": at("10:01")})).agg(*engagement_measures()).collect()[0]
+
+    wanted = {"likes": 0, "saves": 1, "shares": 1, "comments": 1, "follows": 1, "negatives": 2, "regrets": 1}
+    assert counted.asDict() == wanted
+
+
+MINUTES = st.sampled_from([0, 4, 30, 59, 60, 61])
+DELAYS = st.sampled_from([None, None, 0, 299_999_999, 300_000_000, 3_600_000_000])
+ACT = st.tuples(st.integers(1, 2), st.sampled_from(["like", "comment", "hide"]), MINUTES, DELAYS)
+
+
+def act(case: int, drawn: tuple[int, str, int, int | None]) -> Row:
+    viewer, kind, minute, delay = drawn
+    event_ts = at("10:00") + timedelta(minutes=minute)
+    undone_ts = None if delay is None else event_ts + timedelta(microseconds=delay)
+    return {
+        "post_id": case,
+        "viewer_id": viewer,
+        "event_type": kind,
+        "event_ts": event_ts,
+        "undone_ts": undone_ts,
+    }
+
+
+def reference(given: list[Row]) -> tuple[set[int], set[int]]:
+    """Settled and regretted engagement_ids, as the specification says it."""
+    undos: dict[Any, datetime] = {}
+    for r in given:
+        if r["undone_ts"]:
+            undos[_same(r)] = min(r["undone_ts"], undos.get(_same(r), r["undone_ts"]))
+    settled, regretted, counted, seen = set(), set(), set(), set()
+    for r in sorted(given, key=lambda r: (r["event_ts"], r["engagement_id"])):
+        hour = (*_same(r)[:3], r["event_ts"].hour)
+        if r["undone_ts"]:
+            continue
+        if _same(r) not in undos:
+            if r["event_type"] == "comment" or hour not in counted:
+                settled.add(r["engagement_id"])
+            counted.add(hour)
+        elif r["event_type"] == "like" and _same(r) not in seen:
+            seen.add(_same(r))
+            if undos[_same(r)] - r["event_ts"] < timedelta(minutes=5):
+                regretted.add(r["engagement_id"])
+    return settled, regretted
+
+
+def _same(r: Row) -> tuple[Any, ...]:
+    return r["viewer_id"], r["post_id"], r["event_type"], r["event_ts"]
+
+
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@given(cases=st.lists(st.lists(ACT, min_size=1, max_size=10), min_size=60, max_size=60))
+def test_any_history_settles_as_the_specification_says(spark: SparkSession, cases: list[list[Any]]) -> None:
+    """Sixty histories at once, each on a post of its own."""
+    drawn = [act(case, one) for case, history in enumerate(cases) for one in history]
+    given = [{"engagement_id": i, **row} for i, row in enumerate(drawn, 1)]
+
+    made = settle(acts(spark, *given)).select("engagement_id", "settled", "regretted").collect()
+
+    found = {r.engagement_id for r in made if r.settled}, {r.engagement_id for r in made if r.regretted}
+    assert len(made) == sum(r["undone_ts"] is None for r in given)
+    assert found == reference(given)
+
+
+def rates(spark: SparkSession, pairs: list[tuple[int, int]]) -> list[Decimal]:
+    counts = spark.createDataFrame([(i, *p) for i, p in enumerate(pairs)], "i INT, n BIGINT, d BIGINT").orderBy("i")
+    return [r[0] for r in counts.select(half_up_ratio("n", "d", 5, "DECIMAL(7,5)", "99.99999")).collect()]
+
+
+@pytest.mark.parametrize(
+    ("count", "impressions", "rate"),
+    [(2, 3, "0.66667"), (1, 200_000, "0.00001"), (3, 200_000, "0.00002"), (1, 200_001, "0.00000")],
+)  # fmt: skip
+def test_a_rate_is_rounded_half_up_to_five_places(count: int, impressions: int, rate: str) -> None:
+    """The rule itself, for the reader; the two half-way cases would be 0.00000 and 0.00002 half to even."""
+    exact = Decimal(count) / Decimal(impressions)
+    assert exact.quantize(Decimal("0.00001"), ROUND_HALF_UP) == Decimal(rate)
+
+
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@given(pairs=st.lists(st.tuples(st.integers(0, 10**9), st.integers(1, 10**9)), min_size=200, max_size=200))
+def test_rates_are_exact_and_saturate_at_the_limit_of_their_type(
+    spark: SparkSession, pairs: list[tuple[int, int]]
+) -> None:
+    """Against decimal arithmetic; with the half-way cases and the edge of saturation always among them."""
+    edges = [
+        (1, 200_000),
+        (3, 200_000),
+        (1, 200_001),
+        (9_999_999, 100_000),
+        (19_999_999, 200_000),
+        (10**18 - 1, 1),
+    ]
+    cases = [*edges, *pairs]
+
+    def wanted(n: int, d: int) -> Decimal:
+        exact = (Decimal(n) / Decimal(d)).quantize(Decimal("0.00001"), ROUND_HALF_UP)
+        return min(exact, Decimal("99.99999"))
+
+    assert rates(spark, cases) == [wanted(n, d) for n, d in cases]
+
+
+def test_average_dwell_is_rounded_half_up_and_0_where_there_is_none(spark: SparkSession) -> None:
+    """2.5 -> 3 (half to even says 2), 1250/3 = 416.67 -> 417, a third -> down, nothing over nothing -> 0."""
+    sums = [(5, 2), (1250, 3), (1000, 3), (0, 0), (9_000_000_000_000_250, 9_000_000_000)]
+    given = spark.createDataFrame(
+        [(i, *s) for i, s in enumerate(sums)], "i INT, dwell_ms_sum BIGINT, dwell_count BIGINT"
+    )
+
+    made = given.orderBy("i").select(average_dwell(), F.expr("bround(dwell_ms_sum / nullif(dwell_count, 0))")).collect()
+
+    assert made[0][1] == 2
+    assert [r[0] for r in made] == [3, 417, 333, 0, 1_000_000]
+
+
+def test_the_empty_sketch_is_of_nobody_and_unions(spark: SparkSession) -> None:
+    made = spark.range(1).select(
+        F.hll_sketch_estimate(empty_sketch()).alias("nobody"),
+        F.hll_sketch_estimate(F.hll_union(empty_sketch(), empty_sketch())).alias("still_nobody"),
+    )
+
+    assert made.collect() == [(0, 0)]

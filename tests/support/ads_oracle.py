@@ -1,0 +1,102 @@
+"""Every table of ads computed a second time, by DuckDB, straight from the landing files.
+
+Nothing here comes from the pipeline's own transforms or from the simulator: the statements follow the ads
+specification, its decisions and the meaning of the columns, so that a mistake would have to be made twice. Landing
+files are taken as lawful, as the simulator writes them; what is set aside is tested elsewhere.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+from support.ads_facts_oracle import CLICKS, CREDIT, IMPRESSIONS, SESSIONS
+from support.ads_marts_oracle import CAMPAIGNS, CREATIVES, ROLLUPS, SPEND
+from support.duckdb_oracle import dimension
+from support.landed_oracle import LANDED_HOUR, MACROS, canonical
+
+EVENTS = {
+    "ad_impressions": "ad_impression_id BIGINT, user_id BIGINT, ad_id BIGINT, session_id BIGINT, surface VARCHAR,"
+    " clearing_cpm DECIMAL(12,6), spend_micros BIGINT, is_valid BOOLEAN, experiment_ids BIGINT[],"
+    " impression_ts TIMESTAMPTZ",
+    "ad_clicks": "ad_id BIGINT, user_id BIGINT, session_id BIGINT, click_ts TIMESTAMPTZ, ad_impression_id BIGINT",
+    "page_events": "user_id BIGINT, session_id BIGINT, event_name VARCHAR, event_ts TIMESTAMPTZ, device VARCHAR,"
+    " region VARCHAR",
+    "conversions": "conversion_id BIGINT, user_id BIGINT, conversion_ts TIMESTAMPTZ, value_usd DECIMAL(12,2),"
+    " received_ts TIMESTAMPTZ",
+    "ads": "ad_id BIGINT, creative_id BIGINT, campaign_id BIGINT, effective_ts TIMESTAMPTZ, op VARCHAR",
+    "campaigns": "campaign_id BIGINT, advertiser_id BIGINT, objective VARCHAR, bid_strategy VARCHAR,"
+    " daily_budget_usd DECIMAL(12,2), effective_ts TIMESTAMPTZ, op VARCHAR",
+    "advertisers": "advertiser_id BIGINT, time_zone VARCHAR, click_window_days INTEGER, view_window_days INTEGER,"
+    " effective_ts TIMESTAMPTZ, op VARCHAR",
+    "spend_ledger": "campaign_id BIGINT, day DATE, billed_usd DECIMAL(12,2), streaming_usd DECIMAL(12,2)",
+}
+
+# Dimension -> (change log, natural key, tracked columns).
+DIMENSIONS = {
+    "dim_ads": ("ads", "ad_id", "creative_id campaign_id"),
+    "dim_campaigns": ("campaigns", "campaign_id", "advertiser_id objective bid_strategy daily_budget_usd"),
+    "dim_advertisers": ("advertisers", "advertiser_id", "time_zone click_window_days view_window_days"),
+}
+
+# Table -> (event, grain, what else it says). Of records of one grain the smallest (landed hour, text) stands.
+STAGED = {
+    "stg_ad_clicks": (
+        "ad_clicks",
+        "ad_id, user_id, session_id, click_ts",
+        "date_trunc('hour', click_ts) AS click_hour",
+    ),
+    "stg_ad_impressions": (
+        "ad_impressions",
+        "ad_impression_id",
+        "date_trunc('hour', impression_ts) AS ad_impression_hour",
+    ),
+    "stg_page_events": (
+        "page_events",
+        "user_id, session_id, event_name, event_ts",
+        "date_trunc('hour', event_ts) AS event_hour",
+    ),
+    "stg_conversions": ("conversions", "conversion_id", "date_trunc('hour', conversion_ts) AS conversion_hour"),
+    "fct_spend_ledger": ("spend_ledger", "campaign_id, day", "day::TIMESTAMP AT TIME ZONE 'UTC' AS day_start"),
+}
+
+
+def _landed(event: str, landing: Path) -> str:
+    """The statement that makes table `event`: its records with the hour each landed in, repeats included."""
+    files = [str(path) for path in sorted(landing.glob(f"{event}/hour=*/*"))]
+    json_lines = [name for name in files if ".jsonl" in name]
+    parquet = [name for name in files if name.endswith(".parquet")]
+    fields = dict(field.split(" ", 1) for field in EVENTS[event].split(", "))
+    values = ", ".join(f"{name}::{type_} AS {name}" for name, type_ in fields.items())
+    options = "filename = true, hive_partitioning = false"
+    sources = []
+    if json_lines:
+        sources.append(f"read_json({json_lines}, format = 'newline_delimited', columns = {fields}, {options})")
+    if parquet:
+        sources.append(f"read_parquet({parquet}, union_by_name = true, {options})")
+    selects = (f"SELECT {values}, {LANDED_HOUR} FROM {source}" for source in sources)
+    return f"CREATE TABLE {event} AS {' UNION ALL '.join(selects)}"
+
+
+def _staged(table: str) -> str:
+    event, grain, more = STAGED[table]
+    text = canonical(dict(field.split(" ", 1) for field in EVENTS[event].split(", ")))
+    return f"""
+        CREATE TABLE {table} AS
+        SELECT DISTINCT ON ({grain}) * EXCLUDE (landed_hour), {more} FROM {event}
+        ORDER BY {grain}, landed_hour, {text}"""
+
+
+def twin(landing: Path) -> duckdb.DuckDBPyConnection:
+    """A database in memory with every table of ads above bronze, made from the landing files."""
+    connection = duckdb.connect()
+    connection.execute(MACROS)
+    for event in EVENTS:
+        connection.execute(_landed(event, landing))
+    for name, log in DIMENSIONS.items():
+        connection.execute(dimension(name, *log))
+    for table in STAGED:
+        connection.execute(_staged(table))
+    for statements in (IMPRESSIONS, CLICKS, SESSIONS, CREDIT, ROLLUPS, CREATIVES, CAMPAIGNS, SPEND):
+        connection.execute(statements)
+    return connection

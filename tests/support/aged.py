@@ -1,0 +1,71 @@
+"""A simulated lake a month later, and what tests ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+from support.places import START
+from test_order import content
+
+from etl import catalog
+from etl.conf import Settings
+from etl.engine.jobs.work import Work
+from etl.operations.backfill import driver as backfills
+from etl.operations.retention import window
+from etl.operations.retention.action import Action
+from etl.operations.retention.window import Window
+
+HOUR = timedelta(hours=1)
+LATER = datetime(2026, 7, 1, 10, tzinfo=UTC)  # hours 8 and 9 of the first of June are past 30 days, hour 10 is not
+GONE = [START, START + HOUR]
+RAW = [t for t in catalog.tables() if t.retention_days and "feed" in catalog.subjects_of(t)]
+
+
+def without_readers(settings: Settings) -> Settings:
+    """Files of earlier versions may go at once."""
+    keep = settings.maintenance.model_copy(update={"readers_hours": 0})
+    return settings.model_copy(update={"maintenance": keep})
+
+
+def do(work: Work, step: Callable[[Window], Iterator[Action]], now: datetime = LATER) -> list[Action]:
+    """Plan one step of maintenance and do it."""
+    planned = list(step(look(work, now)))
+    for action in planned:
+        if action.do:
+            action.do()
+    work.ledger.flush()
+    return planned
+
+
+def look(work: Work, now: datetime | None = LATER) -> Window:
+    """The window of a lake, backfills in flight and all."""
+    _, register = backfills.open_lake(work.spark, work.settings)
+    return window.look(work, [b for b in register.all() if b.in_flight], now, yes=True)
+
+
+def on_disk(folder: str) -> dict[str, float]:
+    """Every file below a folder with its time."""
+    return {str(f): f.stat().st_mtime for f in Path(folder).rglob("*") if f.is_file()}
+
+
+def raw_files(settings: Settings) -> Iterator[tuple[str, Path]]:
+    """Every data file of a raw table and landed file of a raw event, with its hour, `2026-06-01 08`."""
+    events = {t.event.name for t in RAW if t.event}
+    tables = [f for t in RAW for f in (Path(settings.lake) / t.layer.name.lower() / t.name).rglob("*.parquet")]
+    landed = [f for e in events for f in (Path(settings.landing) / e).rglob("*") if f.is_file()]
+    for file in (f for f in [*tables, *landed] if "=" in f.parent.name):
+        yield file.parent.name.split("=")[1].replace("T", " ")[:13], file
+
+
+def hours_on_disk(settings: Settings) -> set[str]:
+    """Hours that any of them lies in."""
+    return {hour for hour, _ in raw_files(settings)}
+
+
+def kept_for_good(spark: SparkSession, settings: Settings) -> dict[str, object]:
+    """Dimensions, rollups and marts."""
+    raw = {t.name for t in RAW}
+    return {name: found for name, found in content(spark, settings).items() if name not in raw}

@@ -1,0 +1,159 @@
+"""A complete Airflow in a place apart, for a show or a test: its own lake, landing zone, port and SMTP server.
+
+Everything listens on the loopback interface only and ends with the block that started it.
+"""
+
+from __future__ import annotations
+
+import json
+import mailbox
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import SMTP
+from functools import cached_property
+from pathlib import Path
+
+from support.airflow.rest import Airflow
+
+from etl.airflow.commands import HOUR
+from etl.engine.landing import reader as landing
+from etl.engine.spark import session
+
+ROOT = Path(__file__).parents[3]
+ONE_HOUR = timedelta(hours=1)
+SMALL = {
+    "AIRFLOW_CONN_SPARK_DEFAULT": '{"conn_type": "spark", "host": "local[1]"}',
+    "FEED_ETL_SPARK": json.dumps(session.FEW_ROWS),
+    "SPARK_SUBMIT_OPTS": session.SHORT["spark.driver.extraJavaOptions"],
+}
+"""Many short applications over a few rows each: compile little, plan little, take one core."""
+
+
+@dataclass(frozen=True)
+class Apart:
+    """A folder with all that one Airflow needs; `first` is the first hour it schedules."""
+
+    folder: Path
+    first: datetime
+
+    @property
+    def landing(self) -> Path:
+        return self.folder / "landing"
+
+    @property
+    def lake(self) -> Path:
+        return self.folder / "lake"
+
+    @property
+    def rules(self) -> Path:
+        """Copies of conf/ and expectations/, to be changed."""
+        return self.folder / "rules"
+
+    @cached_property
+    def ports(self) -> tuple[int, int]:
+        """Of Airflow and of the SMTP server."""
+        return free_port(), free_port()
+
+    @cached_property
+    def environment(self) -> dict[str, str]:
+        """What every process of this place is started with."""
+        airflow, smtp = self.ports
+        return {
+            **os.environ,
+            "AIRFLOW_HOME": str(self.folder),
+            "AIRFLOW_CONN_SMTP_DEFAULT": f"smtp://127.0.0.1:{smtp}/?disable_ssl=true&disable_tls=true",
+            "FEED_ETL_AIRFLOW_PORT": str(airflow),
+            "FEED_ETL_FIRST_HOUR": self.first.strftime(HOUR),
+            "FEED_ETL_HOME": str(self.rules),
+            "FEED_ETL_LAKE": str(self.lake),
+            "FEED_ETL_LANDING": str(self.landing),
+            **SMALL,
+        }
+
+    def make(self) -> None:
+        """From nothing."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for name in ("conf", "expectations"):
+            shutil.copytree(ROOT / name, self.rules / name)
+
+    def feed_etl(self, *words: str) -> str:
+        """What a command of `feed-etl` prints. Raises CalledProcessError when it fails."""
+        return self._run(ROOT / ".venv" / "bin" / "feed-etl", words)
+
+    def airflow(self, *words: str) -> str:
+        """The same of a command of Airflow."""
+        return self._run(ROOT / "bin" / "airflow", words)
+
+    def _run(self, program: Path, words: tuple[str, ...]) -> str:
+        command = [str(program), *words]
+        return subprocess.run(command, env=self.environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    def simulate(self, start: datetime, end: datetime, impressions: int, *more: str) -> None:
+        """Land hours [start, end) of a feed."""
+        span = ["--from", start.strftime(HOUR), "--to", end.strftime(HOUR)]
+        self.feed_etl("simulate", *span, "--impressions-per-hour", str(impressions), "--seed", "7", *more)
+
+    def landed(self, event: str, hour: datetime) -> Path:
+        """The folder that files of an hour land in."""
+        return self.landing / event / landing.folder(hour)
+
+    def land(self, event: str, hour: datetime, name: str, content: bytes) -> Path:
+        """A file as a producer moves it in."""
+        file = self.landed(event, hour) / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+        return file
+
+    @contextmanager
+    def scheduler(self) -> Iterator[Airflow]:
+        """Everything `make airflow` starts, up."""
+        with self._process("airflow", str(ROOT / "bin" / "airflow-up")) as running:
+            found = Airflow(self.ports[0], self.folder, running)
+            found.wait_until_up()
+            yield found
+
+    @contextmanager
+    def postman(self) -> Iterator[None]:
+        """An SMTP server that keeps each mail as a file in a Maildir."""
+        handler, where = "aiosmtpd.handlers.Mailbox", f"127.0.0.1:{self.ports[1]}"
+        python = str(ROOT / ".venv" / "bin" / "python")
+        with self._process("smtp", python, "-m", "aiosmtpd", "-n", "-c", handler, "-l", where, str(self.maildir)):
+            yield
+
+    @property
+    def maildir(self) -> Path:
+        return self.folder / "mail"
+
+    def mails(self) -> list[EmailMessage]:
+        """What has arrived; `X-RcptTo` is to whom."""
+        kept = mailbox.Maildir(self.maildir, create=False)
+        parser = BytesParser(policy=SMTP)
+        return [parser.parsebytes(kept.get_bytes(key)) for key in kept.iterkeys()]
+
+    @contextmanager
+    def _process(self, name: str, *command: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A process, ended with all its children; what it says is in NAME.log."""
+        with (self.folder / f"{name}.log").open("w") as log:
+            running = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, start_new_session=True)
+            try:
+                yield running
+            finally:
+                with suppress(ProcessLookupError):  # it has ended by itself
+                    os.killpg(running.pid, signal.SIGTERM)
+                running.wait(60)
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

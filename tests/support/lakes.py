@@ -1,0 +1,63 @@
+"""What backfill tests ask of a lake."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+from support.places import Simulated, place
+
+from etl import catalog
+from etl.conf import Settings
+from etl.engine.delta import tables as delta
+from etl.engine.jobs.work import in_hours
+from etl.engine.sql import views
+from etl.model.contract import Table
+
+
+def uri(settings: Settings, table: str) -> str:
+    """Where a table is."""
+    return views.uri(settings, catalog.entry(table).table)
+
+
+def there(spark: SparkSession, settings: Settings) -> list[Table]:
+    """The tables a lake has: those of the subjects that landed."""
+    return [t for t in catalog.tables() if delta.is_table(spark, uri(settings, t.name))]
+
+
+def drop(spark: SparkSession, settings: Settings, table: str, hours: list[datetime]) -> None:
+    """Lose hours of a table behind the ledger's back."""
+    spark.conf.set(delta.METADATA, "")
+    where = in_hours(catalog.entry(table).table, hours)
+    spark.sql(f"DELETE FROM delta.`{uri(settings, table)}` WHERE {where}")
+
+
+def versions(spark: SparkSession, settings: Settings) -> dict[str, int]:
+    """The newest version of every table."""
+    return {t.name: delta.current_version(spark, uri(settings, t.name)) for t in there(spark, settings)}
+
+
+def moved(spark: SparkSession, settings: Settings, before: dict[str, int]) -> set[str]:
+    """Tables that have a newer version."""
+    return {name for name, version in versions(spark, settings).items() if version != before[name]}
+
+
+def copy(simulated: Simulated | Settings, folder: Path) -> Settings:
+    """A lake and landing zone of the test's own. Times of files are kept: a run finds nothing new."""
+    settings = place(folder)
+    shutil.copytree(simulated.lake, settings.lake)
+    shutil.copytree(simulated.landing, settings.landing)
+    return settings
+
+
+def land(settings: Settings, event: str, hour: int, name: str, records: Sequence[Mapping[str, Any] | str]) -> None:
+    """A file of records as JSON Lines, of an hour of 1 June; a text is a line as it is."""
+    folder = Path(settings.landing) / event / f"hour=2026-06-01T{hour:02}"
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [record if isinstance(record, str) else json.dumps(record, ensure_ascii=False) for record in records]
+    (folder / name).write_text("\n".join(lines) + "\n")

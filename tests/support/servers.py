@@ -1,0 +1,54 @@
+"""A real SMTP server on the loopback interface, which keeps what it is given and may be told to refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import SMTP
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from support.airflow.sandbox import free_port
+
+
+@dataclass
+class Postman:
+    """What arrived: (recipients of the envelope, mail); `refuse` maps a recipient, or DATA, to an answer."""
+
+    port: int = 0
+    refuse: dict[str, str] = field(default_factory=dict)
+    arrived: list[tuple[list[str], EmailMessage]] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"smtp://127.0.0.1:{self.port}/?disable_ssl=true&disable_tls=true"
+
+    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:
+        if address not in self.refuse:
+            envelope.rcpt_tos.append(address)
+        return self.refuse.get(address, "250 OK")
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
+        if "DATA" not in self.refuse:
+            mail = message_from_bytes(envelope.content, policy=SMTP)
+            self.arrived.append((list(envelope.rcpt_tos), mail))  # type: ignore[arg-type]
+        return self.refuse.get("DATA", "250 OK")
+
+    def of(self, recipient: str) -> list[EmailMessage]:
+        """What one recipient got."""
+        return [mail for people, mail in self.arrived if recipient in people]
+
+
+@contextmanager
+def postman(port: int = 0) -> Iterator[Postman]:
+    """The server, up for as long as the block lasts."""
+    handler = Postman(port or free_port())
+    controller = Controller(handler, hostname="127.0.0.1", port=handler.port)
+    controller.start()
+    try:
+        yield handler
+    finally:
+        controller.stop()

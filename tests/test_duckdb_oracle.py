@@ -1,0 +1,67 @@
+"""A simulated run says exactly what DuckDB makes of the same landing files."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from pyspark.sql import SparkSession
+from support.duckdb_oracle import twin
+from support.oracle_compare import compare
+from support.places import Simulated
+
+from etl import catalog
+from etl.engine.delta import tables as delta
+from etl.engine.sql import views
+
+KEYS = {
+    "dim_ranker_models": ["model_semver", "valid_from"],
+    "dim_posts": ["post_id", "valid_from"],
+    "dim_creators": ["creator_id", "valid_from"],
+    "fct_impressions": ["impression_id"],
+    "fct_engagements": ["engagement_id"],
+    "fct_dwell_per_impression": ["impression_id"],
+    "fct_shares": ["share_id"],
+    "agg_ingest_hourly": ["event", "landed_hour"],
+    "agg_post_engagement_hourly": ["post_id", "hour"],
+    "agg_ranker_hourly": ["ranker_model_id", "surface", "hour"],
+    "mart_post_engagement_daily": ["post_id", "day"],
+    "mart_user_affinity_daily": ["viewer_id", "day"],
+    "mart_ranker_viewer_daily": ["viewer_id", "ranker_model_id", "day"],
+}
+
+
+@pytest.fixture(scope="module")
+def twinned(landed: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The tables as DuckDB makes them."""
+    with twin(landed) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize("table", KEYS)
+def test_every_row_is_what_duckdb_makes(twinned: duckdb.DuckDBPyConnection, simulated: Simulated, table: str) -> None:
+    """Row for row, column for column, neither missing nor extra; and there is something to compare."""
+    assert twinned.execute(f"SELECT count(*) > 0 FROM {table}").fetchall() == [(True,)]
+    assert compare(twinned, simulated.lake, table, KEYS[table]) == []
+
+
+KLL_ERROR = 0.0133
+"""What DataSketches publishes for k = 200: how far the rank of a quantile may be off, with 99 % confidence."""
+
+
+def test_lag_sketches_give_quantiles_of_the_true_lags(
+    spark: SparkSession, twinned: duckdb.DuckDBPyConnection, simulated: Simulated
+) -> None:
+    """The share of true lags at or below each estimated quantile is its rank, within the sketch's error."""
+    ranks = (0.5, 0.9, 0.99)
+    quantiles = [f"kll_sketch_get_quantile_bigint(lag_kll, {rank}D) AS q{i}" for i, rank in enumerate(ranks)]
+    rows = delta.read(spark, views.uri(simulated.settings, catalog.entry("agg_ingest_hourly").table))
+    found = rows.where("lag_kll IS NOT NULL").selectExpr("event", "string(landed_hour) || '+00' AS hour", *quantiles)
+    within = []
+    for row in found.collect():
+        of = "FROM arrivals WHERE event = ? AND landed_hour = ?::TIMESTAMPTZ"
+        for i, rank in enumerate(ranks):
+            query = f"SELECT avg((lag_seconds < ?)::INT), avg((lag_seconds <= ?)::INT) {of}"
+            below, upto = twinned.execute(query, [row[f"q{i}"]] * 2 + [row["event"], row["hour"]]).fetchall()[0]
+            within.append(below - 2 * KLL_ERROR <= rank <= upto + 2 * KLL_ERROR)
+    assert len(within) >= 3 * 3 * len(ranks) and all(within)

@@ -1,4 +1,7 @@
-"""What tests share. The processes of `make test` have no main file: pyspark.sql.connect takes them for its own doctests and ends them."""
+"""What tests share.
+
+The processes of `make test` have no main file: pyspark.sql.connect takes them for its own doctests and ends them.
+"""
 
 import sys
 

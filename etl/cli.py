@@ -11,7 +11,7 @@ from rich.logging import RichHandler
 
 from etl import conf
 from etl.commands import backfill, check, documents, erase, lake, maintain, queries, running, scaffolding, sources
-from etl.commands.place import Place, errors
+from etl.commands.cli_context import CliContext, errors
 from etl.commands.report import report
 from etl.errors import FeedEtlError
 from etl.utc import use_utc
@@ -41,7 +41,7 @@ def place(
         level=logging.WARNING, format="%(message)s", handlers=[RichHandler(level, errors, show_path=False)]
     )
     logging.getLogger("feed_etl").setLevel(level)
-    context.obj = Place(conf.load(conf_name, lake=lake_uri, landing=landing, master=master))
+    context.obj = CliContext(conf.load(conf_name, lake=lake_uri, landing=landing, master=master))
     conf.private(context.obj.settings)
 
 

@@ -130,10 +130,10 @@ def ads_hours(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def _run(
-    spark: SparkSession, folder: Path, span: tuple[datetime, datetime], tables: list[str] | None = None
+    spark: SparkSession, folder: Path, interval: tuple[datetime, datetime], tables: list[str] | None = None
 ) -> Simulated:
     made = place(folder)
-    summary = runner.run(spark, made, *span, tables)
+    summary = runner.run(spark, made, *interval, tables)
     assert not summary.errors, summary.errors
     return Simulated(Path(made.landing), Path(made.lake), made, summary)
 

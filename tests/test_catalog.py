@@ -12,7 +12,7 @@ import pytest
 from etl import catalog, conf
 from etl.engine.quality import suites
 from etl.errors import ConfigError, ContractViolation
-from etl.model.contract import Event, Layer, Table, WriteMode
+from etl.model.contract import Event, Layer, Replace, Table
 
 TABLES = catalog.tables()
 NAMES = [table.name for table in TABLES]
@@ -33,7 +33,7 @@ by_module = pytest.mark.parametrize("table", WRITTEN, ids=lambda t: t.name)
 def made(**changes: object) -> ModuleType:
     """A table module that is right but for the changes."""
     module = ModuleType("etl.subjects.feed.rollups.agg_made")
-    table = Table("agg_made", Layer.ROLLUPS, (), (), WriteMode.REPLACE, "content")
+    table = Table("agg_made", Layer.ROLLUPS, (), (), Replace(), "content")
     module.__dict__.update({"TABLE": table, "transform": lambda: None} | changes)
     return module
 
@@ -119,7 +119,7 @@ def test_a_module_without_a_transform_is_refused() -> None:
 
 def test_a_table_with_another_name_than_its_module_is_refused() -> None:
     with pytest.raises(ContractViolation, match="agg_other"):
-        catalog._entry(made(TABLE=Table("agg_other", Layer.ROLLUPS, (), (), WriteMode.REPLACE, "content")))
+        catalog._entry(made(TABLE=Table("agg_other", Layer.ROLLUPS, (), (), Replace(), "content")))
 
 
 def test_an_unknown_table_is_answered_with_the_names_there_are() -> None:

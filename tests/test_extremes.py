@@ -23,7 +23,7 @@ from etl.engine.jobs import runner
 from etl.engine.sql import views
 from etl.errors import FeedEtlError
 from etl.model.contract import Column, Event
-from etl.queries import question, run
+from etl.queries import named_query, run
 from etl.reports import dashboard
 from etl.subjects.ads.events import ADVERTISERS
 
@@ -101,7 +101,7 @@ def beyond(spark: SparkSession, settings: Settings, table: str) -> int:
     ("last", "asked"),
     [
         pytest.param(["rec_spend_daily", "dim_posts"], ["spend_reconciliation"], id="money and posts"),
-        pytest.param(None, list(question.names()), id="everything", marks=pytest.mark.slow),
+        pytest.param(None, list(named_query.names()), id="everything", marks=pytest.mark.slow),
     ],
 )
 def test_extreme_records_go_from_landing_to_the_dashboard(
@@ -122,7 +122,7 @@ def test_extreme_records_go_from_landing_to_the_dashboard(
             assert entry.records_accepted > 0
     assert {t.name: n for t in tables if (n := beyond(spark, settings, t.name))} == {}
     for name in asked:
-        needed = {p.name: 1 for p in question.load(name).parameters if p.is_required}
+        needed = {p.name: 1 for p in named_query.load(name).parameters if p.is_required}
         try:
             run(spark, settings, name, **needed).collect()
         except FeedEtlError as error:

@@ -96,9 +96,9 @@ def canonical(record: Record) -> str:
 
 def run(spark: SparkSession, settings: Settings, first: int, end: int, *facts: str, **more: Any) -> list[Entry]:
     """Bring tables up to date for landed hours [first, end); returns their own rows of the ledger."""
-    span = DAY + timedelta(hours=first), DAY + timedelta(hours=end)
+    interval = DAY + timedelta(hours=first), DAY + timedelta(hours=end)
     upstream = [t.name for fact in facts for t in catalog.upstream(catalog.entry(fact).table)]
-    summary = runner.run(spark, settings, *span, [*dict.fromkeys((*upstream, *facts))], **more)
+    summary = runner.run(spark, settings, *interval, [*dict.fromkeys((*upstream, *facts))], **more)
     assert not summary.errors, summary.errors
     return [e for e in summary.entries if e.table_name in facts]
 
@@ -110,7 +110,7 @@ def rows(spark: SparkSession, settings: Settings, fact: str) -> list[Record]:
 
 def state(spark: SparkSession, settings: Settings, fact: str) -> dict[datetime, tuple[int, str]]:
     """Hour -> rows and checksum by the ledger, which the table itself must agree with; empty hours left out."""
-    known = runner.open_work(spark, settings).ledger.state(fact)
+    known = runner.open_context(spark, settings).ledger.state(fact)
     held = {h: (s["row_count"], s["checksum"]) for h, s in known.items() if s["row_count"]}
     there = checksums.by_hour(delta.read(spark, uri(settings, fact)), catalog.entry(fact).table)
     assert held == {h: (c.rows, c.checksum) for h, c in there.items()}
@@ -123,8 +123,8 @@ def corrections(entries: Iterable[Entry]) -> int:
 
 def backfilled(spark: SparkSession, settings: Settings, hours: tuple[int, int], *facts: str) -> set[str]:
     """Rebuild facts without accepting changes; returns the hours that came out different."""
-    span = DAY + timedelta(hours=hours[0]), DAY + timedelta(hours=hours[1])
-    made = driver.declare(spark, settings, request.make(span, [*facts], "all", None), "ana", "check", yes=True)
+    interval = DAY + timedelta(hours=hours[0]), DAY + timedelta(hours=hours[1])
+    made = driver.declare(spark, settings, request.make(interval, [*facts], "all", None), "ana", "check", yes=True)
     assert made
     assert driver.go_on(spark, settings, made.id).state == "done"
     return {f"{d.table} {d.hour:%dT%H}" for d in driver.differences(spark, settings, made.id) if d.changed}

@@ -36,7 +36,7 @@ def content(spark: SparkSession, settings: Settings) -> dict[str, dict[object, c
 
 def recorded(spark: SparkSession, settings: Settings) -> dict[str, dict[datetime, str]]:
     """The checksum of every table-hour as the ledger has it."""
-    ledger = runner.open_work(spark, settings).ledger
+    ledger = runner.open_context(spark, settings).ledger
     hourly = [t.name for t in there(spark, settings) if t.hour and t.layer.name != "BRONZE"]
     return {name: {h: s["checksum"] for h, s in ledger.state(name).items()} for name in hourly}
 
@@ -105,5 +105,5 @@ def test_a_run_killed_between_publish_and_ledger_is_recorded_by_the_next(
     assert not again.errors
     assert version == delta.current_version(spark, views.uri(settings, catalog.entry(table).table)) == 1
     assert delta.read(spark, views.uri(settings, catalog.entry("dim_creators").table)).count() > 0
-    ledger = runner.open_work(spark, settings).ledger
+    ledger = runner.open_context(spark, settings).ledger
     assert [e.reason for e in ledger.published(table)] == ["recovered from the commit"]

@@ -12,11 +12,11 @@ from support.command_line import feed_etl
 from support.servers import postman
 
 KEY, PASSWORD = "0f1e2d3c4b5a69788796a5b4c3d2e1f0", "correct-horse-battery"
-SPAN = ("--from", "2026-06-01T08", "--to", "2026-06-01T11")
+INTERVAL = ("--from", "2026-06-01T08", "--to", "2026-06-01T11")
 
 
 @dataclass(frozen=True)
-class Place:
+class CliContext:
     """A lake of its own with Spark's event log on: it has every plan, and the environment Spark knows."""
 
     folder: Path
@@ -39,11 +39,11 @@ def test_a_secret_is_in_nothing_that_a_day_of_commands_leaves(landed: Path, tmp_
     """A run, a mail the server refuses to take without a login, pages, an erasure, and a run with a wrong table."""
     with postman() as server:
         smtp = f"smtp://feed:{PASSWORD}@127.0.0.1:{server.port}/?disable_ssl=true&disable_tls=true"
-        place = Place(tmp_path, landed, smtp)
-        said = [place.run("run", *SPAN), place.run("report", "quality", "--send"), place.run("report", "data-docs")]
+        place = CliContext(tmp_path, landed, smtp)
+        said = [place.run("run", *INTERVAL), place.run("report", "quality", "--send"), place.run("report", "data-docs")]
         said.append(place.run("describe", "mart_user_affinity_daily"))
         said.append(place.run("erase", "--viewer", "4711", "--reason", "ticket 17"))
-        said.append(place.run("run", *SPAN, "--table", "no_such_table"))
+        said.append(place.run("run", *INTERVAL, "--table", "no_such_table"))
         said.append(place.run("report", "send"))
     assert "mart_user_affinity_daily" in said[0] and "pseudonyms" in said[3]
     assert list((tmp_path / "lake" / "_outbox").rglob("*.eml")) and list((tmp_path / "events").iterdir())

@@ -46,8 +46,8 @@ def late(first: datetime, subject: str, look_back_hours: int = LATE_HOURS) -> li
     now = _or_by_hand("data_interval_end")
     end = _at(now, 1)
     oldest = f"[{_at(now, 1 + look_back_hours)}, '{first.strftime(HOUR)}'] | max"
-    span = ["--from", f"{{{{ {oldest} }}}}", "--to", f"{{{{ {end} }}}}"]
-    return ["run", *span, "--subject", subject, "--hour-by-hour"]
+    interval = ["--from", f"{{{{ {oldest} }}}}", "--to", f"{{{{ {end} }}}}"]
+    return ["run", *interval, "--subject", subject, "--hour-by-hour"]
 
 
 def backfill_plan(params: dict[str, Any]) -> list[str]:

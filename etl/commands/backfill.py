@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from etl import terminal
-from etl.commands.place import Json, Place, errors, parse_range
+from etl.commands.cli_context import CliContext, Json, errors, parse_range
 from etl.commands.watch import watched
 from etl.errors import ConfigError
 from etl.operations.backfill import request as requests
@@ -44,9 +44,9 @@ def plan(
     from etl.operations.backfill import driver
     from etl.operations.backfill import plan as plans
 
-    here: Place = context.obj
-    work, _ = driver.open_lake(here.asking(), here.settings)
-    made = plans.make(work, request)
+    here: CliContext = context.obj
+    run_context, _ = driver.open_lake(here.query_session(), here.settings)
+    made = plans.make(run_context, request)
     if as_json:
         return terminal.print_document(made.as_json())
     _print_plan(made.as_json())
@@ -89,7 +89,7 @@ def run(
         raise ConfigError(f"--resume goes on with {resume} as it was declared; only --accept-changes can be added.")
     from etl.operations.backfill import driver
 
-    here: Place = context.obj
+    here: CliContext = context.obj
     spark = here.spark()
     if resume is None:
         new = driver.declare(spark, here.settings, request, str(owner), str(reason), yes)
@@ -128,8 +128,8 @@ def status(
     """Every backfill and how far it got, oldest first."""
     from etl.operations.backfill import driver
 
-    here: Place = context.obj
-    found = driver.progress_of(here.asking(), here.settings, backfill_id)
+    here: CliContext = context.obj
+    found = driver.progress_of(here.query_session(), here.settings, backfill_id)
     rows = [_row(b) | counts for b, counts in found]
     terminal.print_rows(rows, as_json, "Backfills", hide=("range_from", "range_to", "accepted", "at"))
 
@@ -158,8 +158,8 @@ def cancel(context: typer.Context, backfill_id: Id) -> None:
     """End a backfill that is in flight. Hours already switched over stay."""
     from etl.operations.backfill import driver
 
-    here: Place = context.obj
-    over, switched = driver.cancel(here.asking(), here.settings, backfill_id)
+    here: CliContext = context.obj
+    over, switched = driver.cancel(here.query_session(), here.settings, backfill_id)
     stay = ", ".join(f"{count} of {table}" for table, count in switched.items() if count) or "none"
     terminal.out.print(f"{over.id} is cancelled. Hours switched over already, which stay: {stay}.", soft_wrap=True)
 
@@ -169,9 +169,9 @@ def diff(context: typer.Context, backfill_id: Id, as_json: Json = False) -> None
     """Staged against live by table-hour: rows, checksums, every measure, and what is over the budget."""
     from etl.operations.backfill import driver
 
-    here: Place = context.obj
+    here: CliContext = context.obj
     budget = here.settings.backfill_change_budget
-    found = [d.as_json(budget) for d in driver.differences(here.asking(), here.settings, backfill_id)]
+    found = [d.as_json(budget) for d in driver.differences(here.query_session(), here.settings, backfill_id)]
     if as_json:
         return terminal.print_document(found)
     changed = [d for d in found if d["changed"]]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from etl import terminal
-from etl.commands.place import Json, Place
+from etl.commands.cli_context import CliContext, Json
 from etl.errors import LakeError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def check(
     """Say what differs between the ledger, Delta's logs, files and checksums. Writes nothing without --repair."""
     from etl.operations.check import driver
 
-    here: Place = context.obj
+    here: CliContext = context.obj
 
     def show(finding: Finding, done: str) -> None:
         if not as_json:

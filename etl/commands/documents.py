@@ -11,11 +11,11 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from etl import terminal
-from etl.commands.place import Json, Place, errors
+from etl.commands.cli_context import CliContext, Json, errors
 
 if TYPE_CHECKING:
     from etl.lineage.flow import Source
-    from etl.lineage.impact import Asking, Change, Reader
+    from etl.lineage.impact import Change, QueryUse, Reader
 
 
 def docs(
@@ -26,8 +26,8 @@ def docs(
     from etl.docs import site
     from etl.lineage import house
 
-    here: Place = context.obj
-    written = site.write(out, house.house(here.asking(), here.settings))
+    here: CliContext = context.obj
+    written = site.write(out, house.house(here.query_session(), here.settings))
     errors.print(f"{len(written)} pages in {out}. Open {out / site.HTML} in a browser.", soft_wrap=True)
 
 
@@ -40,27 +40,27 @@ def impact(
     from etl.lineage import house
     from etl.lineage import impact as impacts
 
-    here: Place = context.obj
+    here: CliContext = context.obj
     origin = impacts.parse(column)
-    found = impacts.changes(origin, house.edges(house.house(here.asking(), here.settings)))
-    readers, asking = impacts.readers(origin), impacts.asking(origin, found)
+    found = impacts.changes(origin, house.edges(house.house(here.query_session(), here.settings)))
+    readers, queries = impacts.readers(origin), impacts.queries(origin, found)
     if as_json:
-        terminal.print_document(_document(origin, found, readers, asking))
+        terminal.print_document(_document(origin, found, readers, queries))
         return
     _print(f"What changes with {origin}", ("table", "columns", "how", "from"), _grouped(found))
     rules = [(r.table, r.rule.name, r.rule.severity, r.rule.reason) for r in readers]
     _print("Rules that read it", ("table", "rule", "severity", "reason"), rules)
-    asked = [(a.question, ", ".join(map(str, a.columns))) for a in asking]
+    asked = [(a.question, ", ".join(map(str, a.columns))) for a in queries]
     _print("Questions whose answers may change", ("question", "because of"), asked)
 
 
-def _document(origin: Source, found: list[Change], readers: list[Reader], asking: list[Asking]) -> dict[str, Any]:
+def _document(origin: Source, found: list[Change], readers: list[Reader], queries: list[QueryUse]) -> dict[str, Any]:
     changes = [
         {"table": c.target.table, "column": c.target.column, "direct": c.direct, "how": c.how, "via": str(c.via)}
         for c in found
     ]
     rules = [{"table": r.table, "rule": r.rule.name, "severity": r.rule.severity} for r in readers]
-    questions = [{"question": a.question, "columns": list(map(str, a.columns))} for a in asking]
+    questions = [{"question": a.question, "columns": list(map(str, a.columns))} for a in queries]
     return {"column": str(origin), "changes": changes, "rules": rules, "questions": questions}
 
 

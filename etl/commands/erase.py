@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from etl import terminal
-from etl.commands.place import Json, Place
+from etl.commands.cli_context import CliContext, Json
 from etl.commands.watch import watched
 from etl.errors import ConfigError, LakeError, LandingError, first_line
 from etl.model.privacy import CREATOR, VIEWER
@@ -39,7 +39,7 @@ def erase(
     """Take people out of every table, landed file and log. Totals of posts stay; they never come back."""
     from etl.operations.erasure import driver
 
-    here: Place = context.obj
+    here: CliContext = context.obj
     listed = _listed(ids) if ids else []
     viewers = [*(viewer or []), *(user or []), *(listed if ids_of is Of.VIEWERS else [])]
     creators = [*(creator or []), *(listed if ids_of is Of.CREATORS else [])]

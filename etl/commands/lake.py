@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from etl import catalog, terminal
-from etl.commands.place import Json, Place
+from etl.commands.cli_context import CliContext, Json
 from etl.errors import ConfigError, first_line
 
 
@@ -15,8 +15,8 @@ def tables(context: typer.Context, as_json: Json = False) -> None:
     """All tables, in the order data flows."""
     from etl.engine.sql import views
 
-    here: Place = context.obj
-    spark = here.asking()
+    here: CliContext = context.obj
+    spark = here.query_session()
     rows = [
         {
             "name": t.name,
@@ -54,9 +54,9 @@ def sql(
 
     if format not in terminal.FORMATS:
         raise ConfigError(f"--format must be one of {', '.join(terminal.FORMATS)}, not {format!r}.")
-    here: Place = context.obj
+    here: CliContext = context.obj
     try:
-        frame = views.query(here.asking(), here.settings, query)
+        frame = views.query(here.query_session(), here.settings, query)
         terminal.print_frame(frame.columns, printable.rows(frame), format)
     except PySparkException as error:
         raise ConfigError(f"The query is not valid: {first_line(error)}") from error
@@ -67,10 +67,14 @@ def ledger(context: typer.Context, as_json: Json = False) -> None:
     from dataclasses import asdict
 
     from etl.engine.spark.files import absolute
+    from etl.engine.state import ledger_table
     from etl.engine.state.ledger import Ledger
 
-    here: Place = context.obj
-    rows = [asdict(entry) for entry in Ledger.existing(here.asking(), absolute(here.settings.lake)).entries]
+    here: CliContext = context.obj
+    rows = [
+        ledger_table.as_row(asdict(entry))
+        for entry in Ledger.existing(here.query_session(), absolute(here.settings.lake)).entries
+    ]
     if as_json:
         terminal.print_rows(rows, True, title="Ledger")
     else:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from etl import terminal
-from etl.commands.place import Json, Place, parse_hour
+from etl.commands.cli_context import CliContext, Json, parse_hour
 from etl.commands.watch import watched
 
 
@@ -32,7 +32,7 @@ def maintain(
     from etl.operations.retention import window
     from etl.operations.retention.action import Action
 
-    here: Place = context.obj
+    here: CliContext = context.obj
 
     def show(action: Action) -> None:
         if not as_json:

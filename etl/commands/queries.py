@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from etl import terminal
-from etl.commands.place import Json, Place
+from etl.commands.cli_context import CliContext, Json
 from etl.errors import ConfigError
 
 FORMATS = (*terminal.FORMATS, "parquet")
@@ -23,18 +23,18 @@ def query(
     explain: Annotated[bool, typer.Option(help="Only show inputs, grain and partitions read.")] = False,
 ) -> None:
     """Answer a named question from rollups and marts."""
-    from etl.queries import question
+    from etl.queries import named_query
 
-    asked = question.load(name)
+    asked = named_query.load(name)
     values = asked.typed(_pairs(param or []))
     _check(format, out)
-    from etl.queries import asking, printing
+    from etl.queries import binding, printing
 
-    here: Place = context.obj
-    spark = here.asking()
-    bound = asking.ask(spark, here.settings, asked, values)
+    here: CliContext = context.obj
+    spark = here.query_session()
+    bound = binding.ask(spark, here.settings, asked, values)
     if explain:
-        printing.print_explained(bound, asking.reads(spark, here.settings, bound), as_json=format == "json")
+        printing.print_explained(bound, binding.reads(spark, here.settings, bound), as_json=format == "json")
     else:
         printing.write(bound, format, out)
 

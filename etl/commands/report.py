@@ -10,7 +10,7 @@ import typer
 
 from etl import terminal
 from etl.commands import report_dashboard
-from etl.commands.place import Json, Place, errors
+from etl.commands.cli_context import CliContext, Json, errors
 from etl.commands.watch import watched
 from etl.errors import ConfigError, MailError
 
@@ -35,10 +35,10 @@ def quality(
     """What the gates of a day said, a mail to each owner with only that owner's tables."""
     from etl.reports import quality_mail, quality_reports
 
-    here: Place = context.obj
+    here: CliContext = context.obj
     when = _day(day)
     quality_mail.check_addresses(here.settings)
-    entries = quality_reports.ledger_rows(here.asking(), here.settings)
+    entries = quality_reports.ledger_rows(here.query_session(), here.settings)
     _write(here, quality_reports.of_day(entries, when, owner), send, as_json)
 
 
@@ -60,15 +60,15 @@ def failures(
     """
     from etl.reports import notify, problem_search, quality_mail, quality_reports
 
-    here: Place = context.obj
+    here: CliContext = context.obj
     quality_mail.check_addresses(here.settings)
     if run:
-        entries = quality_reports.ledger_rows(here.asking(), here.settings)
+        entries = quality_reports.ledger_rows(here.query_session(), here.settings)
         return _write(here, quality_reports.of_run(entries, run), send, as_json)
     if failed_command:
         problem_search.note(here.settings, failed_command, code)
-    problem_search.require_lake(here.asking, here.settings)
-    rows = notify.write(here.settings, lambda: problem_search.find(here.asking, here.settings))
+    problem_search.require_lake(here.query_session, here.settings)
+    rows = notify.write(here.settings, lambda: problem_search.find(here.query_session, here.settings))
     terminal.print_rows(rows, as_json, title="Reports")
     if send:
         _send(here)
@@ -84,8 +84,8 @@ def lateness(
     """How late records land by source, what look-backs of 1 to 48 hours would miss, and which one to take."""
     from etl.reports import lateness as lateness_report
 
-    here: Place = context.obj
-    found = lateness_report.of_lake(here.asking(), here.settings, allowed)
+    here: CliContext = context.obj
+    found = lateness_report.of_lake(here.query_session(), here.settings, allowed)
     if as_json:
         return terminal.print_document(asdict(found))
     delays = [row for row in found.delays if by_hour or row["hour_of_day"] is None]
@@ -109,9 +109,9 @@ def data_docs(
     from etl.engine.spark.files import local_folder
     from etl.reports import quality_docs, quality_reports
 
-    here: Place = context.obj
+    here: CliContext = context.obj
     folder = local_folder(out or f"{here.settings.lake}/_data_docs")
-    entries = quality_reports.ledger_rows(here.asking(), here.settings)
+    entries = quality_reports.ledger_rows(here.query_session(), here.settings)
     pages = quality_docs.build(entries, here.settings.data_docs_runs, folder)
     errors.print(f"{len(pages)} pages in {folder / 'index.html'}", soft_wrap=True)
 
@@ -120,7 +120,7 @@ def data_docs(
 @watched
 def send(context: typer.Context) -> None:
     """Send every mail that waits in the outbox. Exit code 8 when some have to wait on."""
-    here: Place = context.obj
+    here: CliContext = context.obj
     if waiting := _flush(here):
         raise MailError(waiting)
 
@@ -132,7 +132,7 @@ def _day(text: str | None) -> date:
         raise ConfigError(f"--day must be a day like 2026-06-01, not {text!r}.") from error
 
 
-def _write(here: Place, reports: list[OwnerReport], send: bool, as_json: bool) -> None:
+def _write(here: CliContext, reports: list[OwnerReport], send: bool, as_json: bool) -> None:
     from etl.reports import quality_reports
 
     rows = [
@@ -144,13 +144,13 @@ def _write(here: Place, reports: list[OwnerReport], send: bool, as_json: bool) -
         _send(here)
 
 
-def _send(here: Place) -> None:
+def _send(here: CliContext) -> None:
     """Send what waits; what cannot be sent is said, and waits on."""
     if waiting := _flush(here):
         errors.print(f"[yellow]not sent yet[/] {waiting}", soft_wrap=True)
 
 
-def _flush(here: Place) -> str:
+def _flush(here: CliContext) -> str:
     """Send what waits; returns why something still has to, empty when nothing does."""
     from etl.reports import smtp
     from etl.reports.outbox import Outbox

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from etl.commands.place import errors
+from etl.commands.cli_context import errors
 
 
 def new_table(

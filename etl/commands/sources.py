@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from etl import catalog
-from etl.commands.place import errors, parse_range
+from etl.commands.cli_context import errors, parse_range
 from etl.errors import ConfigError
 
 imports = typer.Typer(no_args_is_help=True, help="Make landing files from public logs.")
@@ -25,14 +25,14 @@ def simulate(
     """Write made-up events of a subject to the landing zone, and beside it (_truth) what the marts must say."""
     from etl.engine.spark.files import local_folder
 
-    span = parse_range(start, end)
+    interval = parse_range(start, end)
     catalog.of_subjects([subject])
     simulator = catalog.plugin(subject, "simulate")
     if simulator is None:
         raise ConfigError(f"{subject} has no simulator. Add a package `simulate` to etl/subjects/{subject}.")
     out = local_folder(context.obj.settings.landing)
     with errors.status(f"simulating {impressions_per_hour} impressions an hour into {out}"):
-        simulator.simulate(out, *span, impressions_per_hour, seed)
+        simulator.simulate(out, *interval, impressions_per_hour, seed)
     errors.print(f"Landed in {out}. Next: feed-etl run --from {start} --to {end}", soft_wrap=True)
 
 

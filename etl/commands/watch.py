@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar, cast
 
 import typer
 
-from etl.commands.place import Place
+from etl.commands.cli_context import CliContext
 from etl.errors import ConfigError, FeedEtlError, LakeError, first_line, lasting
 
 P = ParamSpec("P")
@@ -61,7 +61,7 @@ def _note(context: typer.Context, error: Exception | None, code: int) -> None:
     """What cannot be noted is a line in the log: the command's own end is what counts."""
     from etl.reports import failure_log
 
-    here: Place = context.obj
+    here: CliContext = context.obj
     name = " ".join(context.command_path.split()[1:])
     ran = failure_log.command(name, context.params)
     try:

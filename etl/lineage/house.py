@@ -14,7 +14,7 @@ from etl.engine.jobs import ddl
 from etl.engine.landing import records
 from etl.lineage.flow import ROWS, Lineage, Source, compose
 from etl.lineage.plan import empty_input, lineage
-from etl.model.contract import Column, Event, Table, WriteMode
+from etl.model.contract import Column, Event, MergeAggregate, Table
 from etl.subjects.shared.columns import columns
 
 VALUE = "value"
@@ -53,10 +53,10 @@ def of_table(spark: SparkSession, settings: Settings, entry: Entry) -> Lineage:
     """The lineage of one table; a table that folds batches into what it holds is followed through the fold."""
     table = entry.table
     made = lineage(ddl.conform(entry.transform(**_inputs(spark, settings, table)), table))
-    if table.write is not WriteMode.COMBINE:
+    if not isinstance(table.write, MergeAggregate):
         return made
     existing, batch = (empty_input(spark, table.name, ddl.schema(table)) for _ in range(2))
-    return compose(lineage(ddl.conform(entry.module.combine(existing, batch), table)), made, table.name)
+    return compose(lineage(ddl.conform(table.write.combine(existing, batch), table)), made, table.name)
 
 
 def _inputs(spark: SparkSession, settings: Settings, table: Table) -> dict[str, DataFrame]:

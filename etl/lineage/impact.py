@@ -13,7 +13,7 @@ from etl.engine.quality.suites import Rule
 from etl.errors import ConfigError
 from etl.lineage.flow import ROWS, Source
 from etl.lineage.house import VALUE, Edge, landed, landed_columns
-from etl.queries import question
+from etl.queries import named_query
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Reader:
 
 
 @dataclass(frozen=True)
-class Asking:
+class QueryUse:
     """A named question whose SQL names columns that would change: its answer may, too."""
 
     question: str
@@ -94,14 +94,14 @@ def readers(origin: Source) -> list[Reader]:
     ]
 
 
-def asking(origin: Source, found: Iterable[Change]) -> list[Asking]:
+def queries(origin: Source, found: Iterable[Change]) -> list[QueryUse]:
     """Named questions that read the column, or one that would change with it."""
     changed = sorted({origin, *(change.target for change in found)}, key=str)
-    asked = {name: _named(question.load(name), changed) for name in question.names()}
-    return [Asking(name, columns) for name, columns in asked.items() if columns]
+    asked = {name: _named(named_query.load(name), changed) for name in named_query.names()}
+    return [QueryUse(name, columns) for name, columns in asked.items() if columns]
 
 
-def _named(asked: question.Question, changed: list[Source]) -> tuple[Source, ...]:
+def _named(asked: named_query.NamedQuery, changed: list[Source]) -> tuple[Source, ...]:
     words = set(re.findall(r"\w+", asked.sql))
     return tuple(s for s in changed if s.table in asked.inputs and (s.column == ROWS or s.column in words))
 

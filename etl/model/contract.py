@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum, IntEnum
-from typing import Any
+from enum import IntEnum
+from typing import Any, ClassVar
 
+from etl.errors import ContractViolation
 from etl.model.privacy import viewer_column
 
 LATENESS = "lateness"  # as far back as a record may land late: conf's `lateness_days`
@@ -26,13 +27,60 @@ class Layer(IntEnum):
     MARTS = 5
 
 
-class WriteMode(Enum):
-    """How a batch becomes part of a table. Each is idempotent and one atomic commit."""
+@dataclass(frozen=True)
+class Replace:
+    """A batch replaces whole partitions.
 
-    REPLACE = "replace whole partitions"
-    INSERT_NEW = "append rows whose key is not there yet; an unequal record of a key that comes before replaces its row"
-    COMBINE = "fold the batch into the partitions it touches"
-    SCD2 = "merge the versions of the keys that changed"
+    preclustered: `transform` leaves rows in ranges of the first cluster column, which are not partitioned again.
+    """
+
+    meaning: ClassVar[str] = "replace whole partitions"
+    preclustered: bool = False
+
+
+@dataclass(frozen=True)
+class InsertNew:
+    """Rows whose key is not there yet are appended; an unequal record of a key that comes before replaces its row.
+
+    dedup_window_days: how far apart records of one key may lie; 0: in one hour, which the key holds.
+    affected_hours: (changed rows, all rows of their hours) -> rows whose `impression_hour` is to be made again by
+    tables that read this one by that column; None where none does.
+    """
+
+    meaning: ClassVar[str] = (
+        "append rows whose key is not there yet; an unequal record of a key that comes before replaces its row"
+    )
+    dedup_window_days: int = 0
+    affected_hours: Callable[[Any, Any], Any] | None = None
+
+
+@dataclass(frozen=True)
+class MergeAggregate:
+    """A batch is folded into the partitions it is of.
+
+    combine: (existing rows, batch) -> their fold, at most one row for each key.
+    """
+
+    meaning: ClassVar[str] = "fold the batch into the partitions it is of"
+    combine: Callable[[Any, Any], Any]
+
+
+@dataclass(frozen=True)
+class Scd2:
+    """Versions of the keys that changed are merged.
+
+    natural_key: whose versions they are. tracked: columns of which a change makes a new version. surrogate: the column
+    that is computed from natural key and valid_from; empty where the version's id comes from outside.
+    """
+
+    meaning: ClassVar[str] = "merge the versions of the keys that changed"
+    natural_key: tuple[str, ...]
+    tracked: tuple[str, ...]
+    surrogate: str = ""
+
+
+Write = Replace | InsertNew | MergeAggregate | Scd2
+"""How a batch becomes part of a table. Each is idempotent and one atomic commit."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +127,7 @@ class Event:
     times: tuple[tuple[str, str], ...] = ()
     behind_days: int = 0
     rules: tuple[tuple[str, str], ...] = ()
-    unless_closing: tuple[str, ...] = ()
+    optional_on_close: tuple[str, ...] = ()
     not_ahead: tuple[str, ...] = ()
     snowflake: str = ""
     snowflake_hour: Column | None = None
@@ -118,22 +166,29 @@ class Table:
     layer: Layer
     columns: tuple[Column, ...]
     key: tuple[str, ...]
-    write: WriteMode
+    write: Write
     owner: str
     partition: tuple[str, ...] = ()
     cluster: tuple[str, ...] = ()
-    arranged: bool = False  # `transform` leaves rows in ranges of the first of these, which are not spread again
     inputs: tuple[Input, ...] = ()
     event: Event | None = None
-    natural_key: tuple[str, ...] = ()
-    tracked: tuple[str, ...] = ()
-    surrogate: str = ""
     references: tuple[Reference, ...] = ()
     retention_days: int | None = None
     schedule: str = "hourly"
     checksum_skips: tuple[str, ...] = field(default=())
     made_of_person: tuple[tuple[str, Callable[[Any], Any]], ...] = ()  # column, and its value of the id that is there
-    once_within_days: int = 0  # how far apart records of one key may lie; 0: in one hour, which the key holds
+
+    @property
+    def versions(self) -> Scd2:
+        """The write mode of a table of versions. Raises ContractViolation for any other table."""
+        if not isinstance(self.write, Scd2):
+            raise ContractViolation(f"{self.name} holds no versions. Its write mode must be Scd2.")
+        return self.write
+
+    @property
+    def dedup_window_days(self) -> int:
+        """How far apart records of one key may lie; 0: in one hour."""
+        return self.write.dedup_window_days if isinstance(self.write, InsertNew) else 0
 
     @property
     def column_names(self) -> tuple[str, ...]:

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-STAND_INS_BELOW = -(2**62)
-PERSON = f"viewer_id >= {STAND_INS_BELOW}"
+REPLACEMENT_IDS_BELOW = -(2**62)
+PERSON = f"viewer_id >= {REPLACEMENT_IDS_BELOW}"
 """Predicate of rows about a person. What is told per viewer leaves all others out."""
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from etl.errors import ContractViolation
-from etl.model.contract import Column, Table, WriteMode
+from etl.model.contract import Column, InsertNew, MergeAggregate, Replace, Scd2, Table
 
 
 def check(tables: Sequence[Table], vocabulary: Mapping[str, Column]) -> None:
@@ -42,13 +42,13 @@ def _named_columns(table: Table) -> Iterator[str]:
         "key": table.key,
         "partition": table.partition,
         "cluster": table.cluster,
-        "natural_key": table.natural_key,
-        "tracked": table.tracked,
-        "surrogate": (table.surrogate,) if table.surrogate else (),
         "checksum_skips": table.checksum_skips,
         "made_of_person": tuple(name for name, _ in table.made_of_person),
         "references": tuple(name for r in table.references for name in (r.column, r.at)),
     }
+    if isinstance(table.write, Scd2):
+        fields |= {"natural_key": table.write.natural_key, "tracked": table.write.tracked}
+        fields["surrogate"] = (table.write.surrogate,) if table.write.surrogate else ()
     for field, names in fields.items():
         yield from (
             f"{field} names {name}, which is no column of it. Correct the name or add the column."
@@ -71,5 +71,9 @@ def _layers(table: Table) -> Iterator[str]:
 
 
 def _write(table: Table) -> Iterator[str]:
-    if table.arranged and not (table.write is WriteMode.REPLACE and table.inputs and table.cluster):
-        yield "only a table that replaces hours made from inputs, with a cluster, arranges its rows itself."
+    if isinstance(table.write, Replace) and table.write.preclustered and not (table.inputs and table.cluster):
+        yield "only a table that is made from inputs and has a cluster can be preclustered. Take that out."
+    if isinstance(table.write, MergeAggregate) and not table.event:
+        yield "only landed records are folded into a table. Give the table an event, or another write mode."
+    if isinstance(table.write, InsertNew | Scd2) and not table.inputs:
+        yield "its write mode needs a table to read. Add an input, or another write mode."

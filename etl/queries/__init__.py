@@ -1,4 +1,4 @@
-"""Named questions about the feed, each a `.sql` file with a header; see `etl/queries/question.py` for its form.
+"""Named questions about the feed, each a `.sql` file with a header; see `etl/queries/named_query.py` for its form.
 
 A question that SQL alone cannot finish (statistics, trees) has a module of the same name whose `finish` takes
 the rows of the SQL and the parameters, and gives the answer.
@@ -19,7 +19,7 @@ def run(spark: SparkSession, settings: Settings, name: str, **params: Any) -> Da
 
     Raises ConfigError for an unknown question or parameter or an ill-typed value, LakeError when an input is missing.
     """
-    from etl.queries import asking, question
+    from etl.queries import binding, named_query
 
-    asked = question.load(name)
-    return asking.ask(spark, settings, asked, asked.typed(params)).answer()
+    asked = named_query.load(name)
+    return binding.ask(spark, settings, asked, asked.typed(params)).answer()

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl import terminal
-from etl.queries import question
-from etl.queries.question import Question
+from etl.queries import named_query
+from etl.queries.named_query import NamedQuery
 
 if TYPE_CHECKING:
-    from etl.queries.asking import Asked, Read
+    from etl.queries.binding import BoundQuery, Read
 
 
 def print_questions(as_json: bool) -> None:
@@ -26,7 +26,7 @@ def print_questions(as_json: bool) -> None:
             "inputs": list(asked.inputs),
             "parameters": [p.signature for p in asked.parameters],
         }
-        for asked in map(question.load, question.names())
+        for asked in map(named_query.load, named_query.names())
     ]
     if as_json:
         return terminal.print_rows(rows, True, title="Questions")
@@ -45,10 +45,10 @@ def markdown() -> str:
         "*Now* is the question's own `end` (its `as_of` where it has one). A delete, a transfer or a new handle that\n"
         "is scheduled for later has not happened yet: the version live at that instant is the one that is served.\n"
     )
-    return head + "".join(_section(question.load(name)) for name in question.names())
+    return head + "".join(_section(named_query.load(name)) for name in named_query.names())
 
 
-def _section(asked: Question) -> str:
+def _section(asked: NamedQuery) -> str:
     rows = "".join(
         f"| `{p.name}` | {p.type} | {'required' if p.is_required else p.default if p.default is not None else 'none'} "
         f"| {p.meaning} |\n"
@@ -61,7 +61,7 @@ def _section(asked: Question) -> str:
     )
 
 
-def print_explained(asked: Asked, reads: list[Read], as_json: bool) -> None:
+def print_explained(asked: BoundQuery, reads: list[Read], as_json: bool) -> None:
     """What a question would read, without reading it."""
     if as_json:
         document = {"question": asked.question.name, "grain": asked.question.grain, "parameters": asked.values}
@@ -83,7 +83,7 @@ def print_explained(asked: Asked, reads: list[Read], as_json: bool) -> None:
     terminal.print_rows(rows, False, title="Inputs")
 
 
-def write(asked: Asked, format_: str, out: Path | None) -> None:
+def write(asked: BoundQuery, format_: str, out: Path | None) -> None:
     """The answer to standard output or a file. In a table, columns that say the same in every row come once, below."""
     if format_ == "parquet":
         import pyarrow.parquet as pq

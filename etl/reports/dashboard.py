@@ -19,7 +19,7 @@ from etl.reports.charts import number, percent
 from etl.reports.dashboard_tiles import Tile
 from etl.reports.figure import Figure
 from etl.reports.health import QUEUE_SHOWN, Health
-from etl.reports.operations import Span
+from etl.reports.operations import Interval
 from etl.reports.questions import Row
 from etl.subjects.ads.dashboard import figures as ads_figures
 from etl.subjects.ads.dashboard import tiles as ads_tiles
@@ -45,9 +45,9 @@ class Section:
     note: str = ""
 
 
-def write(spark: SparkSession, settings: Settings, out: Path, span: Span | None = None) -> Path:
+def write(spark: SparkSession, settings: Settings, out: Path, interval: Interval | None = None) -> Path:
     """Write the page of a lake over a range of hours (its last seven days without one); returns where it is."""
-    return pages.write(page(health.collect(spark, settings, span)), out)
+    return pages.write(page(health.collect(spark, settings, interval)), out)
 
 
 def page(found: Health) -> str:
@@ -61,8 +61,8 @@ def page(found: Health) -> str:
         title=f"{' and '.join(found.subjects).capitalize()} health",
         sections=sections,
         verdict=_verdict(every),
-        first=f"{found.span[0]:%Y-%m-%d %H:00}",
-        last=f"{found.span[1]:%Y-%m-%d %H:00}",
+        first=f"{found.interval[0]:%Y-%m-%d %H:00}",
+        last=f"{found.interval[1]:%Y-%m-%d %H:00}",
         queue=found.safety.queue[:QUEUE_SHOWN],
         queued=len(found.safety.queue),
         gates=[(g, fresh.get(g.table.name)) for g in found.gates],

@@ -89,7 +89,7 @@ class Health:
     """
 
     lake: str
-    span: operations.Span
+    interval: operations.Interval
     allowed_quarantine: float
     subjects: list[str]
     ranker: Ranker
@@ -106,36 +106,36 @@ class Health:
 
     @property
     def hours(self) -> list[datetime]:
-        return planner.hours_between(*self.span)
+        return planner.hours_between(*self.interval)
 
 
-def collect(spark: SparkSession, settings: Settings, span: operations.Span | None) -> Health:
+def collect(spark: SparkSession, settings: Settings, interval: operations.Interval | None) -> Health:
     """The health of a lake; without a range, of its last seven days. Raises LakeError when nothing is in it yet."""
     ledger = Ledger.existing(spark, absolute(settings.lake))
     ran = operations.subjects(ledger.entries)
     has_feed = "feed" in ran
-    span = span or _last_days(ledger, ran)
-    entries = operations.in_range(ledger, span)
+    interval = interval or _last_days(ledger, ran)
+    entries = operations.in_range(ledger, interval)
     return Health(
         lake=settings.lake,
-        span=span,
+        interval=interval,
         allowed_quarantine=settings.quarantine_share,
         subjects=ran,
-        ranker=_ranker(spark, settings, span) if has_feed else Ranker([], []),
-        ingest=_ingest(spark, settings, span, ledger) if has_feed else NOTHING_LANDED,
-        safety=_safety(spark, settings, span) if has_feed else Safety([], {}, [], None, []),
-        ads=ads_health.collect(spark, settings, span) if "ads" in ran else None,
+        ranker=_ranker(spark, settings, interval) if has_feed else Ranker([], []),
+        ingest=_ingest(spark, settings, interval, ledger) if has_feed else NOTHING_LANDED,
+        safety=_safety(spark, settings, interval) if has_feed else Safety([], {}, [], None, []),
+        ads=ads_health.collect(spark, settings, interval) if "ads" in ran else None,
         gates=operations.gates(ledger),
         landed=operations.newest_landed(ledger),
         freshness=operations.freshness(ledger),
         costs=operations.costs(entries),
         runs=operations.runs(entries),
-        coverage=operations.coverage(ledger, span),
-        landed_hours={name: operations.landed_hours(ledger, span, name) for name in ran},
+        coverage=operations.coverage(ledger, interval),
+        landed_hours={name: operations.landed_hours(ledger, interval, name) for name in ran},
     )
 
 
-def _last_days(ledger: Ledger, ran: list[str]) -> operations.Span:
+def _last_days(ledger: Ledger, ran: list[str]) -> operations.Interval:
     """Up to the newest landed hour that runs have seen, or found late: of a standstill nothing has landed."""
     hours = operations.landed(ledger, ran)
     if hours:
@@ -146,8 +146,8 @@ def _last_days(ledger: Ledger, ran: list[str]) -> operations.Span:
     return max(min(hours), end - timedelta(days=DEFAULT_DAYS)), end
 
 
-def _ranker(spark: SparkSession, settings: Settings, span: operations.Span) -> Ranker:
-    start, end = span
+def _ranker(spark: SparkSession, settings: Settings, interval: operations.Interval) -> Ranker:
+    start, end = interval
     hours = ask(spark, settings, "model_hours", start=start, end=end)
     versions = ask(spark, settings, "model_versions", start=start, end=end)
     for row in versions:
@@ -164,9 +164,9 @@ def rates(row: Row) -> dict[str, Estimate | None]:
     return {name: intervals.rate(count, total, row["viewers"]) for name, (count, total) in of.items()}
 
 
-def _ingest(spark: SparkSession, settings: Settings, span: operations.Span, ledger: Ledger) -> Ingest:
-    start, end = span
-    entries = operations.in_range(ledger, span)
+def _ingest(spark: SparkSession, settings: Settings, interval: operations.Interval, ledger: Ledger) -> Ingest:
+    start, end = interval
+    entries = operations.in_range(ledger, interval)
     return Ingest(
         ask(spark, settings, "ingest_hours", start=start, end=end),
         ask(spark, settings, "ingest_events", start=start, end=end),
@@ -176,14 +176,16 @@ def _ingest(spark: SparkSession, settings: Settings, span: operations.Span, ledg
     )
 
 
-def _safety(spark: SparkSession, settings: Settings, span: operations.Span) -> Safety:
-    over = {"start": span[0], "end": span[1], "min_impressions": MIN_IMPRESSIONS}
+def _safety(spark: SparkSession, settings: Settings, interval: operations.Interval) -> Safety:
+    over = {"start": interval[0], "end": interval[1], "min_impressions": MIN_IMPRESSIONS}
     judged = {"floor": FLOOR, "rise": RISE, "limit": QUEUE_LIMIT}
     queue = ask_named(spark, settings, "brand_safety_velocity", **judged, **over)
     fastest = ask(spark, settings, "fastest_post", **over)
     worst = list(dict.fromkeys(row["post_id"] for row in queue))[:POSTS_DRAWN]
-    posts = ask(spark, settings, "post_hours", start=span[0], end=span[1], post_ids=worst) if worst else []
+    posts = ask(spark, settings, "post_hours", start=interval[0], end=interval[1], post_ids=worst) if worst else []
     shown = [row["post_id"] for row in queue[:QUEUE_SHOWN]]
-    told = {r["post_id"]: r for r in ask(spark, settings, "posts_now", post_ids=shown, end=span[1])} if shown else {}
+    told = (
+        {r["post_id"]: r for r in ask(spark, settings, "posts_now", post_ids=shown, end=interval[1])} if shown else {}
+    )
     hours = ask(spark, settings, "safety_hours", floor=FLOOR, **over)
     return Safety(queue, told, hours, fastest[0] if fastest else None, posts)

@@ -45,8 +45,8 @@ def mean(sums: list[float], counts: list[float]) -> Estimate | None:
     value, n = sum(sums) / total, len(sums)
     if n < MIN_HOURS:
         return Estimate(value)
-    spread = sum((s - value * c) ** 2 for s, c in zip(sums, counts, strict=True))
-    half = student.ppf(0.975, n - 1) * sqrt(spread * n / (n - 1)) / total
+    range_partition = sum((s - value * c) ** 2 for s, c in zip(sums, counts, strict=True))
+    half = student.ppf(0.975, n - 1) * sqrt(range_partition * n / (n - 1)) / total
     return Estimate(value, max(0.0, value - half), value + half)
 
 

@@ -18,7 +18,7 @@ from etl.engine.state.ledger import Entry, Ledger
 from etl.model.contract import Layer, Table
 from etl.subjects.feed import events
 
-Span = tuple[datetime, datetime]
+Interval = tuple[datetime, datetime]
 Events = Mapping[str, Mapping[datetime, LandedHour]]
 
 
@@ -99,13 +99,13 @@ def subjects(entries: list[Entry]) -> list[str]:
     return [name for name in catalog.subjects() if any(name in of for of in ran)] or list(catalog.subjects())
 
 
-def landed_hours(ledger: Ledger, span: Span, subject: str) -> dict[str, dict[datetime, LandedHour]]:
+def landed_hours(ledger: Ledger, interval: Interval, subject: str) -> dict[str, dict[datetime, LandedHour]]:
     """Event of a subject -> landed hour of a span -> what the newest published run found in it."""
     found = {}
     for table in catalog.tables():
         if table.event and subject in catalog.subjects_of(table):
             known = completeness.history(ledger.published(table.name))
-            found[table.event.name] = {h: known[h] for h in sorted(known) if span[0] <= h < span[1]}
+            found[table.event.name] = {h: known[h] for h in sorted(known) if interval[0] <= h < interval[1]}
     return found
 
 
@@ -162,7 +162,7 @@ def _fresh(ledger: Ledger, table: Table, landed: datetime | None, above: dict[st
 
     A table that looks ahead was made for hours to come as well, which hold nothing yet.
     """
-    made = {h for e in ledger.published(table.name) for h in e.handled}
+    made = {h for e in ledger.published(table.name) for h in e.processed_hours}
     newest = max([h for h in made if landed is None or h <= landed], default=None)
     behind = len(planner.due(ledger, table, None))
     if table.event and newest and landed:
@@ -172,12 +172,12 @@ def _fresh(ledger: Ledger, table: Table, landed: datetime | None, above: dict[st
     return Freshness(table, newest, None if newest is None and not behind else behind)
 
 
-def in_range(ledger: Ledger, span: Span) -> list[Entry]:
+def in_range(ledger: Ledger, interval: Interval) -> list[Entry]:
     """Runs whose range of landed hours overlaps a span."""
     return [
         e
         for e in ledger.entries
-        if e.range_from is None or e.range_to is None or (e.range_from < span[1] and e.range_to > span[0])
+        if e.range_from is None or e.range_to is None or (e.range_from < interval[1] and e.range_to > interval[0])
     ]
 
 
@@ -213,17 +213,17 @@ def heartbeats(ledger: Ledger, entries: list[Entry]) -> Heartbeats:
     (table,) = [t for t in catalog.tables() if t.event is events.HEARTBEATS]
     mine = [e for e in entries if e.table_name == table.name]
     state = ledger.state(table.name)
-    hours = {h["hour"] for e in mine for h in e.hours}
+    hours = {h["hour"] for e in mine for h in e.published_hours}
     passed = sum(e.records_accepted for e in mine if e.verdict == "passed")
     rows = sum(state[h]["row_count"] for h in hours if h in state)
     return Heartbeats(sum(e.records_read for e in mine), passed, sum(e.records_quarantined for e in mine), rows)
 
 
-def coverage(ledger: Ledger, span: Span) -> dict[str, set[datetime]]:
+def coverage(ledger: Ledger, interval: Interval) -> dict[str, set[datetime]]:
     """Table -> hours of a span that hold rows now; only tables by hour."""
     hourly = [t for t in _tables(ledger) if t.hour and not t.daily and catalog.is_made(t)]
-    return {t.name: _hours(ledger, t, span) for t in hourly}
+    return {t.name: _hours(ledger, t, interval) for t in hourly}
 
 
-def _hours(ledger: Ledger, table: Table, span: Span) -> set[datetime]:
-    return {h for h, state in ledger.state(table.name).items() if state["row_count"] and span[0] <= h < span[1]}
+def _hours(ledger: Ledger, table: Table, interval: Interval) -> set[datetime]:
+    return {h for h, state in ledger.state(table.name).items() if state["row_count"] and interval[0] <= h < interval[1]}

@@ -152,7 +152,7 @@ def _open(history: list[Entry]) -> dict[datetime | None, Entry]:
     """
     refused: dict[datetime | None, Entry] = {}
     for entry in history:
-        hours: list[datetime | None] = [*entry.handled] or [None]
+        hours: list[datetime | None] = [*entry.processed_hours] or [None]
         for hour in hours:
             if entry.verdict == FAILED:
                 refused[hour] = entry

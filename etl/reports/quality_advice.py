@@ -67,8 +67,8 @@ def again(settings: Settings, state: TableState) -> str:
     if not starts or not ends:
         return ""
     landing = shlex.quote(shown(absolute(settings.landing)))
-    span = f"--from {min(starts):%Y-%m-%dT%H} --to {max(ends):%Y-%m-%dT%H}"
-    return f"{place(settings)} \\\n  --landing {landing} \\\n  run {span}"
+    interval = f"--from {min(starts):%Y-%m-%dT%H} --to {max(ends):%Y-%m-%dT%H}"
+    return f"{place(settings)} \\\n  --landing {landing} \\\n  run {interval}"
 
 
 def _set_aside(state: TableState, finding: Finding) -> str:

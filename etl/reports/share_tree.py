@@ -15,10 +15,10 @@ from pyspark.sql import SparkSession
 
 from etl.conf import Settings
 from etl.errors import ConfigError, LakeError
-from etl.queries import asking
+from etl.queries import binding
 from etl.reports.questions import Row, ask
 
-MOST_POSTS = 20_000  # a page of more would be no picture any more
+MAX_POSTS = 20_000  # a page of more would be no picture any more
 
 
 @dataclass
@@ -86,8 +86,8 @@ def grow(root: int, shares_of: Callable[[list[int]], Iterable[Row]]) -> list[lis
     while levels[-1]:
         parents = {node.post_id: node for node in levels[-1]}
         found = [_attach(parents[row["original_post_id"]], row, seen) for row in shares_of(list(parents))]
-        if len(seen) > MOST_POSTS:
-            raise ConfigError(f"Post {root} has more than {MOST_POSTS:,} shares below it. Draw one of its shares.")
+        if len(seen) > MAX_POSTS:
+            raise ConfigError(f"Post {root} has more than {MAX_POSTS:,} shares below it. Draw one of its shares.")
         levels.append(found)
     return levels[:-1]
 
@@ -109,7 +109,7 @@ def collect(spark: SparkSession, settings: Settings, post_id: int) -> Tree:
     """The tree of a post. Raises ConfigError for one neither published nor shared, LakeError for a cycle."""
     levels = grow(post_id, lambda posts: ask(spark, settings, "shares_of", post_ids=posts))
     nodes = {node.post_id: node for level in levels for node in level}
-    now = asking.latest(spark, settings, "fct_shares")
+    now = binding.latest(spark, settings, "fct_shares")
     known = ask(spark, settings, "posts_now", post_ids=list(nodes), end=now)
     for row in known:
         nodes[row["post_id"]].handle, nodes[row["post_id"]].is_deleted = row["handle"], bool(row["is_deleted"])

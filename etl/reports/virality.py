@@ -73,8 +73,8 @@ def _tree_figure(tree: Tree) -> Figure:
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     first, last = min(times.values()), max(times.values())
-    span = last - first or charts.HALF
-    charts.time_axis(axes, first - 0.03 * span, last + (0.3 if len(nodes) <= NAMED else 0.05) * span)
+    interval = last - first or charts.HALF
+    charts.time_axis(axes, first - 0.03 * interval, last + (0.3 if len(nodes) <= NAMED else 0.05) * interval)
     says = f"Post {tree.root.post_id}: {len(tree.shares)} shares on {tree.depth} levels, at most {tree.breadth} on one."
     rows = [[str(i), str(len(level)), str(sum(n.is_deleted for n in level))] for i, level in enumerate(tree.levels)]
     unit = (

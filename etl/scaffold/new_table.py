@@ -12,7 +12,7 @@ from etl.errors import ConfigError
 from etl.model.contract import Layer
 
 PREFIX = {Layer.DIMS: "dim", Layer.FACTS: "fct", Layer.ROLLUPS: "agg", Layer.MARTS: "mart"}
-LONGEST = 64  # characters of a name a metastore can hold
+MAX_LENGTH = 64  # characters of a name a metastore can hold
 
 
 def make(name: str, layer: str, subject: str = "feed") -> list[Path]:
@@ -53,11 +53,11 @@ def _layer(text: str) -> Layer:
 
 def _check_name(name: str, layer: Layer) -> None:
     wanted = f"{PREFIX[layer]}_[a-z0-9]+(_[a-z0-9]+)*"
-    if not re.fullmatch(wanted, name) or len(name) > LONGEST:
+    if not re.fullmatch(wanted, name) or len(name) > MAX_LENGTH:
         example = f"{PREFIX[layer]}_something"
         raise ConfigError(
             f"A table of {layer.name.lower()} is named like {example}: lower case, digits, single underscores, "
-            f"at most {LONGEST} characters; not {name!r}."
+            f"at most {MAX_LENGTH} characters; not {name!r}."
         )
     if name in catalog.entries():
         raise ConfigError(f"There is a table {name} already: {catalog.entry(name).module.__file__}.")

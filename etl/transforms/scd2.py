@@ -20,13 +20,13 @@ def payload_hash(table: Table) -> Column:
 
 
 def _tracked(table: Table) -> list[Column]:
-    return [part for c in table.tracked for part in (F.col(c).isNull(), F.col(c))]
+    return [part for c in table.versions.tracked for part in (F.col(c).isNull(), F.col(c))]
 
 
 def resolve(changes: DataFrame, table: Table) -> DataFrame:
     """One change per (key, effective_ts); of contradicting payloads the largest hash wins, every time."""
-    by = [*table.natural_key, "effective_ts"]
-    kept = [c for c in dict.fromkeys((*table.tracked, "op")) if c not in by]
+    by = [*table.versions.natural_key, "effective_ts"]
+    kept = [c for c in dict.fromkeys((*table.versions.tracked, "op")) if c not in by]
     best = changes.groupBy(*by).agg(
         F.max_by(F.struct(*kept), payload_hash(table)).alias("winner"),
         F.count_distinct(payload_hash(table)).alias("payloads"),
@@ -45,7 +45,7 @@ def versions(changes: DataFrame, table: Table) -> DataFrame:
     Adds valid_from (inclusive), valid_to (exclusive, NULL while open), is_current, is_deleted and the
     surrogate. Equal neighbours collapse, a delete or retire closes, a later upsert opens anew.
     """
-    timeline = Window.partitionBy(*table.natural_key).orderBy("effective_ts")
+    timeline = Window.partitionBy(*table.versions.natural_key).orderBy("effective_ts")
     state = F.when(F.col("op").isin(*CLOSING), F.lit(None)).otherwise(payload_hash(table))
     steps = (
         resolve(changes, table)
@@ -61,14 +61,16 @@ def versions(changes: DataFrame, table: Table) -> DataFrame:
         F.col("valid_to").isNull().alias("is_current"),
         F.coalesce(F.col("_next").isin(*CLOSING), F.lit(False)).alias("is_deleted"),
     )
-    if not table.surrogate:
+    if not table.versions.surrogate:
         return dated
-    return dated.withColumn(table.surrogate, F.xxhash64(*table.natural_key, F.unix_micros("valid_from")))
+    return dated.withColumn(
+        table.versions.surrogate, F.xxhash64(*table.versions.natural_key, F.unix_micros("valid_from"))
+    )
 
 
 def united(rows: DataFrame, table: Table) -> DataFrame:
     """Versions -> the same, with those that follow one another and say the same made one, as `versions` makes them."""
-    timeline = Window.partitionBy(*table.natural_key).orderBy("valid_from")
+    timeline = Window.partitionBy(*table.versions.natural_key).orderBy("valid_from")
     state = F.xxhash64(*_tracked(table))
     goes_on = (
         F.lag("_state").over(timeline).eqNullSafe(F.col("_state"))
@@ -78,6 +80,8 @@ def united(rows: DataFrame, table: Table) -> DataFrame:
     marked = rows.withColumn("_state", state).withColumn("_starts", ~F.coalesce(goes_on, F.lit(False)))
     numbered = marked.withColumn("_number", F.count_if("_starts").over(timeline))
     ending = ("valid_to", "is_current", "is_deleted")
-    first = [F.min_by(c, "valid_from").alias(c) for c in rows.columns if c not in (*table.natural_key, *ending)]
+    first = [
+        F.min_by(c, "valid_from").alias(c) for c in rows.columns if c not in (*table.versions.natural_key, *ending)
+    ]
     last = [F.max_by(c, "valid_from").alias(c) for c in ending]
-    return numbered.groupBy(*table.natural_key, "_number").agg(*first, *last).select(*rows.columns)
+    return numbered.groupBy(*table.versions.natural_key, "_number").agg(*first, *last).select(*rows.columns)

@@ -18,16 +18,16 @@ from typer.testing import CliRunner
 
 from etl import catalog
 from etl.cli import app
-from etl.commands.place import Place
+from etl.commands.cli_context import CliContext
 from etl.errors import FeedEtlError
-from etl.queries import question
+from etl.queries import named_query
 
 WRITING = {"simulate", "demo", "open-bandit", "new-table"}
 """Work without Spark, of any size asked: they are not let loose."""
 HOUR = st.datetimes().map(lambda t: t.strftime("%Y-%m-%dT%H"))
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 KNOWN = st.sampled_from(
-    [*catalog.entries(), *question.names(), "feed", "ads", "1/4", "0/0", "all", "missing", "v2", "json", "csv"]
+    [*catalog.entries(), *named_query.names(), "feed", "ads", "1/4", "0/0", "all", "missing", "v2", "json", "csv"]
 )
 NUMBER = st.integers().map(str) | st.floats().map(str) | st.sampled_from(["1e400", "9" * 5000, "٣", "0x1f"])
 TRICKS = st.sampled_from(
@@ -75,7 +75,7 @@ def somewhere() -> Iterator[str]:
         there = {"FEED_ETL_LAKE": f"{folder}/lake", "FEED_ETL_LANDING": f"{folder}/landing"}
         stack.enter_context(mock.patch.dict(os.environ, there))
         for name in ("spark", "asking"):
-            stack.enter_context(mock.patch.object(Place, name, side_effect=Started))
+            stack.enter_context(mock.patch.object(CliContext, name, side_effect=Started))
         yield folder
 
 

@@ -10,7 +10,7 @@ from etl import catalog
 from etl.errors import ConfigError
 from etl.lineage.flow import Lineage, Source
 from etl.lineage.house import edges
-from etl.lineage.impact import Change, asking, changes, parse, readers
+from etl.lineage.impact import Change, changes, parse, queries, readers
 from etl.subjects.feed.facts import fct_dwell_per_impression, fct_engagements, fct_impressions
 from etl.subjects.feed.rollups.agg_post_engagement_hourly import TABLE, transform
 
@@ -106,9 +106,9 @@ def test_a_column_is_named_in_the_rules_that_read_it() -> None:
 def test_questions_are_named_with_the_columns_that_reach_them(lineages: dict[str, Lineage]) -> None:
     """Beats become dwell, which rankers are told of; nobody asks through which channel a post was shared."""
     origin = Source("landing.heartbeats", "beat_seq")
-    asked = {a.question: {str(c) for c in a.columns} for a in asking(origin, changes(origin, edges(lineages)))}
+    asked = {a.question: {str(c) for c in a.columns} for a in queries(origin, changes(origin, edges(lineages)))}
     assert "mart_ranker_viewer_daily.dwell_ms_sum" in asked["ranker_lift"]
-    assert asking(Source("fct_shares", "channel"), []) == []
+    assert queries(Source("fct_shares", "channel"), []) == []
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,14 @@ import pytest
 from etl import catalog
 from etl.errors import ContractViolation
 from etl.model import validation
-from etl.model.contract import Column, Input, Layer, Reference, Table, WriteMode
+from etl.model.contract import Column, Input, Layer, Reference, Replace, Table
 from etl.model.vocabulary import Vocabulary
 from etl.subjects.feed.columns import columns
 from etl.subjects.feed.dims import dim_posts
 from etl.subjects.feed.marts import mart_post_engagement_daily
 
 RIGHT = Table(
-    "agg_made", Layer.ROLLUPS, columns("post_id", "impressions", "hour"), ("post_id", "hour"), WriteMode.REPLACE,
+    "agg_made", Layer.ROLLUPS, columns("post_id", "impressions", "hour"), ("post_id", "hour"), Replace(),
     "content", partition=("hour",), cluster=("post_id",), inputs=(Input(dim_posts.TABLE),),
 )  # fmt: skip
 MADE_UP = Column("colour", "STRING", "Of no vocabulary")
@@ -35,7 +35,10 @@ WRONG = {
         {"references": (Reference("post_id", dim_posts.TABLE, "share_id", at="hour"),)},
         "dim_posts has no column share_id to refer to",
     ),
-    "rows arranged without a cluster": ({"arranged": True, "cluster": ()}, "arranges its rows itself"),
+    "rows in ranges of no column": ({"write": Replace(preclustered=True), "cluster": ()}, "can be preclustered"),
+    "a fold of no event": ({"write": MergeAggregate(lambda old, new: old)}, "only landed records are folded"),
+    "nothing to read": ({"write": InsertNew(), "inputs": ()}, "needs a table to read"),
+    "versions of no column": ({"write": Scd2(("creator_id",), ("hour",))}, "natural_key names creator_id"),
     "a hash of a person in no column": ({"made_of_person": (("click_id", str),)}, "made_of_person names click_id"),
 }
 

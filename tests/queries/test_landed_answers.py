@@ -16,7 +16,7 @@ from etl import catalog
 from etl.conf import Settings
 from etl.engine.jobs import runner
 from etl.engine.state import planner
-from etl.queries import question, run
+from etl.queries import named_query, run
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,7 @@ def land(settings: Settings, event: str, hour: datetime, *records: Row) -> None:
 
 def made(spark: SparkSession, settings: Settings, name: str, end: datetime) -> None:
     """Run what a question reads, from 10:00 on."""
-    inputs = [catalog.entry(table).table for table in question.load(name).inputs]
+    inputs = [catalog.entry(table).table for table in named_query.load(name).inputs]
     tables = {t.name for table in inputs for t in (*catalog.upstream(table), table)}
     summary = runner.run(spark, settings, TEN, end, tables=sorted(tables))
     assert not summary.errors, summary.errors

@@ -14,14 +14,16 @@ from etl.engine.landing.arrivals import EMPTY
 from etl.engine.sql import views
 from etl.engine.state.ledger import Entry, Ledger
 from etl.errors import ConfigError, LakeError
-from etl.queries import asking, question, run
+from etl.queries import binding, named_query, run
 
 TEN, ELEVEN, TWELVE = (at(f"{hour}:00") for hour in (10, 11, 12))
 
 
 def ran(table: str, hour: datetime, fingerprint: str = "files", verdict: str = "passed") -> Entry:
     """A run's row of a table that read one landed hour."""
-    return Entry("r", table, hour, verdict=verdict, handled=[hour], fingerprints={hour.isoformat(): fingerprint})
+    return Entry(
+        "r", table, hour, verdict=verdict, processed_hours=[hour], fingerprints={hour.isoformat(): fingerprint}
+    )
 
 
 def record(spark: SparkSession, settings: Settings, *entries: Entry) -> None:
@@ -43,8 +45,8 @@ def test_latest_is_the_end_of_the_newest_landed_hour_that_was_published(
         ran("bronze_ad_clicks", at("00:00", 2)),
     )  # fmt: skip
 
-    assert asking.latest(spark, settings, "fct_shares") == TWELVE
-    assert asking.latest(spark, settings, "rec_spend_daily") == at("01:00", 2)
+    assert binding.latest(spark, settings, "fct_shares") == TWELVE
+    assert binding.latest(spark, settings, "rec_spend_daily") == at("01:00", 2)
 
 
 def test_a_record_of_2062_moves_no_default(spark: SparkSession, settings: Settings) -> None:
@@ -55,8 +57,8 @@ def test_a_record_of_2062_moves_no_default(spark: SparkSession, settings: Settin
     made = rows(spark, table, days)
     made.write.format("delta").partitionBy("day").save(views.uri(settings, table))
 
-    asked = question.load("spend_reconciliation")
-    values = asking.ask(spark, settings, asked, asked.typed({})).values
+    asked = named_query.load("spend_reconciliation")
+    values = binding.ask(spark, settings, asked, asked.typed({})).values
 
     assert values["end"] == date(2026, 6, 2)
     assert made.selectExpr("max(day) + 1").collect()[0][0] == date(2062, 6, 2), "what the largest value would say"
@@ -66,7 +68,7 @@ def test_before_anything_has_landed_the_range_is_asked_for(spark: SparkSession, 
     record(spark, settings, ran("bronze_shares", TEN, EMPTY))
 
     with pytest.raises(LakeError, match="Nothing has landed for fct_shares yet: give `end`"):
-        asking.latest(spark, settings, "fct_shares")
+        binding.latest(spark, settings, "fct_shares")
 
 
 def test_a_session_in_another_zone_is_refused(spark: SparkSession, settings: Settings) -> None:

@@ -33,7 +33,9 @@ class Remembered(Ledger):
 
 def entry(table: str, hour: datetime = TEN, **given: Any) -> Entry:
     """A run of a table over one landed hour."""
-    made = Entry(f"run-{hour:%H}", table, hour + timedelta(minutes=65), hour, hour + timedelta(hours=1), handled=[hour])
+    made = Entry(
+        f"run-{hour:%H}", table, hour + timedelta(minutes=65), hour, hour + timedelta(hours=1), processed_hours=[hour]
+    )
     for name, value in given.items():
         setattr(made, name, value)
     return made
@@ -100,7 +102,7 @@ def test_an_hour_without_files_has_not_landed() -> None:
 def test_what_nothing_changed_for_is_not_behind() -> None:
     """No share landed at 11:00: the fact, made at 10:00, waits for nothing."""
     ledger = Remembered(
-        landed("bronze_shares", TEN, touched={"landed_hour": [TEN]}, output_version=1),
+        landed("bronze_shares", TEN, affected_hours={"landed_hour": [TEN]}, output_version=1),
         landed("bronze_shares", ELEVEN),
         entry("fct_shares", TEN, input_versions={"bronze_shares": 1}),
     )
@@ -113,8 +115,8 @@ def test_what_nothing_changed_for_is_not_behind() -> None:
 
 def test_a_table_is_behind_by_the_hours_that_are_due() -> None:
     ledger = Remembered(
-        landed("bronze_shares", TEN, touched={"landed_hour": [TEN]}, output_version=1),
-        landed("bronze_shares", ELEVEN, touched={"landed_hour": [ELEVEN]}, output_version=2),
+        landed("bronze_shares", TEN, affected_hours={"landed_hour": [TEN]}, output_version=1),
+        landed("bronze_shares", ELEVEN, affected_hours={"landed_hour": [ELEVEN]}, output_version=2),
         entry("fct_shares", TEN, input_versions={"bronze_shares": 1}),
     )
 
@@ -124,7 +126,7 @@ def test_a_table_is_behind_by_the_hours_that_are_due() -> None:
 def test_a_table_is_at_least_as_far_behind_as_what_it_reads() -> None:
     """Bronze refused 11:00, so the fact has nothing due and is an hour behind all the same."""
     ledger = Remembered(
-        landed("bronze_shares", TEN, touched={"landed_hour": [TEN]}, output_version=1),
+        landed("bronze_shares", TEN, affected_hours={"landed_hour": [TEN]}, output_version=1),
         landed("bronze_shares", ELEVEN, verdict="failed"),
         entry("fct_shares", TEN, input_versions={"bronze_shares": 1}),
     )
@@ -134,7 +136,7 @@ def test_a_table_is_at_least_as_far_behind_as_what_it_reads() -> None:
 
 def test_a_table_that_looks_ahead_is_as_new_as_what_landed() -> None:
     """Clicks of 10:00 change sessions of hours to come as well, which hold nothing yet."""
-    ledger = Remembered(landed("bronze_ad_clicks", TEN), entry("fct_ad_clicks", TEN, handled=[TEN, ELEVEN]))
+    ledger = Remembered(landed("bronze_ad_clicks", TEN), entry("fct_ad_clicks", TEN, processed_hours=[TEN, ELEVEN]))
 
     assert {f.table.name: f.newest for f in operations.freshness(ledger)}["fct_ad_clicks"] == TEN
 
@@ -194,8 +196,15 @@ def test_heartbeats_collapse_to_the_rows_that_are_there_now() -> None:
     state = {"hour": TEN, "row_count": 10, "checksum": "0-0"}
     name = "fct_dwell_per_impression"
     ledger = Remembered(
-        entry(name, TEN, hours=[state | {"row_count": 8}], records_read=81, records_accepted=80, records_quarantined=1),
-        entry(name, ELEVEN, hours=[state], records_read=20, records_accepted=20),
+        entry(
+            name,
+            TEN,
+            published_hours=[state | {"row_count": 8}],
+            records_read=81,
+            records_accepted=80,
+            records_quarantined=1,
+        ),
+        entry(name, ELEVEN, published_hours=[state], records_read=20, records_accepted=20),
         entry(name, NOON, verdict="failed", records_read=50, records_accepted=30, records_quarantined=20),
     )
 
@@ -207,8 +216,8 @@ def test_heartbeats_collapse_to_the_rows_that_are_there_now() -> None:
 
 def test_an_hour_that_lost_its_rows_is_not_covered() -> None:
     there, gone = {"hour": TEN, "row_count": 3, "checksum": "0-0"}, {"hour": TEN, "row_count": 0, "checksum": "0-0"}
-    first = entry("fct_shares", hours=[there]), entry("fct_impressions", hours=[there])
-    ledger = Remembered(*first, entry("fct_impressions", ELEVEN, hours=[gone]))
+    first = entry("fct_shares", published_hours=[there]), entry("fct_impressions", published_hours=[there])
+    ledger = Remembered(*first, entry("fct_impressions", ELEVEN, published_hours=[gone]))
 
     found = operations.coverage(ledger, (TEN, NOON))
 

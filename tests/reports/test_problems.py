@@ -82,7 +82,7 @@ def test_a_table_that_raised_is_a_problem_until_a_run_over_its_hours_is_fine() -
 def test_an_error_row_is_no_verdict_of_a_gate() -> None:
     """It neither publishes nor refuses, and does not end a refusal."""
     day = NOON.replace(hour=0)
-    story = [ran("fct_shares", NOON, KEY), raised(NOON + HOUR, handled=[NOON - HOUR])]
+    story = [ran("fct_shares", NOON, KEY), raised(NOON + HOUR, processed_hours=[NOON - HOUR])]
 
     state = states(story, day, day + DAY)["fct_shares"]
 

@@ -14,7 +14,7 @@ from support.servers import postman
 from typer.testing import CliRunner, Result
 
 from etl.cli import app
-from etl.commands.place import Place
+from etl.commands.cli_context import CliContext
 from etl.errors import ConfigError, LakeError, LandingError, MailError
 from etl.reports import quality_reports
 from etl.reports.outbox import POLICY
@@ -34,7 +34,7 @@ def outbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FEED_ETL_OWNERS", json.dumps(people))
     monkeypatch.delenv("FEED_ETL_SMTP_URL", raising=False)
     monkeypatch.delenv("AIRFLOW_CONN_SMTP_DEFAULT", raising=False)
-    monkeypatch.setattr(Place, "spark", lambda _self: None)
+    monkeypatch.setattr(CliContext, "spark", lambda _self: None)
     monkeypatch.setattr("etl.operations.erasure.register.receipts", lambda *_: [])
     monkeypatch.setattr(quality_reports, "ledger_rows", lambda *_: RUN)
     monkeypatch.setattr("etl.reports.quality_mail.picture", lambda *_: b"PNG")

@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from support.airflow import demo_ads, demo_day
 from support.airflow.acts import expect_hour, plain_run
-from support.airflow.sandbox import ONE_HOUR, ROOT, Apart
+from support.airflow.sandbox import ONE_HOUR, ROOT, Sandbox
 from support.lakes import there
 
 from etl import conf
@@ -44,11 +44,11 @@ def different(spark: SparkSession, one: Settings, other: Settings) -> dict[str, 
     return {name: counts for name, counts in found.items() if any(counts)}
 
 
-def shown(folder: Path, show: Callable[[Apart], None], hours: int) -> tuple[Settings, Settings]:
+def shown(folder: Path, show: Callable[[Sandbox], None], hours: int) -> tuple[Settings, Settings]:
     """The lake of a show that begins so many hours ago, and that of one plain run."""
     subprocess.run([str(ROOT / "bin" / "setup-airflow")], check=True)
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    place = Apart(folder / "airflow", now - hours * ONE_HOUR)
+    place = Sandbox(folder / "airflow", now - hours * ONE_HOUR)
     place.make()
     show(place)
     scheduled, plain = (conf.load("local", lake=str(place.folder / name)) for name in ("lake", "plain"))
@@ -69,7 +69,7 @@ def test_hours_of_ads_and_late_files_equal_one_plain_run(spark: SparkSession, tm
     assert different(spark, *shown(tmp_path, demo_ads.show, demo_ads.HOURS)) == {}
 
 
-def database_down(place: Apart) -> None:
+def database_down(place: Sandbox) -> None:
     """An hour under way when nobody can read or write Airflow's database; then Airflow is started again."""
     place.simulate(place.first, place.first + ONE_HOUR, 60)
     with place.scheduler() as airflow:

@@ -17,13 +17,13 @@ from soak import shares
 from etl.conf import Settings
 
 FEEDING = Path(__file__).with_name("feeding.py")
-LONGEST = 6.0  # seconds from the first landing to the kill: two or three runs
+MAX_LENGTH = 6.0  # seconds from the first landing to the kill: two or three runs
 
 
 def rounds(spark: SparkSession, settings: Settings, count: int, chance: random.Random) -> Iterator[list[str]]:
     """What was lost in each round; nothing, when all is well."""
     for _ in range(count):
-        _kill(settings, chance.uniform(0, LONGEST))
+        _kill(settings, chance.uniform(0, MAX_LENGTH))
         yield shares.losses(spark, settings)
 
 

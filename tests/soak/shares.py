@@ -54,7 +54,7 @@ def losses(spark: SparkSession, settings: Settings) -> list[str]:
         odd = sorted(set(ids) ^ set(landed(settings)))
         found.append(f"{len(ids)} facts of {len(landed(settings))} shares; differing: {odd[:9]}")
     there = {hour: content.checksum for hour, content in checksums.by_hour(rows, FACTS).items()}
-    known = runner.open_work(spark, settings).ledger.state(FACTS.name)
+    known = runner.open_context(spark, settings).ledger.state(FACTS.name)
     if there != {hour: state["checksum"] for hour, state in known.items() if state["row_count"]}:
         found.append("the ledger has other checksums than the table")
     again = run(spark, settings)

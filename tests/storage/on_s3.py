@@ -31,7 +31,7 @@ TABLES = [
     "bronze_engagements", "fct_engagements", "agg_post_engagement_hourly", *shares.TABLES,
 ]  # fmt: skip
 HOUR = timedelta(hours=1)
-SPAN = START, START + 2 * HOUR
+INTERVAL = START, START + 2 * HOUR
 HOURS = 8, 9
 
 
@@ -62,8 +62,8 @@ def main(folder: Path) -> dict[str, object]:
     upload(Path(here.landing), "landing", there.spark)
     said: dict[str, object] = {}
     for name, place in (("disk", here), ("s3", there)):
-        said[f"errors on {name}"] = {t: str(e) for t, e in runner.run(spark, place, *SPAN, TABLES).errors.items()}
-    said["left to do"] = [e.table_name for e in runner.run(spark, there, *SPAN, TABLES).entries]
+        said[f"errors on {name}"] = {t: str(e) for t, e in runner.run(spark, place, *INTERVAL, TABLES).errors.items()}
+    said["left to do"] = [e.table_name for e in runner.run(spark, there, *INTERVAL, TABLES).entries]
     said["ledgers differ"] = recorded(spark, here) != recorded(spark, there)
     more = here.model_copy(update={"landing": str(folder / "more")})
     for number, hour in enumerate(HOURS, 1):

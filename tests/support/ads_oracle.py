@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+
 from support.ads_facts_oracle import CLICKS, CREDIT, IMPRESSIONS, SESSIONS
 from support.ads_marts_oracle import CAMPAIGNS, CREATIVES, ROLLUPS, SPEND
 from support.duckdb_oracle import dimension

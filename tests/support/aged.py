@@ -7,16 +7,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pyspark.sql import SparkSession
-from support.places import START
 from test_order import content
 
 from etl import catalog
 from etl.conf import Settings
-from etl.engine.jobs.work import Work
+from etl.engine.jobs.run_context import RunContext
 from etl.operations.backfill import driver as backfills
 from etl.operations.retention import window
 from etl.operations.retention.action import Action
 from etl.operations.retention.window import Window
+from support.places import START
 
 HOUR = timedelta(hours=1)
 LATER = datetime(2026, 7, 1, 10, tzinfo=UTC)  # hours 8 and 9 of the first of June are past 30 days, hour 10 is not
@@ -30,20 +30,20 @@ def without_readers(settings: Settings) -> Settings:
     return settings.model_copy(update={"maintenance": keep})
 
 
-def do(work: Work, step: Callable[[Window], Iterator[Action]], now: datetime = LATER) -> list[Action]:
+def do(context: RunContext, step: Callable[[Window], Iterator[Action]], now: datetime = LATER) -> list[Action]:
     """Plan one step of maintenance and do it."""
-    planned = list(step(look(work, now)))
+    planned = list(step(look(context, now)))
     for action in planned:
         if action.do:
             action.do()
-    work.ledger.flush()
+    context.ledger.flush()
     return planned
 
 
-def look(work: Work, now: datetime | None = LATER) -> Window:
+def look(context: RunContext, now: datetime | None = LATER) -> Window:
     """The window of a lake, backfills in flight and all."""
-    _, register = backfills.open_lake(work.spark, work.settings)
-    return window.look(work, [b for b in register.all() if b.in_flight], now, yes=True)
+    _, register = backfills.open_lake(context.spark, context.settings)
+    return window.look(context, [b for b in register.all() if b.in_flight], now, yes=True)
 
 
 def on_disk(folder: str) -> dict[str, float]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+
 from support.landed_oracle import EVENTS, MACROS, accept, standing
 from support.marts_oracle import INGEST, MARTS, REACTIONS, ROLLUPS
 

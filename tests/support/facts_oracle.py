@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+
 from support.landed_oracle import MACROS
 from support.marts_oracle import REACTIONS
 

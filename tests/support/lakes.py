@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
-from support.places import Simulated, place
 
 from etl import catalog
 from etl.conf import Settings
 from etl.engine.delta import tables as delta
-from etl.engine.jobs.work import in_hours
+from etl.engine.jobs.run_context import in_hours
 from etl.engine.sql import views
 from etl.model.contract import Table
+from support.places import Simulated, place
 
 
 def uri(settings: Settings, table: str) -> str:

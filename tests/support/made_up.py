@@ -6,8 +6,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from support.rows import at
-
 from etl import catalog
 from etl.engine.quality.completeness import FEW_RECORDS, NO_FILES, LandedHour
 from etl.engine.state.ledger import Entry
@@ -16,6 +14,7 @@ from etl.reports.health import Health, Ingest, Ranker, Safety
 from etl.reports.operations import Cost, Freshness, Gate, Heartbeats, Skew
 from etl.subjects.ads.dashboard import health as ads_health
 from etl.subjects.ads.dashboard.health import Ads
+from support.rows import at
 
 START, END = at("00:00"), at("00:00", day=2)
 MISSING = at("07:00")

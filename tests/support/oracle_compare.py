@@ -9,6 +9,7 @@ import pyarrow as pa
 from datasketches import hll_sketch
 from deltalake import DeltaTable
 from pyarrow import fs
+
 from support.truth import REACH_ERROR
 
 SURROGATES = {

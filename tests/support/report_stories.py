@@ -27,7 +27,7 @@ def ran(table: str, when: datetime, *failures: Found, hours: list[datetime] | No
         when,
         when - HOUR,
         when,
-        handled=hours,
+        processed_hours=hours,
         rules=20,
         failures=json.dumps(failures),
         rows_written=1000,

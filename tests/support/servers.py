@@ -11,6 +11,7 @@ from email.policy import SMTP
 from typing import Any
 
 from aiosmtpd.controller import Controller
+
 from support.airflow.sandbox import free_port
 
 

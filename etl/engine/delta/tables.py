@@ -175,7 +175,7 @@ def lock_minutes(spark: SparkSession) -> float:
 
 
 @contextmanager
-def signed(spark: SparkSession, uri: str, metadata: str) -> Iterator[None]:
+def commit_metadata(spark: SparkSession, uri: str, metadata: str) -> Iterator[None]:
     """Commits to a table made inside carry this text, those after do not: a killed run is recovered from it."""
     spark.conf.set(METADATA, metadata)
     try:

@@ -107,7 +107,7 @@ class Transaction:
     def commit(self, metadata: str) -> int:
         """Publish atomically. Raises ConflictError when someone else changed what was read."""
         actions = as_seq(self.spark, self._adds + self._removes)
-        with delta.conflicts(self.uri), delta.signed(self.spark, self.uri, metadata):
+        with delta.conflicts(self.uri), delta.commit_metadata(self.spark, self.uri, metadata):
             self._refuse_lost()
             return int(self._txn.commit(actions, self._operation()))
 

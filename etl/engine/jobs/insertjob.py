@@ -15,18 +15,17 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from etl import catalog
 from etl.engine.delta import checksums
 from etl.engine.delta.checksums import Content
 from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs import ddl, winners
-from etl.engine.jobs.work import Work, as_literal, enforce, in_hours, judged, publish
+from etl.engine.jobs.run_context import RunContext, as_literal, enforce, in_hours, judged, publish
 from etl.engine.quality import suites
 from etl.engine.quality.gate import Verdict
-from etl.engine.spark.layout import in_order, spread
+from etl.engine.spark.layout import in_order, range_partition
 from etl.engine.state.ledger import CONTRADICTIONS, CORRECTIONS, Entry
 from etl.engine.state.shards import by_person
-from etl.model.contract import Table
+from etl.model.contract import InsertNew, Table
 
 FEW_KEYS = 1_000_000  # are sent to every task; more are brought together with what they are compared with
 
@@ -39,7 +38,7 @@ class Batch:
     `found`; None when there are none.
     """
 
-    work: Work
+    context: RunContext
     table: Table
     entry: Entry
     txn: Transaction
@@ -62,13 +61,13 @@ class Batch:
         return self.txn.read(in_hours(self.table, self.found))
 
 
-def insert_new(work: Work, table: Table, entry: Entry) -> None:
+def insert_new(context: RunContext, table: Table, entry: Entry) -> None:
     """Add what is new in the landed hours of an entry."""
     source = table.inputs[0].table
-    landed = work.read(source, entry.input_versions[source.name], in_hours(source, entry.handled))
-    if work.shard_of(table) and by_person(table) not in table.key:  # whose a row is, the record that stands says
+    landed = context.read(source, entry.input_versions[source.name], in_hours(source, entry.processed_hours))
+    if context.shard_of(table) and by_person(table) not in table.key:  # whose a row is, the record that stands says
         landed = _one_each(landed, table)
-    _insert(work, table, entry, landed.where(work.mine(table)))
+    _insert(context, table, entry, landed.where(context.mine(table)))
 
 
 def _one_each(landed: DataFrame, table: Table) -> DataFrame:
@@ -81,8 +80,8 @@ def _one_each(landed: DataFrame, table: Table) -> DataFrame:
     return single.unionByName(best.select(*landed.columns))
 
 
-def _insert(work: Work, table: Table, entry: Entry, landed: DataFrame) -> None:
-    batch = _batch(work, table, entry, ddl.conform(work.transform(table)(landed), table))
+def _insert(context: RunContext, table: Table, entry: Entry, landed: DataFrame) -> None:
+    batch = _batch(context, table, entry, ddl.conform(context.transform(table)(landed), table))
     try:
         contested = _contested(batch) or _add(batch)
         if contested is not None:
@@ -95,21 +94,21 @@ def _insert(work: Work, table: Table, entry: Entry, landed: DataFrame) -> None:
 def _add(batch: Batch) -> DataFrame | None:
     """Publish the rows of keys that are new; returns the keys with unequal rows instead, when there are any."""
     table = batch.table
-    staged = batch.txn.stage(once(spread(batch.new, table, len(batch.hours)), table))
-    verdict = judged(batch.work, table, staged)
+    staged = batch.txn.stage(once(range_partition(batch.new, table, len(batch.hours)), table))
+    verdict = judged(batch.context, table, staged)
     if verdict.broke(suites.KEY):
         return winners.contested(batch.rows, table.key, table.columns)
     _publish(batch, staged, verdict)
     return None
 
 
-def _batch(work: Work, table: Table, entry: Entry, rows: DataFrame) -> Batch:
+def _batch(context: RunContext, table: Table, entry: Entry, rows: DataFrame) -> Batch:
     counts = {checksums.as_hour(r[0]): r[1] for r in rows.groupBy(table.hour).count().collect()}
     entry.records_read = sum(counts.values())
-    txn = work.transaction(table)
+    txn = context.transaction(table)
     txn.read(in_hours(table, counts))  # what another run adds to these hours meanwhile is a conflict
-    found = _hours_with_keys(work, table, txn, rows, counts)
-    batch = Batch(work, table, entry, txn, rows, counts, found)
+    found = _hours_with_keys(context, table, txn, rows, counts)
+    batch = Batch(context, table, entry, txn, rows, counts, found)
     if not found:
         return batch
     hashed = checksums.row_hash(table.columns).alias("_hash")
@@ -118,16 +117,16 @@ def _batch(work: Work, table: Table, entry: Entry, rows: DataFrame) -> Batch:
 
 
 def _hours_with_keys(
-    work: Work, table: Table, txn: Transaction, rows: DataFrame, counts: dict[datetime, int]
+    context: RunContext, table: Table, txn: Transaction, rows: DataFrame, counts: dict[datetime, int]
 ) -> list[datetime]:
     """Hours in which keys of rows are published. Only keys are read of the table, and nothing where it is empty."""
-    there = _where_keys_may_be(work, table, txn, list(counts))
+    there = _where_keys_may_be(context, table, txn, list(counts))
     if not there:
         return []
-    if not table.once_within_days:
+    if not table.dedup_window_days:
         rows = rows.where(in_hours(table, there))
         counts = {hour: counts[hour] for hour in there}
-    held = work.read(table, txn.version, in_hours(table, there)).select(*dict.fromkeys((*table.key, table.hour)))
+    held = context.read(table, txn.version, in_hours(table, there)).select(*dict.fromkeys((*table.key, table.hour)))
     found = held.join(_keys(rows, table, counts), list(table.key), "left_semi").select(table.hour).distinct()
     return sorted(checksums.as_hour(r[0]) for r in found.collect())
 
@@ -137,21 +136,21 @@ def _keys(rows: DataFrame, table: Table, counts: dict[datetime, int]) -> DataFra
     return F.broadcast(keys) if sum(counts.values()) <= FEW_KEYS else keys
 
 
-def _where_keys_may_be(work: Work, table: Table, txn: Transaction, hours: list[datetime]) -> list[datetime]:
+def _where_keys_may_be(context: RunContext, table: Table, txn: Transaction, hours: list[datetime]) -> list[datetime]:
     """The published hours in which the keys of rows of some hours may be."""
-    there = [hour for hour, content in _contents(work, table, txn).items() if content.rows]
-    if not table.once_within_days or not hours:
+    there = [hour for hour, content in _contents(context, table, txn).items() if content.rows]
+    if not table.dedup_window_days or not hours:
         return [hour for hour in there if hour in hours]
-    apart = timedelta(days=table.once_within_days)
+    apart = timedelta(days=table.dedup_window_days)
     return [hour for hour in there if min(hours) - apart <= hour <= max(hours) + apart]
 
 
-def _contents(work: Work, table: Table, txn: Transaction) -> dict[datetime, Content]:
+def _contents(context: RunContext, table: Table, txn: Transaction) -> dict[datetime, Content]:
     """What each hour holds, by the ledger; counted anew where the ledger does not know."""
-    known = work.ledger.state(table.name)
+    known = context.ledger.state(table.name)
     if known:
         return {hour: Content.of(state) for hour, state in known.items()}
-    return checksums.by_hour(work.read(table, txn.version), table)
+    return checksums.by_hour(context.read(table, txn.version), table)
 
 
 def _contested(batch: Batch) -> DataFrame | None:
@@ -176,16 +175,16 @@ def _correct(batch: Batch, contested: DataFrame) -> None:
     staged, taken = _restage(batch, added, gone)
     unequal = winners.smallest(records, table).where("_unequal").count()
     batch.entry.metrics |= {CONTRADICTIONS: float(unequal), CORRECTIONS: float(gone.count())}
-    verdict = judged(batch.work, table, staged)
+    verdict = judged(batch.context, table, staged)
     _publish(batch, staged, replace(verdict, failures=[*verdict.failures, *winners.warning(unequal)]), taken)
     for frame in (contested, was, now, gone):
         frame.unpersist()
 
 
 def _settled(batch: Batch, records: DataFrame, published: DataFrame) -> DataFrame:
-    work, table = batch.work, batch.table
-    kept_from = work.ledger.kept_from(table.inputs[0].table.name)
-    return winners.settle(records, table, work.transform(table), published, kept_from)
+    context, table = batch.context, batch.table
+    kept_from = context.ledger.kept_from(table.inputs[0].table.name)
+    return winners.settle(records, table, context.transform(table), published, kept_from)
 
 
 def _restage(batch: Batch, added: list[DataFrame], gone: DataFrame) -> tuple[DataFrame, DataFrame | None]:
@@ -195,7 +194,7 @@ def _restage(batch: Batch, added: list[DataFrame], gone: DataFrame) -> tuple[Dat
     if taken is not None:
         added = [*added, _hashed(taken, table).join(gone, [*batch.key, "_hash"], "left_anti")]
     whole = reduce(DataFrame.unionByName, [rows.select(*table.column_names) for rows in added])
-    return batch.txn.stage(once(spread(whole, table, len({*batch.hours, *batch.found})), table)), taken
+    return batch.txn.stage(once(range_partition(whole, table, len({*batch.hours, *batch.found})), table)), taken
 
 
 def _hashed(rows: DataFrame, table: Table) -> DataFrame:
@@ -209,34 +208,34 @@ def _records(batch: Batch, contested: DataFrame) -> DataFrame:
     """
     source = batch.table.inputs[0].table
     first = as_literal(winners.landed_from(batch.table, [*batch.hours, *batch.found]), source)
-    landed = batch.work.read(source, batch.entry.input_versions[source.name], f"{source.hour} >= {first}")
+    landed = batch.context.read(source, batch.entry.input_versions[source.name], f"{source.hour} >= {first}")
     return landed.join(contested, batch.key, "left_semi")
 
 
 def _publish(batch: Batch, staged: DataFrame, verdict: Verdict, taken: DataFrame | None = None) -> None:
     """Commit staged rows in place of those of the files taken out, if the gate lets them pass."""
-    work, table, entry, txn = batch.work, batch.table, batch.entry, batch.txn
+    context, table, entry, txn = batch.context, batch.table, batch.entry, batch.txn
     added = checksums.by_hour(staged, table)
     gone = checksums.by_hour(taken, table) if taken is not None else {}
-    enforce(work, table, staged, entry, verdict)
+    enforce(context, table, staged, entry, verdict)
     rewritten = sum(c.rows for c in gone.values()) - int(entry.metrics.get(CORRECTIONS, 0))
     entry.rows_written = sum(c.rows for c in added.values()) - rewritten
     hours = sorted({*added, *gone})
     if hours:
         changed = staged if taken is None else differing(taken, staged)
         around = txn.read(in_hours(table, hours)).unionByName(staged)
-        entry.touched = {table.hour: hours, **touched_elsewhere(table, changed, around)}
+        entry.affected_hours = {table.hour: hours, **affected_elsewhere(table, changed, around)}
     else:
         txn.keep(set(), table.hour)
-    before = _contents(work, table, txn)
+    before = _contents(context, table, txn)
     nothing = Content()
     after = {h: before.get(h, nothing) - gone.get(h, nothing) + added.get(h, nothing) for h in hours}
-    publish(work, table, txn, entry, after)
+    publish(context, table, txn, entry, after)
 
 
-def once(spread_out: DataFrame, table: Table) -> DataFrame:
+def once(partitioned: DataFrame, table: Table) -> DataFrame:
     """Equal rows once: they are in the same range, so that nothing is shuffled again."""
-    return in_order(spread_out.dropDuplicates(list(table.column_names)), table)
+    return in_order(partitioned.dropDuplicates(list(table.column_names)), table)
 
 
 def differing(old: DataFrame, new: DataFrame) -> DataFrame:
@@ -244,9 +243,9 @@ def differing(old: DataFrame, new: DataFrame) -> DataFrame:
     return old.exceptAll(new).unionByName(new.exceptAll(old))
 
 
-def touched_elsewhere(table: Table, changed: DataFrame, rows: DataFrame) -> dict[str, list[datetime]]:
+def affected_elsewhere(table: Table, changed: DataFrame, rows: DataFrame) -> dict[str, list[datetime]]:
     """Hours by another column that changed rows, among all rows, matter to; empty where no table reads by another."""
-    wider = getattr(catalog.entry(table.name).module, "touched", None)
+    wider = table.write.affected_hours if isinstance(table.write, InsertNew) else None
     if wider is None:
         return {}
     hours = wider(changed, rows).select("impression_hour").where("impression_hour IS NOT NULL").distinct().collect()

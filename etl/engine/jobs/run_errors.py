@@ -9,26 +9,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from etl.engine.jobs.work import Work, log
-from etl.engine.jobs.work import record as write
+from etl.engine.jobs.run_context import RunContext, log
+from etl.engine.jobs.run_context import record as write
 from etl.engine.state import planner
 from etl.engine.state.ledger import ERROR, RECOVERED, Entry
 from etl.errors import FeedEtlError, GateFailed, LakeError, lasting
 
 
-def record(work: Work, errors: Mapping[str, FeedEtlError], unchanged: Iterable[str]) -> None:
+def record(context: RunContext, errors: Mapping[str, FeedEtlError], unchanged: Iterable[str]) -> None:
     """Write a row for each table that raised, or is fine again. A gate's refusal has its row already.
 
     A ledger that cannot be written is a line in the log: the error itself goes on to whoever started the run.
     """
     raised = {name: error for name, error in errors.items() if not isinstance(error, GateFailed)}
     for name, error in raised.items():
-        write(work, _row(work, name), ERROR, lasting(error))
-    broken = {e.table_name for e in open_errors(work.ledger.entries) if _meets(e, work.span)}
+        write(context, _row(context, name), ERROR, lasting(error))
+    broken = {e.table_name for e in open_errors(context.ledger.entries) if _meets(e, context.interval)}
     for name in sorted(broken.intersection(unchanged)):
-        write(work, _row(work, name), RECOVERED)
+        write(context, _row(context, name), RECOVERED)
     try:
-        work.ledger.flush()
+        context.ledger.flush()
     except LakeError as why:
         log.warning("%s", why)
         return
@@ -36,9 +36,9 @@ def record(work: Work, errors: Mapping[str, FeedEtlError], unchanged: Iterable[s
         error.is_recorded = True
 
 
-def _row(work: Work, name: str) -> Entry:
+def _row(context: RunContext, name: str) -> Entry:
     """A row without anything of the table itself, which may not be readable."""
-    return Entry(work.run_id, name, work.ledger.now(), *(work.span or (None, None)))
+    return Entry(context.run_id, name, context.ledger.now(), *(context.interval or (None, None)))
 
 
 def open_errors(entries: Iterable[Entry]) -> list[Entry]:
@@ -61,7 +61,11 @@ def hours_of(entry: Entry) -> list[datetime]:
     return planner.hours_between(entry.range_from, entry.range_to)
 
 
-def _meets(entry: Entry, span: tuple[datetime, datetime] | None) -> bool:
+def _meets(entry: Entry, interval: tuple[datetime, datetime] | None) -> bool:
     return bool(
-        span and entry.range_from and entry.range_to and entry.range_from < span[1] and span[0] < entry.range_to
+        interval
+        and entry.range_from
+        and entry.range_to
+        and entry.range_from < interval[1]
+        and interval[0] < entry.range_to
     )

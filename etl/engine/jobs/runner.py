@@ -20,7 +20,7 @@ from etl.engine.delta import tables as delta
 from etl.engine.delta.attempts import attempts
 from etl.engine.jobs import ddl, derivejob, landjob, run_errors
 from etl.engine.jobs.recovery import recover, refuse_unfinished
-from etl.engine.jobs.work import Work, log
+from etl.engine.jobs.run_context import RunContext, log
 from etl.engine.landing import owner, subjects
 from etl.engine.people import keys, pseudonyms
 from etl.engine.spark import files, storage
@@ -60,24 +60,24 @@ def new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
 
 
-def open_work(
+def open_context(
     spark: SparkSession,
     settings: Settings,
-    span: tuple[datetime, datetime] | None = None,
+    interval: tuple[datetime, datetime] | None = None,
     shard: Shard | None = None,
-) -> Work:
+) -> RunContext:
     """A unit of work on the lake. Raises LakeError when it cannot be written, ConfigError when another key made it."""
     lake = files.absolute(settings.lake)
     keys.refuse_inside(settings)
     storage.check(spark, settings)
     refuse_lost_ledger(spark, lake)
     try:
-        work = Work(spark, settings, Ledger(spark, lake), new_run_id(), delta.listings(spark), span, shard)
+        context = RunContext(spark, settings, Ledger(spark, lake), new_run_id(), delta.listings(spark), interval, shard)
     except Exception as error:
         raise LakeError(f"The lake {lake} cannot be read or written: {first_line(error)}") from error
     for table in catalog.tables():
-        pseudonyms.check(spark, table, work.uri(table))
-    return work
+        pseudonyms.check(spark, table, context.uri(table))
+    return context
 
 
 def run(
@@ -93,19 +93,19 @@ def run(
     landing = files.absolute(settings.landing)
     if not files.exists(spark, landing):
         raise LandingError(f"There is no landing zone at {landing}. Set --landing, or try `feed-etl simulate`.")
-    work = open_work(spark, settings, (start, end), shard)
+    context = open_context(spark, settings, (start, end), shard)
     owner.claim(spark, settings)
     staged.remove_dead(spark, settings)
-    summary = Summary(work.run_id)
+    summary = Summary(context.run_id)
     chosen = catalog.select(tables or catalog.of_subjects(subjects.landed(spark, settings)))
-    unusable = _made_ready(work, chosen)
+    unusable = _made_ready(context, chosen)
     try:
-        _side_by_side(work, chosen, unusable, summary, progress)
+        _side_by_side(context, chosen, unusable, summary, progress)
     finally:
-        work.ledger.flush()
-    run_errors.record(work, summary.errors, [*summary.unchanged])
+        context.ledger.flush()
+    run_errors.record(context, summary.errors, [*summary.unchanged])
     flow = list(catalog.entries())
-    mine = [e for e in work.ledger.entries if e.run_id == work.run_id and e.verdict in ("passed", "failed")]
+    mine = [e for e in context.ledger.entries if e.run_id == context.run_id and e.verdict in ("passed", "failed")]
     summary.entries = sorted(mine, key=lambda e: (flow.index(e.table_name), e.started_at))
     return summary
 
@@ -134,18 +134,18 @@ def _needed(chosen: list[catalog.Entry]) -> list[Table]:
     return [entry.table for entry in catalog.select(sorted(names))]
 
 
-def _made_ready(work: Work, chosen: list[catalog.Entry]) -> dict[str, LakeError]:
+def _made_ready(context: RunContext, chosen: list[catalog.Entry]) -> dict[str, LakeError]:
     """Make the tables of a run that are not there yet; returns those that cannot even be opened, and why."""
     needed = _needed(chosen)
-    with ThreadPoolExecutor(work.settings.parallel_tables) as pool:
-        found = pool.map(lambda table: _unusable(work, table), needed)
+    with ThreadPoolExecutor(context.settings.parallel_tables) as pool:
+        found = pool.map(lambda table: _unusable(context, table), needed)
         return {table.name: why for table, why in zip(needed, found, strict=True) if why}
 
 
-def _unusable(work: Work, table: Table) -> LakeError | None:
-    delta.activate(work.spark)
+def _unusable(context: RunContext, table: Table) -> LakeError | None:
+    delta.activate(context.spark)
     try:
-        ddl.ensure(work.spark, table, work.uri(table))
+        ddl.ensure(context.spark, table, context.uri(table))
     except (Py4JJavaError, PySparkException) as error:
         return _damaged(table.name, error)
     return None
@@ -157,7 +157,7 @@ def _damaged(what: str, error: Exception) -> LakeError:
 
 
 def _side_by_side(
-    work: Work,
+    context: RunContext,
     chosen: list[catalog.Entry],
     unusable: dict[str, LakeError],
     summary: Summary,
@@ -170,10 +170,10 @@ def _side_by_side(
     )
     order.prepare()
     running: dict[Future[None], str] = {}
-    with ThreadPoolExecutor(work.settings.parallel_tables) as pool:
+    with ThreadPoolExecutor(context.settings.parallel_tables) as pool:
         while order.is_active():
             for name in order.get_ready():
-                running[pool.submit(_step, work, tables[name], unusable, summary, progress)] = name
+                running[pool.submit(_step, context, tables[name], unusable, summary, progress)] = name
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 order.done(running.pop(future))
@@ -181,7 +181,7 @@ def _side_by_side(
 
 
 def _step(
-    work: Work,
+    context: RunContext,
     table: Table,
     unusable: dict[str, LakeError],
     summary: Summary,
@@ -197,41 +197,41 @@ def _step(
         return
     if not catalog.is_made(table):
         return
-    if others := _unfinished(work, table):
+    if others := _unfinished(context, table):
         summary.waiting[table.name] = others[0]
         return
     progress("start", table)
     try:
-        if run_table(work.apart(), table) is None:
+        if run_table(context.apart(), table) is None:
             summary.unchanged.append(table.name)
     except FeedEtlError as error:
         summary.errors[table.name] = error
     except (Py4JJavaError, PySparkException) as error:
         summary.errors[table.name] = _damaged(f"{table.name} or a table it reads", error)
-    if work.shard_of(table):
-        work.ledger.flush()  # at once: runs of other shards look for it
+    if context.shard_of(table):
+        context.ledger.flush()  # at once: runs of other shards look for it
     progress("done", table)
 
 
-def _unfinished(work: Work, table: Table) -> list[str]:
+def _unfinished(context: RunContext, table: Table) -> list[str]:
     """Tables it is made from, at any remove, that are still to be made for some shard. None for a shard's own."""
-    if work.shard is None or by_person(table):
+    if context.shard is None or by_person(table):
         return []
     cut = [each for each in catalog.upstream(table) if by_person(each)]
     if cut:
-        work.ledger.refresh()
-    return [each.name for each in cut if planner.due(work.ledger, each, work.span)]
+        context.ledger.refresh()
+    return [each.name for each in cut if planner.due(context.ledger, each, context.interval)]
 
 
-def run_table(work: Work, table: Table) -> Entry | None:
+def run_table(context: RunContext, table: Table) -> Entry | None:
     """Bring one table up to date, trying again when another run got in between."""
     job = landjob.run if table.event else derivejob.run
     for attempt in attempts():
         with attempt, delta.conflicts(f"{table.name} or a table it reads"):
             if attempt.retry_state.attempt_number > 1:
-                work.ledger.refresh()
+                context.ledger.refresh()
             for each in (table, catalog.entry("quarantine").table) if table.event else (table,):
-                recover(work, each)
-            refuse_unfinished(work, table)
-            return job(work, table)
+                recover(context, each)
+            refuse_unfinished(context, table)
+            return job(context, table)
     return None

@@ -17,7 +17,7 @@ from etl.engine.jobs import ddl
 from etl.engine.quality.gate import Failure
 from etl.model.contract import Column as Field
 from etl.model.contract import Event, Table
-from etl.model.privacy import STAND_INS_BELOW, viewer_column
+from etl.model.privacy import REPLACEMENT_IDS_BELOW, viewer_column
 
 LANDED_BEHIND = 1  # hours: an event may lie minutes after the end of the hour it landed in
 RULE = "records_of_a_key_are_equal"
@@ -45,14 +45,14 @@ def _json(field: Field) -> Column:
 
 def landed_from(table: Table, hours: list[datetime]) -> datetime:
     """The first landed hour in which a record of a key that has a row in some hours may lie."""
-    return min(hours) - timedelta(days=table.once_within_days, hours=LANDED_BEHIND)
+    return min(hours) - timedelta(days=table.dedup_window_days, hours=LANDED_BEHIND)
 
 
 def contested(rows: DataFrame, key: tuple[str, ...], columns: tuple[Field, ...]) -> DataFrame:
     """The keys of which rows differ in some columns."""
     hashed = rows.select(*key, row_hash(columns).alias("_hash"))
-    spread = hashed.groupBy(*key).agg(F.min("_hash").alias("_least"), F.max("_hash").alias("_most"))
-    return spread.where("_least <> _most").select(*key)
+    range_partition = hashed.groupBy(*key).agg(F.min("_hash").alias("_least"), F.max("_hash").alias("_most"))
+    return range_partition.where("_least <> _most").select(*key)
 
 
 def settle(
@@ -85,7 +85,7 @@ def smallest(candidates: DataFrame, table: Table) -> DataFrame:
     assert source.event
     by_key, in_hour = Window.partitionBy(*table.key), Window.partitionBy(*table.key, source.hour)
     whose = viewer_column(source.column_names)
-    erased = F.col(whose) < STAND_INS_BELOW if whose else F.lit(False)
+    erased = F.col(whose) < REPLACEMENT_IDS_BELOW if whose else F.lit(False)
     differ = {w: F.min("_text").over(w) != F.max("_text").over(w) for w in (by_key, in_hour)}
     return (
         candidates.withColumn("_text", canonical_text(source.event))

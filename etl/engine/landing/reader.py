@@ -21,7 +21,7 @@ from etl.model.contract import Event
 TEXT = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 PARQUET = (".parquet",)
 HOUR = "%Y-%m-%dT%H"
-LONGEST = 2**24
+MAX_LENGTH = 2**24
 """Characters of one record, once files have to be read one by one: memory holds a few such records."""
 RECORD_BYTES = 20  # a record compressed: of a file's records no more than its size is known before it is read
 
@@ -102,7 +102,7 @@ def _is_readable(spark: SparkSession, file: LandedFile) -> bool:
         else:
             rows, raw = lines(spark, [file.uri]), F.col("raw")
         (found,) = rows.select(F.max(F.length(raw)), F.max("_file")).collect()
-        return bool((found[0] or 0) <= LONGEST)
+        return bool((found[0] or 0) <= MAX_LENGTH)
     except (Py4JJavaError, PySparkException):
         return False
 

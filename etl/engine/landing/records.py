@@ -242,7 +242,7 @@ def _absent(event: Event) -> list[Column]:
 
 def _required(field: Field, event: Event) -> Column:
     """An optional field of a closing record (delete, retire) may be absent."""
-    if field.name not in event.unless_closing:
+    if field.name not in event.optional_on_close:
         return F.lit(True)
     return ~F.coalesce(F.col("op").isin(*CLOSING), F.lit(False))
 

@@ -18,7 +18,7 @@ from etl.engine.people import keyed
 from etl.engine.people.keys import SECRET, fingerprint, key
 from etl.errors import ConfigError
 from etl.model.contract import Table
-from etl.model.privacy import STAND_INS_BELOW, viewer_column
+from etl.model.privacy import REPLACEMENT_IDS_BELOW, viewer_column
 
 PROPERTY = "feed_etl.viewers"
 SKETCHES = "feed_etl.sketches"
@@ -137,7 +137,7 @@ def _without_ids(rows: DataFrame, secret: bytes) -> DataFrame:
     if whose is None:
         return rows
     number = keyed.columns(rows.sparkSession, secret).number(NAMESPACE, F.col(whose))
-    return rows.withColumn(whose, F.when(F.col(whose) < STAND_INS_BELOW, F.col(whose)).otherwise(number))
+    return rows.withColumn(whose, F.when(F.col(whose) < REPLACEMENT_IDS_BELOW, F.col(whose)).otherwise(number))
 
 
 def sketches_of(spark: SparkSession, uri: str) -> str:

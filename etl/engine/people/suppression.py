@@ -24,7 +24,7 @@ from etl.engine.people.keyed import Keyed
 from etl.engine.spark import files
 from etl.errors import ConfigError
 from etl.model.contract import Event
-from etl.model.privacy import ROLES, STAND_INS_BELOW, VIEWER, Role
+from etl.model.privacy import REPLACEMENT_IDS_BELOW, ROLES, VIEWER, Role
 
 SCHEMA = "digest BIGINT, erased_at TIMESTAMP"
 KEY = "feed_etl.key"  # property: fingerprint of the key of the digests
@@ -140,13 +140,13 @@ HELPERS = ("_ids", "_salted", "_inner", "_outer")
 def replacement(hashed: Keyed, role: Role, person: Column, by: Column) -> Column:
     """A replacement id: below every id of a person, told by nobody without the key."""
     mixed = hashed.number(role.namespace(REPLACEMENT), person, F.coalesce(by.cast("string"), F.lit("")))
-    return F.lit(STAND_INS_BELOW) + F.shiftright(mixed, keyed.MAX_BITS - REPLACEMENT_BITS)
+    return F.lit(REPLACEMENT_IDS_BELOW) + F.shiftright(mixed, keyed.MAX_BITS - REPLACEMENT_BITS)
 
 
 def former_replacement(salt: str, person: Column, by: Column) -> Column:
     """The replacement id of who was erased when the list was salted."""
     mixed = F.sha2(F.concat_ws(":", F.lit(salt), person.cast("string"), by.cast("string")), 256)
-    return F.lit(STAND_INS_BELOW - 1) - F.conv(F.substring(mixed, 1, 15), 16, 10).cast("bigint")
+    return F.lit(REPLACEMENT_IDS_BELOW - 1) - F.conv(F.substring(mixed, 1, 15), 16, 10).cast("bigint")
 
 
 def numbers(text: Column) -> Column:

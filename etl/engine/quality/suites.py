@@ -14,7 +14,7 @@ import yaml
 
 from etl import conf
 from etl.errors import ContractViolation
-from etl.model.contract import Table, WriteMode
+from etl.model.contract import Scd2, Table
 
 KEY = "key"  # the label of the rule that no key is there twice
 SEVERITIES = ("critical", "warning", "info")
@@ -89,7 +89,7 @@ def structural(table: Table) -> list[Rule]:
         )
         rules.append(_no_rows(f"{column} known", never, f"A {column} without a row in {view} means nothing."))
         rules.append(_no_rows(f"{column} live", dead, "The stamp was not live at that time.", "warning"))
-    return rules + (_scd2(table) if table.write is WriteMode.SCD2 else [])
+    return rules + (_scd2(table) if isinstance(table.write, Scd2) else [])
 
 
 def _column_rules(column: Any) -> list[Rule]:
@@ -119,7 +119,7 @@ def _repeated(key: tuple[str, ...]) -> str:
 
 
 def _scd2(table: Table) -> list[Rule]:
-    key = ", ".join(table.natural_key)
+    key = ", ".join(table.versions.natural_key)
     after = f"lead(valid_from) OVER (PARTITION BY {key} ORDER BY valid_from)"
     timeline = f"(SELECT *, {after} AS _next FROM {{batch}})"
     columns = f"{key}, valid_from, valid_to, _next"

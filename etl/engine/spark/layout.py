@@ -13,7 +13,7 @@ from etl.model.contract import Table
 SIDE_BY_SIDE = 24  # hours a task writes at once, without sorting its rows by hour first
 
 
-def spread(rows: DataFrame, table: Table, hours: int) -> DataFrame:
+def range_partition(rows: DataFrame, table: Table, hours: int) -> DataFrame:
     """Rows in ranges of hour and cluster columns; no task mixes far-apart viewers. Not sorted within a range.
 
     At most as many ranges as the session has tasks of a shuffle, but one for each of many hours.
@@ -34,11 +34,11 @@ def in_order(rows: DataFrame, table: Table) -> DataFrame:
     return rows.sortWithinPartitions(table.cluster[0]) if table.cluster else rows
 
 
-def lay_out(rows: DataFrame, table: Table, hours: int, arranged: bool = False) -> DataFrame:
+def lay_out(rows: DataFrame, table: Table, hours: int, preclustered: bool = False) -> DataFrame:
     """Rows as they lie in files: spread, unless they are `arranged` in ranges already, and sorted within a file.
 
     Borders of ranges are drawn from a sample, for which Spark makes rows once more from the last shuffle on. Where that
     is dear a table's logic draws them beforehand, from what it reads (`Table.arranged`). A task then has a file of each
     hour, which is for as many hours only as it writes at once.
     """
-    return in_order(rows if arranged and hours <= SIDE_BY_SIDE else spread(rows, table, hours), table)
+    return in_order(rows if preclustered and hours <= SIDE_BY_SIDE else range_partition(rows, table, hours), table)

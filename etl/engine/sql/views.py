@@ -18,7 +18,7 @@ from etl.engine.spark.files import absolute
 from etl.engine.spark.jvm import as_seq, jvm
 from etl.engine.sql import read_only
 from etl.errors import LakeError
-from etl.model.contract import Layer, Table
+from etl.model.contract import Scd2, Table
 
 LEDGER = "ledger"
 REJECTED = re.compile(r"_rejected/\w+/[\w-]+")  # a batch that was rejected, by its place in the lake
@@ -73,7 +73,7 @@ def as_of(rows: DataFrame, table: Table, at: date | datetime) -> DataFrame:
     A version that begins later is not there; one that ends later has no end, is current and is not deleted. A version
     with a surrogate issued upstream stays: facts carry its id, whenever it went live. Other tables are as they are.
     """
-    if table.layer is not Layer.DIMS or not table.surrogate:
+    if not isinstance(table.write, Scd2) or not table.write.surrogate:
         return rows
     instant = F.lit(at).cast("timestamp")
     has_ended = F.coalesce(F.col("valid_to") <= instant, F.lit(False))

@@ -19,7 +19,7 @@ from etl.engine.spark import files
 from etl.engine.state import ledger_table
 from etl.engine.state.shards import Shard, every
 from etl.errors import LakeError
-from etl.model.contract import WriteMode
+from etl.model.contract import InsertNew
 
 ERROR, RECOVERED = "error", "recovered"
 """Verdicts of rows that publish nothing: the run of a table raised; a later run over its hours found nothing to do."""
@@ -39,7 +39,7 @@ LOGIC = "logic_version"  # among the metrics of a publish that switches a table 
 
 @dataclass
 class Entry:
-    """One row of the ledger. `hours` is the state after publish of each table-hour that changed."""
+    """One row of the ledger. `published_hours` is the state after publish of each table-hour that changed."""
 
     run_id: str
     table_name: str
@@ -51,9 +51,9 @@ class Entry:
     reason: str = ""
     input_versions: dict[str, int] = field(default_factory=dict)
     output_version: int | None = None
-    handled: list[datetime] = field(default_factory=list)
-    hours: list[dict[str, Any]] = field(default_factory=list)
-    touched: dict[str, list[datetime]] = field(default_factory=dict)
+    processed_hours: list[datetime] = field(default_factory=list)
+    published_hours: list[dict[str, Any]] = field(default_factory=list)
+    affected_hours: dict[str, list[datetime]] = field(default_factory=dict)
     fingerprints: dict[str, str] = field(default_factory=dict)
     records_read: int = 0
     records_accepted: int = 0
@@ -221,9 +221,9 @@ class Ledger:
         self._loaded()
         return list(self._by_table.get(table, []))
 
-    def handled_before(self, table: str) -> set[datetime]:
+    def processed_before(self, table: str) -> set[datetime]:
         """Hours that an earlier table of the name was made for."""
-        return {hour for e in self.earlier(table) for hour in e.handled}
+        return {hour for e in self.earlier(table) for hour in e.processed_hours}
 
     def damaged(self, table: str) -> set[datetime]:
         """Hours that `feed-etl check --repair` found to be other than published, and nobody has made again since.
@@ -232,10 +232,10 @@ class Ledger:
         """
         found: set[datetime] = set()
         for e in self.published(table):
-            found |= set(e.touched.get(DAMAGED, []))
-            if DAMAGED not in e.touched:
-                made = {s["hour"] for s in e.hours} if e.run_id.startswith("backfill-") else set()
-                found -= made | (set() if _inserts(table) else set(e.handled))
+            found |= set(e.affected_hours.get(DAMAGED, []))
+            if DAMAGED not in e.affected_hours:
+                made = {s["hour"] for s in e.published_hours} if e.run_id.startswith("backfill-") else set()
+                found -= made | (set() if _inserts(table) else set(e.processed_hours))
         return found
 
     def fingerprints(self, table: str) -> dict[str, str]:
@@ -249,7 +249,7 @@ class Ledger:
             if e.shard not in (None, shard):
                 continue
             read = {n: v for n, v in e.input_versions.items() if self.is_there(n, e.input_ids.get(n))}
-            for hour in e.handled:
+            for hour in e.processed_hours:
                 state.setdefault(hour, {}).update(read)
         return state
 
@@ -276,14 +276,14 @@ class Ledger:
 
     def state(self, table: str) -> dict[datetime, dict[str, Any]]:
         """Hour -> rows and checksum as last published."""
-        return {h["hour"]: h for e in self.published(table) for h in e.hours}
+        return {h["hour"]: h for e in self.published(table) for h in e.published_hours}
 
 
 _OPTIONAL = {f.name for f in fields(Entry) if f.default is None}
 
 
 def _inserts(table: str) -> bool:
-    return table in catalog.entries() and catalog.entry(table).table.write is WriteMode.INSERT_NEW
+    return table in catalog.entries() and isinstance(catalog.entry(table).table.write, InsertNew)
 
 
 def refuse_lost_ledger(spark: SparkSession, lake: str) -> None:

@@ -28,6 +28,8 @@ SCHEMA = """
     landed ARRAY<STRUCT<hour: TIMESTAMP, files: BIGINT, records: BIGINT, expected: BIGINT, late: STRING>>
 """
 ADDED = ("table_id", "input_ids", "landed")  # columns that ledgers of earlier releases lack
+COLUMNS = {"processed_hours": "handled", "affected_hours": "touched", "published_hours": "hours"}
+_FIELDS = {column: field for field, column in COLUMNS.items()}
 MAX_FILES = 48  # a run appends one or two; more than this are written as one
 
 _PROPERTIES = ", ".join(f"'{name}' = '{value}'" for name, value in PAST.items())  # its log grows no more than others'
@@ -42,7 +44,7 @@ def create(spark: SparkSession, uri: str) -> None:
 
 def upgrade(spark: SparkSession, uri: str) -> None:
     """Give a table of an earlier release the columns and the property that it lacks, a commit each."""
-    with delta.signed(spark, uri, "columns"):
+    with delta.commit_metadata(spark, uri, "columns"):
         lacking = set(ADDED) - set(delta.read(spark, uri).columns)
         if lacking:
             added = [f for f in cast(StructType, StructType.fromDDL(SCHEMA)).fields if f.name in lacking]
@@ -72,7 +74,17 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
             each["hour"] = _instant(each["hour"])
     row["handled"] = list(map(_instant, row.get("handled", [])))
     row["touched"] = {column: list(map(_instant, hours)) for column, hours in row.get("touched", {}).items()}
-    return row
+    return as_entry(row)
+
+
+def as_entry(row: dict[str, Any]) -> dict[str, Any]:
+    """A row under the names of the fields of an `Entry`."""
+    return {_FIELDS.get(name, name): value for name, value in row.items()}
+
+
+def as_row(entry: dict[str, Any]) -> dict[str, Any]:
+    """The fields of an `Entry` under the names of the table's columns, which are those of the first release."""
+    return {COLUMNS.get(name, name): value for name, value in entry.items()}
 
 
 @lru_cache(100_000)
@@ -82,9 +94,9 @@ def _instant(text: str) -> datetime:
 
 def append(spark: SparkSession, uri: str, new: list[dict[str, Any]], run_id: str) -> None:
     """Add rows in one commit. Raises LakeError when they cannot be written."""
-    frame = spark.createDataFrame(new, SCHEMA).coalesce(1)
+    frame = spark.createDataFrame([as_row(row) for row in new], SCHEMA).coalesce(1)
     try:
-        with delta.signed(spark, uri, run_id):
+        with delta.commit_metadata(spark, uri, run_id):
             frame.write.format("delta").mode("append").save(uri)
     except (Py4JJavaError, PySparkException) as error:
         raise LakeError(f"{uri} cannot be written: {first_line(error)}. Run again: nothing is lost.") from error
@@ -99,7 +111,7 @@ def compact(spark: SparkSession, uri: str) -> bool:
     if delta.number_of_files(spark, uri) <= MAX_FILES:
         return False
     try:
-        with delta.conflicts(uri), delta.signed(spark, uri, "compaction"):
+        with delta.conflicts(uri), delta.commit_metadata(spark, uri, "compaction"):
             spark.sql(f"OPTIMIZE delta.`{uri}`")
     except ConflictError:
         return False

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from etl.conf import FIRST_DAY, LAST_DAY
 from etl.engine.state.ledger import CORRECTIONS, OWED, Ledger
 from etl.engine.state.shards import Shard
-from etl.model.contract import Input, Table, WriteMode
+from etl.model.contract import Input, InsertNew, Scd2, Table
 
 FOLLOWING = "valid_from"  # a dimension touches everything from here on
 HOUR = timedelta(hours=1)
@@ -26,21 +26,23 @@ def hours_between(start: datetime, end: datetime) -> list[datetime]:
 
 
 def due(
-    ledger: Ledger, table: Table, span: tuple[datetime, datetime] | None, shard: Shard | None = None
+    ledger: Ledger, table: Table, interval: tuple[datetime, datetime] | None, shard: Shard | None = None
 ) -> list[datetime]:
     """Output hours (landed hours for what reads bronze) to make, oldest first; `span` bounds landed hours only.
 
     With a shard, those to make for it. An hour that is made for each of n shards is made for everybody. Hours that a
     table had before it was made anew are due whatever the range.
     """
-    found = _due(ledger, table, span, shard)
+    found = _due(ledger, table, interval, shard)
     for cut in ledger.shards(table.name) if shard is None and found else []:
-        left = {hour for each in cut for hour in _due(ledger, table, span, each)}
+        left = {hour for each in cut for hour in _due(ledger, table, interval, each)}
         found = [hour for hour in found if hour in left]
     return found
 
 
-def _due(ledger: Ledger, table: Table, span: tuple[datetime, datetime] | None, shard: Shard | None) -> list[datetime]:
+def _due(
+    ledger: Ledger, table: Table, interval: tuple[datetime, datetime] | None, shard: Shard | None
+) -> list[datetime]:
     consumed = ledger.consumed(table.name, shard)
     published = {i.table.name: _latest_touch(ledger, i, table, shard) for i in table.inputs if not i.as_of}
     stale = {
@@ -50,11 +52,11 @@ def _due(ledger: Ledger, table: Table, span: tuple[datetime, datetime] | None, s
         if version > consumed.get(hour, {}).get(name, -1)
     }
     stale |= {h for i in table.inputs if i.as_of for h in _since(ledger, i, table, consumed)}
-    if table.write is not WriteMode.INSERT_NEW:
+    if not isinstance(table.write, InsertNew):
         stale |= ledger.damaged(table.name)
-    if span and reads_landed_hours(table):
-        again = ledger.handled_before(table.name) - consumed.keys() | ledger.damaged(table.name)
-        stale = {h for h in stale if span[0] <= h < span[1] or h in again}
+    if interval and reads_landed_hours(table):
+        again = ledger.processed_before(table.name) - consumed.keys() | ledger.damaged(table.name)
+        stale = {h for h in stale if interval[0] <= h < interval[1] or h in again}
     first = open_from(ledger, table)
     return sorted(h for h in stale if first is None or h >= first)
 
@@ -67,7 +69,7 @@ def owed(ledger: Ledger, table: Table) -> list[datetime]:
     if table.event:
         marks = ledger.fingerprints(table.name)
         return sorted(datetime.fromisoformat(hour) for hour, mark in marks.items() if mark == OWED)
-    again = ledger.handled_before(table.name) - ledger.consumed(table.name).keys()
+    again = ledger.processed_before(table.name) - ledger.consumed(table.name).keys()
     return [hour for hour in due(ledger, table, None) if hour in again] if again else []
 
 
@@ -89,7 +91,7 @@ def partition_hour(value: str) -> datetime:
 
 def reads_landed_hours(table: Table) -> bool:
     """Facts and dimensions go by the hour their inputs landed, rollups and marts by the hour things happened."""
-    return table.write in (WriteMode.INSERT_NEW, WriteMode.SCD2)
+    return isinstance(table.write, InsertNew | Scd2)
 
 
 def grain(table: Table, hour: datetime) -> datetime:
@@ -108,14 +110,14 @@ def reached(source: Input, table: Table, hour: datetime) -> set[datetime]:
 
 def _latest_touch(ledger: Ledger, source: Input, table: Table, shard: Shard | None) -> dict[datetime, int]:
     column = source.by or source.table.hour
-    touched: dict[datetime, int] = defaultdict(int)
+    affected_hours: dict[datetime, int] = defaultdict(int)
     for e in ledger.published(source.table.name):
         if shard and not shard.meets(e.shard) and not e.metrics.get(CORRECTIONS):  # it may replace another's rows
             continue
-        for hour in e.touched.get(column, []):
-            touched[hour] = max(touched[hour], e.output_version or 0)
+        for hour in e.affected_hours.get(column, []):
+            affected_hours[hour] = max(affected_hours[hour], e.output_version or 0)
     latest: dict[datetime, int] = defaultdict(int)
-    for hour, version in touched.items():
+    for hour, version in affected_hours.items():
         here = {grain(table, hour)} if FIRST <= hour <= LAST else set()
         for out in reached(source, table, hour) if column == source.table.hour else here:
             latest[out] = max(latest[out], version)
@@ -125,9 +127,9 @@ def _latest_touch(ledger: Ledger, source: Input, table: Table, shard: Shard | No
 def _since(ledger: Ledger, source: Input, table: Table, consumed: dict[datetime, dict[str, int]]) -> set[datetime]:
     """Hours already made that a later change of a dimension reaches back to."""
     changes = [
-        (min(e.touched[FOLLOWING]), e.output_version or 0)
+        (min(e.affected_hours[FOLLOWING]), e.output_version or 0)
         for e in ledger.published(source.table.name)
-        if e.touched.get(FOLLOWING)
+        if e.affected_hours.get(FOLLOWING)
     ]
     return {
         hour

@@ -14,7 +14,7 @@ from etl import catalog
 from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
 from etl.engine.delta.checksums import Content
-from etl.engine.jobs.work import in_hours
+from etl.engine.jobs.run_context import in_hours
 from etl.model.contract import Table
 from etl.operations.backfill.staging import Staging
 
@@ -133,7 +133,7 @@ def renew(staging: Staging) -> dict[tuple[str, datetime], HourDiff]:
         found |= {(d.table, d.hour): d for d in fresh}
     frame = staging.spark.createDataFrame([_to_row(d) for d in found.values()], SCHEMA).coalesce(1)
     uri = _stored_at(staging.settings.lake)
-    with delta.signed(staging.spark, uri, staging.backfill.id):
+    with delta.commit_metadata(staging.spark, uri, staging.backfill.id):
         frame.write.format("delta").mode("overwrite").save(uri)
     return found
 

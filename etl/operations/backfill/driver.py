@@ -12,7 +12,7 @@ from etl.conf import Settings
 from etl.engine.delta import tables as delta
 from etl.engine.jobs import ddl, runner
 from etl.engine.jobs.recovery import recover
-from etl.engine.jobs.work import Work
+from etl.engine.jobs.run_context import RunContext
 from etl.engine.spark import files
 from etl.engine.state.ledger import Ledger
 from etl.errors import ConfigError, ConflictError, FeedEtlError, GateFailed, first_line
@@ -33,23 +33,23 @@ def quiet(_state: str, _table: Table) -> None:
     """No progress shown."""
 
 
-def open_lake(spark: SparkSession, settings: Settings) -> tuple[Work, Register]:
+def open_lake(spark: SparkSession, settings: Settings) -> tuple[RunContext, Register]:
     """The live lake and its register. Raises LakeError when there is no lake yet."""
     lake = files.absolute(settings.lake)
     Ledger.existing(spark, lake)
-    return runner.open_work(spark, settings), Register(spark, lake)
+    return runner.open_context(spark, settings), Register(spark, lake)
 
 
 def declare(
     spark: SparkSession, settings: Settings, request: Request, owner: str, reason: str, yes: bool = False
 ) -> Backfill | None:
     """Plan a request and write it down; None when there is nothing to do. Every refusal comes before any write."""
-    work, register = open_lake(spark, settings)
-    made = plan.make(work, request)
+    context, register = open_lake(spark, settings)
+    made = plan.make(context, request)
     if not made.steps:
         return None
     _refuse_cost(made, settings, yes)
-    new = _new(work, made, owner, reason)
+    new = _new(context, made, owner, reason)
     register.refuse_overlap(new)
     register.declare(new)
     return new
@@ -63,11 +63,11 @@ def _refuse_cost(made: Plan, settings: Settings, yes: bool) -> None:
         )
 
 
-def _new(work: Work, made: Plan, owner: str, reason: str) -> Backfill:
+def _new(context: RunContext, made: Plan, owner: str, reason: str) -> Backfill:
     request = made.request
     tables = [catalog.entry(name).table for name in made.hours]
     return Backfill(
-        id=f"backfill-{work.run_id}",
+        id=f"backfill-{context.run_id}",
         at=datetime.now(UTC),
         state="declared",
         owner=owner,
@@ -78,7 +78,7 @@ def _new(work: Work, made: Plan, owner: str, reason: str) -> Backfill:
         logic=request.logic,
         ads=request.ads,
         hours=made.hours,
-        versions={t.name: delta.current_version(work.spark, work.uri(t)) for t in tables},
+        versions={t.name: delta.current_version(context.spark, context.uri(t)) for t in tables},
     )
 
 
@@ -192,7 +192,7 @@ def progress_of(
     return [(b, _counts(live, b)) for b in chosen]
 
 
-def _counts(live: Work, backfill: Backfill) -> dict[str, int]:
+def _counts(live: RunContext, backfill: Backfill) -> dict[str, int]:
     where = staging.lake_of(files.absolute(live.settings.lake), backfill.id)
     ledger = Ledger(live.spark, where) if delta.is_table(live.spark, f"{where}/_ledger") else None
     return {

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from etl import catalog
+from etl.engine.jobs.run_context import RunContext
 from etl.engine.jobs.winners import LANDED_BEHIND
-from etl.engine.jobs.work import Work
 from etl.engine.state import planner
 from etl.errors import ConfigError
 from etl.model.contract import Table
@@ -67,12 +67,12 @@ class Plan:
         }
 
 
-def make(work: Work, request: Request) -> Plan:
+def make(context: RunContext, request: Request) -> Plan:
     """Plan a request. Raises ConfigError for hours that have not landed, or that retention took the inputs of."""
-    newest = lake_hours.newest_landed(work, catalog.tables())
+    newest = lake_hours.newest_landed(context, catalog.tables())
     _refuse_future(request, newest)
-    _refuse_gone(work, request, newest)
-    there = LakeHours(work)
+    _refuse_gone(context, request, newest)
+    there = LakeHours(context)
     chosen: dict[str, list[datetime]] = {}
     for table in (catalog.entry(name).table for name in request.tables):  # as data flows
         wanted = there.chosen(table, request.only)
@@ -100,7 +100,7 @@ def _refuse_future(request: Request, newest: datetime) -> None:
         )
 
 
-def _refuse_gone(work: Work, request: Request, newest: datetime) -> None:
+def _refuse_gone(context: RunContext, request: Request, newest: datetime) -> None:
     """An hour can be rebuilt while every hour that its inputs hold for it is kept."""
     for table in (catalog.entry(name).table for name in request.tables):
         for source in table.inputs:
@@ -108,7 +108,7 @@ def _refuse_gone(work: Work, request: Request, newest: datetime) -> None:
                 continue
             behind = max(source.behind_hours, LANDED_BEHIND if source.table.hour == "landed_hour" else 0)
             limit = newest + planner.HOUR - source.table.retention_days * DAY
-            first = max(limit, work.ledger.kept_from(source.table.name) or limit) + behind * planner.HOUR
+            first = max(limit, context.ledger.kept_from(source.table.name) or limit) + behind * planner.HOUR
             first = first if not table.daily or first.hour == 0 else (first + DAY).replace(hour=0)
             if request.start < first:
                 raise ConfigError(
@@ -119,8 +119,8 @@ def _refuse_gone(work: Work, request: Request, newest: datetime) -> None:
 
 def _step(there: LakeHours, name: str, hours: list[datetime]) -> Step:
     table = catalog.entry(name).table
-    past = [e for e in there.work.ledger.published(name) if e.handled or e.hours]
-    made = sum(max(len(e.handled), len(e.hours)) for e in past)
+    past = [e for e in there.context.ledger.published(name) if e.processed_hours or e.published_hours]
+    made = sum(max(len(e.processed_hours), len(e.published_hours)) for e in past)
     rows = there.recorded(table)
     mean = sum(rows.values()) / len(rows) if rows else None
     expected = None if mean is None else round(sum(rows.get(h, mean) for h in hours))

@@ -111,7 +111,7 @@ class Register:
         """Append what became of it; returns it as it stands now."""
         self.ensure()
         now = dataclasses.replace(backfill, at=datetime.now(UTC), state=state, note=note)
-        with delta.signed(self.spark, self.uri, backfill.id):
+        with delta.commit_metadata(self.spark, self.uri, backfill.id):
             self._frame(now).write.format("delta").mode("append").save(self.uri)
         return now
 

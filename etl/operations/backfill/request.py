@@ -8,7 +8,7 @@ from datetime import datetime
 
 from etl import catalog
 from etl.errors import ConfigError
-from etl.model.contract import Table, WriteMode
+from etl.model.contract import MergeAggregate, Scd2, Table
 
 AD = "ad_id"
 ONLY = ("missing", "failed", "stale", "all")
@@ -30,7 +30,7 @@ class Request:
 
 
 def make(
-    span: tuple[datetime, datetime],
+    interval: tuple[datetime, datetime],
     names: list[str] | None,
     only: str = "all",
     version: str | None = None,
@@ -50,7 +50,7 @@ def make(
     if whole and names:
         raise ConfigError(f"{whole[0]} cannot be rebuilt for some ads only: a row of it is not of one ad for good.")
     tables = tuple(t.name for t in chosen if not kept_because(t) and t.name not in whole)
-    return Request(*span, tables, only, _logic(tables, version), wanted)
+    return Request(*interval, tables, only, _logic(tables, version), wanted)
 
 
 def is_by_ad(table: Table) -> bool:
@@ -69,9 +69,9 @@ def _ads(given: tuple[int | None, int | None]) -> tuple[int, int] | None:
 
 def kept_because(table: Table) -> str:
     """Why a backfill leaves a table as it is; empty when its hours can be rebuilt from other tables."""
-    if table.write is WriteMode.COMBINE:
+    if isinstance(table.write, MergeAggregate):
         return f"raw {_event(table)} are deleted hours after they land, so its hours are kept and read as they are"
-    if table.write is WriteMode.SCD2:
+    if isinstance(table.write, Scd2):
         return "it has versions, not hours, and is the same however its changes arrive; `feed-etl run` mends it"
     if not table.inputs:
         return "it is made from landing files, which `feed-etl run` reads again when they change"

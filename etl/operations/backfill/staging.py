@@ -22,11 +22,11 @@ from etl.engine.jobs import ddl, winners
 from etl.engine.jobs.derivejob import input_hours
 from etl.engine.jobs.insertjob import once
 from etl.engine.jobs.recovery import recover
-from etl.engine.jobs.work import Work, as_literal, in_hours, pass_gate, publish, record
+from etl.engine.jobs.run_context import RunContext, as_literal, in_hours, pass_gate, publish, record
 from etl.engine.spark import files
-from etl.engine.spark.layout import lay_out, spread
+from etl.engine.spark.layout import lay_out, range_partition
 from etl.engine.state.ledger import Entry, Ledger
-from etl.model.contract import Input, Table, WriteMode
+from etl.model.contract import Input, InsertNew, Table
 from etl.operations.backfill import hours as lake_hours
 from etl.operations.backfill.register import Backfill
 from etl.operations.backfill.request import AD
@@ -40,10 +40,10 @@ def lake_of(lake: str, backfill_id: str) -> str:
 
 
 @dataclass(kw_only=True)
-class Staging(Work):
+class Staging(RunContext):
     """The staging lake as a place of work: tables of the backfill are staged, all others are the live ones."""
 
-    live: Work
+    live: RunContext
     backfill: Backfill
 
     def uri(self, table: Table) -> str:
@@ -67,14 +67,14 @@ class Staging(Work):
 
 def switched(ledger: Ledger, backfill: Backfill, table: str) -> set[datetime]:
     """Hours of a table that the live ledger says a backfill has switched over."""
-    return {state["hour"] for e in ledger.published(table) if e.run_id == backfill.id for state in e.hours}
+    return {state["hour"] for e in ledger.published(table) if e.run_id == backfill.id for state in e.published_hours}
 
 
-def open_staging(live: Work, backfill: Backfill) -> Staging:
+def open_staging(live: RunContext, backfill: Backfill) -> Staging:
     """The staging lake of a backfill, made when it is not there."""
     where = lake_of(files.absolute(live.settings.lake), backfill.id)
     settings = live.settings.model_copy(update={"lake": where})
-    span = (backfill.range_from, backfill.range_to)
+    interval = (backfill.range_from, backfill.range_to)
     ledger = Ledger(live.spark, where)
     return Staging(
         spark=live.spark,
@@ -82,7 +82,7 @@ def open_staging(live: Work, backfill: Backfill) -> Staging:
         ledger=ledger,
         run_id=backfill.id,
         listing=delta.listings(live.spark),
-        span=span,
+        interval=interval,
         live=live,
         backfill=backfill,
     )
@@ -115,7 +115,7 @@ def _outdated(staging: Staging, table: Table, hour: datetime) -> bool:
         for source in table.inputs
         if source.table.name in staging.backfill.hours
         for e in staging.ledger.published(source.table.name)
-        if set(e.handled) & set(input_hours(source, table, [hour]))
+        if set(e.processed_hours) & set(input_hours(source, table, [hour]))
     )
 
 
@@ -130,13 +130,15 @@ def stage(staging: Staging, table: Table, hours: list[datetime]) -> None:
     recover(staging, table)
     marks = lake_hours.marks(staging.live, table)
     entry = staging.begin(table)
-    entry.handled = hours
+    entry.processed_hours = hours
     entry.fingerprints = {hour.isoformat(): marks.get(hour, "") for hour in hours}
     _note_inputs(staging, table, entry)
     txn = Transaction(staging.spark, staging.uri(table))
     rows = _with_other_ads(staging, table, hours, _rebuilt(staging, table, hours, entry).where(in_hours(table, hours)))
-    insert = table.write is WriteMode.INSERT_NEW
-    staged = txn.stage(once(spread(rows, table, len(hours)), table) if insert else lay_out(rows, table, len(hours)))
+    insert = isinstance(table.write, InsertNew)
+    staged = txn.stage(
+        once(range_partition(rows, table, len(hours)), table) if insert else lay_out(rows, table, len(hours))
+    )
     pass_gate(staging, table, staged, entry)
     found = checksums.by_hour(staged, table)
     entry.rows_written = sum(c.rows for c in found.values())
@@ -169,7 +171,7 @@ def _note_inputs(staging: Staging, table: Table, entry: Entry) -> None:
 
 def _rebuilt(staging: Staging, table: Table, hours: list[datetime], entry: Entry) -> DataFrame:
     logic = staging.logic(table, staging.backfill.logic or staging.live.ledger.logic(table.name))
-    if table.write is WriteMode.INSERT_NEW:
+    if isinstance(table.write, InsertNew):
         return _inserted(staging, table, hours, entry, logic)
     return logic(**{i.table.name: _input(staging, i, table, hours, entry) for i in table.inputs})
 

@@ -9,14 +9,14 @@ from pyspark.sql import DataFrame
 
 from etl.engine.delta import tables as delta
 from etl.engine.delta.transaction import Transaction
-from etl.engine.jobs.insertjob import differing, touched_elsewhere
+from etl.engine.jobs.insertjob import affected_elsewhere, differing
 from etl.engine.jobs.recovery import recover
-from etl.engine.jobs.work import in_hours, metadata, record
+from etl.engine.jobs.run_context import in_hours, metadata, record
 from etl.engine.spark.layout import lay_out
 from etl.engine.state import planner
 from etl.engine.state.ledger import LOGIC, Entry
 from etl.errors import ConflictError
-from etl.model.contract import Input, Table, WriteMode
+from etl.model.contract import Input, InsertNew, Table
 from etl.operations.backfill import hours as lake_hours
 from etl.operations.backfill.compare import HourDiff
 from etl.operations.backfill.staging import LIVE, Staging
@@ -65,7 +65,7 @@ def _switch_hour(staging: Staging, table: Table, hour: datetime, diff: HourDiff)
     if diff.changed:
         old = txn.read(in_hours(table, [hour]))
         new = delta.read(live.spark, staging.uri(table)).where(in_hours(table, [hour]))
-        entry.touched = {table.hour: [hour], **_touched_elsewhere(table, old, new)}
+        entry.affected_hours = {table.hour: [hour], **_affected_elsewhere(table, old, new)}
         txn.stage(lay_out(new, table, 1))
         txn.remove(in_hours(table, [hour]))
         entry.rows_written = diff.staged.rows
@@ -85,13 +85,13 @@ def _commit(txn: Transaction, entry: Entry) -> int:
 def _entry(staging: Staging, table: Table, hour: datetime, diff: HourDiff) -> Entry:
     entry = staging.live.begin(table)
     entry.reason = f"backfill: {staging.backfill.reason}"
-    entry.hours = [diff.staged.state(hour)]
-    built = [e for e in staging.ledger.published(table.name) if hour in e.handled][-1]
+    entry.published_hours = [diff.staged.state(hour)]
+    built = [e for e in staging.ledger.published(table.name) if hour in e.processed_hours][-1]
     entry.rules, entry.failures = built.rules, built.failures
-    if table.write is WriteMode.INSERT_NEW or staging.backfill.ads:  # of no input all that it holds: none is handled
+    if isinstance(table.write, InsertNew) or staging.backfill.ads:  # of no input all that it holds: none is handled
         entry.input_versions, entry.input_ids = built.input_versions, built.input_ids
         return entry
-    entry.handled = [hour]
+    entry.processed_hours = [hour]
     for source in table.inputs:
         name = source.table.name
         live = LIVE + name if name in staging.backfill.hours else name
@@ -124,10 +124,13 @@ def _version_read(staging: Staging, source: Input, table: Table, hour: datetime,
 
 
 def _reaches(entry: Entry, column: str, table: Table, hour: datetime) -> bool:
-    span = 24 if table.daily else 1
-    return any(hour <= touched < hour + span * planner.HOUR for touched in entry.touched.get(column, []))
+    interval = 24 if table.daily else 1
+    return any(
+        hour <= affected_hours < hour + interval * planner.HOUR
+        for affected_hours in entry.affected_hours.get(column, [])
+    )
 
 
-def _touched_elsewhere(table: Table, old: DataFrame, new: DataFrame) -> dict[str, list[datetime]]:
+def _affected_elsewhere(table: Table, old: DataFrame, new: DataFrame) -> dict[str, list[datetime]]:
     """Hours by another column that rows which differ matter to, where other tables read by it."""
-    return touched_elsewhere(table, differing(old, new), old.unionByName(new))
+    return affected_elsewhere(table, differing(old, new), old.unionByName(new))

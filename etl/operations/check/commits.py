@@ -8,7 +8,7 @@ from datetime import datetime
 
 from pyspark.sql import functions as F
 
-from etl.engine.jobs.work import Work
+from etl.engine.jobs.run_context import RunContext
 from etl.engine.spark import files
 from etl.engine.state import planner
 from etl.engine.state.ledger import CHECKED
@@ -24,25 +24,25 @@ class Foreign:
     hours: tuple[datetime, ...]
 
 
-def foreign(work: Work, table: Table) -> list[Foreign]:
+def foreign(context: RunContext, table: Table) -> list[Foreign]:
     """Commits that change rows and carry no ledger row, since the last repair, as far as the log goes."""
-    checked = max((e.metrics.get(CHECKED, 0.0) for e in work.ledger.published(table.name)), default=0.0)
-    history = work.spark.sql(f"DESCRIBE HISTORY delta.`{work.uri(table)}`")
+    checked = max((e.metrics.get(CHECKED, 0.0) for e in context.ledger.published(table.name)), default=0.0)
+    history = context.spark.sql(f"DESCRIBE HISTORY delta.`{context.uri(table)}`")
     by_hand = history.where((F.col("version") > int(checked)) & ~F.coalesce("userMetadata", F.lit("")).startswith("{"))
     found = []
     for row in by_hand.orderBy("version").select("version", "operation").collect():
-        changed, hours = _changed(work, table, row["version"])
+        changed, hours = _changed(context, table, row["version"])
         if changed:
             found.append(Foreign(row["version"], row["operation"], hours))
     return found
 
 
-def _changed(work: Work, table: Table, version: int) -> tuple[bool, tuple[datetime, ...]]:
+def _changed(context: RunContext, table: Table, version: int) -> tuple[bool, tuple[datetime, ...]]:
     """Whether a commit changes rows, and in which hours."""
-    commit = f"{work.uri(table)}/_delta_log/{version:020}.json"
-    if not files.exists(work.spark, commit):
+    commit = f"{context.uri(table)}/_delta_log/{version:020}.json"
+    if not files.exists(context.spark, commit):
         return False, ()
-    lines = [json.loads(row[0]) for row in work.spark.read.text(files.glob_escape(commit)).collect()]
+    lines = [json.loads(row[0]) for row in context.spark.read.text(files.glob_escape(commit)).collect()]
     actions = [a for line in lines for kind, a in line.items() if kind in ("add", "remove") and a.get("dataChange")]
     values = {(a.get("partitionValues") or {}).get(table.hour) for a in actions}
     return bool(actions), tuple(sorted(planner.partition_hour(value) for value in values if value))

@@ -16,11 +16,11 @@ from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
 from etl.engine.delta.checksums import Content
 from etl.engine.jobs.recovery import counts
-from etl.engine.jobs.work import Work, in_hours
+from etl.engine.jobs.run_context import RunContext, in_hours
 from etl.engine.spark import files
 from etl.engine.state import planner
 from etl.errors import first_line
-from etl.model.contract import Table, WriteMode
+from etl.model.contract import Scd2, Table
 from etl.operations.check import commits
 from etl.operations.check.finding import Finding
 
@@ -33,38 +33,38 @@ class Lost:
     hour: datetime | None
 
 
-def check(work: Work, table: Table, deep: bool) -> Iterator[Finding]:
+def check(context: RunContext, table: Table, deep: bool) -> Iterator[Finding]:
     """All that differs of one table whose log is whole."""
-    lost = lost_files(work, table)
+    lost = lost_files(context, table)
     if lost:
         hours = tuple(sorted({one.hour for one in lost if one.hour}))
         names = ", ".join(one.path for one in lost[:3])
         yield Finding("lost_file", table.name, f"{len(lost)} data files are gone ({names})", hours, REBUILD)
         return
-    if deep and (bad := unreadable(work, table)):
+    if deep and (bad := unreadable(context, table)):
         yield bad
         return
-    yield from _changed(work, table, deep)
+    yield from _changed(context, table, deep)
     if deep and table.key:
-        yield from _repeated(work, table)
+        yield from _repeated(context, table)
 
 
 REBUILD = "Run `feed-etl check --repair`, which plans them to be made again"
 
 
-def lost_files(work: Work, table: Table) -> list[Lost]:
+def lost_files(context: RunContext, table: Table) -> list[Lost]:
     """Files of the newest version that are not on the disk."""
-    uri = work.uri(table)
+    uri = context.uri(table)
     value = F.col("partitionValues")[table.hour] if table.hour else F.lit(None).cast("string")
-    live = delta.live_files(work.spark, uri).select("path", value.alias("hour")).collect()
-    there = {files.below(uri, f.uri) for f in files.walk(work.spark, uri)}
+    live = delta.live_files(context.spark, uri).select("path", value.alias("hour")).collect()
+    there = {files.below(uri, f.uri) for f in files.walk(context.spark, uri)}
     gone = [row for row in live if unquote(row["path"]) not in there]
     return [Lost(unquote(r["path"]), planner.partition_hour(r["hour"]) if r["hour"] else None) for r in gone]
 
 
-def unreadable(work: Work, table: Table) -> Finding | None:
+def unreadable(context: RunContext, table: Table) -> Finding | None:
     """Files that are there and cannot be read to their end. A table that can be read costs one job."""
-    rows = delta.read(work.spark, work.uri(table))
+    rows = delta.read(context.spark, context.uri(table))
     try:
         rows.select(F.xxhash64(*rows.columns).alias("h")).agg(F.max("h")).collect()
         return None
@@ -75,23 +75,23 @@ def unreadable(work: Work, table: Table) -> Finding | None:
 RESTORE_FILE = "Restore the file it names from a backup, or remove it and run `feed-etl check --repair`"
 
 
-def differing(work: Work, table: Table, deep: bool) -> set[datetime]:
+def differing(context: RunContext, table: Table, deep: bool) -> set[datetime]:
     """Hours whose rows (deep: whose content) are not what the ledger says."""
     if not table.hour or not catalog.is_made(table):
         return set()
-    known = work.ledger.state(table.name)
+    known = context.ledger.state(table.name)
     if deep:
-        found = checksums.by_hour(delta.read(work.spark, work.uri(table)), table)
+        found = checksums.by_hour(delta.read(context.spark, context.uri(table)), table)
         wanted = {hour: Content.of(state) for hour, state in known.items()}
         return {h for h in found.keys() | wanted.keys() if found.get(h, Content()) != wanted.get(h, Content())}
-    there = counts(work, table)
+    there = counts(context, table)
     recorded = {hour: state["row_count"] for hour, state in known.items()}
     return {hour for hour in there.keys() | recorded.keys() if there.get(hour, 0) != recorded.get(hour, 0)}
 
 
-def _changed(work: Work, table: Table, deep: bool) -> Iterator[Finding]:
-    by_hand = commits.foreign(work, table)
-    hours = differing(work, table, deep)
+def _changed(context: RunContext, table: Table, deep: bool) -> Iterator[Finding]:
+    by_hand = commits.foreign(context, table)
+    hours = differing(context, table, deep)
     if by_hand and not (deep and table.hour and catalog.is_made(table)):
         hours |= {hour for one in by_hand for hour in one.hours}
     if by_hand and (hours or not table.hour):
@@ -100,7 +100,7 @@ def _changed(work: Work, table: Table, deep: bool) -> Iterator[Finding]:
         yield Finding("changed_by_hand", table.name, what, tuple(sorted(hours)), REBUILD)
     elif hours:
         yield Finding("differs", table.name, f"{_said(deep)} differ from the ledger", tuple(sorted(hours)), REBUILD)
-    elif deep and table.write is WriteMode.SCD2 and (odd := _odd_versions(work, table)):
+    elif deep and isinstance(table.write, Scd2) and (odd := _odd_versions(context, table)):
         yield Finding("differs", table.name, f"{odd} versions are not what its change log says", (), REBUILD)
 
 
@@ -108,17 +108,17 @@ def _said(deep: bool) -> str:
     return "checksums" if deep else "rows by the log"
 
 
-def _odd_versions(work: Work, table: Table) -> int:
+def _odd_versions(context: RunContext, table: Table) -> int:
     """Rows of a dimension that its change log does not give, and the other way round."""
     source = table.inputs[0].table
-    log = delta.read(work.spark, work.uri(source)).where("effective_ts IS NOT NULL")
+    log = delta.read(context.spark, context.uri(source)).where("effective_ts IS NOT NULL")
     wanted = catalog.entry(table.name).transform(log).select(*table.column_names)
-    found = delta.read(work.spark, work.uri(table)).select(*table.column_names)
+    found = delta.read(context.spark, context.uri(table)).select(*table.column_names)
     return int(wanted.exceptAll(found).count() + found.exceptAll(wanted).count())
 
 
-def _repeated(work: Work, table: Table) -> Iterator[Finding]:
-    rows = delta.read(work.spark, work.uri(table))
+def _repeated(context: RunContext, table: Table) -> Iterator[Finding]:
+    rows = delta.read(context.spark, context.uri(table))
     grouped = [*dict.fromkeys((*table.key, *table.partition))]
     twice = rows.groupBy(*grouped).count().where("count > 1")
     found = twice.groupBy(F.col(table.hour)).count().collect() if table.hour else [(None, twice.count())]
@@ -127,7 +127,7 @@ def _repeated(work: Work, table: Table) -> Iterator[Finding]:
         yield Finding("repeated_key", table.name, f"{number} keys are there more than once", hours, REBUILD)
 
 
-def content(work: Work, table: Table, hours: list[datetime]) -> list[dict[str, object]]:
+def content(context: RunContext, table: Table, hours: list[datetime]) -> list[dict[str, object]]:
     """What hours hold now, as a ledger row keeps it."""
-    found = checksums.by_hour(delta.read(work.spark, work.uri(table)).where(in_hours(table, hours)), table)
+    found = checksums.by_hour(delta.read(context.spark, context.uri(table)).where(in_hours(table, hours)), table)
     return [found.get(hour, Content()).state(hour) for hour in hours]

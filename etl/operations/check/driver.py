@@ -13,7 +13,7 @@ from etl.conf import Settings
 from etl.engine.delta import tables as delta
 from etl.engine.jobs import runner
 from etl.engine.jobs.recovery import is_new, recover
-from etl.engine.jobs.work import Work
+from etl.engine.jobs.run_context import RunContext
 from etl.engine.spark import files
 from etl.engine.spark.jvm import jvm
 from etl.engine.state.ledger import Ledger
@@ -65,12 +65,12 @@ def _all(
         return
     if lost:
         yield lost, rebuild.rebuild(spark, settings, whole)
-    work = _work(spark, settings)
-    yield from _gone(work, present)
+    context = _context(spark, settings)
+    yield from _gone(context, present)
     for table in whole:
-        yield from _table(work, table, deep, mend)
+        yield from _table(context, table, deep, mend)
     if mend:
-        work.ledger.flush()
+        context.ledger.flush()
 
 
 def lost_ledger(spark: SparkSession, lake: str) -> Finding | None:
@@ -90,40 +90,40 @@ def lost_ledger(spark: SparkSession, lake: str) -> Finding | None:
 AGAIN = "Run `feed-etl check --repair`, which makes it again from the tables"
 
 
-def _work(spark: SparkSession, settings: Settings) -> Work:
+def _context(spark: SparkSession, settings: Settings) -> RunContext:
     ledger = Ledger(spark, files.absolute(settings.lake))
-    return Work(spark, settings, ledger, f"check-{runner.new_run_id()}", delta.listings(spark))
+    return RunContext(spark, settings, ledger, f"check-{runner.new_run_id()}", delta.listings(spark))
 
 
-def _gone(work: Work, present: list[Table]) -> Iterator[tuple[Finding, str]]:
+def _gone(context: RunContext, present: list[Table]) -> Iterator[tuple[Finding, str]]:
     """Tables that the ledger knows and nobody has, and those that no release knows."""
     there = {t.name for t in present}
-    for name in sorted({e.table_name for e in work.ledger.entries if e.output_version} - there):
+    for name in sorted({e.table_name for e in context.ledger.entries if e.output_version} - there):
         if name not in catalog.entries():
             yield Finding("lost_table", name, "the ledger has rows of it, and no module makes it", is_note=True), ""
         else:
-            hours = [h for h, state in work.ledger.state(name).items() if state["row_count"]]
+            hours = [h for h, state in context.ledger.state(name).items() if state["row_count"]]
             what = "the ledger knows it and it is not there"
             yield Finding("lost_table", name, what, tuple(sorted(hours)), f"Run `feed-etl run --table {name}`"), ""
 
 
-def _table(work: Work, table: Table, deep: bool, mend: bool) -> Iterator[tuple[Finding, str]]:
+def _table(context: RunContext, table: Table, deep: bool, mend: bool) -> Iterator[tuple[Finding, str]]:
     """Recovery only notes what it finds; without a repair nobody writes it down."""
-    known = len(work.ledger.entries)
+    known = len(context.ledger.entries)
     try:
-        new = is_new(work, table)
-        recover(work, table)
+        new = is_new(context, table)
+        recover(context, table)
     except LakeError as error:
         finding = Finding("lost_commits", table.name, str(error).split(". Run")[0], next=contents.REBUILD)
-        yield finding, repair.reconcile(work, table) if mend else ""
+        yield finding, repair.reconcile(context, table) if mend else ""
         if not mend:
             return
         new = False
     if new:
         yield Finding("new_table", table.name, "it was made anew; the next run of it makes its hours again"), ""
         return
-    if recorded := len(work.ledger.entries) - known:
+    if recorded := len(context.ledger.entries) - known:
         what = f"{recorded} publishes are in its commits and not in the ledger"
         yield Finding("unrecorded", table.name, f"{what}; the next run writes them down", is_note=True), ""
-    for finding in contents.check(work, table, deep):
-        yield finding, repair.repair(work, table, finding, deep) if mend else ""
+    for finding in contents.check(context, table, deep):
+        yield finding, repair.repair(context, table, finding, deep) if mend else ""

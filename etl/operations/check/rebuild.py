@@ -18,12 +18,12 @@ from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
 from etl.engine.jobs import runner
 from etl.engine.jobs.recovery import RECOVERED, commits, counts, from_commit
-from etl.engine.jobs.work import Work
+from etl.engine.jobs.run_context import RunContext
 from etl.engine.landing import reader as landing
 from etl.engine.spark import files
 from etl.engine.spark.jvm import jvm
 from etl.engine.state.ledger import GONE, KEPT_FROM, LOGIC, SEEN, Entry, Ledger
-from etl.model.contract import Table, WriteMode
+from etl.model.contract import InsertNew, Scd2, Table
 from etl.operations.backfill.register import Register
 
 UNKNOWN = "unknown"  # as a fingerprint: the hour has files that the table may not be made from; they are read again
@@ -35,12 +35,12 @@ def rebuild(spark: SparkSession, settings: Settings, tables: list[Table]) -> str
     lake = files.absolute(settings.lake)
     run_id = f"rebuilt-{runner.new_run_id()}"
     files.delete(spark, f"{lake}/_rebuilt")  # of a repair that was killed
-    work = Work(spark, settings, Ledger(spark, f"{lake}/_rebuilt"), run_id, delta.listings(spark))
+    context = RunContext(spark, settings, Ledger(spark, f"{lake}/_rebuilt"), run_id, delta.listings(spark))
     for table in tables:
-        complete(work, table)
-    _pin_logic(work, Register(spark, lake))
-    work.ledger.flush()
-    rows = len(work.ledger.entries)
+        complete(context, table)
+    _pin_logic(context, Register(spark, lake))
+    context.ledger.flush()
+    rows = len(context.ledger.entries)
     if files.exists(spark, f"{lake}/_ledger"):
         files.move(spark, f"{lake}/_ledger", f"{lake}/_ledger-{run_id}")
     files.move(spark, f"{lake}/_rebuilt/_ledger", f"{lake}/_ledger")
@@ -49,23 +49,23 @@ def rebuild(spark: SparkSession, settings: Settings, tables: list[Table]) -> str
     return f"Made again from the commits of {len(tables)} tables: {rows} rows."
 
 
-def complete(work: Work, table: Table) -> None:
+def complete(context: RunContext, table: Table) -> None:
     """Add what the ledger lacks of a table: its commits, and before them what it holds by older ones."""
-    newest, table_id = delta.identity(work.spark, work.uri(table))
-    known = {e.output_version for e in work.ledger.published(table.name)}
-    found = commits(work, table, -1, newest)
+    newest, table_id = delta.identity(context.spark, context.uri(table))
+    known = {e.output_version for e in context.ledger.published(table.name)}
+    found = commits(context, table, -1, newest)
     rows = [from_commit(text, version) for version, text in found if text.startswith("{") and version not in known]
     for entry in rows:
         entry.table_id, entry.reason = table_id, "; ".join(filter(None, [entry.reason, RECOVERED]))
     if _first(found) > 1:
-        begun = min((e.started_at for e in rows), default=work.ledger.now())
-        base = Entry(work.run_id, table.name, begun - BEFORE, table_id=table_id, reason="made again from the table")
+        begun = min((e.started_at for e in rows), default=context.ledger.now())
+        base = Entry(context.run_id, table.name, begun - BEFORE, table_id=table_id, reason="made again from the table")
         base.output_version = _first(found) - 1
         base.metrics[SEEN] = float(base.output_version)
-        _fill(work, table, base)
-        work.ledger.append(base)
+        _fill(context, table, base)
+        context.ledger.append(base)
     for entry in rows:
-        work.ledger.append(entry)
+        context.ledger.append(entry)
 
 
 def _first(found: list[tuple[int, str]]) -> int:
@@ -73,47 +73,47 @@ def _first(found: list[tuple[int, str]]) -> int:
     return min((version for version, _ in found), default=0)
 
 
-def _fill(work: Work, table: Table, base: Entry) -> None:
+def _fill(context: RunContext, table: Table, base: Entry) -> None:
     if table.hour and catalog.is_made(table):
-        held = checksums.by_hour(delta.read(work.spark, work.uri(table)), table)
-        base.hours = [content.state(hour) for hour, content in sorted(held.items())]
+        held = checksums.by_hour(delta.read(context.spark, context.uri(table)), table)
+        base.published_hours = [content.state(hour) for hour, content in sorted(held.items())]
     if table.event:
-        base.fingerprints = _fingerprints(work, table)
-        base.handled = sorted(map(datetime.fromisoformat, base.fingerprints))
+        base.fingerprints = _fingerprints(context, table)
+        base.processed_hours = sorted(map(datetime.fromisoformat, base.fingerprints))
     elif table.inputs:
-        base.handled = _handled(work, table)
+        base.processed_hours = _processed_hours(context, table)
         for source in (i.table for i in table.inputs):
-            version, base.input_ids[source.name] = delta.identity(work.spark, work.uri(source))
-            base.input_versions[source.name] = max(0, _first(commits(work, source, -1, version)) - 1)
+            version, base.input_ids[source.name] = delta.identity(context.spark, context.uri(source))
+            base.input_versions[source.name] = max(0, _first(commits(context, source, -1, version)) - 1)
     if table.retention_days is not None:
-        base.metrics[KEPT_FROM] = _kept_from(work, table).timestamp()
+        base.metrics[KEPT_FROM] = _kept_from(context, table).timestamp()
 
 
-def _handled(work: Work, table: Table) -> list[datetime]:
-    source = table.inputs[0].table if table.write in (WriteMode.INSERT_NEW, WriteMode.SCD2) else table
-    return sorted(counts(work, source))
+def _processed_hours(context: RunContext, table: Table) -> list[datetime]:
+    source = table.inputs[0].table if isinstance(table.write, InsertNew | Scd2) else table
+    return sorted(counts(context, source))
 
 
-def _kept_from(work: Work, table: Table) -> datetime:
+def _kept_from(context: RunContext, table: Table) -> datetime:
     """Retention may have taken all before this, and took nothing after it: the deadline, or the first hour there is."""
     assert table.retention_days is not None
-    landed = [h for t in catalog.tables() if t.event and t.hour == "landed_hour" for h in _hours(work, t)]
+    landed = [h for t in catalog.tables() if t.event and t.hour == "landed_hour" for h in _hours(context, t)]
     newest = max(landed, default=datetime.fromisoformat("1970-02-01T00:00+00:00")) + timedelta(hours=1)
-    return min([newest - timedelta(days=table.retention_days), *_hours(work, table)])
+    return min([newest - timedelta(days=table.retention_days), *_hours(context, table)])
 
 
-def _hours(work: Work, table: Table) -> set[datetime]:
-    there = delta.is_table(work.spark, work.uri(table))
-    return {hour for hour, rows in counts(work, table).items() if rows} if there else set()
+def _hours(context: RunContext, table: Table) -> set[datetime]:
+    there = delta.is_table(context.spark, context.uri(table))
+    return {hour for hour, rows in counts(context, table).items() if rows} if there else set()
 
 
-def _fingerprints(work: Work, table: Table) -> dict[str, str]:
+def _fingerprints(context: RunContext, table: Table) -> dict[str, str]:
     """Landed hour -> fingerprint of its files when the table and quarantine have rows of each of them."""
     assert table.event
     if table.hour != "landed_hour":  # beats are folded: to read what is there again changes nothing
         return {}
-    named = _files_read(work, table)
-    listed = landing.listing(work.spark, work.settings, table.event, sorted(named))
+    named = _files_read(context, table)
+    listed = landing.listing(context.spark, context.settings, table.event, sorted(named))
     marks = {}
     for part in listed:
         is_known = {f.name for f in part.files} <= named[part.hour]
@@ -121,13 +121,15 @@ def _fingerprints(work: Work, table: Table) -> dict[str, str]:
     return marks
 
 
-def _files_read(work: Work, table: Table) -> dict[datetime, set[str]]:
+def _files_read(context: RunContext, table: Table) -> dict[datetime, set[str]]:
     """Landed hour -> names of the files that rows of a table, or of quarantine, came from."""
     assert table.event
-    rows = _provenance(delta.read(work.spark, work.uri(table)))
-    beside = work.uri(catalog.entry("quarantine").table)
-    if delta.is_table(work.spark, beside):
-        rows = rows.unionByName(_provenance(delta.read(work.spark, beside).where(F.col("event") == table.event.name)))
+    rows = _provenance(delta.read(context.spark, context.uri(table)))
+    beside = context.uri(catalog.entry("quarantine").table)
+    if delta.is_table(context.spark, beside):
+        rows = rows.unionByName(
+            _provenance(delta.read(context.spark, beside).where(F.col("event") == table.event.name))
+        )
     found: dict[datetime, set[str]] = {}
     for row in rows.distinct().collect():
         name = unquote(row["source_file"]).rsplit("/", 1)[-1]
@@ -139,13 +141,13 @@ def _provenance(rows: DataFrame) -> DataFrame:
     return rows.select("landed_hour", "source_file")
 
 
-def _pin_logic(work: Work, register: Register) -> None:
+def _pin_logic(context: RunContext, register: Register) -> None:
     """The logic that a backfill switched a table to has no commit of its own."""
-    begun = {e.run_id for e in work.ledger.entries}
+    begun = {e.run_id for e in context.ledger.entries}
     for one in register.all():
         if one.logic is not None and (one.state == "done" or one.id in begun):
             for name in one.hours:
-                pinned = work.begin(catalog.entry(name).table)
+                pinned = context.begin(catalog.entry(name).table)
                 pinned.metrics[LOGIC] = float(one.logic)
                 pinned.reason = f"logic v{one.logic} from here on: {one.reason}"
-                work.ledger.append(pinned)
+                context.ledger.append(pinned)

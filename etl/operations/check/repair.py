@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from etl.engine.delta import tables as delta
 from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs.recovery import newest_recorded, recover
-from etl.engine.jobs.work import Work, metadata, record
+from etl.engine.jobs.run_context import RunContext, metadata, record
 from etl.engine.landing import reader as landing
 from etl.engine.state import planner
 from etl.engine.state.ledger import CHECKED, DAMAGED, OWED, Entry
-from etl.model.contract import Table, WriteMode
+from etl.model.contract import InsertNew, Scd2, Table
 from etl.operations.check import contents
 from etl.operations.check.finding import Finding, listed
 from etl.operations.check.rebuild import complete
@@ -22,57 +22,57 @@ from etl.operations.check.rebuild import complete
 AFTER = timedelta(days=7)  # how long after an hour heartbeats of it may have landed
 
 
-def repair(work: Work, table: Table, finding: Finding, deep: bool) -> str:
+def repair(context: RunContext, table: Table, finding: Finding, deep: bool) -> str:
     """Do what can be done; returns it in words, with the command that makes the hours again."""
     if finding.kind not in ("lost_file", "changed_by_hand", "differs", "repeated_key"):
         return ""
     if finding.kind == "lost_file":
-        _forget_files(work, table)
-    hours = sorted({*finding.hours, *contents.differing(work, table, deep)})
-    return _plan(work, table, hours, finding.what)
+        _forget_files(context, table)
+    hours = sorted({*finding.hours, *contents.differing(context, table, deep)})
+    return _plan(context, table, hours, finding.what)
 
 
-def _forget_files(work: Work, table: Table) -> None:
+def _forget_files(context: RunContext, table: Table) -> None:
     """Take files that are gone out of the table: what is left of it can be read."""
-    lost = {one.path for one in contents.lost_files(work, table)}
-    txn = Transaction(work.spark, work.uri(table))
+    lost = {one.path for one in contents.lost_files(context, table)}
+    txn = Transaction(context.spark, context.uri(table))
     txn.remove_files(lost)
-    entry = work.begin(table)
+    entry = context.begin(table)
     entry.reason = f"check: {len(lost)} data files are gone"
     entry.output_version = txn.commit(metadata(entry))
-    record(work, entry, reason=entry.reason)
-    work.seen[table.name] = entry.output_version
+    record(context, entry, reason=entry.reason)
+    context.seen[table.name] = entry.output_version
 
 
-def _plan(work: Work, table: Table, hours: list[datetime], why: str) -> str:
-    entry = work.begin(table)
-    entry.metrics[CHECKED] = float(delta.current_version(work.spark, work.uri(table)))
-    if table.hour and work.ledger.state(table.name):
-        entry.hours = contents.content(work, table, hours)
-    again = _landed(work, table, hours, entry) if table.event else _again(work, table, hours)
+def _plan(context: RunContext, table: Table, hours: list[datetime], why: str) -> str:
+    entry = context.begin(table)
+    entry.metrics[CHECKED] = float(delta.current_version(context.spark, context.uri(table)))
+    if table.hour and context.ledger.state(table.name):
+        entry.published_hours = contents.content(context, table, hours)
+    again = _landed(context, table, hours, entry) if table.event else _again(context, table, hours)
     if not table.event:
-        entry.touched = {DAMAGED: again}
-    record(work, entry, reason=f"check: {why}")
+        entry.affected_hours = {DAMAGED: again}
+    record(context, entry, reason=f"check: {why}")
     lost = () if table.hour == "" else tuple(h for h in hours if h not in again)
     return " ".join(filter(None, [_said(table, again), _cannot(table, lost)]))
 
 
-def _again(work: Work, table: Table, hours: list[datetime]) -> list[datetime]:
+def _again(context: RunContext, table: Table, hours: list[datetime]) -> list[datetime]:
     """Of a dimension all landed hours: its rows have no hour of their own."""
-    if table.write is WriteMode.SCD2:
-        return sorted(work.ledger.consumed(table.name))
-    first = planner.open_from(work.ledger, table)
+    if isinstance(table.write, Scd2):
+        return sorted(context.ledger.consumed(table.name))
+    first = planner.open_from(context.ledger, table)
     return [hour for hour in hours if first is None or hour >= first] if table.inputs else []
 
 
-def _landed(work: Work, table: Table, hours: list[datetime], entry: Entry) -> list[datetime]:
+def _landed(context: RunContext, table: Table, hours: list[datetime], entry: Entry) -> list[datetime]:
     """Landed hours that still have files are read again. Beats of an hour may have landed for some days after it."""
     assert table.event
     wanted = set(hours)
     if table.hour != "landed_hour" and hours:
-        known = map(datetime.fromisoformat, work.ledger.fingerprints(table.name))
+        known = map(datetime.fromisoformat, context.ledger.fingerprints(table.name))
         wanted = {h for h in known if min(hours) <= h <= max(hours) + AFTER}
-    found = [p.hour for p in landing.listing(work.spark, work.settings, table.event, sorted(wanted)) if p.files]
+    found = [p.hour for p in landing.listing(context.spark, context.settings, table.event, sorted(wanted)) if p.files]
     entry.fingerprints = {hour.isoformat(): OWED for hour in found}
     return found if table.hour == "landed_hour" else (hours if found else [])
 
@@ -81,11 +81,11 @@ def _said(table: Table, again: list[datetime]) -> str:
     if not again:
         return ""
     end = max(again) + (timedelta(days=1) if table.daily else timedelta(hours=1))
-    span = f"--from {min(again):%Y-%m-%dT%H} --to {end:%Y-%m-%dT%H} --table {table.name}"
-    if table.write is WriteMode.INSERT_NEW:
+    interval = f"--from {min(again):%Y-%m-%dT%H} --to {end:%Y-%m-%dT%H} --table {table.name}"
+    if isinstance(table.write, InsertNew):
         more = '--only stale --owner NAME --reason "check" --accept-changes'
-        return f"Planned: `feed-etl backfill run {span} {more}` makes them again."
-    return f"Planned: the next run, or `feed-etl run {span}`, makes them again."
+        return f"Planned: `feed-etl backfill run {interval} {more}` makes them again."
+    return f"Planned: the next run, or `feed-etl run {interval}`, makes them again."
 
 
 def _cannot(table: Table, lost: tuple[datetime, ...]) -> str:
@@ -97,20 +97,20 @@ def _cannot(table: Table, lost: tuple[datetime, ...]) -> str:
     )
 
 
-def reconcile(work: Work, table: Table) -> str:
+def reconcile(context: RunContext, table: Table) -> str:
     """Bring a ledger and a table whose commits do not meet together again."""
-    after = newest_recorded(work.ledger.published(table.name))
-    if delta.current_version(work.spark, work.uri(table)) < after:
-        return _renumber(work, table, after)
-    complete(work, table)
+    after = newest_recorded(context.ledger.published(table.name))
+    if delta.current_version(context.spark, context.uri(table)) < after:
+        return _renumber(context, table, after)
+    complete(context, table)
     return "The ledger has what the table holds again."
 
 
-def _renumber(work: Work, table: Table, after: int) -> str:
+def _renumber(context: RunContext, table: Table, after: int) -> str:
     """Bring a table that lost commits past the versions that the ledger knows, so that what comes next is news."""
-    uri = work.uri(table)
-    while delta.current_version(work.spark, uri) <= after:
-        with delta.signed(work.spark, uri, ""):
-            work.spark.sql(f"ALTER TABLE delta.`{uri}` SET TBLPROPERTIES ('feed_etl.renumbered' = '{after}')")
-    recover(work, table)
+    uri = context.uri(table)
+    while delta.current_version(context.spark, uri) <= after:
+        with delta.commit_metadata(context.spark, uri, ""):
+            context.spark.sql(f"ALTER TABLE delta.`{uri}` SET TBLPROPERTIES ('feed_etl.renumbered' = '{after}')")
+    recover(context, table)
     return f"Versions of {table.name} go on after {after}; hours that lost rows follow."

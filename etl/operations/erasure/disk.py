@@ -11,33 +11,33 @@ from pyspark.sql import functions as F
 
 from etl.engine.delta import log as delta_log
 from etl.engine.delta import tables as delta
-from etl.engine.jobs.work import Work
+from etl.engine.jobs.run_context import RunContext
 from etl.engine.people import suppression
 from etl.engine.people.suppression import Suppressed
 from etl.engine.spark import files
 from etl.model.contract import Table
 from etl.model.privacy import ROLES, Role
 from etl.operations.erasure import rules
-from etl.operations.retention import orphan_files as remains
+from etl.operations.retention import orphan_files
 from etl.operations.retention.orphan_files import Remain
 
 
-def purge(work: Work, table: Table, role: Role, groups: list[Sequence[int]]) -> dict[str, Any]:
+def purge(context: RunContext, table: Table, role: Role, groups: list[Sequence[int]]) -> dict[str, Any]:
     """Take a table's old files with some people off the disk; returns how many, and how many must wait and until when.
 
     A file of no version that is less than a day old may be one that a run is about to publish.
     """
-    uri = work.uri(table)
-    found = _holding(work.spark, table, role, remains.find(work.spark, uri), groups)
+    uri = context.uri(table)
+    found = _holding(context.spark, table, role, orphan_files.find(context.spark, uri), groups)
     now = datetime.now(UTC)
     sure = [r for r in found if r.published or r.idle(now, timedelta(0))]
     waiting = [r for r in found if r not in sure]
-    size = remains.take(work.spark, uri, sure)
-    delta_log.forget_versions(work.spark, uri)
+    size = orphan_files.take(context.spark, uri, sure)
+    delta_log.forget_versions(context.spark, uri)
     done: dict[str, Any] = {"files_removed": len(sure), "bytes_removed": size, "gone_at": now.isoformat()}
     if waiting:
         last = max(r.since for r in waiting) / 1000
-        until = datetime.fromtimestamp(last, UTC) + remains.A_RUN_AT_MOST
+        until = datetime.fromtimestamp(last, UTC) + orphan_files.MAX_RUN_TIME
         done |= {"files_waiting": len(waiting), "gone_at": until.isoformat()}
     return done
 
@@ -61,9 +61,9 @@ def _holding(
     return [r for r in found if r.file.name in names]
 
 
-def batches(work: Work, suppressed: Suppressed) -> list[str]:
+def batches(context: RunContext, suppressed: Suppressed) -> list[str]:
     """Remove refused batches that hold an erased person: copies, kept to be looked at. Returns their places."""
-    spark, lake = work.spark, files.absolute(work.settings.lake)
+    spark, lake = context.spark, files.absolute(context.settings.lake)
     gone = []
     for folder in files.list_folders(spark, f"{lake}/_rejected"):
         for batch in files.list_folders(spark, folder.uri):

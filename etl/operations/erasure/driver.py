@@ -18,7 +18,7 @@ from etl.conf import Settings
 from etl.engine.delta import tables as delta
 from etl.engine.delta.attempts import attempts
 from etl.engine.jobs.recovery import recover
-from etl.engine.jobs.work import Work, log
+from etl.engine.jobs.run_context import RunContext, log
 from etl.engine.landing import owner
 from etl.engine.people import pseudonyms
 from etl.engine.people.suppression import Suppressed
@@ -41,7 +41,7 @@ AT_ONCE = 1000  # people whose rows one rewrite of a table takes
 class Erasure:
     """What an erasure works with, and what it could not look at or must leave for later. The list knows the role."""
 
-    work: Work
+    context: RunContext
     people: Sequence[int]
     suppressed: Suppressed
     mark: str
@@ -71,29 +71,29 @@ def erase(
     people = sorted(set(people))
     if set(people) & {int(number) for number in re.findall(r"\d+", reason)}:
         raise ConfigError("--reason is kept for good and must not hold the id; give a ticket or an article.")
-    work, backfill = backfills.open_lake(spark, settings)
+    context, backfill = backfills.open_lake(spark, settings)
     _refuse_in_flight(backfill)
-    personal = [t for t in window.tables(work) if rules.rule(t, role)]
+    personal = [t for t in window.tables(context) if rules.rule(t, role)]
     for table in personal:
-        recover(work, table)
+        recover(context, table)
     lake = files.absolute(settings.lake)
     # The sweep knows rows of viewers by either name.
     names = people if role == CREATOR else [name for person in people for name in pseudonyms.names(person)]
     suppressed = register.suppress(spark, lake, names, role)
     assert suppressed.secret
-    mine = Erasure(work, people, suppressed, register.mark(suppressed.secret, role, people))
-    receipt: dict[str, Any] = {"id": f"erasure-{work.run_id}", "mark": mine.mark, "role": role.name}
+    mine = Erasure(context, people, suppressed, register.mark(suppressed.secret, role, people))
+    receipt: dict[str, Any] = {"id": f"erasure-{context.run_id}", "mark": mine.mark, "role": role.name}
     receipt |= {"people": len(people), "reason": reason, "place": _place(settings)}
-    texts = public.texts(work, people) if role == CREATOR else set()  # before the tables lose them
+    texts = public.texts(context, people) if role == CREATOR else set()  # before the tables lose them
     receipt["mails"], unread = mails.remove(spark, settings, role, lambda numbers: numbers & set(names), texts)
     mine.incomplete += unread
     receipt |= _landing(mine)
     _rows(mine, personal)
     receipt["tables"] = {t.name: _gone(mine, t) for t in personal}
     with mine.noted("refused batches"):
-        receipt["batches"] = disk.batches(work, suppressed)
+        receipt["batches"] = disk.batches(context, suppressed)
     receipt["staged"] = _staged(spark, lake, backfill)
-    mine.incomplete += broken(work)
+    mine.incomplete += broken(context)
     receipt["at"] = datetime.now(UTC).isoformat()
     receipt["incomplete"] = mine.incomplete
     receipt["complete"] = not mine.incomplete
@@ -113,15 +113,15 @@ def _refuse_in_flight(register_: Register) -> None:
         )
 
 
-def broken(work: Work) -> list[str]:
+def broken(context: RunContext) -> list[str]:
     """Tables with something of a person that have files and cannot be opened."""
-    made = [t for t in catalog.tables() if rules.roles(t) and not delta.is_table(work.spark, work.uri(t))]
-    return [f"{t.name} has files and is no table" for t in made if files.walk(work.spark, work.uri(t))]
+    made = [t for t in catalog.tables() if rules.roles(t) and not delta.is_table(context.spark, context.uri(t))]
+    return [f"{t.name} has files and is no table" for t in made if files.walk(context.spark, context.uri(t))]
 
 
 def _landing(mine: Erasure) -> dict[str, Any]:
     """What of a receipt is about the landing zone."""
-    found, unread = look_through(mine.work, mine.suppressed, mine.incomplete)
+    found, unread = look_through(mine.context, mine.suppressed, mine.incomplete)
     hidden = {str(person) for person in mine.people}
     shown = [re.sub(r"\d+", lambda n: "…" if n[0] in hidden else n[0], name) for name in sorted(unread)]
     mine.incomplete += [f"landed file {name}" for name in shown]
@@ -129,23 +129,23 @@ def _landing(mine: Erasure) -> dict[str, Any]:
 
 
 def look_through(
-    work: Work, suppressed: Suppressed, incomplete: list[str]
+    context: RunContext, suppressed: Suppressed, incomplete: list[str]
 ) -> tuple[dict[str, landed.Found], list[str]]:
     """Every landed file written anew that names an erased person; files that nobody can read are returned, too."""
-    if not files.exists(work.spark, files.absolute(work.settings.landing)):
-        incomplete.append(f"There is no landing zone at {files.absolute(work.settings.landing)}")
+    if not files.exists(context.spark, files.absolute(context.settings.landing)):
+        incomplete.append(f"There is no landing zone at {files.absolute(context.settings.landing)}")
         return {}, []
-    if why := owner.refusal(work.spark, work.settings):
+    if why := owner.refusal(context.spark, context.settings):
         incomplete.append(f"Landed files stay: {why}")
         return {}, []
-    found = {e.name: _landed(work, t, e, suppressed) for t, e in landed.events(suppressed.role)}
+    found = {e.name: _landed(context, t, e, suppressed) for t, e in landed.events(suppressed.role)}
     return found, [name for f in found.values() for name in f.unread]
 
 
-def _landed(work: Work, table: Table, event: Event, suppressed: Suppressed) -> landed.Found:
-    hours = landed_hours(work, event)
-    found = landed.clean(work, table, suppressed, hours)
-    found.unread += landed.unlisted(work, event, hours)
+def _landed(context: RunContext, table: Table, event: Event, suppressed: Suppressed) -> landed.Found:
+    hours = landed_hours(context, event)
+    found = landed.clean(context, table, suppressed, hours)
+    found.unread += landed.unlisted(context, event, hours)
     return found
 
 
@@ -154,7 +154,7 @@ def _rows(mine: Erasure, personal: list[Table]) -> None:
     for _ in range(PASSES):
         if not any([_erase(mine, table, people) for table in personal for people in mine.groups()]):
             break
-        mine.work.ledger.refresh()
+        mine.context.ledger.refresh()
 
 
 def _erase(mine: Erasure, table: Table, people: Sequence[int]) -> bool:
@@ -163,17 +163,17 @@ def _erase(mine: Erasure, table: Table, people: Sequence[int]) -> bool:
         with mine.noted(table.name):
             for attempt in attempts():
                 with attempt, delta.conflicts(table.name):
-                    return tables.erase(mine.work, table, people, mine.suppressed, mine.mark)
+                    return tables.erase(mine.context, table, people, mine.suppressed, mine.mark)
     finally:
-        mine.work.ledger.flush()
+        mine.context.ledger.flush()
     return False
 
 
 def _gone(mine: Erasure, table: Table) -> dict[str, Any]:
     """What was done to a table, and what is left of its old files."""
-    done = tables.done(mine.work, table, mine.suppressed.role, mine.mark)
+    done = tables.done(mine.context, table, mine.suppressed.role, mine.mark)
     with mine.noted(table.name):
-        done |= disk.purge(mine.work, table, mine.suppressed.role, list(mine.groups()))
+        done |= disk.purge(mine.context, table, mine.suppressed.role, list(mine.groups()))
         if "files_waiting" in done:
             mine.incomplete.append(f"{table.name}: files a run may be about to publish wait until {done['gone_at']}")
     return done

@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import AtomicType
 
 from etl import catalog
-from etl.engine.jobs.work import Work, log, record
+from etl.engine.jobs.run_context import RunContext, log, record
 from etl.engine.landing import columnar, records
 from etl.engine.landing import reader as landing
 from etl.engine.landing.reader import Landed
@@ -57,23 +57,23 @@ def roles(event: Event) -> list[Role]:
     return [role for role in ROLES if role.column(f.name for f in event.fields)]
 
 
-def clean(work: Work, table: Table, suppressed: Suppressed, hours: list[datetime]) -> Found:
+def clean(context: RunContext, table: Table, suppressed: Suppressed, hours: list[datetime]) -> Found:
     """Write files of a table's event, of some landed hours, that name an erased person anew.
 
     A file that cannot be read to its end, or is of no known format, is in nobody's way: it is logged and told of. So is
     one that its producer writes meanwhile: it stays as it is.
     """
     assert table.event
-    known = work.ledger.fingerprints(table.name)
+    known = context.ledger.fingerprints(table.name)
     found = Found()
-    for part in landing.listing(work.spark, work.settings, table.event, hours):
+    for part in landing.listing(context.spark, context.settings, table.event, hours):
         place = f"{table.event.name}/{part.hour:%Y-%m-%dT%H}"
-        named, bad, people = _naming(work.spark, table.event, part, suppressed)
-        now = {f: _rewrite(work, table.event, f, people) if f.path in named else f for f in part.files}
+        named, bad, people = _naming(context.spark, table.event, part, suppressed)
+        now = {f: _rewrite(context, table.event, f, people) if f.path in named else f for f in part.files}
         bad += [file for file, new in now.items() if new is None]
         after = Landed(part.hour, tuple(new or file for file, new in now.items()))
         if named:
-            _know(work, table, after, part, known)
+            _know(context, table, after, part, known)
         for file in bad:
             log.warning("%s: nobody can say whom this file names: %r", table.name, file.uri)
         found.records |= {f"{place}/{name}": count for name, count in named.items()}
@@ -82,10 +82,10 @@ def clean(work: Work, table: Table, suppressed: Suppressed, hours: list[datetime
     return found
 
 
-def unlisted(work: Work, event: Event, hours: list[datetime]) -> list[str]:
+def unlisted(context: RunContext, event: Event, hours: list[datetime]) -> list[str]:
     """Files below an event's folder that no run reads: hidden, or in a folder that is no landed hour."""
-    root, folders = f"{files.absolute(work.settings.landing)}/{event.name}", {landing.folder(hour) for hour in hours}
-    there = [f for f in files.walk(work.spark, root) if not f.name.endswith(".crc")]
+    root, folders = f"{files.absolute(context.settings.landing)}/{event.name}", {landing.folder(hour) for hour in hours}
+    there = [f for f in files.walk(context.spark, root) if not f.name.endswith(".crc")]
     paths = [(files.below(root, f.uri), f) for f in there]
     return sorted(f"{event.name}/{path}" for path, _ in paths if not _is_read(path, folders))
 
@@ -96,14 +96,14 @@ def _is_read(path: str, folders: set[str]) -> bool:
     return hour in folders and bool(below) and not any(part[0] in "._" for part in below)
 
 
-def _know(work: Work, table: Table, now: Landed, before: Landed, known: dict[str, str]) -> None:
+def _know(context: RunContext, table: Table, now: Landed, before: Landed, known: dict[str, str]) -> None:
     """A run has read the hour as it was: the files written anew are not new ones. What lands meanwhile is."""
     hour = now.hour.isoformat()
     if known.get(hour) == before.fingerprint:
-        entry = work.begin(table)
+        entry = context.begin(table)
         entry.fingerprints = {hour: now.fingerprint}
-        record(work, entry, reason="erasure: landed files written anew")
-        work.ledger.flush()
+        record(context, entry, reason="erasure: landed files written anew")
+        context.ledger.flush()
 
 
 def _naming(
@@ -256,12 +256,12 @@ def _changed(rows: DataFrame, event: Event, people: Known) -> DataFrame:
     return beside.withColumns(changed).drop(*suppression.HELPERS)
 
 
-def _rewrite(work: Work, event: Event, file: LandedFile, people: Known) -> LandedFile | None:
+def _rewrite(context: RunContext, event: Event, file: LandedFile, people: Known) -> LandedFile | None:
     """Write beside, then move over: a reader finds the file as it was or as it is. Returns the file as it is then.
 
     None when its producer has changed it meanwhile: then it stays.
     """
-    spark, beside = work.spark, f"{file.uri.rsplit('/', 1)[0]}/_erasing"
+    spark, beside = context.spark, f"{file.uri.rsplit('/', 1)[0]}/_erasing"
     files.delete(spark, beside)
     if file.name.endswith(landing.PARQUET):
         _changed(_parquet(spark, file), event, people).coalesce(1).write.parquet(beside)

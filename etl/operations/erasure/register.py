@@ -113,7 +113,7 @@ def note(spark: SparkSession, lake: str, sweep: Sweep) -> None:
     delta.create(spark, uri, f"({SWEEPS}) USING DELTA")
     row = (sweep.place, sweep.table_id, sweep.version, sweep.fingerprints, datetime.now(UTC))
     new = spark.createDataFrame([row], SWEEPS).coalesce(1).write.format("delta").mode("overwrite")
-    with delta.signed(spark, uri, "erasure"):
+    with delta.commit_metadata(spark, uri, "erasure"):
         new.option("replaceWhere", f"place = '{sweep.place}'").save(uri)
 
 
@@ -122,7 +122,7 @@ def write(spark: SparkSession, lake: str, receipt: dict[str, Any]) -> None:
     uri = f"{lake}/_erasure/receipts"
     delta.create(spark, uri, f"({RECEIPTS}) USING DELTA")
     row = (receipt["id"], datetime.now(UTC), receipt["reason"], receipt["complete"], json.dumps(receipt))
-    with delta.signed(spark, uri, "erasure"):
+    with delta.commit_metadata(spark, uri, "erasure"):
         spark.createDataFrame([row], RECEIPTS).coalesce(1).write.format("delta").mode("append").save(uri)
 
 

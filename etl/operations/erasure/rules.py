@@ -12,7 +12,7 @@ from etl import catalog
 from etl.engine.people import pseudonyms, suppression
 from etl.engine.people.suppression import Suppressed
 from etl.errors import ContractViolation
-from etl.model.contract import Table, WriteMode
+from etl.model.contract import Scd2, Table
 from etl.model.privacy import CREATOR, ROLES, VIEWER, Role
 from etl.transforms import scd2
 
@@ -20,7 +20,7 @@ from etl.transforms import scd2
 class Rule(Enum):
     """Rows stay with a replacement id, rows about the person go, or text that names the person goes."""
 
-    STAND_IN = "stand-in"
+    REPLACE_ID = "stand-in"
     REMOVE = "rows removed"
     REDACT = "text removed"
 
@@ -50,7 +50,7 @@ def rule(table: Table, role: Role) -> Rule | None:
         if names == ["raw"]:
             return Rule.REDACT
         if role.by(table.column_names):
-            return Rule.STAND_IN
+            return Rule.REPLACE_ID
     raise ContractViolation(
         f"{table.name} holds {', '.join(names)} of a {role.name} and erasure has no rule for it. Rows with a viewer_id "
         "need a post or an impression beside it, tables per viewer need it in their key, all else must allow NULL."
@@ -101,4 +101,4 @@ def changed(table: Table, rows: DataFrame, people: Sequence[int], suppressed: Su
             made = F.when(named & F.col(name).isNotNull(), of_person(new[whose]))
             new[name] = made.otherwise(F.col(name))
     after = rows.select(*[new.get(c, F.col(c)).alias(c) for c in rows.columns])
-    return scd2.united(after, table).select(*rows.columns) if table.write is WriteMode.SCD2 else after
+    return scd2.united(after, table).select(*rows.columns) if isinstance(table.write, Scd2) else after

@@ -16,7 +16,7 @@ from etl.engine.delta import checksums
 from etl.engine.delta.checksums import Content
 from etl.engine.jobs import ddl
 from etl.engine.jobs.recovery import recover
-from etl.engine.jobs.work import Work, metadata, record
+from etl.engine.jobs.run_context import RunContext, metadata, record
 from etl.engine.people.suppression import Suppressed
 from etl.engine.spark.layout import lay_out
 from etl.engine.state.ledger import ERASED
@@ -25,24 +25,24 @@ from etl.model.privacy import Role
 from etl.operations.erasure import rules
 
 
-def erase(work: Work, table: Table, people: Sequence[int], suppressed: Suppressed, mark: str) -> bool:
+def erase(context: RunContext, table: Table, people: Sequence[int], suppressed: Suppressed, mark: str) -> bool:
     """Commit a table without some people; False when it has nothing of them. Raises ConflictError to be tried again.
 
     The mark is what the ledger knows them by: an erasure that is repeated finds what one before it has done.
     """
     named = rules.holds(table, suppressed.role, people)
-    recover(work, table)
-    txn = work.transaction(table)
+    recover(context, table)
+    txn = context.transaction(table)
     rows = txn.take(named)
     if rows is None:
         return False
-    entry = work.begin(table)
+    entry = context.begin(table)
     theirs = rows.where(named)
     kept = ddl.conform(rules.changed(table, rows, people, suppressed), table)
     if table.hour:
         before = checksums.by_hour(theirs, table)
         after = _contents(table, rules.changed(table, theirs, people, suppressed))
-        entry.hours = _states(work, table, before, after)
+        entry.published_hours = _states(context, table, before, after)
         entry.metrics[ERASED] = float(sum(content.rows for content in before.values()))
         kept = lay_out(kept, table, rows.select(table.hour).distinct().count())
     else:
@@ -50,17 +50,20 @@ def erase(work: Work, table: Table, people: Sequence[int], suppressed: Suppresse
     entry.reason = _reason(mark)
     txn.stage(kept)
     entry.output_version = txn.commit(metadata(entry))
-    record(work, entry, reason=entry.reason)
+    record(context, entry, reason=entry.reason)
     return True
 
 
-def done(work: Work, table: Table, role: Role, mark: str) -> dict[str, Any]:
+def done(context: RunContext, table: Table, role: Role, mark: str) -> dict[str, Any]:
     """What was done to a table for some people, by this erasure and any before; empty when it had nothing of them."""
-    found = [e for e in work.ledger.published(table.name) if e.reason.startswith(_reason(mark))]
+    found = [e for e in context.ledger.published(table.name) if e.reason.startswith(_reason(mark))]
     rule = rules.rule(table, role)
     if not found or not rule:
         return {}
-    rows, hours = sum(int(e.metrics[ERASED]) for e in found), {state["hour"] for e in found for state in e.hours}
+    rows, hours = (
+        sum(int(e.metrics[ERASED]) for e in found),
+        {state["hour"] for e in found for state in e.published_hours},
+    )
     return {"rule": rule.value, "rows": rows, "hours": len(hours), "version": found[-1].output_version}
 
 
@@ -73,10 +76,10 @@ def _contents(table: Table, rows: DataFrame) -> dict[datetime, Content]:
 
 
 def _states(
-    work: Work, table: Table, before: dict[datetime, Content], after: dict[datetime, Content]
+    context: RunContext, table: Table, before: dict[datetime, Content], after: dict[datetime, Content]
 ) -> list[dict[str, Any]]:
     """The hours a viewer was in as the ledger will know them; hours it knows nothing of stay so."""
-    known = work.ledger.state(table.name)
+    known = context.ledger.state(table.name)
     states = []
     for hour in sorted(before.keys() & known.keys()):
         was, old, new = Content.of(known[hour]), before[hour], after.get(hour, Content())

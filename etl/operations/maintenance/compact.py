@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
 from etl.engine.delta.transaction import Transaction
-from etl.engine.jobs.work import in_hours, metadata, record
+from etl.engine.jobs.run_context import in_hours, metadata, record
 from etl.engine.spark.layout import lay_out
 from etl.errors import ContractViolation
 from etl.model.contract import Table
@@ -27,13 +27,13 @@ STEP = "compaction"
 def plan(window: Window) -> Iterator[Action]:
     """An action for each table with closed hours in more files than a publish makes."""
     busy = {name for backfill in window.flying for name in backfill.hours}
-    for table in tables(window.work):
+    for table in tables(window.context):
         if table.name not in busy:
             yield from _hours(window, table) if table.hour else _whole(window, table)
 
 
 def _hours(window: Window, table: Table) -> Iterator[Action]:
-    counts = {h: n for h, n in _files(window, table).items() if n > window.work.settings.shuffle_partitions}
+    counts = {h: n for h, n in _files(window, table).items() if n > window.context.settings.shuffle_partitions}
     hours = sorted(hour for hour in counts if _closed(window, table, hour))
     if hours:
         what = f"{len(hours)} closed hours in {sum(counts[h] for h in hours)} files"
@@ -41,14 +41,14 @@ def _hours(window: Window, table: Table) -> Iterator[Action]:
 
 
 def _whole(window: Window, table: Table) -> Iterator[Action]:
-    count = delta.live_files(window.work.spark, window.work.uri(table)).count()
-    if count > window.work.settings.shuffle_partitions:
+    count = delta.live_files(window.context.spark, window.context.uri(table)).count()
+    if count > window.context.settings.shuffle_partitions:
         yield Action(STEP, table.name, f"{count} files of the whole table", partial(optimize, window, table))
 
 
 def _files(window: Window, table: Table) -> dict[datetime, int]:
     """Files of the fullest partition of each hour, from the log."""
-    live = delta.live_files(window.work.spark, window.work.uri(table))
+    live = delta.live_files(window.context.spark, window.context.uri(table))
     whole = F.to_json("partitionValues")
     counts: dict[datetime, int] = {}
     for row in live.groupBy(F.col("partitionValues")[table.hour].alias("hour"), whole).count().collect():
@@ -61,7 +61,7 @@ def _closed(window: Window, table: Table, hour: datetime) -> bool:
     """Whether an hour (day) is over for long enough, kept, and not about to be made again."""
     end = hour + (DAY if table.daily else timedelta(hours=1))
     first = window.kept_from(table)
-    quiet = timedelta(hours=window.work.settings.maintenance.quiet_hours)
+    quiet = timedelta(hours=window.context.settings.maintenance.quiet_hours)
     return hour not in window.due[table.name] and end <= window.now - quiet and (first is None or hour >= first)
 
 
@@ -73,23 +73,23 @@ def rewrite_all(window: Window, table: Table, hours: list[datetime]) -> None:
 
 def rewrite(window: Window, table: Table, hour: datetime) -> None:
     """One hour laid out anew. Raises ContractViolation, before anything is committed, when it would not be the same."""
-    work = window.work
-    txn = Transaction(work.spark, work.uri(table))
+    context = window.context
+    txn = Transaction(context.spark, context.uri(table))
     rows = txn.read(in_hours(table, [hour]))
     staged = txn.stage(lay_out(rows, table, 1))
     if checksums.by_hour(staged, table) != checksums.by_hour(rows, table):
         raise ContractViolation(f"{table.name}, {hour:%Y-%m-%dT%H}: compaction would change rows; nothing was changed.")
-    entry = work.begin(table)
+    entry = context.begin(table)
     txn.remove(in_hours(table, [hour]))
     entry.output_version = txn.commit(metadata(entry))
-    record(work, entry, reason="compaction")
+    record(context, entry, reason="compaction")
 
 
 def optimize(window: Window, table: Table) -> None:
     """A table without hours, by Delta's own OPTIMIZE. Raises ConflictError when a run changed it meanwhile."""
-    work, entry = window.work, window.work.begin(table)
-    uri = work.uri(table)
-    with delta.conflicts(uri), delta.signed(work.spark, uri, metadata(entry)):
-        work.spark.sql(f"OPTIMIZE delta.`{uri}`")
-    entry.output_version = delta.current_version(work.spark, uri)
-    record(work, entry, reason="compaction")
+    context, entry = window.context, window.context.begin(table)
+    uri = context.uri(table)
+    with delta.conflicts(uri), delta.commit_metadata(context.spark, uri, metadata(entry)):
+        context.spark.sql(f"OPTIMIZE delta.`{uri}`")
+    entry.output_version = delta.current_version(context.spark, uri)
+    record(context, entry, reason="compaction")

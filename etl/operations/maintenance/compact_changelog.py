@@ -17,9 +17,9 @@ from etl.engine.delta import checksums
 from etl.engine.delta.checksums import Content
 from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs import ddl
-from etl.engine.jobs.work import in_hours, metadata, record
+from etl.engine.jobs.run_context import in_hours, metadata, record
 from etl.engine.spark.layout import lay_out
-from etl.model.contract import Table, WriteMode
+from etl.model.contract import Scd2, Table
 from etl.operations.backfill import hours as lake_hours
 from etl.operations.retention.action import Action
 from etl.operations.retention.window import DAY, Window, tables
@@ -31,13 +31,13 @@ CONDENSED = "condensed_to"  # among the metrics: hours before it (seconds since 
 
 def plan(window: Window) -> Iterator[Action]:
     """An action for each change log with hours past the deadline of facts that are not condensed yet."""
-    for dimension in tables(window.work):
-        if dimension.write is not WriteMode.SCD2:
+    for dimension in tables(window.context):
+        if not isinstance(dimension.write, Scd2):
             continue
         log = dimension.inputs[0].table
-        done = [e.metrics[CONDENSED] for e in window.work.ledger.published(log.name) if CONDENSED in e.metrics]
-        limit = window.now - window.work.settings.facts_days * DAY
-        found = lake_hours.partitions(window.work, log)
+        done = [e.metrics[CONDENSED] for e in window.context.ledger.published(log.name) if CONDENSED in e.metrics]
+        limit = window.now - window.context.settings.facts_days * DAY
+        found = lake_hours.partitions(window.context, log)
         old = sorted(h for h in found if max(done, default=0.0) <= h.timestamp() < limit.timestamp())
         if old and not window.due[dimension.name]:
             yield _action(window, dimension, log, old, limit, sum(found[h][0] for h in old))
@@ -45,29 +45,29 @@ def plan(window: Window) -> Iterator[Action]:
 
 def _action(window: Window, dimension: Table, log: Table, old: list[datetime], limit: datetime, rows: int) -> Action:
     what = f"{len(old)} hours before {limit:%Y-%m-%dT%H}, {rows} rows: one row per key and instant stays"
-    return Action(STEP, log.name, what, lambda: condense(window, dimension, log, old, limit))
+    return Action(STEP, log.name, what, lambda: compact_changelog(window, dimension, log, old, limit))
 
 
-def condense(window: Window, dimension: Table, log: Table, old: list[datetime], limit: datetime) -> None:
+def compact_changelog(window: Window, dimension: Table, log: Table, old: list[datetime], limit: datetime) -> None:
     """Rewrite some hours of a change log without what no version is made from."""
-    work = window.work
-    txn = Transaction(work.spark, work.uri(log))
+    context = window.context
+    txn = Transaction(context.spark, context.uri(log))
     before = txn.read(in_hours(log, old))
     kept = needed(before, dimension)
-    entry = work.begin(log)
+    entry = context.begin(log)
     staged = txn.stage(lay_out(ddl.conform(kept, log), log, len(old)))
     found = checksums.by_hour(staged, log)
-    entry.hours = [found.get(hour, Content()).state(hour) for hour in old]
+    entry.published_hours = [found.get(hour, Content()).state(hour) for hour in old]
     entry.rows_written = sum(content.rows for content in found.values())
     entry.metrics |= {CONDENSED: limit.timestamp(), "rows_expired": float(before.count() - entry.rows_written)}
     txn.remove(in_hours(log, old))
     entry.output_version = txn.commit(metadata(entry))
-    record(work, entry, reason=f"retention: hours before {limit:%Y-%m-%dT%H} keep what versions are made from")
+    record(context, entry, reason=f"retention: hours before {limit:%Y-%m-%dT%H} keep what versions are made from")
 
 
 def needed(changes: DataFrame, dimension: Table) -> DataFrame:
     """Of a change log the records that `scd2.resolve` would take, each once, the first landed."""
-    by = [*dimension.natural_key, "effective_ts"]
+    by = [*dimension.versions.natural_key, "effective_ts"]
     best = Over.partitionBy(*by).orderBy(F.desc(scd2.payload_hash(dimension)), "landed_hour", "source_file")
     ranked = changes.where("effective_ts IS NOT NULL").withColumn("_rank", F.row_number().over(best))
     return ranked.where("_rank = 1").drop("_rank")

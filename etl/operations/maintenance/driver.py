@@ -16,12 +16,10 @@ from etl.engine.delta import staged
 from etl.engine.delta import tables as delta
 from etl.engine.delta.attempts import attempts
 from etl.engine.jobs.recovery import recover
-from etl.engine.jobs.work import Work, log
+from etl.engine.jobs.run_context import RunContext, log
 from etl.errors import FeedEtlError
 from etl.operations.backfill import driver as backfills
-from etl.operations.maintenance import compact, fold, sweep
-from etl.operations.maintenance import compact_changelog as condense
-from etl.operations.maintenance import vacuum as trim
+from etl.operations.maintenance import compact, compact_changelog, fold, sweep, vacuum
 from etl.operations.retention import hours as retention
 from etl.operations.retention import landing, window
 from etl.operations.retention.action import Action
@@ -31,9 +29,9 @@ STEPS: tuple[Callable[[Window], Iterator[Action]], ...] = (
     retention.plan,
     landing.plan,
     sweep.plan,
-    condense.plan,
+    compact_changelog.plan,
     compact.plan,
-    trim.plan,
+    vacuum.plan,
     fold.plan,
 )
 Show = Callable[[Action], None]
@@ -53,37 +51,37 @@ def maintain(
     all else was done.
     """
     window.refuse_future(now)
-    work, register = backfills.open_lake(spark, settings)
-    for table in window.tables(work):
-        recover(work, table)
+    context, register = backfills.open_lake(spark, settings)
+    for table in window.tables(context):
+        recover(context, table)
     if not dry_run:
         staged.remove_dead(spark, settings)
     done, failed = [], []
     for step in STEPS:
         if not dry_run:
-            work.ledger.flush()
-        for action in step(window.look(work, [b for b in register.all() if b.in_flight], now, yes)):
+            context.ledger.flush()
+        for action in step(window.look(context, [b for b in register.all() if b.in_flight], now, yes)):
             show(action)
             done.append(action)
             if action.do and not dry_run:
-                failed += _tried(work, action)
+                failed += _tried(context, action)
     if failed:
         others = f" ({len(failed) - 1} more failed, see the log)" if len(failed) > 1 else ""
         raise type(failed[0])(f"{failed[0]}{others}. All else was done.") from failed[0]
     return done
 
 
-def _tried(work: Work, action: Action) -> list[FeedEtlError]:
+def _tried(context: RunContext, action: Action) -> list[FeedEtlError]:
     """One thing that cannot be done is in the way of no other."""
     try:
-        _do(work, action)
+        _do(context, action)
     except FeedEtlError as error:
         log.error("maintenance: %s of %s failed: %s", action.step, action.place, error)
         return [error]
     return []
 
 
-def _do(work: Work, action: Action) -> None:
+def _do(context: RunContext, action: Action) -> None:
     """One action, again when a run got in between: it reads what it does afresh."""
     assert action.do
     try:
@@ -91,4 +89,4 @@ def _do(work: Work, action: Action) -> None:
             with attempt, delta.conflicts(action.place):
                 action.do()
     finally:
-        work.ledger.flush()
+        context.ledger.flush()

@@ -12,8 +12,8 @@ from datetime import datetime
 
 from etl import catalog
 from etl.engine.delta.transaction import Transaction
-from etl.engine.jobs.work import Work
-from etl.engine.state import planner
+from etl.engine.jobs.run_context import RunContext
+from etl.engine.state import ledger_table, planner
 from etl.engine.state.ledger import DAMAGED, KEPT_FROM, LOGIC, Entry, Ledger
 from etl.engine.state.ledger_table import SCHEMA
 from etl.operations.maintenance.compact_changelog import CONDENSED
@@ -28,8 +28,8 @@ OF_THE_NAME = (KEPT_FROM, LOGIC)  # of these, what a table keeps that is made an
 
 def plan(window: Window) -> Iterator[Action]:
     """One action when there are rows past their time. Held back while anything is due: its past is still needed."""
-    before = window.today - window.work.settings.maintenance.ledger_days * DAY
-    old = [e for e in window.work.ledger.entries if e.started_at < before and e.run_id != FOLDED]
+    before = window.today - window.context.settings.maintenance.ledger_days * DAY
+    old = [e for e in window.context.ledger.entries if e.started_at < before and e.run_id != FOLDED]
     if not old:
         return
     due = sorted(name for name, hours in window.due.items() if hours)
@@ -37,26 +37,26 @@ def plan(window: Window) -> Iterator[Action]:
         yield Action(STEP, "_ledger", f"{len(old)} rows are past their time, but hours are due of {', '.join(due)}")
     else:
         what = f"{len(old)} rows of runs before {before:%Y-%m-%d} folded to one per table"
-        yield Action(STEP, "_ledger", what, lambda: fold(window.work, before))
+        yield Action(STEP, "_ledger", what, lambda: fold(window.context, before))
 
 
-def fold(work: Work, before: datetime) -> None:
+def fold(context: RunContext, before: datetime) -> None:
     """Rewrite the ledger in one commit. Raises ConflictError when a run recorded something meanwhile."""
-    work.ledger.flush()
-    work.ledger.upgrade()
-    txn = Transaction(work.spark, work.ledger.uri)
+    context.ledger.flush()
+    context.ledger.upgrade()
+    txn = Transaction(context.spark, context.ledger.uri)
     txn.read("true")
-    work.ledger.refresh()
-    entries = work.ledger.entries
+    context.ledger.refresh()
+    entries = context.ledger.entries
     old = [e for e in entries if e.started_at < before]
     kept = [e for e in entries if e.started_at >= before]
     by_table = {name: [e for e in old if e.table_name == name] for name in catalog.entries()}
-    folded = [folding(work.ledger, rows) for rows in by_table.values() if rows]
-    frame = work.spark.createDataFrame([asdict(e) for e in [*folded, *kept]], SCHEMA).coalesce(1)
-    txn.stage(frame)
+    folded = [folding(context.ledger, rows) for rows in by_table.values() if rows]
+    rows = [ledger_table.as_row(asdict(entry)) for entry in [*folded, *kept]]
+    txn.stage(context.spark.createDataFrame(rows, SCHEMA).coalesce(1))
     txn.remove("true")
     txn.commit(FOLDED)
-    work.ledger.refresh()
+    context.ledger.refresh()
 
 
 def folding(ledger: Ledger, old: list[Entry]) -> Entry:
@@ -66,13 +66,13 @@ def folding(ledger: Ledger, old: list[Entry]) -> Entry:
     passed = [e for e in old if id(e) in there]
     whole.table_id = ledger.table_id(whole.table_name)
     first = planner.open_from(ledger, catalog.entry(whole.table_name).table)
-    hours = {state["hour"]: state for e in passed for state in e.hours}
-    whole.hours = [s for h, s in sorted(hours.items()) if s["row_count"] or first is None or h >= first]
-    whole.handled = sorted({hour for e in passed for hour in e.handled})
-    whole.fingerprints = {hour: mark for e in passed for hour, mark in e.fingerprints.items()}
+    hours = {state["hour"]: state for e in passed for state in e.published_hours}
+    whole.published_hours = [s for h, s in sorted(hours.items()) if s["row_count"] or first is None or h >= first]
+    whole.processed_hours = sorted({hour for e in passed for hour in e.processed_hours})
+    whole.fingerprints = {hour: fingerprint for e in passed for hour, fingerprint in e.fingerprints.items()}
     landed = {found["hour"]: found for e in passed for found in e.landed}
     if damaged := ledger.damaged(whole.table_name):
-        whole.touched = {DAMAGED: sorted(damaged)}
+        whole.affected_hours = {DAMAGED: sorted(damaged)}
     whole.landed = [found for _, found in sorted(landed.items())]
     whole.metrics = {n: v for e in old if e.verdict == "passed" for n, v in e.metrics.items() if n in OF_THE_NAME}
     for e in passed:

@@ -11,7 +11,7 @@ from etl.engine.spark import files
 from etl.engine.spark.files import LandedFile
 from etl.operations.backfill import staging
 from etl.operations.backfill.register import Register
-from etl.operations.retention import orphan_files as remains
+from etl.operations.retention import orphan_files
 from etl.operations.retention.action import Action
 from etl.operations.retention.window import DAY, Window, tables
 
@@ -27,27 +27,27 @@ def plan(window: Window) -> Iterator[Action]:
 
 
 def _lake(window: Window) -> str:
-    return files.absolute(window.work.settings.lake)
+    return files.absolute(window.context.settings.lake)
 
 
 def _versions(window: Window) -> Iterator[Action]:
-    work = window.work
-    places = {t.name: work.uri(t) for t in tables(work)} | {name: f"{_lake(window)}/{name}" for name in OWN}
-    readers = timedelta(hours=work.settings.maintenance.readers_hours)
+    context = window.context
+    places = {t.name: context.uri(t) for t in tables(context)} | {name: f"{_lake(window)}/{name}" for name in OWN}
+    readers = timedelta(hours=context.settings.maintenance.readers_hours)
     for name, uri in places.items():
-        if not delta.is_table(work.spark, uri):
+        if not delta.is_table(context.spark, uri):
             continue
-        gone = [r for r in remains.find(work.spark, uri) if r.idle(window.today, readers)]
+        gone = [r for r in orphan_files.find(context.spark, uri) if r.idle(window.today, readers)]
         if gone:
             yield _doubtful(window, name, uri, len(gone)) or _take(window, name, uri, gone)
 
 
 def _doubtful(window: Window, name: str, uri: str, count: int) -> Action | None:
     """A word instead of a removal: a log that ends before what the ledger knows has lost entries, or is another's."""
-    work = window.work
-    known = max((e.output_version or 0 for e in work.ledger.published(name)), default=0)
-    newest, table_id = delta.identity(work.spark, uri)
-    if table_id != (work.ledger.table_id(name) or table_id):
+    context = window.context
+    known = max((e.output_version or 0 for e in context.ledger.published(name)), default=0)
+    newest, table_id = delta.identity(context.spark, uri)
+    if table_id != (context.ledger.table_id(name) or table_id):
         return Action(STEP, name, f"{count} files stay: the ledger knows another table of this name. Run it first")
     if newest >= known:
         return None
@@ -55,19 +55,19 @@ def _doubtful(window: Window, name: str, uri: str, count: int) -> Action | None:
     return Action(STEP, name, f"{what}. See docs/runbook.md (lake), then remove them by hand")
 
 
-def _take(window: Window, name: str, uri: str, gone: list[remains.Remain]) -> Action:
-    what = f"{len(gone)} files that no version within {window.work.settings.maintenance.readers_hours} hours needs"
+def _take(window: Window, name: str, uri: str, gone: list[orphan_files.Remain]) -> Action:
+    what = f"{len(gone)} files that no version within {window.context.settings.maintenance.readers_hours} hours needs"
     size = sum(r.file.size for r in gone)
-    return Action(STEP, name, what, lambda: remains.take(window.work.spark, uri, gone), len(gone), size)
+    return Action(STEP, name, what, lambda: orphan_files.take(window.context.spark, uri, gone), len(gone), size)
 
 
 def _is_old(window: Window, since: datetime) -> bool:
-    return since <= window.today - window.work.settings.maintenance.rejected_days * DAY
+    return since <= window.today - window.context.settings.maintenance.rejected_days * DAY
 
 
 def _rejected(window: Window) -> Iterator[Action]:
     """Batches that failed their gate, table by table."""
-    spark = window.work.spark
+    spark = window.context.spark
     for table in files.list_folders(spark, f"{_lake(window)}/_rejected"):
         for batch in files.list_folders(spark, table.uri):
             if _is_old(window, _written(window, batch)):
@@ -76,19 +76,19 @@ def _rejected(window: Window) -> Iterator[Action]:
 
 def _written(window: Window, folder: LandedFile) -> datetime:
     """When the newest file below a folder was: of a folder itself an object store knows no time."""
-    newest = max((f.modified for f in files.walk(window.work.spark, folder.uri)), default=folder.modified)
+    newest = max((f.modified for f in files.walk(window.context.spark, folder.uri)), default=folder.modified)
     return datetime.fromtimestamp(newest / 1000, UTC)
 
 
 def _delete(window: Window, folder: LandedFile, place: str, what: str) -> Action:
-    found = files.walk(window.work.spark, folder.uri)
+    found = files.walk(window.context.spark, folder.uri)
     size = sum(file.size for file in found)
-    return Action(STEP, place, what, lambda: files.delete(window.work.spark, folder.uri), len(found), size)
+    return Action(STEP, place, what, lambda: files.delete(window.context.spark, folder.uri), len(found), size)
 
 
 def _backfills(window: Window) -> Iterator[Action]:
     """Staged rows of a backfill that is over go at once, what `backfill diff` shows of it after some days."""
-    spark, lake = window.work.spark, _lake(window)
+    spark, lake = window.context.spark, _lake(window)
     known = {b.id: b for b in Register(spark, lake).all()}
     for folder in files.list_folders(spark, f"{lake}/_backfill"):
         one = known.get(folder.name)
@@ -102,4 +102,4 @@ def _backfills(window: Window) -> Iterator[Action]:
 
 
 def _has_rows(window: Window, folder: LandedFile) -> bool:
-    return any(not f.name.startswith("_") for f in files.list_folders(window.work.spark, folder.uri))
+    return any(not f.name.startswith("_") for f in files.list_folders(window.context.spark, folder.uri))

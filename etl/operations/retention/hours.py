@@ -11,11 +11,11 @@ from datetime import datetime
 
 from etl.engine.delta.checksums import Content
 from etl.engine.delta.transaction import Transaction
-from etl.engine.jobs.work import as_literal, as_partition, metadata, record
+from etl.engine.jobs.run_context import as_literal, as_partition, metadata, record
 from etl.engine.state.ledger import KEPT_FROM
 from etl.model.contract import Table
 from etl.operations.backfill import hours as lake_hours
-from etl.operations.retention import orphan_files as remains
+from etl.operations.retention import orphan_files
 from etl.operations.retention.action import Action
 from etl.operations.retention.window import Window, tables
 
@@ -24,11 +24,11 @@ STEP = "retention"
 
 def plan(window: Window) -> Iterator[Action]:
     """An action for each table that has hours past its deadline."""
-    for table in tables(window.work):
+    for table in tables(window.context):
         first = window.kept_from(table)
         if first is None:
             continue
-        rows = lake_hours.partitions(window.work, table)
+        rows = lake_hours.partitions(window.context, table)
         old = sorted(hour for hour in rows if hour < first)
         if old:
             yield _expire(window, table, old, first, rows)
@@ -49,28 +49,30 @@ def _expire(
 
 def expire(window: Window, table: Table, old: list[datetime], first: datetime, rows: int) -> None:
     """Take hours out of a table, then their files off the disk, those of earlier versions too."""
-    work = window.work
-    txn = Transaction(work.spark, work.uri(table))
+    context = window.context
+    txn = Transaction(context.spark, context.uri(table))
     txn.remove(f"{table.hour} < {as_literal(first, table)}")
-    entry = work.begin(table)
-    known = work.ledger.state(table.name)
-    entry.hours = [Content().state(hour) for hour in old if hour in known]
+    entry = context.begin(table)
+    known = context.ledger.state(table.name)
+    entry.published_hours = [Content().state(hour) for hour in old if hour in known]
     entry.metrics |= {KEPT_FROM: first.timestamp(), "rows_expired": float(rows)}
     entry.output_version = txn.commit(metadata(entry))
-    record(work, entry, reason=f"retention: hours before {first:%Y-%m-%dT%H} are gone")
+    record(context, entry, reason=f"retention: hours before {first:%Y-%m-%dT%H} are gone")
     take_files(window, table, old)
 
 
 def take_files(window: Window, table: Table, old: list[datetime]) -> None:
     """Past its deadline an hour has no readers' window; only what a run may be about to publish stays a day."""
-    work = window.work
+    context = window.context
     wanted = {as_partition(hour, table)[:13].replace("T", " ") for hour in old}
-    gone = [r for r in remains.find(work.spark, work.uri(table)) if _hour(r, table) in wanted]
-    remains.take(
-        work.spark, work.uri(table), [r for r in gone if r.published or r.idle(window.today, remains.A_RUN_AT_MOST)]
+    gone = [r for r in orphan_files.find(context.spark, context.uri(table)) if _hour(r, table) in wanted]
+    orphan_files.take(
+        context.spark,
+        context.uri(table),
+        [r for r in gone if r.published or r.idle(window.today, orphan_files.MAX_RUN_TIME)],
     )
 
 
-def _hour(remain: remains.Remain, table: Table) -> str:
+def _hour(remain: orphan_files.Remain, table: Table) -> str:
     """The hour in a file's folder, `.../impression_hour=2026-06-01 08%3A00%3A00/...`, as `2026-06-01 08`."""
     return remain.file.uri.split(f"{table.hour}=")[-1][:13]

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from etl import catalog
-from etl.engine.jobs.work import Work, log
+from etl.engine.jobs.run_context import RunContext, log
 from etl.engine.landing import owner
 from etl.engine.landing import reader as landing
 from etl.engine.landing.reader import Landed
 from etl.engine.spark import files
 from etl.engine.spark.files import LandedFile
-from etl.model.contract import Event, Table, WriteMode
+from etl.model.contract import Event, MergeAggregate, Table
 from etl.operations.retention.action import Action
 from etl.operations.retention.window import DAY, Window, tables
 
@@ -28,11 +28,11 @@ BACKLOG = timedelta(days=3)  # of heartbeats that may go unasked: these are kept
 
 def plan(window: Window) -> Iterator[Action]:
     """An action for each event that has files past their time, and a word on those that stay past it."""
-    root = files.absolute(window.work.settings.landing)
+    root = files.absolute(window.context.settings.landing)
     if window.refusal:
         yield Action(STEP, root, window.refusal)
         return
-    made = [t for t in tables(window.work) if t.event]
+    made = [t for t in tables(window.context) if t.event]
     for table in made:
         if table.retention_days is not None:
             yield from _of_event(window, table)
@@ -41,14 +41,16 @@ def plan(window: Window) -> Iterator[Action]:
 
 def _of_event(window: Window, table: Table) -> Iterator[Action]:
     assert table.event
-    by_hour, strays = _by_hour(window.work, table.event)
+    by_hour, strays = _by_hour(window.context, table.event)
     old = sorted(hour for hour in by_hour if hour < _limit(window, table))
     listed = {
-        hidden: landing.listing(window.work.spark, window.work.settings, table.event, old, hidden=hidden)
+        hidden: landing.listing(window.context.spark, window.context.settings, table.event, old, hidden=hidden)
         for hidden in (False, True)
     }
     outside = {_key(f) for parts in listed.values() for part in parts for f in part.files if f.is_outside}
-    unread = {p.hour for p in _unread(window, table, listed[False])} if table.write is WriteMode.COMBINE else set()
+    unread = (
+        {p.hour for p in _unread(window, table, listed[False])} if isinstance(table.write, MergeAggregate) else set()
+    )
     parts = [Landed(h, tuple(f for f in by_hour[h] if _key(f) not in outside)) for h in old if h not in unread]
     gone = [part for part in parts if part.files]
     if gone:
@@ -63,12 +65,12 @@ def _of_event(window: Window, table: Table) -> Iterator[Action]:
     yield from _strays(window, table, strays)
 
 
-def _by_hour(work: Work, event: Event) -> tuple[dict[datetime, list[LandedFile]], list[LandedFile]]:
+def _by_hour(context: RunContext, event: Event) -> tuple[dict[datetime, list[LandedFile]], list[LandedFile]]:
     """Every file below an event's folder by landed hour, and those in no hour's folder."""
-    root = f"{files.absolute(work.settings.landing)}/{event.name}"
+    root = f"{files.absolute(context.settings.landing)}/{event.name}"
     by_hour: dict[datetime, list[LandedFile]] = {}
     strays: list[LandedFile] = []
-    for file in files.walk(work.spark, root):
+    for file in files.walk(context.spark, root):
         first, _, rest = files.below(root, file.uri).partition("/")
         hour = landing.hour_of(first) if rest else None
         (strays if hour is None else by_hour.setdefault(hour, [])).append(file)
@@ -81,27 +83,27 @@ def _key(file: LandedFile) -> str:
 
 
 def _limit(window: Window, table: Table) -> datetime:
-    if table.write is WriteMode.COMBINE:
+    if isinstance(table.write, MergeAggregate):
         return window.now - _kept(window, table)
     return window.kept_from(table) or window.now
 
 
 def _kept(window: Window, table: Table) -> timedelta:
     """How long landed files of a table's event stay."""
-    if table.write is WriteMode.COMBINE:
-        return timedelta(hours=window.work.settings.maintenance.heartbeat_hours)
+    if isinstance(table.write, MergeAggregate):
+        return timedelta(hours=window.context.settings.maintenance.heartbeat_hours)
     return (table.retention_days or 0) * DAY
 
 
-def landed_hours(work: Work, event: Event) -> list[datetime]:
+def landed_hours(context: RunContext, event: Event) -> list[datetime]:
     """Hours that have a folder in the landing zone."""
-    folders = files.list_folders(work.spark, f"{files.absolute(work.settings.landing)}/{event.name}")
+    folders = files.list_folders(context.spark, f"{files.absolute(context.settings.landing)}/{event.name}")
     return [hour for folder in folders if (hour := landing.hour_of(folder.name)) is not None]
 
 
 def _unread(window: Window, table: Table, old: list[Landed]) -> list[Landed]:
     """Hours whose files are not the ones that were collapsed: a run is still to read them."""
-    known = window.work.ledger.fingerprints(table.name)
+    known = window.context.ledger.fingerprints(table.name)
     return [part for part in old if part.files and known.get(part.hour.isoformat()) != part.fingerprint]
 
 
@@ -118,8 +120,8 @@ def _remove(window: Window, table: Table, gone: list[Landed], of: int) -> Action
 
 def _allowed(window: Window, table: Table) -> float:
     """The share of an event's files that may go unasked."""
-    share = window.work.settings.maintenance.max_removed_share
-    return max(share, BACKLOG / (_kept(window, table) + BACKLOG)) if table.write is WriteMode.COMBINE else share
+    share = window.context.settings.maintenance.max_removed_share
+    return max(share, BACKLOG / (_kept(window, table) + BACKLOG)) if isinstance(table.write, MergeAggregate) else share
 
 
 def remove(window: Window, table: Table, gone: list[Landed]) -> None:
@@ -127,14 +129,14 @@ def remove(window: Window, table: Table, gone: list[Landed]) -> None:
 
     An hour of heartbeats in which a file landed meanwhile stays as it is: a run is still to read it.
     """
-    work, event = window.work, table.event
+    context, event = window.context, table.event
     assert event
     for part in gone:
-        now = landing.listing(work.spark, work.settings, event, [part.hour])
-        if table.write is WriteMode.COMBINE and _unread(window, table, now):
+        now = landing.listing(context.spark, context.settings, event, [part.hour])
+        if isinstance(table.write, MergeAggregate) and _unread(window, table, now):
             log.warning("maintenance: %s landed more in %s meanwhile; the hour stays", event.name, part.hour)
             continue
-        _delete(window, f"{files.absolute(work.settings.landing)}/{event.name}", list(part.files))
+        _delete(window, f"{files.absolute(context.settings.landing)}/{event.name}", list(part.files))
 
 
 def _delete(window: Window, root: str, gone: list[LandedFile]) -> None:
@@ -142,15 +144,15 @@ def _delete(window: Window, root: str, gone: list[LandedFile]) -> None:
 
     Raises ConflictError when the landing zone has got another owner meanwhile.
     """
-    owner.refuse(window.work.spark, window.work.settings)
+    owner.refuse(window.context.spark, window.context.settings)
     for file in gone:
-        files.delete(window.work.spark, file.uri)
+        files.delete(window.context.spark, file.uri)
     above: set[str] = set()
     for file in gone:
         parts = files.below(root, file.uri).split("/")[:-1]
         above |= {"/".join(parts[: depth + 1]) for depth in range(len(parts))}
     for folder in sorted(above, key=lambda name: name.count("/"), reverse=True):
-        files.delete_if_empty(window.work.spark, f"{root}/{folder}")
+        files.delete_if_empty(window.context.spark, f"{root}/{folder}")
 
 
 def _strays(window: Window, table: Table, found: list[LandedFile]) -> Iterator[Action]:
@@ -159,7 +161,7 @@ def _strays(window: Window, table: Table, found: list[LandedFile]) -> Iterator[A
     kept = _kept(window, table)
     before = (window.today - kept).timestamp() * 1000
     old = [f for f in found if f.modified < before]
-    root = f"{files.absolute(window.work.settings.landing)}/{table.event.name}"
+    root = f"{files.absolute(window.context.settings.landing)}/{table.event.name}"
     if old:
         what = f"{len(old)} files in no hour's folder, written more than {kept} ago"
         yield Action(
@@ -173,12 +175,12 @@ def _strays(window: Window, table: Table, found: list[LandedFile]) -> Iterator[A
 
 def _unknown(window: Window, root: str, made: set[str]) -> Iterator[Action]:
     """What belongs to no event that a table of this lake is made of. It is named, and never removed."""
-    spark, known = window.work.spark, {t.event.name for t in catalog.tables() if t.event}
+    spark, known = window.context.spark, {t.event.name for t in catalog.tables() if t.event}
     folders = [f for f in files.list_folders(spark, root) if f.name not in made]
     loose = [f for hidden in (False, True) for f in files.list_files(spark, root, hidden)]
     places = {f.name: files.walk(spark, f.uri) for f in folders if f.name not in NOT_LANDED}
     places |= {f.name: [f] for f in loose if f.name not in NOT_LANDED and not f.name.endswith(".crc")}
-    before = (window.today - window.work.settings.facts_days * DAY).timestamp() * 1000
+    before = (window.today - window.context.settings.facts_days * DAY).timestamp() * 1000
     for name, found in places.items():
         if not found:
             continue
@@ -187,6 +189,6 @@ def _unknown(window: Window, root: str, made: set[str]) -> Iterator[Action]:
         yield Action(
             STEP,
             name,
-            f"{len(found)} files, {old} of them older than {window.work.settings.facts_days} days, stay: {why}. "
+            f"{len(found)} files, {old} of them older than {window.context.settings.facts_days} days, stay: {why}. "
             "Remove them, or run the release and the tables that read them",
         )

@@ -17,7 +17,7 @@ from etl.engine.delta import tables as delta
 from etl.engine.spark import files
 from etl.engine.spark.files import LandedFile
 
-A_RUN_AT_MOST = timedelta(hours=24)
+MAX_RUN_TIME = timedelta(hours=24)
 AT_ONCE = 500  # files removed under one hold of the commit lock
 
 
@@ -31,7 +31,7 @@ class Remain:
 
     def idle(self, now: datetime, readers: timedelta) -> bool:
         """Whether neither a reader within its window nor a run can need it."""
-        window = readers if self.published else max(readers, A_RUN_AT_MOST)
+        window = readers if self.published else max(readers, MAX_RUN_TIME)
         return self.since <= (now - window).timestamp() * 1000
 
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from etl import catalog
 from etl.engine.delta import tables as delta
 from etl.engine.jobs.derivejob import input_hours
+from etl.engine.jobs.run_context import RunContext
 from etl.engine.jobs.winners import LANDED_BEHIND
-from etl.engine.jobs.work import Work
 from etl.engine.landing import owner
 from etl.engine.state import planner
 from etl.engine.state.planner import HOUR
@@ -26,7 +26,7 @@ DAY = timedelta(days=1)
 class Window:
     """A lake at a moment: `now` is the end of its newest hour, `today` the time on the wall, which ages files only."""
 
-    work: Work
+    context: RunContext
     now: datetime
     today: datetime
     flying: tuple[Backfill, ...]
@@ -37,7 +37,7 @@ class Window:
     def asks(self, gone: int, of: int, limit: float | None = None) -> str:
         """Why so many of a table's rows (files) go only when told so; empty when they may go."""
         share = gone / of if of else 0.0
-        allowed = self.work.settings.maintenance.max_removed_share if limit is None else limit
+        allowed = self.context.settings.maintenance.max_removed_share if limit is None else limit
         if self.yes or share <= allowed:
             return ""
         return (
@@ -71,9 +71,9 @@ class Window:
         return start - max(behind, LANDED_BEHIND) * HOUR
 
 
-def tables(work: Work) -> list[Table]:
+def tables(context: RunContext) -> list[Table]:
     """The tables that the lake has, in the order data flows."""
-    return [t for t in catalog.tables() if delta.is_table(work.spark, work.uri(t))]
+    return [t for t in catalog.tables() if delta.is_table(context.spark, context.uri(t))]
 
 
 def refuse_future(now: datetime | None) -> None:
@@ -86,7 +86,7 @@ def refuse_future(now: datetime | None) -> None:
         )
 
 
-def look(work: Work, flying: list[Backfill], now: datetime | None, yes: bool = False) -> Window:
+def look(context: RunContext, flying: list[Backfill], now: datetime | None, yes: bool = False) -> Window:
     """The window of a lake. An hour in the future moves no deadline: without `now` the wall's clock is the limit.
 
     Raises ConfigError when `now` is later than that.
@@ -94,8 +94,8 @@ def look(work: Work, flying: list[Backfill], now: datetime | None, yes: bool = F
     refuse_future(now)
     today = datetime.now(UTC)
     if now is None:
-        newest = lake_hours.newest_landed(work, catalog.tables())
+        newest = lake_hours.newest_landed(context, catalog.tables())
         wall = today.replace(minute=0, second=0, microsecond=0)
         now = EPOCH if newest == EPOCH else min(newest + HOUR, wall)
-    due = {t.name: planner.due(work.ledger, t, None) for t in tables(work)}
-    return Window(work, now, today, tuple(flying), due, yes, owner.refusal(work.spark, work.settings))
+    due = {t.name: planner.due(context.ledger, t, None) for t in tables(context)}
+    return Window(context, now, today, tuple(flying), due, yes, owner.refusal(context.spark, context.settings))

@@ -43,13 +43,13 @@ ADS = Event(
     "ads",
     columns("ad_id", "creative_id", "campaign_id", "effective_ts", "op"),
     rules=(_NO_RETIRE,),
-    unless_closing=("creative_id", "campaign_id"),
+    optional_on_close=("creative_id", "campaign_id"),
 )
 CAMPAIGNS = Event(
     "campaigns",
     columns("campaign_id", "advertiser_id", "objective", "bid_strategy", "daily_budget_usd", "effective_ts", "op"),
     rules=(_NO_RETIRE, _cents("daily_budget_usd")),
-    unless_closing=("advertiser_id", "objective", "bid_strategy", "daily_budget_usd"),
+    optional_on_close=("advertiser_id", "objective", "bid_strategy", "daily_budget_usd"),
 )
 ADVERTISERS = Event(
     "advertisers",
@@ -62,7 +62,7 @@ ADVERTISERS = Event(
             "try_cast(concat('2026-01-01 00:00:00 ', time_zone) AS TIMESTAMP) IS NULL",
         ),
     ),
-    unless_closing=("time_zone", "click_window_days", "view_window_days"),
+    optional_on_close=("time_zone", "click_window_days", "view_window_days"),
 )
 SPEND_LEDGER = Event(
     "spend_ledger",

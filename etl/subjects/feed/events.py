@@ -45,18 +45,18 @@ RANKER_MODELS = Event(
     columns("ranker_model_id", "model_semver", "feature_set", "deployed_pct", "model_card_url",
             "effective_ts", "op"),
     rules=(("out_of_set:op", "op = 'delete'"),),
-    unless_closing=("feature_set", "deployed_pct", "ranker_model_id"),
+    optional_on_close=("feature_set", "deployed_pct", "ranker_model_id"),
 )  # fmt: skip
 POSTS = Event(
     "posts",
     columns("post_id", "creator_id", "media_type", "audio_id", "caption", "effective_ts", "op"),
     rules=(("out_of_set:op", "op = 'retire'"),),
-    unless_closing=("creator_id", "media_type"),
+    optional_on_close=("creator_id", "media_type"),
 )
 CREATORS = Event(
     "creators",
     columns("creator_id", "handle", "follower_count", "country", "effective_ts", "op"),
     rules=(("out_of_set:op", "op = 'retire'"),),
-    unless_closing=("handle", "follower_count"),
+    optional_on_close=("handle", "follower_count"),
 )
 EVENTS = (IMPRESSIONS, ENGAGEMENTS, HEARTBEATS, SHARES, RANKER_MODELS, POSTS, CREATORS)

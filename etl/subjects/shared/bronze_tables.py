@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from etl.model.contract import Column, Event, Layer, Table, WriteMode
+from etl.model.contract import Column, Event, Layer, Replace, Table
 from etl.subjects.shared.columns import columns
 
 if TYPE_CHECKING:  # the catalog is imported by commands that need no Spark
@@ -22,7 +22,7 @@ def bronze_table(event: Event) -> Table:
         layer=Layer.BRONZE,
         columns=(*bronze_fields(event), *columns("landed_hour", "source_file")),
         key=(),
-        write=WriteMode.REPLACE,
+        write=Replace(),
         owner="ingest",
         partition=("landed_hour",),
         event=event,
@@ -32,7 +32,7 @@ def bronze_table(event: Event) -> Table:
 
 def bronze_fields(event: Event) -> tuple[Column, ...]:
     """An event's fields, those that a closing record may lack made nullable, and the hour minted into its id."""
-    fields = tuple(f.optional() if f.name in event.unless_closing else f for f in event.fields)
+    fields = tuple(f.optional() if f.name in event.optional_on_close else f for f in event.fields)
     return (*fields, event.snowflake_hour) if event.snowflake_hour else fields
 
 

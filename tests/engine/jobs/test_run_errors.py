@@ -10,11 +10,11 @@ import pytest
 from support.rows import at
 
 from etl.engine.jobs import run_errors
-from etl.engine.jobs.work import Work
+from etl.engine.jobs.run_context import RunContext
 from etl.engine.state.ledger import ERROR, RECOVERED, Entry
 from etl.errors import FeedEtlError, GateFailed, LakeError
 
-SPAN = at("10:00"), at("12:00")
+INTERVAL = at("10:00"), at("12:00")
 
 
 @dataclass
@@ -35,9 +35,9 @@ class Remembered:
             raise LakeError("full")
 
 
-def work(ledger: Remembered, span: tuple[datetime, datetime] = SPAN) -> Work:
+def context(ledger: Remembered, interval: tuple[datetime, datetime] = INTERVAL) -> RunContext:
     unused = cast(Any, None)
-    return Work(unused, unused, cast(Any, ledger), "run-1", unused, span)
+    return RunContext(unused, unused, cast(Any, ledger), "run-1", unused, interval)
 
 
 def test_an_error_is_a_row_without_any_value_and_a_gate_has_its_own() -> None:
@@ -47,7 +47,7 @@ def test_an_error_is_a_row_without_any_value_and_a_gate_has_its_own() -> None:
         "dim_posts": GateFailed(""),
     }
 
-    run_errors.record(work(ledger), errors, [])
+    run_errors.record(context(ledger), errors, [])
 
     assert [(e.table_name, e.verdict, e.reason) for e in ledger.entries] == [
         ("fct_shares", ERROR, "LakeError: fct_shares is gone")
@@ -58,29 +58,29 @@ def test_an_error_is_a_row_without_any_value_and_a_gate_has_its_own() -> None:
 @pytest.mark.parametrize(
     ("span", "unchanged", "is_over"),
     [
-        (SPAN, ["fct_shares"], True),
-        ((SPAN[0], SPAN[1] - timedelta(hours=1)), ["fct_shares"], False),
-        ((SPAN[1], SPAN[1] + timedelta(hours=1)), ["fct_shares"], False),
-        (SPAN, ["fct_impressions"], False),
+        (INTERVAL, ["fct_shares"], True),
+        ((INTERVAL[0], INTERVAL[1] - timedelta(hours=1)), ["fct_shares"], False),
+        ((INTERVAL[1], INTERVAL[1] + timedelta(hours=1)), ["fct_shares"], False),
+        (INTERVAL, ["fct_impressions"], False),
     ],
 )
 def test_a_later_run_over_all_its_hours_ends_it_though_nothing_was_due(
-    span: tuple[datetime, datetime], unchanged: list[str], is_over: bool
+    interval: tuple[datetime, datetime], unchanged: list[str], is_over: bool
 ) -> None:
     """Only such a run: others leave no row, as ever, or one for the hours they had."""
     ledger = Remembered()
-    run_errors.record(work(ledger), {"fct_shares": LakeError("x")}, [])
+    run_errors.record(context(ledger), {"fct_shares": LakeError("x")}, [])
 
-    run_errors.record(work(ledger, span), {}, unchanged)
+    run_errors.record(context(ledger, interval), {}, unchanged)
 
     assert (run_errors.open_errors(ledger.entries) == []) is is_over
     assert {e.verdict for e in ledger.entries} <= {ERROR, RECOVERED}
     before = len(ledger.entries)
-    run_errors.record(work(ledger, span), {}, unchanged if is_over else [])
+    run_errors.record(context(ledger, interval), {}, unchanged if is_over else [])
     assert len(ledger.entries) == before
 
 
 def test_a_ledger_that_cannot_be_written_leaves_the_error_to_the_failure_log() -> None:
     error = LakeError("x")
-    run_errors.record(work(Remembered(full=True)), {"fct_shares": error}, [])
+    run_errors.record(context(Remembered(full=True)), {"fct_shares": error}, [])
     assert not error.is_recorded

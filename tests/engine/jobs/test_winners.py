@@ -15,12 +15,12 @@ from support.rows import Row, at, rows
 from etl import catalog
 from etl.engine.delta import checksums
 from etl.engine.jobs import ddl, winners
-from etl.model.privacy import STAND_INS_BELOW
+from etl.model.privacy import REPLACEMENT_IDS_BELOW
 from etl.subjects.ads import events as ads_events
 
 FACT = catalog.entry("fct_shares")
 BRONZE = FACT.table.inputs[0].table
-ERASED = STAND_INS_BELOW - 5
+ERASED = REPLACEMENT_IDS_BELOW - 5
 
 
 def records(spark: SparkSession, *given: Row) -> DataFrame:

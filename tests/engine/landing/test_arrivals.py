@@ -10,11 +10,11 @@ from support.rows import at
 
 from etl.engine.jobs import derivejob
 from etl.engine.state import planner
-from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.model.contract import Input, Layer, Replace, Table
 
 
 def table(partition: str) -> Table:
-    return Table("t", Layer.FACTS, (), (), WriteMode.REPLACE, "ads", partition=(partition,))
+    return Table("t", Layer.FACTS, (), (), Replace(), "ads", partition=(partition,))
 
 
 HOURLY, DAILY = table("hour"), table("day")

@@ -51,6 +51,6 @@ def test_an_unknown_subject_is_answered_with_those_there_are() -> None:
 
 
 def test_a_run_is_of_tables_or_of_subjects_not_of_both() -> None:
-    span = ["--from", "2026-06-01T10", "--to", "2026-06-01T11"]
-    asked = CliRunner().invoke(app, ["run", *span, "--table", "dim_ads", "--subject", "ads"])
+    interval = ["--from", "2026-06-01T10", "--to", "2026-06-01T11"]
+    asked = CliRunner().invoke(app, ["run", *interval, "--table", "dim_ads", "--subject", "ads"])
     assert isinstance(asked.exception, ConfigError)

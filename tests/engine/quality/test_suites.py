@@ -11,12 +11,12 @@ import pytest
 from etl.engine.quality import suites
 from etl.engine.quality.suites import Rule
 from etl.errors import ContractViolation
-from etl.model.contract import Layer, Reference, Table, WriteMode
+from etl.model.contract import Layer, Reference, Replace, Table
 from etl.subjects.feed.columns import columns
 from etl.subjects.feed.dims import dim_posts, dim_ranker_models
 from etl.subjects.feed.facts import fct_impressions
 
-PLAIN = Table("agg_made", Layer.ROLLUPS, (), (), WriteMode.REPLACE, "content")
+PLAIN = Table("agg_made", Layer.ROLLUPS, (), (), Replace(), "content")
 RULE = """
   - type: expect_column_values_to_be_unique
     kwargs: {column: post_id}

@@ -21,14 +21,14 @@ def clicks(spark: SparkSession) -> DataFrame:
     return rows(spark, TABLE, users).coalesce(1)
 
 
-def laid_out(clicks: DataFrame, hours: int, arranged: bool) -> list[list[int]]:
+def laid_out(clicks: DataFrame, hours: int, preclustered: bool) -> list[list[int]]:
     """The users of each task, as they lie."""
-    by_task = lay_out(clicks, TABLE, hours, arranged).groupBy(F.spark_partition_id())
+    by_task = lay_out(clicks, TABLE, hours, preclustered).groupBy(F.spark_partition_id())
     return [list(users) for _, users in by_task.agg(F.collect_list("user_id")).collect()]
 
 
 def test_rows_are_cut_into_even_ranges_in_order(clicks: DataFrame) -> None:
-    tasks = laid_out(clicks, 1, arranged=False)
+    tasks = laid_out(clicks, 1, preclustered=False)
 
     assert len(tasks) > 1
     assert max(map(len, tasks)) <= 1.5 * 200 / len(tasks)
@@ -36,8 +36,8 @@ def test_rows_are_cut_into_even_ranges_in_order(clicks: DataFrame) -> None:
 
 
 def test_rows_arranged_already_stay_in_their_task(clicks: DataFrame) -> None:
-    assert laid_out(clicks, SIDE_BY_SIDE, arranged=True) == [list(range(200))]
+    assert laid_out(clicks, SIDE_BY_SIDE, preclustered=True) == [list(range(200))]
 
 
 def test_rows_of_more_hours_than_a_task_writes_at_once_are_spread_all_the_same(clicks: DataFrame) -> None:
-    assert len(laid_out(clicks, SIDE_BY_SIDE + 1, arranged=True)) > 1
+    assert len(laid_out(clicks, SIDE_BY_SIDE + 1, preclustered=True)) > 1

@@ -18,7 +18,7 @@ STORE = "spark.delta.logStore.s3a.impl"
 
 def test_a_lake_on_s3_needs_a_word_that_one_process_writes(spark: SparkSession) -> None:
     with pytest.raises(ConfigError, match=r"s3a://bucket/lake.*single_writer: true.*docs/storage\.md"):
-        runner.open_work(spark, conf.load(lake=THERE))
+        runner.open_context(spark, conf.load(lake=THERE))
     storage.check(spark, conf.load(lake=HERE))
     storage.check(spark, conf.load(lake=THERE).model_copy(update={"single_writer": True}))
 

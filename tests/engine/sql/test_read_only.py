@@ -18,7 +18,7 @@ from etl import catalog
 from etl.conf import Settings
 from etl.engine.sql import read_only, views
 from etl.errors import ConfigError
-from etl.queries import question
+from etl.queries import named_query
 
 SQL = Path(catalog.__file__).parent
 NAMES = [*(t.name for t in catalog.tables()), "ledger"]
@@ -93,7 +93,7 @@ def test_queries_of_suites_questions_and_pages_only_read(spark: SparkSession) ->
              if "unexpected_rows_query" in rule.get("kwargs", {})]  # fmt: skip
     texts = [rule.format(batch="fct_shares") for rule in rules]
     texts += [path.read_text() for path in (SQL / "reports").glob("*.sql")]
-    texts += [question.load(path.stem).sql for path in (SQL / "queries").glob("*.sql")]
+    texts += [named_query.load(path.stem).sql for path in (SQL / "queries").glob("*.sql")]
     assert len(rules) > 20 and len(texts) > len(rules) + 20
     for text in texts:
         check(spark, re.sub(r"(?<!:):[a-z]\w*", "NULL", text))

@@ -19,8 +19,8 @@ TEN = datetime(2026, 6, 1, 10, tzinfo=UTC)
 def entry(ledger: Ledger, number: int) -> Entry:
     """A row with something in each kind of column."""
     found = Entry(f"run-{number}", "fct_shares", ledger.now(), TEN, table_id="x", output_version=number)
-    found.handled, found.touched = [TEN], {"share_hour": [TEN]}
-    found.hours = [{"hour": TEN, "row_count": number, "checksum": "1-2"}]
+    found.processed_hours, found.affected_hours = [TEN], {"share_hour": [TEN]}
+    found.published_hours = [{"hour": TEN, "row_count": number, "checksum": "1-2"}]
     found.input_versions, found.input_ids, found.metrics = {"bronze_shares": number}, {"bronze_shares": "y"}, {"m": 0.5}
     return found
 
@@ -53,5 +53,5 @@ def test_times_of_rows_are_instants_in_utc(spark: SparkSession, tmp_path: Path) 
     ledger.append(entry(ledger, 1))
     ledger.flush()
     (read,) = Ledger(spark, tmp_path.as_uri()).entries
-    assert read.handled == [TEN] and read.handled[0].isoformat() == TEN.isoformat()
+    assert read.processed_hours == [TEN] and read.processed_hours[0].isoformat() == TEN.isoformat()
     assert read.started_at.utcoffset() == TEN.utcoffset()

@@ -44,10 +44,10 @@ def run(
     spark: SparkSession,
     settings: Settings,
     shard: str,
-    span: tuple[datetime, datetime] = ADS_HOURS,
+    interval: tuple[datetime, datetime] = ADS_HOURS,
     tables: list[str] | None = None,
 ) -> runner.Summary:
-    summary = runner.run(spark, settings, *span, tables, shard=shards.parse(shard))
+    summary = runner.run(spark, settings, *interval, tables, shard=shards.parse(shard))
     assert not summary.errors, summary.errors
     return summary
 
@@ -111,8 +111,8 @@ def test_hour_after_hour_by_shards_comes_to_the_same(
     spark: SparkSession, ads_hours: Simulated, whole: Settings, tmp_path: Path
 ) -> None:
     settings = copied(ads_hours, tmp_path)
-    for span, shard in product(((FROM, MIDDLE), (MIDDLE, TO)), ("1/2", "2/2")):
-        run(spark, settings, shard, span)
+    for interval, shard in product(((FROM, MIDDLE), (MIDDLE, TO)), ("1/2", "2/2")):
+        run(spark, settings, shard, interval)
     assert content(spark, settings) == content(spark, whole)
 
 

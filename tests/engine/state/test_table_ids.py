@@ -16,7 +16,7 @@ from etl import catalog
 from etl.conf import Settings
 from etl.engine.delta import tables as delta
 from etl.engine.jobs import ddl, runner
-from etl.engine.jobs.work import in_hours
+from etl.engine.jobs.run_context import in_hours
 from etl.engine.spark import files
 from etl.engine.spark.jvm import jvm
 from etl.engine.state import planner
@@ -144,13 +144,19 @@ def test_a_ledger_of_the_last_release_is_read_and_gets_its_columns(spark: SparkS
 def test_versions_of_another_table_are_never_compared(spark: SparkSession, tmp_path: Path) -> None:
     """The input read at version 9 was another table: version 1 of this one is news."""
     ledger, facts = Ledger(spark, tmp_path.as_uri()), catalog.entry("fct_shares").table
-    touched = {"landed_hour": [TEN]}
-    ledger.append(Entry("a", "bronze_shares", ledger.now(), output_version=9, touched=touched, table_id="x"))
-    read = Entry("a", "fct_shares", ledger.now(), handled=[TEN], input_versions={"bronze_shares": 9}, table_id="f")
+    affected_hours = {"landed_hour": [TEN]}
+    ledger.append(
+        Entry("a", "bronze_shares", ledger.now(), output_version=9, affected_hours=affected_hours, table_id="x")
+    )
+    read = Entry(
+        "a", "fct_shares", ledger.now(), processed_hours=[TEN], input_versions={"bronze_shares": 9}, table_id="f"
+    )
     read.input_ids = {"bronze_shares": "x"}
     ledger.append(read)
     assert planner.due(ledger, facts, None) == []
-    ledger.append(Entry("b", "bronze_shares", ledger.now(), output_version=1, touched=touched, table_id="y"))
+    ledger.append(
+        Entry("b", "bronze_shares", ledger.now(), output_version=1, affected_hours=affected_hours, table_id="y")
+    )
     assert planner.due(ledger, facts, None) == [TEN]
 
 
@@ -169,6 +175,6 @@ def test_every_row_of_the_ledger_says_the_id_of_its_table(spark: SparkSession, f
     ledger = Ledger.existing(spark, files.absolute(fed.lake))
     found = {e.table_id for e in ledger.published(table)}
     assert found == {delta.table_id(spark, uri(fed, table))}
-    (entry,) = [e for e in ledger.published(table) if e.handled]
+    (entry,) = [e for e in ledger.published(table) if e.processed_hours]
     assert entry.input_ids == {"bronze_shares": delta.table_id(spark, uri(fed, "bronze_shares"))}
     assert not delta.read(spark, uri(fed, table)).where(in_hours(catalog.entry(table).table, [START])).isEmpty()

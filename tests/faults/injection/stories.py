@@ -22,7 +22,7 @@ from etl.errors import FeedEtlError
 from etl.operations.backfill.register import Register
 
 TABLES = ("bronze_shares", "fct_shares", "quarantine", "bronze_posts", "dim_posts")
-SPAN = ("--from", "2026-06-01T08", "--to", "2026-06-01T11")
+INTERVAL = ("--from", "2026-06-01T08", "--to", "2026-06-01T11")
 VIEWER, CREATOR, OTHERS = 4711000000017, 4711000000018, (5, 6)
 LATER = "2026-07-01T10"
 DELTA_LOG = "org.apache.spark.sql.delta.DeltaLog"
@@ -64,7 +64,7 @@ def command(settings: Settings, *words: str) -> str:
 
 
 def run(_spark: SparkSession, settings: Settings) -> str:
-    return command(settings, "run", *SPAN, *(word for name in TABLES for word in ("--table", name)))
+    return command(settings, "run", *INTERVAL, *(word for name in TABLES for word in ("--table", name)))
 
 
 def erase(_spark: SparkSession, settings: Settings) -> str:
@@ -83,7 +83,9 @@ def backfill(spark: SparkSession, settings: Settings) -> str:
     """A new one, or the one that is in flight since the fault."""
     found = [b.id for b in Register(spark, files.absolute(settings.lake)).all() if b.in_flight]
     given = (
-        ["--resume", found[0]] if found else [*SPAN, "--owner", "tests", "--reason", "faults", "--table", "fct_shares"]
+        ["--resume", found[0]]
+        if found
+        else [*INTERVAL, "--owner", "tests", "--reason", "faults", "--table", "fct_shares"]
     )
     return command(settings, "backfill", "run", *given, "--accept-changes")
 
@@ -109,7 +111,7 @@ def content(spark: SparkSession, settings: Settings) -> Content:
 
 def ledger_faults(spark: SparkSession, settings: Settings) -> list[str]:
     """Hours whose checksum in the ledger is not that of the table."""
-    ledger = runner.open_work(spark, settings).ledger
+    ledger = runner.open_context(spark, settings).ledger
     found = []
     for name in TABLES:
         table = catalog.entry(name).table

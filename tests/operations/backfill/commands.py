@@ -12,7 +12,7 @@ from support.command_line import FEED_ETL
 from etl import conf
 from etl.conf import Settings
 
-SPAN = ("--from", "2026-06-01T08", "--to", "2026-06-01T11")
+INTERVAL = ("--from", "2026-06-01T08", "--to", "2026-06-01T11")
 WITH_V2 = (sys.executable, str(Path(__file__).with_name("with_v2.py")))
 
 
@@ -27,7 +27,7 @@ def start(settings: Settings, *words: str, program: tuple[str, ...] = (FEED_ETL,
 
 def declare(settings: Settings, *words: str) -> tuple[subprocess.Popen[str], str]:
     """A backfill of the three simulated hours that has just said its id."""
-    process = start(settings, "run", *SPAN, "--owner", "tests", "--reason", "a test", *words)
+    process = start(settings, "run", *INTERVAL, "--owner", "tests", "--reason", "a test", *words)
     assert process.stderr
     line = next(line for line in process.stderr if line.startswith("Declared"))
     return process, line.split()[1]

@@ -9,7 +9,7 @@ import signal
 import time
 
 import pytest
-from operations.backfill.commands import SPAN, WITH_V2, declare, start
+from operations.backfill.commands import INTERVAL, WITH_V2, declare, start
 from pyspark.sql import SparkSession
 from support.command_line import feed_etl
 from support.lakes import drop, moved, uri, versions
@@ -27,7 +27,7 @@ def test_other_logic_and_back(spark: SparkSession, copied: Settings, simulated: 
     """After v2 every channel is in capitals; v1 brings the first rows back. No other table moves."""
     before = versions(spark, copied)
     for version, capitals in (("v2", True), ("v1", False)):
-        switched = start(copied, "run", *SPAN, *OTHER, "--from-version", version, program=WITH_V2)
+        switched = start(copied, "run", *INTERVAL, *OTHER, "--from-version", version, program=WITH_V2)
         assert switched.wait() == 0, switched.communicate()[1]
         channels = delta.read(spark, uri(copied, "fct_shares")).where("channel IS NOT NULL")
         assert channels.where(f"(channel = upper(channel)) != {capitals}").isEmpty()
@@ -41,7 +41,7 @@ def test_a_cancel_while_it_runs_stops_it_and_frees_the_hours(spark: SparkSession
     running, backfill_id = declare(copied)
     time.sleep(random.uniform(0, 8))
     os.killpg(running.pid, signal.SIGSTOP)
-    refused = feed_etl("--lake", copied.lake, "backfill", "run", *SPAN, "--owner", "me", "--reason", "second")
+    refused = feed_etl("--lake", copied.lake, "backfill", "run", *INTERVAL, "--owner", "me", "--reason", "second")
     cancelled = feed_etl("--lake", copied.lake, "backfill", "cancel", backfill_id)
     os.killpg(running.pid, signal.SIGCONT)
 

@@ -32,14 +32,14 @@ class Recorded(Ledger):
 def entry(second: int, shard: Shard | None = None, **fields: Any) -> Entry:
     """A row of the facts for the first hour."""
     of = {SHARD: float(shard.number), SHARDS: float(shard.count)} if shard else {}
-    fields = {"table_name": FACTS.name, "handled": [START]} | fields
+    fields = {"table_name": FACTS.name, "processed_hours": [START]} | fields
     return Entry("run", started_at=START + timedelta(seconds=second), metrics=of, **fields)
 
 
 def hours(*entries: Entry) -> LakeHours:
     """The input has a row in the first hour, the facts have none."""
     there = {"hour": START, "row_count": 1, "checksum": "1-1"}
-    made = entry(0, table_name=BEFORE.name, hours=[there])
+    made = entry(0, table_name=BEFORE.name, published_hours=[there])
     found = LakeHours(cast(Any, SimpleNamespace(ledger=Recorded(made, *entries))))
     found._live = {FACTS.name: {}} | {i.table.name: {} for i in FACTS.inputs}
     return found

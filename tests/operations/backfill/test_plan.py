@@ -21,12 +21,12 @@ from etl.operations.backfill import driver, plan, request
 from etl.subjects.feed.simulate import simulate
 
 HOUR = timedelta(hours=1)
-SPAN = (START, END)
+INTERVAL = (START, END)
 
 
 def planned(spark: SparkSession, settings: Settings, *tables: str, only: str = "all") -> plan.Plan:
     """The plan of the three simulated hours."""
-    return plan.make(driver.open_lake(spark, settings)[0], request.make(SPAN, list(tables), only))
+    return plan.make(driver.open_lake(spark, settings)[0], request.make(INTERVAL, list(tables), only))
 
 
 def test_hours_dropped_from_one_table_are_exactly_what_is_missing(spark: SparkSession, copied: Settings) -> None:
@@ -52,7 +52,7 @@ def test_what_was_never_made_is_missing_however_far_it_is_from_what_landed(
     simulate(Path(settings.landing), START, END, 50, 7)
     bronze = ["bronze_impressions", "bronze_engagements", "bronze_shares"]
     assert not runner.run(spark, settings, START, END, bronze).errors
-    made = plan.make(driver.open_lake(spark, settings)[0], request.make(SPAN, None, "missing"))
+    made = plan.make(driver.open_lake(spark, settings)[0], request.make(INTERVAL, None, "missing"))
     hours, day = [START, START + HOUR, START + 2 * HOUR], [START.replace(hour=0)]
     assert made.hours["fct_impressions"] == made.hours["agg_post_engagement_hourly"] == hours
     assert made.hours["mart_post_engagement_daily"] == made.hours["mart_ranker_viewer_daily"] == day
@@ -100,12 +100,12 @@ def test_a_plan_says_that_dwell_is_kept(spark: SparkSession, simulated: Simulate
     ],
 )
 def test_hours_that_have_not_landed_or_are_past_retention_are_refused(
-    spark: SparkSession, simulated: Simulated, span: tuple, table: str, words: tuple[str, ...]
+    spark: SparkSession, simulated: Simulated, interval: tuple, table: str, words: tuple[str, ...]
 ) -> None:
     """The lake's own newest landed hour is the clock, not the wall; the message says where to begin or end."""
     before = versions(spark, simulated.settings), sorted(p.name for p in simulated.lake.iterdir())
     with pytest.raises(ConfigError) as caught:
-        driver.declare(spark, simulated.settings, request.make(span, [table]), "me", "test")
+        driver.declare(spark, simulated.settings, request.make(interval, [table]), "me", "test")
     assert all(word in str(caught.value) for word in words)
     assert before == (versions(spark, simulated.settings), sorted(p.name for p in simulated.lake.iterdir()))
 
@@ -114,7 +114,7 @@ def test_more_days_than_configured_want_yes(spark: SparkSession, simulated: Simu
     """The days that have anything to rebuild count: a mart from rollups kept for good may go back far."""
     cheap = simulated.settings.model_copy(update={"backfill_days_without_yes": 0})
     with pytest.raises(ConfigError, match="--yes"):
-        driver.declare(spark, cheap, request.make(SPAN, ["fct_shares"]), "me", "test")
+        driver.declare(spark, cheap, request.make(INTERVAL, ["fct_shares"]), "me", "test")
     assert not (simulated.lake / "_backfills").exists()
 
 

@@ -23,7 +23,7 @@ from etl.operations.backfill.register import Backfill
 from etl.operations.backfill.request import kept_because
 
 HOUR = timedelta(hours=1)
-SPAN = (START, END)
+INTERVAL = (START, END)
 FEED = [catalog.entry(name).table for name in catalog.of_subjects(["feed"])]
 MADE = {t.name for t in FEED if catalog.is_made(t) and not kept_because(t)}
 
@@ -32,7 +32,7 @@ def declared(
     spark: SparkSession, settings: Settings, *tables: str, only: str = "all", version: str | None = None
 ) -> Backfill:
     """A backfill of the three simulated hours, written down."""
-    made = driver.declare(spark, settings, request.make(SPAN, list(tables), only, version), "tests", "a test")
+    made = driver.declare(spark, settings, request.make(INTERVAL, list(tables), only, version), "tests", "a test")
     assert made
     return made
 
@@ -44,7 +44,7 @@ def rebuild(spark: SparkSession, settings: Settings, *tables: str, only: str = "
 
 def nothing_is_due(spark: SparkSession, settings: Settings) -> bool:
     """Whether an hourly run of the range finds nothing to do."""
-    return runner.run(spark, settings, *SPAN).entries == []
+    return runner.run(spark, settings, *INTERVAL).entries == []
 
 
 @pytest.mark.slow
@@ -100,7 +100,7 @@ def test_after_a_changed_fact_only_its_readers_are_due(spark: SparkSession, copi
     drop(spark, copied, "fct_shares", [START])
     drop(spark, copied, "fct_impressions", [START])
     rebuild(spark, copied, only="missing")
-    entries = runner.run(spark, copied, *SPAN).entries
+    entries = runner.run(spark, copied, *INTERVAL).entries
     assert {e.table_name for e in entries} == {
         "agg_post_engagement_hourly", "agg_ranker_hourly", "mart_user_affinity_daily", "mart_ranker_viewer_daily",
     }  # fmt: skip
@@ -161,7 +161,7 @@ def test_other_logic_is_built_beside_and_switched_to_and_back(
         driver.go_on(spark, copied, declared(spark, copied, "fct_shares", version=version).id)
         channels = delta.read(spark, uri(copied, "fct_shares")).where("channel IS NOT NULL")
         assert channels.where((F.upper("channel") == F.col("channel")) != F.lit(upper)).isEmpty()
-        assert runner.open_work(spark, copied).ledger.logic("fct_shares") == int(version[1:])
+        assert runner.open_context(spark, copied).ledger.logic("fct_shares") == int(version[1:])
         assert nothing_is_due(spark, copied)
     assert moved(spark, copied, before) == {"fct_shares"}
     assert content(spark, copied) == content(spark, simulated.settings)

@@ -17,7 +17,7 @@ from test_order import content
 from etl.conf import Settings
 from etl.engine.delta import tables as delta
 from etl.engine.jobs import runner
-from etl.model.privacy import STAND_INS_BELOW, VIEWER
+from etl.model.privacy import REPLACEMENT_IDS_BELOW, VIEWER
 from etl.operations.backfill import driver as backfills
 from etl.operations.backfill import request
 from etl.operations.erasure import driver, rules
@@ -60,8 +60,8 @@ def test_credit_points_at_clicks_that_are_there(spark: SparkSession, erased: Era
     """A click's id has its user in it: both are made again alike."""
     clicks = delta.read(spark, uri(erased.settings, "fct_ad_clicks"))
     credited = delta.read(spark, uri(erased.settings, "fct_attributed_conversion")).where("attribution = 'click'")
-    stand_in = credited.where(f"user_id < {STAND_INS_BELOW}")
-    assert not stand_in.isEmpty()
+    replacement_id = credited.where(f"user_id < {REPLACEMENT_IDS_BELOW}")
+    assert not replacement_id.isEmpty()
     assert credited.join(clicks, ["click_id", "user_id"], "left_anti").isEmpty()
 
 

@@ -19,7 +19,7 @@ from etl.conf import Settings
 from etl.engine.delta import tables as delta
 from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs import runner
-from etl.engine.jobs.work import Work, publish, record
+from etl.engine.jobs.run_context import RunContext, publish, record
 from etl.engine.landing import reader as landing
 from etl.engine.people import keyed, keys, suppression
 from etl.engine.spark import files
@@ -53,26 +53,26 @@ def test_a_missing_landing_zone_is_not_complete_and_maintenance_finishes(spark: 
     assert not receipt["complete"] and "no landing zone" in receipt["incomplete"][0] and receipt["people"] == 2
     assert [receipt["tables"][name]["rows"] for name in shares.TABLES] == [2, 2]
     away.rename(fed.landing)
-    work = runner.open_work(spark, fed)
-    _publish_late(work)  # commits now; its ledger row comes after the sweep
+    context = runner.open_context(spark, fed)
+    _publish_late(context)  # commits now; its ledger row comes after the sweep
     done = [action.what for action in maintenance.maintain(spark, fed, END, dry_run=False)]
     assert [what for what in done if receipt["id"] in what]
-    work.ledger.flush()
+    context.ledger.flush()
     assert traces.of(VIEWER, fed.lake, fed.landing) == traces.of(OTHER, fed.lake, fed.landing) == []
     assert [r["complete"] for r in register.receipts(spark, lake)] == [False, True]
     assert register.open_receipts(spark, lake) == []
     _nobody_is_confirmed(spark, fed)
 
 
-def _publish_late(work: Work) -> None:
+def _publish_late(context: RunContext) -> None:
     """A row of the viewer by a run that read its files before, and writes its ledger later."""
     table = catalog.entry("bronze_shares").table
-    txn = Transaction(work.spark, work.uri(table))
-    rows = delta.read(work.spark, work.uri(table)).limit(1)
+    txn = Transaction(context.spark, context.uri(table))
+    rows = delta.read(context.spark, context.uri(table)).limit(1)
     txn.stage(rows.selectExpr(*[f"{VIEWER}L AS viewer_id" if c == "viewer_id" else c for c in table.column_names]))
-    entry = work.begin(table)
-    publish(work, table, txn, entry, {})
-    record(work, entry)
+    entry = context.begin(table)
+    publish(context, table, txn, entry, {})
+    record(context, entry)
 
 
 def _nobody_is_confirmed(spark: SparkSession, fed: Settings) -> None:
@@ -86,7 +86,7 @@ def _nobody_is_confirmed(spark: SparkSession, fed: Settings) -> None:
     lake = f"file://{fed.lake}"
     for place in ("erased", "receipts", "sweeps"):
         words |= {str(value) for row in delta.read(spark, f"{lake}/_erasure/{place}").collect() for value in row}
-    words |= {entry.reason for entry in runner.open_work(spark, fed).ledger.entries}
+    words |= {entry.reason for entry in runner.open_context(spark, fed).ledger.entries}
     said = " ".join(words)
     fingerprint = delta.properties(spark, suppression.place(lake))[suppression.KEY]
     for person in (VIEWER, OTHER):
@@ -123,8 +123,8 @@ def test_a_file_that_its_producer_changes_meanwhile_stays_as_it_is(spark: SparkS
     (part,) = landing.listing(spark, fed, event, [START.replace(hour=10)])
     old = files.LandedFile(part.files[0].uri, part.files[0].size - 1, part.files[0].modified)
     before = Path(old.uri.removeprefix("file:").replace("///", "/")).read_bytes()
-    work = runner.open_work(spark, fed)
-    assert landed._rewrite(work, event, old, suppression.Known(known, [VIEWER], [])) is None
+    context = runner.open_context(spark, fed)
+    assert landed._rewrite(context, event, old, suppression.Known(known, [VIEWER], [])) is None
     assert Path(old.uri.removeprefix("file:").replace("///", "/")).read_bytes() == before
 
 

@@ -24,7 +24,7 @@ from etl.conf import Settings
 from etl.engine.delta import tables as delta
 from etl.engine.jobs import runner
 from etl.errors import ConfigError
-from etl.model.privacy import CREATOR, STAND_INS_BELOW
+from etl.model.privacy import CREATOR, REPLACEMENT_IDS_BELOW
 from etl.operations.erasure import driver, mails, public, register
 from etl.operations.maintenance import driver as maintenance
 
@@ -98,7 +98,7 @@ def erased(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ite
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(f"<td>{HANDLE}</td>")
     assert len(traces.of(GONE, settings.lake, settings.landing)) > 8
-    texts = public.texts(runner.open_work(spark, settings), [GONE])
+    texts = public.texts(runner.open_context(spark, settings), [GONE])
     yield Erased(settings, before, texts, driver.erase(spark, settings, [GONE], REASON, CREATOR))
     shutil.rmtree(settings.lake)
 
@@ -118,7 +118,7 @@ def test_nothing_of_the_creator_is_in_any_byte(erased: Erased, what: int | str) 
 
 def test_posts_stay_and_each_has_a_creator_of_its_own_who_is_nobody(spark: SparkSession, erased: Erased) -> None:
     rows = content(spark, erased.settings)["dim_posts"]
-    replaced = {row["creator_id"] for row in rows if row["creator_id"] < STAND_INS_BELOW}
+    replaced = {row["creator_id"] for row in rows if row["creator_id"] < REPLACEMENT_IDS_BELOW}
     assert len(replaced) == 3  # of posts 1, 3 and 5
     assert {(row["post_id"], row["creator_id"] in replaced, row["caption"], row["is_current"]) for row in rows} == {
         (1, True, None, True), (2, False, "Of another", True), (3, True, None, False), (3, False, "Of another", True),
@@ -165,7 +165,7 @@ def test_what_lands_of_the_creator_again_does_not_come_back(spark: SparkSession,
     assert not runner.run(spark, settings, START, END, tables=TABLES).errors
     after = content(spark, settings)
     (new,) = [row for row in after["dim_posts"] if row["post_id"] == 7]
-    assert new["creator_id"] < STAND_INS_BELOW and new["caption"] is None
+    assert new["creator_id"] < REPLACEMENT_IDS_BELOW and new["caption"] is None
     assert [row for row in after["dim_posts"] if row["post_id"] != 7] == before["dim_posts"]
     assert after["dim_creators"] == before["dim_creators"]
     for what in TEXTS:

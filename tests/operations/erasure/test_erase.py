@@ -24,10 +24,10 @@ from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
 from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs import runner
-from etl.engine.jobs.work import publish, record
+from etl.engine.jobs.run_context import publish, record
 from etl.errors import ConfigError, ConflictError
 from etl.model.contract import Table
-from etl.model.privacy import STAND_INS_BELOW, VIEWER
+from etl.model.privacy import REPLACEMENT_IDS_BELOW, VIEWER
 from etl.operations.backfill import driver as backfills
 from etl.operations.backfill import request
 from etl.operations.erasure import driver, register, rules
@@ -97,7 +97,7 @@ def test_rows_stay_and_a_stand_in_takes_the_viewers_place(
     assert before.count() == after.count()
     if "viewer_id" in table.column_names:
         theirs = before.where(f"viewer_id = {erased.viewer}").count()
-        assert after.where(f"viewer_id < {STAND_INS_BELOW}").count() == theirs
+        assert after.where(f"viewer_id < {REPLACEMENT_IDS_BELOW}").count() == theirs
 
 
 @pytest.mark.parametrize("table", PER_VIEWER)
@@ -106,7 +106,7 @@ def test_tables_per_viewer_lose_the_viewers_rows_and_no_other(
 ) -> None:
     before, after = (delta.read(spark, uri(s, table)) for s in (simulated.settings, erased.settings))
     assert before.where(f"viewer_id <> {erased.viewer}").exceptAll(after).isEmpty()
-    assert after.where(f"viewer_id = {erased.viewer} OR viewer_id < {STAND_INS_BELOW}").isEmpty()
+    assert after.where(f"viewer_id = {erased.viewer} OR viewer_id < {REPLACEMENT_IDS_BELOW}").isEmpty()
 
 
 def test_the_ledger_has_the_checksums_of_what_is_there(spark: SparkSession, erased: Erased) -> None:
@@ -145,7 +145,7 @@ def test_neither_replayed_files_nor_late_records_bring_the_viewer_back(
     assert not runner.run(spark, settings, START, END).errors
     assert traces.of(erased.viewer, settings.lake) == []
     shares = delta.read(spark, uri(settings, "fct_shares"))
-    assert shares.where("share_id = 77").collect()[0]["viewer_id"] < STAND_INS_BELOW
+    assert shares.where("share_id = 77").collect()[0]["viewer_id"] < REPLACEMENT_IDS_BELOW
     maintenance.maintain(spark, settings, END, dry_run=False)
     assert traces.of(erased.viewer, settings.lake, settings.landing) == []
     assert runner.run(spark, settings, START, END).entries == []
@@ -173,15 +173,15 @@ def test_a_row_of_a_run_that_was_under_way_is_found_by_the_next_maintenance(
 ) -> None:
     """It read its files before the viewer was on the list."""
     table = catalog.entry("fct_shares").table
-    work = runner.open_work(spark, erased.settings)
-    txn = Transaction(spark, work.uri(table))
-    one = delta.read(spark, work.uri(table)).orderBy("share_id").limit(1)
+    context = runner.open_context(spark, erased.settings)
+    txn = Transaction(spark, context.uri(table))
+    one = delta.read(spark, context.uri(table)).orderBy("share_id").limit(1)
     staged = txn.stage(one.withColumn("share_id", F.lit(78)).withColumn("viewer_id", F.lit(erased.viewer)))
-    entry = work.begin(table)
+    entry = context.begin(table)
     hour, added = next(iter(checksums.by_hour(staged, table).items()))
-    publish(work, table, txn, entry, {hour: checksums.Content.of(work.ledger.state(table.name)[hour]) + added})
-    record(work, entry)
-    work.ledger.flush()
+    publish(context, table, txn, entry, {hour: checksums.Content.of(context.ledger.state(table.name)[hour]) + added})
+    record(context, entry)
+    context.ledger.flush()
     maintenance.maintain(spark, erased.settings, END, dry_run=False)
     assert traces.of(erased.viewer, erased.settings.lake) == []
 
@@ -203,5 +203,5 @@ def test_while_a_backfill_is_in_flight_nothing_is_erased(spark: SparkSession, co
 
 
 def test_sweeping_is_nothing_while_nobody_was_erased(spark: SparkSession, simulated: Simulated) -> None:
-    work, _ = backfills.open_lake(spark, simulated.settings)
-    assert list(sweep.plan(window.look(work, [], END))) == []
+    context, _ = backfills.open_lake(spark, simulated.settings)
+    assert list(sweep.plan(window.look(context, [], END))) == []

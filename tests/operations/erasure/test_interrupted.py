@@ -16,7 +16,7 @@ from etl.conf import Settings
 from etl.engine.delta import tables as delta
 from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs import ddl, runner
-from etl.engine.jobs.work import Work, publish, record
+from etl.engine.jobs.run_context import RunContext, publish, record
 from etl.engine.state.ledger import Entry
 from etl.operations.erasure import driver, register
 from etl.operations.maintenance import driver as maintenance
@@ -55,11 +55,11 @@ def test_what_a_run_under_way_put_aside_or_refused_is_found_by_the_next_maintena
     spark: SparkSession, fed: Settings
 ) -> None:
     """It read its files before the viewer was on the list, and began before the last look."""
-    work = runner.open_work(spark, fed)
-    began = work.begin(catalog.entry("quarantine").table)
+    run_context = runner.open_context(spark, fed)
+    began = run_context.begin(catalog.entry("quarantine").table)
     driver.erase(spark, fed, [VIEWER], "ticket 17")
     maintenance.maintain(spark, fed, END, dry_run=False)
-    _put_aside(work, began)
+    _put_aside(run_context, began)
     facts = delta.read(spark, uri(fed, "fct_shares")).where(f"viewer_id = {OTHER}")
     refused = f"{fed.lake}/_rejected/fct_shares/some-run"
     facts.selectExpr(f"{VIEWER}L AS viewer_id").write.format("delta").save(refused)
@@ -68,13 +68,13 @@ def test_what_a_run_under_way_put_aside_or_refused_is_found_by_the_next_maintena
     assert not Path(refused).exists()
 
 
-def _put_aside(work: Work, began: Entry) -> None:
+def _put_aside(run_context: RunContext, began: Entry) -> None:
     """A record of the viewer that a run could not read."""
     table = catalog.entry("quarantine").table
     raw = json.dumps({"viewer_id": VIEWER, "share_id": "odd"})
-    txn = Transaction(work.spark, work.uri(table))
-    txn.stage(work.spark.createDataFrame([("shares", START, "a", raw, ["odd"])], ddl.schema(table)))
-    began.touched[table.hour] = [START]
-    publish(work, table, txn, began, {})
-    record(work, began)
-    work.ledger.flush()
+    txn = Transaction(run_context.spark, run_context.uri(table))
+    txn.stage(run_context.spark.createDataFrame([("shares", START, "a", raw, ["odd"])], ddl.schema(table)))
+    began.affected_hours[table.hour] = [START]
+    publish(run_context, table, txn, began, {})
+    record(run_context, began)
+    run_context.ledger.flush()

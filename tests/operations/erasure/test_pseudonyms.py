@@ -24,7 +24,7 @@ from etl.engine.jobs import runner
 from etl.engine.people import keyed, keys, pseudonyms
 from etl.errors import ConfigError
 from etl.model.contract import Table
-from etl.model.privacy import STAND_INS_BELOW
+from etl.model.privacy import REPLACEMENT_IDS_BELOW
 from etl.operations.backfill import driver as backfills
 from etl.operations.backfill import request
 from etl.operations.erasure import driver
@@ -58,7 +58,7 @@ def test_a_pseudonym_is_what_any_tool_makes_of_key_and_id() -> None:
     """`printf 4711 | openssl dgst -sha256 -hmac KEY`: 62 bits, below every id and above every stand-in."""
     digest = hmac.new(KEY.encode(), b"4711", hashlib.sha256).hexdigest()
     assert pseudonym(4711) == -1 - (int(digest[:16], 16) >> 2)
-    assert all(STAND_INS_BELOW <= pseudonym(viewer) < 0 for viewer in range(1000))
+    assert all(REPLACEMENT_IDS_BELOW <= pseudonym(viewer) < 0 for viewer in range(1000))
 
 
 def test_no_table_is_made_from_one_that_holds_pseudonyms() -> None:

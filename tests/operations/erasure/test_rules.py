@@ -10,7 +10,7 @@ from etl import catalog
 from etl.errors import ContractViolation
 from etl.lineage.flow import Lineage, Source
 from etl.lineage.house import landed
-from etl.model.contract import Layer, Table, WriteMode
+from etl.model.contract import InsertNew, Layer, Table
 from etl.model.privacy import CREATOR, ROLES, VIEWER, Role
 from etl.operations.erasure import rules
 from etl.operations.erasure.rules import Rule
@@ -23,7 +23,7 @@ UNITED = ("reach_hll", "reach", "users_hll", "users", "users_ad_clicked", "ctr_u
 
 def made(*names: str, key: tuple[str, ...] = (), layer: Layer = Layer.FACTS) -> Table:
     """A table with these columns."""
-    return Table("fct_made", layer, columns(*names), key, WriteMode.INSERT_NEW, "ranking")
+    return Table("fct_made", layer, columns(*names), key, InsertNew(), "ranking")
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda r: r.name)
@@ -37,7 +37,7 @@ def test_what_is_of_a_creator_goes_or_is_replaced() -> None:
     found = {t.name: rule for t in TABLES if (rule := rules.rule(t, CREATOR))}
     assert found == {
         "bronze_creators": Rule.REMOVE, "dim_creators": Rule.REMOVE, "quarantine": Rule.REDACT,
-        "bronze_posts": Rule.STAND_IN, "dim_posts": Rule.STAND_IN,
+        "bronze_posts": Rule.REPLACE_ID, "dim_posts": Rule.REPLACE_ID,
     }  # fmt: skip
 
 

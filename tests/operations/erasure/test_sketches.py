@@ -18,13 +18,13 @@ from etl.engine.people import keyed, keys, pseudonyms
 from etl.engine.sql import views
 from etl.errors import ConfigError
 from etl.model.contract import Table
-from etl.model.privacy import STAND_INS_BELOW
+from etl.model.privacy import REPLACEMENT_IDS_BELOW
 from etl.subjects.ads.facts import fct_ad_clicks
 from etl.subjects.feed.facts import fct_dwell_per_impression, fct_engagements, fct_impressions
 from etl.transforms.sketches import HLL_LG_K
 
 KEY = "4f6d1c5e0b7a4f6d1c5e0b7a4f6d1c5e"
-MEMBERS = [*range(1000, 1040), STAND_INS_BELOW - 7]
+MEMBERS = [*range(1000, 1040), REPLACEMENT_IDS_BELOW - 7]
 SKETCHES = [t for t in catalog.tables() if t.has_sketch]
 HOURLY = catalog.entry("agg_post_engagement_hourly").table
 
@@ -117,20 +117,20 @@ def test_sketches_of_two_keys_never_meet(
     clicks = make(spark, settings, "agg_ad_clicks_5min")
     said = [delta.properties(spark, uri)[pseudonyms.SKETCHES] for uri in (hourly, daily, clicks)]
     assert said == ["ids", "ids", pseudonyms.sketched()]
-    work = runner.open_work(spark, settings, (START, END))
-    assert pseudonyms.sketches_of(spark, work.uri(HOURLY)) == "ids"
+    context = runner.open_context(spark, settings, (START, END))
+    assert pseudonyms.sketches_of(spark, context.uri(HOURLY)) == "ids"
     for key in ("", "x" * 32):
         monkeypatch.setenv(keys.SECRET, key)
         with pytest.raises(ConfigError, match="agg_ad_clicks_5min holds sketches of another"):
-            runner.open_work(spark, settings)
+            runner.open_context(spark, settings)
 
 
 def test_a_table_made_anew_below_one_of_another_kind_is_refused(
     spark: SparkSession, settings: Settings, key: None
 ) -> None:
-    runner.open_work(spark, settings)  # which makes the ledger
+    runner.open_context(spark, settings)  # which makes the ledger
     hourly = make(spark, settings, "agg_post_engagement_hourly")
     make(spark, settings, "mart_post_engagement_daily")
     spark.sql(f"ALTER TABLE delta.`{hourly}` SET TBLPROPERTIES ('{pseudonyms.SKETCHES}' = 'ids')")
     with pytest.raises(ConfigError, match=r"mart_post_engagement_daily holds sketches of keyed .* is of ids"):
-        runner.open_work(spark, settings)
+        runner.open_context(spark, settings)

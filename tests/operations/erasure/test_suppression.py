@@ -23,7 +23,7 @@ from etl.conf import Settings
 from etl.engine.delta import tables as delta
 from etl.engine.jobs import runner
 from etl.engine.people import keyed, keys, suppression
-from etl.model.privacy import STAND_INS_BELOW
+from etl.model.privacy import REPLACEMENT_IDS_BELOW
 from etl.operations.erasure import landed, register
 
 GONE, OTHER = 4711, 4712
@@ -77,8 +77,8 @@ def test_records_of_an_erased_viewer_are_read_as_a_stand_ins(spark: SparkSession
     """Each of its own record, and the number of another viewer that only looks like it stays."""
     assert not runner.run(spark, place, START, END, tables=["bronze_shares"]).errors
     found = {r["share_id"]: r["viewer_id"] for r in delta.read(spark, uri(place, "bronze_shares")).collect()}
-    stand_ins = {share_id for share_id, viewer in found.items() if viewer < STAND_INS_BELOW}
-    assert stand_ins == {1, 9}
+    replacement_ids = {share_id for share_id, viewer in found.items() if viewer < REPLACEMENT_IDS_BELOW}
+    assert replacement_ids == {1, 9}
     assert {found[i] for i in (2, 3, 8, 10)} == {OTHER} and found[7] == int(f"{GONE}0")
 
 
@@ -112,10 +112,10 @@ def test_files_that_name_the_viewer_are_written_anew_and_say_the_same_of_posts(
 
 def clean(spark: SparkSession, place: Settings) -> landed.Found:
     """Look through the hour."""
-    work = runner.open_work(spark, place)
+    run_context = runner.open_context(spark, place)
     known = suppression.load(spark, f"file://{place.lake}")
     assert known
-    return landed.clean(work, SHARES, known, [START])
+    return landed.clean(run_context, SHARES, known, [START])
 
 
 def cut(path: Path) -> None:
@@ -158,7 +158,7 @@ def test_files_that_no_run_reads_are_named(spark: SparkSession, place: Settings)
     (shares / "hour=2026-6-1T8").mkdir()
     (shares / "hour=2026-6-1T8" / "some.jsonl").write_text(share(1))
     assert SHARES.event
-    found = landed.unlisted(runner.open_work(spark, place), SHARES.event, [START])
+    found = landed.unlisted(runner.open_context(spark, place), SHARES.event, [START])
     assert found == ["shares/hour=2026-06-01T08/_tmp.jsonl", "shares/hour=2026-6-1T8/some.jsonl"]
 
 
@@ -182,8 +182,8 @@ def test_a_record_is_about_whom_its_reader_takes_it_to_be(spark: SparkSession, p
     assert len(lines) == len(ODD[kind])
     if kind == "nested":
         first, second = map(json.loads, lines)
-        assert first["viewer_id"] < STAND_INS_BELOW and first["context"] == {"user_id": 5}
-        assert second["viewer_id"] == OTHER and second["context"]["user_id"] < STAND_INS_BELOW
+        assert first["viewer_id"] < REPLACEMENT_IDS_BELOW and first["context"] == {"user_id": 5}
+        assert second["viewer_id"] == OTHER and second["context"]["user_id"] < REPLACEMENT_IDS_BELOW
 
 
 def test_columns_of_a_viewer_may_be_written_in_any_case_and_type(spark: SparkSession, place: Settings) -> None:
@@ -255,7 +255,7 @@ def test_a_salted_list_goes_on_working_and_is_put_under_a_key(spark: SparkSessio
     former = spark.createDataFrame([row], "salt STRING, bucket INT, digest STRING, erased_at TIMESTAMP")
     former.write.format("delta").save(suppression.former_place(lake))
     mixed = hashlib.sha256(f"{SALT}:{GONE}:7".encode()).hexdigest()
-    replaced = STAND_INS_BELOW - 1 - int(mixed[:15], 16)
+    replaced = REPLACEMENT_IDS_BELOW - 1 - int(mixed[:15], 16)
     ids = spark.createDataFrame([(GONE,), (OTHER,), (5,), (None,)], "id BIGINT")
 
     def asked() -> dict[int | None, tuple[bool, int]]:
@@ -272,5 +272,5 @@ def test_a_salted_list_goes_on_working_and_is_put_under_a_key(spark: SparkSessio
     assert traces.of(row[2], settings.lake) == []
     register.suppress(spark, lake, [OTHER])
     after = asked()
-    assert after[GONE] == (True, replaced) and after[OTHER][0] and after[OTHER][1] < STAND_INS_BELOW
+    assert after[GONE] == (True, replaced) and after[OTHER][0] and after[OTHER][1] < REPLACEMENT_IDS_BELOW
     assert not after[5][0] and not after[None][0]

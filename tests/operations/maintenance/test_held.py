@@ -22,8 +22,7 @@ from etl.engine.jobs import runner
 from etl.engine.landing import owner
 from etl.engine.sql import views
 from etl.errors import ConfigError, ConflictError
-from etl.operations.maintenance import driver
-from etl.operations.maintenance import vacuum as trim
+from etl.operations.maintenance import driver, vacuum
 from etl.operations.retention import hours as retention
 from etl.operations.retention import landing, window
 from etl.operations.retention.action import Action
@@ -47,7 +46,7 @@ def lake(one_share: Settings, tmp_path: Path) -> Settings:
 
 
 def look(spark: SparkSession, settings: Settings, yes: bool = False, now: datetime = LATE) -> window.Window:
-    return window.look(runner.open_work(spark, settings), [], now, yes)
+    return window.look(runner.open_context(spark, settings), [], now, yes)
 
 
 def do(actions: Iterator[Action]) -> list[Action]:
@@ -77,10 +76,10 @@ def test_much_of_a_table_or_of_landed_files_goes_only_when_asked_for(spark: Spar
         found = do(plan(look(spark, lake)))
         assert found and all(a.do is None and "max_removed_share" in a.what for a in found)
     assert not delta.read(spark, views.uri(lake, shares.FACTS)).isEmpty() and landed(lake)
-    work = look(spark, lake, yes=True).work
-    do(retention.plan(window.look(work, [], LATE, yes=True)))
-    work.ledger.flush()
-    do(landing.plan(window.look(work, [], LATE, yes=True)))
+    context = look(spark, lake, yes=True).context
+    do(retention.plan(window.look(context, [], LATE, yes=True)))
+    context.ledger.flush()
+    do(landing.plan(window.look(context, [], LATE, yes=True)))
     assert delta.read(spark, views.uri(lake, shares.FACTS)).isEmpty() and not landed(lake)
 
 
@@ -118,11 +117,11 @@ def test_files_of_no_version_stay_when_the_log_is_older_than_the_ledger_says(
     stray = hour / "part-00000-stray.c000.snappy.parquet"
     shutil.copy(next(hour.glob("*.parquet")), stray)
     os.utime(stray, (0, 0))
-    work = runner.open_work(spark, lake)
-    entry = work.begin(shares.FACTS)
-    entry.output_version = delta.current_version(spark, work.uri(shares.FACTS)) + 1
-    work.ledger.append(entry)
-    (held,) = do(a for a in trim.plan(window.look(work, [], END)) if a.place == shares.FACTS.name)
+    context = runner.open_context(spark, lake)
+    entry = context.begin(shares.FACTS)
+    entry.output_version = delta.current_version(spark, context.uri(shares.FACTS)) + 1
+    context.ledger.append(entry)
+    (held,) = do(a for a in vacuum.plan(window.look(context, [], END)) if a.place == shares.FACTS.name)
     assert held.do is None and "the ledger knows version" in held.what and stray.exists()
 
 

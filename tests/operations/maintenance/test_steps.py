@@ -18,153 +18,155 @@ from etl.conf import Settings
 from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
 from etl.engine.jobs import runner
-from etl.engine.jobs.work import Work, in_hours
+from etl.engine.jobs.run_context import RunContext, in_hours
 from etl.engine.state import planner
 from etl.operations.backfill import driver as backfills
 from etl.operations.backfill import request
-from etl.operations.maintenance import compact, fold
-from etl.operations.maintenance import vacuum as trim
+from etl.operations.maintenance import compact, fold, vacuum
 from etl.operations.retention import hours as retention
 from etl.operations.retention import landing
 
 
 @pytest.fixture
-def work(spark: SparkSession, copied: Settings) -> Work:
+def context(spark: SparkSession, copied: Settings) -> RunContext:
     """The copied lake at work."""
-    return runner.open_work(spark, without_readers(copied))
+    return runner.open_context(spark, without_readers(copied))
 
 
-def folder(work: Work, table: str) -> Path:
+def folder(context: RunContext, table: str) -> Path:
     """Where a table's files are."""
-    return Path(uri(work.settings, table).removeprefix("file:").replace("///", "/"))
+    return Path(uri(context.settings, table).removeprefix("file:").replace("///", "/"))
 
 
-def test_hours_that_are_due_keep_what_they_will_be_made_from(work: Work) -> None:
+def test_hours_that_are_due_keep_what_they_will_be_made_from(context: RunContext) -> None:
     """A rollup has not seen the newest facts of the first hour: no engagement goes before it has."""
     table = catalog.entry("fct_engagements").table
-    entry = work.begin(table)
-    entry.touched, entry.output_version = {table.hour: [START]}, delta.current_version(work.spark, work.uri(table)) + 1
-    work.ledger.append(entry)
-    held = [a for a in do(work, retention.plan) if a.place == table.name]
+    entry = context.begin(table)
+    entry.affected_hours, entry.output_version = (
+        {table.hour: [START]},
+        delta.current_version(context.spark, context.uri(table)) + 1,
+    )
+    context.ledger.append(entry)
+    held = [a for a in do(context, retention.plan) if a.place == table.name]
     assert [a.do for a in held] == [None]
-    assert not delta.read(work.spark, work.uri(table)).where(in_hours(table, [START])).isEmpty()
+    assert not delta.read(context.spark, context.uri(table)).where(in_hours(table, [START])).isEmpty()
 
 
-def test_a_backfill_in_flight_keeps_what_it_reads(work: Work) -> None:
+def test_a_backfill_in_flight_keeps_what_it_reads(context: RunContext) -> None:
     made = request.make((START, END), ["agg_post_engagement_hourly"], "all", None)
-    backfills.declare(work.spark, work.settings, made, "tests", "in flight")
-    do(work, retention.plan)
-    do(work, landing.plan)
-    assert "2026-06-01 08" in hours_on_disk(work.settings)
+    backfills.declare(context.spark, context.settings, made, "tests", "in flight")
+    do(context, retention.plan)
+    do(context, landing.plan)
+    assert "2026-06-01 08" in hours_on_disk(context.settings)
 
 
-def test_a_closed_hour_in_many_files_becomes_few_with_the_same_rows(work: Work) -> None:
+def test_a_closed_hour_in_many_files_becomes_few_with_the_same_rows(context: RunContext) -> None:
     """Nobody is due because of it, and the second time there is nothing to do."""
-    table, spark = catalog.entry("agg_post_engagement_hourly").table, work.spark
-    where, first = uri(work.settings, table.name), in_hours(table, [START])
+    table, spark = catalog.entry("agg_post_engagement_hourly").table, context.spark
+    where, first = uri(context.settings, table.name), in_hours(table, [START])
     before = checksums.by_hour(delta.read(spark, where), table)
     spark.conf.set(delta.METADATA, "")
     rows = delta.read(spark, where).where(first).repartition(9)
     rows.write.format("delta").mode("overwrite").option("replaceWhere", first).save(where)
-    assert table.name in {a.place for a in do(work, compact.plan)}
+    assert table.name in {a.place for a in do(context, compact.plan)}
     files = delta.live_files(spark, where).where(f"partitionValues['{table.hour}'] LIKE '2026-06-01T08%'").count()
-    assert files <= work.settings.shuffle_partitions
+    assert files <= context.settings.shuffle_partitions
     assert checksums.by_hour(delta.read(spark, where), table) == before
-    assert not list(compact.plan(look(work)))
-    assert not planner.due(work.ledger, catalog.entry("mart_post_engagement_daily").table, None)
+    assert not list(compact.plan(look(context)))
+    assert not planner.due(context.ledger, catalog.entry("mart_post_engagement_daily").table, None)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("days", "stays"), [(0, True), (3, False)])
 def test_a_file_of_no_version_stays_a_day_since_a_run_may_be_about_to_publish_it(
-    work: Work, days: int, stays: bool
+    context: RunContext, days: int, stays: bool
 ) -> None:
-    shares = folder(work, "fct_shares")
+    shares = folder(context, "fct_shares")
     stray = next(f for f in shares.rglob("share_hour*/*.parquet")).with_name("part-00000-stray.c000.snappy.parquet")
     shutil.copy(next(shares.rglob("share_hour*/*.parquet")), stray)
     past = (datetime.now(UTC) - timedelta(days=days)).timestamp()
     os.utime(stray, (past, past))
-    do(work, trim.plan)
+    do(context, vacuum.plan)
     assert stray.exists() == stays
 
 
 @pytest.mark.slow
 def test_files_of_earlier_versions_stay_while_readers_have_their_window(
-    work: Work, spark: SparkSession, copied: Settings
+    context: RunContext, spark: SparkSession, copied: Settings
 ) -> None:
     """A day of readers, then none; what the newest version needs stays."""
     where = uri(copied, "mart_post_engagement_daily")
     spark.conf.set(delta.METADATA, "")
     delta.read(spark, where).coalesce(1).write.format("delta").mode("overwrite").save(where)
     rows = delta.read(spark, where).count()
-    files = set(folder(work, "mart_post_engagement_daily").glob("day=*/*.parquet"))
-    do(runner.open_work(spark, copied), trim.plan)
-    assert set(folder(work, "mart_post_engagement_daily").glob("day=*/*.parquet")) == files
-    do(work, trim.plan)
-    assert len(list(folder(work, "mart_post_engagement_daily").glob("day=*/*.parquet"))) == 1
+    files = set(folder(context, "mart_post_engagement_daily").glob("day=*/*.parquet"))
+    do(runner.open_context(spark, copied), vacuum.plan)
+    assert set(folder(context, "mart_post_engagement_daily").glob("day=*/*.parquet")) == files
+    do(context, vacuum.plan)
+    assert len(list(folder(context, "mart_post_engagement_daily").glob("day=*/*.parquet"))) == 1
     assert delta.read(spark, where).count() == rows
 
 
-def test_refused_batches_go_after_their_days(work: Work) -> None:
-    kept = Path(work.settings.lake) / "_rejected" / "fct_shares"
+def test_refused_batches_go_after_their_days(context: RunContext) -> None:
+    kept = Path(context.settings.lake) / "_rejected" / "fct_shares"
     for name in ("run-of-today", "run-of-last-month"):
         (kept / name).mkdir(parents=True)
         (kept / name / "part.parquet").touch()
     past = (datetime.now(UTC) - timedelta(days=30)).timestamp()
     os.utime(kept / "run-of-last-month" / "part.parquet", (past, past))  # of a folder an object store knows no time
-    do(work, trim.plan)
+    do(context, vacuum.plan)
     assert [f.name for f in kept.iterdir()] == ["run-of-today"]
 
 
-def test_hidden_files_go_with_their_hour_and_what_a_link_leads_to_stays(work: Work, tmp_path: Path) -> None:
-    hour = Path(work.settings.landing) / "shares" / "hour=2026-06-01T10"
+def test_hidden_files_go_with_their_hour_and_what_a_link_leads_to_stays(context: RunContext, tmp_path: Path) -> None:
+    hour = Path(context.settings.landing) / "shares" / "hour=2026-06-01T10"
     (hour / "_half.jsonl").write_text("{")
     elsewhere = tmp_path / "elsewhere.jsonl"
     elsewhere.write_text("{}")
     (hour / "link.jsonl").symlink_to(elsewhere)
-    do(work, landing.plan, END + 31 * 24 * HOUR)
+    do(context, landing.plan, END + 31 * 24 * HOUR)
     assert [f.name for f in hour.iterdir()] == ["link.jsonl"] and elsewhere.exists()
 
 
-def test_heartbeats_nobody_has_collapsed_stay_and_late_ones_count(work: Work) -> None:
+def test_heartbeats_nobody_has_collapsed_stay_and_late_ones_count(context: RunContext) -> None:
     """A file that lands when the others are gone is folded in; without any file the hour is not due."""
-    beats = Path(work.settings.landing) / "heartbeats" / "hour=2026-06-01T10"
+    beats = Path(context.settings.landing) / "heartbeats" / "hour=2026-06-01T10"
     late = beats / f"late-{min(f.name for f in beats.iterdir())}"
     shutil.copy(min(beats.iterdir()), late)
-    held = [a for a in do(work, landing.plan, END + 49 * HOUR) if a.do is None]
+    held = [a for a in do(context, landing.plan, END + 49 * HOUR) if a.do is None]
     assert late.exists() and [a.place for a in held] == ["heartbeats"]
     chosen = ["fct_dwell_per_impression"]
-    assert not runner.run(work.spark, work.settings, START, END, tables=chosen).errors
-    work.ledger.refresh()
-    do(work, landing.plan, END + 49 * HOUR)
+    assert not runner.run(context.spark, context.settings, START, END, tables=chosen).errors
+    context.ledger.refresh()
+    do(context, landing.plan, END + 49 * HOUR)
     assert not beats.exists()
-    assert runner.run(work.spark, work.settings, START, END, tables=chosen).entries == []
+    assert runner.run(context.spark, context.settings, START, END, tables=chosen).entries == []
 
 
-def test_a_folded_ledger_has_a_row_per_table_and_answers_as_before(work: Work) -> None:
+def test_a_folded_ledger_has_a_row_per_table_and_answers_as_before(context: RunContext) -> None:
     """What landed, what hours hold, what was read, what is due; rows within their time stay."""
-    before = answers(work)
-    fold.fold(work, datetime.now(UTC) - timedelta(days=1))
-    assert len(work.ledger.entries) > len(before) and answers(work) == before
-    fold.fold(work, datetime.now(UTC) + timedelta(days=1))
-    assert answers(work) == before
-    assert len(work.ledger.entries) == len({e.table_name for e in work.ledger.entries})
+    before = answers(context)
+    fold.fold(context, datetime.now(UTC) - timedelta(days=1))
+    assert len(context.ledger.entries) > len(before) and answers(context) == before
+    fold.fold(context, datetime.now(UTC) + timedelta(days=1))
+    assert answers(context) == before
+    assert len(context.ledger.entries) == len({e.table_name for e in context.ledger.entries})
 
 
-def answers(work: Work) -> dict[str, object]:
+def answers(context: RunContext) -> dict[str, object]:
     """What runs and backfills ask of the ledger, by table."""
-    ledger = work.ledger
+    ledger = context.ledger
     asked = (ledger.fingerprints, ledger.state, ledger.logic, ledger.kept_from)
     return {
         t.name: ([ask(t.name) for ask in asked], set(ledger.consumed(t.name)), planner.due(ledger, t, None))
-        for t in there(work.spark, work.settings)
+        for t in there(context.spark, context.settings)
     }
 
 
-def test_a_file_in_a_folder_of_the_future_moves_no_deadline(work: Work) -> None:
+def test_a_file_in_a_folder_of_the_future_moves_no_deadline(context: RunContext) -> None:
     """Without --now the clock is the newest landed hour, and never later than the wall's."""
-    entry = work.begin(catalog.entry("bronze_shares").table)
+    entry = context.begin(catalog.entry("bronze_shares").table)
     far = datetime(2999, 1, 1, tzinfo=UTC)
-    entry.hours = [checksums.Content(1, 1, 1).state(far)]
-    work.ledger.append(entry)
-    assert look(work, None).now <= datetime.now(UTC)
+    entry.published_hours = [checksums.Content(1, 1, 1).state(far)]
+    context.ledger.append(entry)
+    assert look(context, None).now <= datetime.now(UTC)

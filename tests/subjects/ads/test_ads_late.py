@@ -53,7 +53,7 @@ def told(spark: SparkSession, ads: Simulated, number: int, click: Row, received:
 def restated(summary: Summary, table: str) -> list[str]:
     """The days of a table that a run changed."""
     assert not summary.errors
-    return [f"{h['hour']:%Y-%m-%d}" for e in summary.entries if e.table_name == table for h in e.hours]
+    return [f"{h['hour']:%Y-%m-%d}" for e in summary.entries if e.table_name == table for h in e.published_hours]
 
 
 def landed(ads: Simulated, event: str, hour: datetime, row: Row) -> None:

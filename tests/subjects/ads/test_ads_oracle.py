@@ -14,14 +14,16 @@ from support.places import Simulated
 from etl import catalog
 from etl.conf import Settings
 from etl.engine.jobs import runner
-from etl.model.contract import Layer, Table
+from etl.model.contract import Layer, Scd2, Table
 
 TABLES = [t for name in catalog.of_subjects(["ads"]) if (t := catalog.entry(name).table).layer > Layer.BRONZE]
 
 
 def _key(table: Table) -> list[str]:
     """What a row is known by: a surrogate is the engine's own."""
-    return [*table.natural_key, "valid_from"] if table.surrogate else list(table.key)
+    if isinstance(table.write, Scd2) and table.write.surrogate:
+        return [*table.write.natural_key, "valid_from"]
+    return list(table.key)
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from support.airflow.rest import Airflow, Unexpected
-from support.airflow.sandbox import ONE_HOUR, Apart
-
 from etl.airflow.commands import HOUR
 from etl.airflow.tables import steps
 from etl.sources.stamps import iso, snowflake, to_us
+from support.airflow.rest import Airflow, Unexpected
+from support.airflow.sandbox import ONE_HOUR, Sandbox
 
 RED = {"bronze_engagements": "ingest", "fct_impressions": "ranking", "fct_shares": "content"}
 STOPPED = {"fct_engagements", "agg_post_engagement_hourly", "agg_ranker_hourly", "mart_user_affinity_daily"}
@@ -42,21 +41,21 @@ def expect_hour(airflow: Airflow, hour: datetime, dag: str = "feed_hourly") -> N
     expect(f"{dag}, hour {hour.strftime(HOUR)}", airflow.finished(dag, run), "success")
 
 
-def hold_back(place: Apart, event: str, hour: datetime) -> Callable[[], object]:
+def hold_back(place: Sandbox, event: str, hour: datetime) -> Callable[[], object]:
     """Take one landed file of an hour away; what is returned lets it land."""
     file = min(place.landed(event, hour).iterdir())
     held = shutil.move(file, place.folder)
     return lambda: shutil.move(held, file)
 
 
-def plain_run(place: Apart, start: datetime, end: datetime, *words: str) -> None:
+def plain_run(place: Sandbox, start: datetime, end: datetime, *words: str) -> None:
     """What one run without Airflow makes of the same landing zone, in `plain`."""
     plain = str(place.folder / "plain")
     place.feed_etl("--lake", plain, "run", "--from", start.strftime(HOUR), "--to", end.strftime(HOUR), *words)
     say(f"the same landing zone in one plain run: {plain}")
 
 
-def break_gates(place: Apart, hour: datetime) -> list[Path]:
+def break_gates(place: Sandbox, hour: datetime) -> list[Path]:
     """Three landed files of an hour, each refused by the gate of another owner's table; a rule of shares blocks now."""
     rule = place.rules / "expectations" / "fct_shares.yaml"
     rule.write_text(rule.read_text().replace("severity: warning", "severity: critical"))
@@ -75,7 +74,7 @@ def _line(record: dict[str, Any]) -> bytes:
     return json.dumps(record).encode() + b"\n"
 
 
-def failing_gates(airflow: Airflow, place: Apart, hour: datetime, broken: list[Path]) -> None:
+def failing_gates(airflow: Airflow, place: Sandbox, hour: datetime, broken: list[Path]) -> None:
     """An hour with three broken files: three red tables, three mails; emptied and cleared it is green.
 
     Emptied, not removed: an hour that has no file any more keeps what was read of it.
@@ -94,7 +93,7 @@ def failing_gates(airflow: Airflow, place: Apart, hour: datetime, broken: list[P
     expect("repaired and cleared, it is green", airflow.finished("feed_hourly", run), "success")
 
 
-def _expect_mails(place: Apart) -> None:
+def _expect_mails(place: Sandbox) -> None:
     owners = [mail for mail in place.mails() if mail["X-RcptTo"] != ON_CALL]
     told = {str(mail["X-RcptTo"]): mail for mail in owners}
     expect("three owners got a mail each", (sorted(told), len(owners)), (_addresses(), len(RED)))
@@ -117,10 +116,10 @@ def form(start: datetime, end: datetime, **given: Any) -> dict[str, Any]:
     return {"from": start.isoformat(), "to": end.isoformat(), **declared, **given}
 
 
-def own_backfill(airflow: Airflow, place: Apart, hours: list[datetime]) -> None:
+def own_backfill(airflow: Airflow, place: Sandbox, hours: list[datetime]) -> None:
     """Airflow's own backfill of hours that ran before: each run is about its hour. That seen, it is ended."""
-    span = ("--from-date", hours[0].isoformat(), "--to-date", hours[-1].isoformat())
-    place.airflow("backfill", "create", "--dag-id", "feed_hourly", *span, "--reprocess-behavior", "completed")
+    interval = ("--from-date", hours[0].isoformat(), "--to-date", hours[-1].isoformat())
+    place.airflow("backfill", "create", "--dag-id", "feed_hourly", *interval, "--reprocess-behavior", "completed")
     for hour in hours:
         words = airflow.command("feed_hourly", airflow.run_of("feed_hourly", hour, "backfill"))
         wanted = ["run", "--from", hour.strftime(HOUR), "--to", (hour + ONE_HOUR).strftime(HOUR)]

@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from support.airflow import demo_ads, demo_day
 from support.airflow.acts import break_gates, expect, expect_hour, failing_gates, form, own_backfill, say
 from support.airflow.rest import Airflow, Unexpected
-from support.airflow.sandbox import ONE_HOUR, ROOT, Apart
+from support.airflow.sandbox import ONE_HOUR, ROOT, Sandbox
 
 HOME = ROOT / "airflow-home" / "demo"
 IMPRESSIONS = 100
 
 
-def _backfill(airflow: Airflow, place: Apart, first: datetime) -> None:
+def _backfill(airflow: Airflow, place: Sandbox, first: datetime) -> None:
     airflow.unpause("feed_backfill")
     asked = form(first, first + 2 * ONE_HOUR, tables=["fct_shares", "agg_post_engagement_hourly"], only="all")
     run = airflow.trigger("feed_backfill", asked)
@@ -27,7 +27,7 @@ def _backfill(airflow: Airflow, place: Apart, first: datetime) -> None:
     own_backfill(airflow, place, [first, first + ONE_HOUR])
 
 
-def _short(place: Apart) -> None:
+def _short(place: Sandbox) -> None:
     """Two hours, the second refused at first; then backfills of what is there."""
     second = place.first + ONE_HOUR
     place.simulate(place.first, second + ONE_HOUR, IMPRESSIONS)
@@ -53,7 +53,7 @@ def main() -> int:
     show, hours = parser.parse_args().asked
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that Airflow is ended, too
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    place = Apart(HOME, now - hours * ONE_HOUR)
+    place = Sandbox(HOME, now - hours * ONE_HOUR)
     place.make()
     try:
         show(place)

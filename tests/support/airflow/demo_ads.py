@@ -6,13 +6,13 @@ In the end the lake is what one plain run makes of the same landing zone.
 from __future__ import annotations
 
 from support.airflow.acts import expect, expect_hour, hold_back, plain_run, say
-from support.airflow.sandbox import ONE_HOUR, Apart
+from support.airflow.sandbox import ONE_HOUR, Sandbox
 
 HOURS = 2
 IMPRESSIONS = 300
 
 
-def show(place: Apart) -> None:
+def show(place: Sandbox) -> None:
     """Everything, from nothing."""
     first, second = place.first, place.first + ONE_HOUR
     ads = ("--subject", "ads")

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from etl import catalog
+from etl.airflow.commands import HOUR
+from etl.operations.backfill.request import kept_because
 from support.airflow.acts import (
     break_gates,
     expect,
@@ -21,11 +24,7 @@ from support.airflow.acts import (
     say,
 )
 from support.airflow.rest import Airflow
-from support.airflow.sandbox import ONE_HOUR, Apart
-
-from etl import catalog
-from etl.airflow.commands import HOUR
-from etl.operations.backfill.request import kept_because
+from support.airflow.sandbox import ONE_HOUR, Sandbox
 
 DAY = timedelta(days=1)
 HOURS = 3
@@ -33,7 +32,7 @@ IMPRESSIONS = 60
 LATE = "engagements"
 
 
-def show(place: Apart) -> None:
+def show(place: Sandbox) -> None:
     """Everything, from nothing."""
     first, third = place.first, place.first + 2 * ONE_HOUR
     place.simulate(first - DAY, third + ONE_HOUR, IMPRESSIONS)

@@ -22,11 +22,10 @@ from email.policy import SMTP
 from functools import cached_property
 from pathlib import Path
 
-from support.airflow.rest import Airflow
-
 from etl.airflow.commands import HOUR
 from etl.engine.landing import reader as landing
 from etl.engine.spark import session
+from support.airflow.rest import Airflow
 
 ROOT = Path(__file__).parents[3]
 ONE_HOUR = timedelta(hours=1)
@@ -39,7 +38,7 @@ SMALL = {
 
 
 @dataclass(frozen=True)
-class Apart:
+class Sandbox:
     """A folder with all that one Airflow needs; `first` is the first hour it schedules."""
 
     folder: Path
@@ -99,8 +98,8 @@ class Apart:
 
     def simulate(self, start: datetime, end: datetime, impressions: int, *more: str) -> None:
         """Land hours [start, end) of a feed."""
-        span = ["--from", start.strftime(HOUR), "--to", end.strftime(HOUR)]
-        self.feed_etl("simulate", *span, "--impressions-per-hour", str(impressions), "--seed", "7", *more)
+        interval = ["--from", start.strftime(HOUR), "--to", end.strftime(HOUR)]
+        self.feed_etl("simulate", *interval, "--impressions-per-hour", str(impressions), "--seed", "7", *more)
 
     def landed(self, event: str, hour: datetime) -> Path:
         """The folder that files of an hour land in."""

@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 
 from etl.conf import Settings
 from etl.errors import LakeError
-from etl.reports.operations import Span
+from etl.reports.operations import Interval
 from etl.reports.questions import Row, ask, ask_named
 from etl.subjects.ads.measures import LOCK_DAYS, WEST_HOURS
 
@@ -47,7 +47,7 @@ class Ads:
     pace: list[Row]
 
 
-def collect(spark: SparkSession, settings: Settings, span: Span) -> Ads:
+def collect(spark: SparkSession, settings: Settings, interval: Interval) -> Ads:
     """Ads of a lake over a half-open range of hours."""
 
     def named(name: str, **parameters: object) -> list[Row]:
@@ -56,11 +56,11 @@ def collect(spark: SparkSession, settings: Settings, span: Span) -> Ads:
     def beside(name: str, **parameters: object) -> list[Row]:
         return _there(lambda: ask(spark, settings, name, **parameters))
 
-    hours = {"start": span[0], "end": span[1]}
-    first, after = whole = days(span)
+    hours = {"start": interval[0], "end": interval[1]}
+    first, after = whole = days(interval)
     daily = {"start": first, "end": after}
-    final = final_days(span)
-    pace_day = over_everywhere(span[1])
+    final = final_days(interval)
+    pace_day = over_everywhere(interval[1])
     return Ads(
         days=whole,
         clicks=beside("ads_clicks", **hours),
@@ -69,9 +69,9 @@ def collect(spark: SparkSession, settings: Settings, span: Span) -> Ads:
         sessions=named("ctr_cvr", **daily),
         spend=named("spend_reconciliation", at_least=0, **daily),
         unknown=beside("ads_unknown", **hours),
-        roas=named("roas", as_of=span[1].date(), **daily),
+        roas=named("roas", as_of=interval[1].date(), **daily),
         final_days=final,
-        final_roas=named("roas", start=final[0], end=final[1], as_of=span[1].date()),
+        final_roas=named("roas", start=final[0], end=final[1], as_of=interval[1].date()),
         conversions=beside("ads_conversions", **daily),
         received=beside("ads_received", **hours),
         pace_day=pace_day,
@@ -87,15 +87,15 @@ def _there(asked: Callable[[], list[Row]]) -> list[Row]:
         return []
 
 
-def days(span: Span) -> Days:
+def days(interval: Interval) -> Days:
     """The days that any hour of a range is in."""
-    return span[0].date(), (span[1] - INSTANT).date() + DAY
+    return interval[0].date(), (interval[1] - INSTANT).date() + DAY
 
 
-def final_days(span: Span) -> Days:
+def final_days(interval: Interval) -> Days:
     """As many days as a range has, ending with the newest that no advertiser's clock leaves open at its end."""
-    first, after = days(span)
-    end = span[1].date() - (LOCK_DAYS + 1) * DAY  # one more: a day in the west ends, and locks, hours after UTC's
+    first, after = days(interval)
+    end = interval[1].date() - (LOCK_DAYS + 1) * DAY  # one more: a day in the west ends, and locks, hours after UTC's
     return end - (after - first), end
 
 

@@ -2,7 +2,7 @@
 
 from pyspark.sql import DataFrame
 
-from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.model.contract import Input, Layer, Scd2, Table
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.events import CAMPAIGNS
 from etl.subjects.shared.bronze_tables import bronze_table
@@ -14,12 +14,9 @@ TABLE = Table(
     layer=Layer.DIMS,
     columns=columns("campaign_sk", "campaign_id", *TRACKED, "valid_from", "valid_to", "is_current", "is_deleted"),
     key=("campaign_sk",),
-    write=WriteMode.SCD2,
+    write=Scd2(natural_key=("campaign_id",), tracked=TRACKED, surrogate="campaign_sk"),
     owner="ads",
     inputs=(Input(bronze_table(CAMPAIGNS)),),
-    natural_key=("campaign_id",),
-    tracked=TRACKED,
-    surrogate="campaign_sk",
 )
 
 

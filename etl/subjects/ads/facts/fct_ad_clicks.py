@@ -7,7 +7,7 @@ advertiser are those as of the click, device and region those the session had to
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.model.contract import Input, Layer, Replace, Table
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.dims import dim_ads, dim_advertisers, dim_campaigns
 from etl.subjects.ads.facts import stg_ad_clicks, stg_page_events
@@ -34,11 +34,10 @@ TABLE = Table(
         "click_hour",
     ),
     key=("click_id",),
-    write=WriteMode.REPLACE,
+    write=Replace(preclustered=True),
     owner="ads",
     partition=("click_hour",),
     cluster=("user_id", "session_id", "click_ts"),
-    arranged=True,
     inputs=(
         Input(stg_ad_clicks.TABLE, by="click_hour", behind_hours=1),
         Input(stg_page_events.TABLE, by="event_hour", behind_hours=SESSION_HOURS),

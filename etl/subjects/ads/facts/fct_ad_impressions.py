@@ -2,7 +2,7 @@
 
 from pyspark.sql import DataFrame
 
-from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.model.contract import Input, Layer, Replace, Table
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.dims import dim_ads, dim_advertisers, dim_campaigns
 from etl.subjects.ads.facts import stg_ad_impressions
@@ -30,7 +30,7 @@ TABLE = Table(
         "ad_impression_hour",
     ),
     key=("ad_impression_id",),
-    write=WriteMode.REPLACE,
+    write=Replace(),
     owner="ads",
     partition=("ad_impression_hour",),
     cluster=("user_id", "ad_impression_id"),

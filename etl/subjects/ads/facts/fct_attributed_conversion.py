@@ -13,7 +13,7 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.model.contract import Input, Layer, Replace, Table
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.dims import dim_advertisers
 from etl.subjects.ads.facts import fct_ad_clicks, fct_ad_impressions, stg_conversions
@@ -44,7 +44,7 @@ TABLE = Table(
         "day",
     ),
     key=("conversion_id",),
-    write=WriteMode.REPLACE,
+    write=Replace(),
     owner="ads",
     partition=("day",),
     cluster=("user_id", "conversion_id"),

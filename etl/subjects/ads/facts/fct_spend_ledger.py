@@ -7,7 +7,7 @@ in, so the partition is an hour too: the one the day begins with.
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.model.contract import Input, InsertNew, Layer, Table
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.events import SPEND_LEDGER
 from etl.subjects.shared.bronze_tables import bronze_table
@@ -17,7 +17,7 @@ TABLE = Table(
     layer=Layer.FACTS,
     columns=columns("campaign_id", "billed_usd", "streaming_usd?", "day", "day_start"),
     key=("campaign_id", "day"),
-    write=WriteMode.INSERT_NEW,
+    write=InsertNew(),
     owner="billing",
     partition=("day_start",),
     cluster=("campaign_id",),

@@ -11,7 +11,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.model.contract import Input, Layer, Replace, Table
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.facts import fct_ad_clicks, stg_page_events
 from etl.subjects.ads.measures import SESSION_HOURS
@@ -34,7 +34,7 @@ TABLE = Table(
         "day",
     ),
     key=("user_id", "session_id", "day"),
-    write=WriteMode.REPLACE,
+    write=Replace(),
     owner="ads",
     partition=("day",),
     cluster=("user_id", "session_id"),

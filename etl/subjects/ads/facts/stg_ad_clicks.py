@@ -7,7 +7,7 @@ since a late change of those makes it anew.
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.model.contract import Input, InsertNew, Layer, Table
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.events import AD_CLICKS
 from etl.subjects.shared.bronze_tables import bronze_table
@@ -17,7 +17,7 @@ TABLE = Table(
     layer=Layer.FACTS,
     columns=columns("ad_id", "user_id", "session_id", "click_ts", "ad_impression_id?", "click_hour"),
     key=("ad_id", "user_id", "session_id", "click_ts"),
-    write=WriteMode.INSERT_NEW,
+    write=InsertNew(),
     owner="ads",
     partition=("click_hour",),
     cluster=("user_id", "session_id", "click_ts", "ad_id"),

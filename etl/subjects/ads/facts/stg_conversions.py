@@ -6,7 +6,7 @@ Of records of one conversion with other times or values, the first to land stand
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.model.contract import Input, InsertNew, Layer, Table
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.events import CONVERSIONS
 from etl.subjects.shared.bronze_tables import bronze_table
@@ -16,13 +16,12 @@ TABLE = Table(
     layer=Layer.FACTS,
     columns=columns("conversion_id", "user_id", "conversion_ts", "value_usd", "received_ts", "conversion_hour"),
     key=("conversion_id",),
-    write=WriteMode.INSERT_NEW,
+    write=InsertNew(dedup_window_days=30),
     owner="ads",
     partition=("conversion_hour",),
     cluster=("user_id", "conversion_id"),
     inputs=(Input(bronze_table(CONVERSIONS)),),
     retention_days=30,
-    once_within_days=30,
 )
 
 

@@ -3,7 +3,7 @@
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.model.contract import Input, InsertNew, Layer, Table
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.events import PAGE_EVENTS
 from etl.subjects.shared.bronze_tables import bronze_table
@@ -13,7 +13,7 @@ TABLE = Table(
     layer=Layer.FACTS,
     columns=columns("user_id", "session_id", "event_name", "event_ts", "device?", "region?", "event_hour"),
     key=("user_id", "session_id", "event_name", "event_ts"),
-    write=WriteMode.INSERT_NEW,
+    write=InsertNew(),
     owner="ads",
     partition=("event_hour",),
     cluster=("user_id", "session_id", "event_ts"),

@@ -11,7 +11,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, GroupedData
 from pyspark.sql import functions as F
 
-from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.model.contract import Input, Layer, Replace, Table
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.facts import fct_ad_clicks, fct_ad_impressions, fct_attributed_conversion
 from etl.subjects.ads.measures import EAST_HOURS, WEST_HOURS, locked_from
@@ -45,7 +45,7 @@ TABLE = Table(
         "day",
     ),
     key=("advertiser_id", "campaign_id", "day"),
-    write=WriteMode.REPLACE,
+    write=Replace(),
     owner="ads",
     partition=("day",),
     cluster=("advertiser_id", "campaign_id"),

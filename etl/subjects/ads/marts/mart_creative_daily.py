@@ -8,13 +8,13 @@ changes a digit. Days without any such row are no gap: the range is of dates, no
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.model.contract import Input, Layer, Replace, Table
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.rollups import agg_creative_daily
 from etl.transforms.ratios import ratio
 
 BASELINE_DAYS = 28
-ENOUGH = 1000
+MIN_IMPRESSIONS = 1000
 
 TABLE = Table(
     name="mart_creative_daily",
@@ -23,13 +23,13 @@ TABLE = Table(
         "advertiser_id", "creative_id", "impressions", "ad_clicks", "ctr", "baseline_days", "z_score", "fatigue", "day"
     ),
     key=("advertiser_id", "creative_id", "day"),
-    write=WriteMode.REPLACE,
+    write=Replace(),
     owner="ads",
     partition=("day",),
     cluster=("advertiser_id", "creative_id"),
     inputs=(Input(agg_creative_daily.TABLE, by="day", behind_hours=24 * BASELINE_DAYS),),
 )
-GREAT = f"impressions >= {ENOUGH}"
+HAS_MIN_IMPRESSIONS = f"impressions >= {MIN_IMPRESSIONS}"
 
 
 def transform(agg_creative_daily: DataFrame) -> DataFrame:
@@ -56,9 +56,9 @@ def transform(agg_creative_daily: DataFrame) -> DataFrame:
 def _baselines(rated: DataFrame) -> DataFrame:
     """(advertiser_id, day) -> number, sum and sum of squares of the CTRs in the 28 days before."""
     per_day = rated.groupBy("advertiser_id", "day").agg(
-        F.count_if(F.expr(GREAT)).alias("n"),
-        F.sum(F.expr(f"IF({GREAT}, ctr, 0)")).alias("s"),
-        F.sum(F.expr(f"IF({GREAT}, ctr * ctr, 0)")).alias("q"),
+        F.count_if(F.expr(HAS_MIN_IMPRESSIONS)).alias("n"),
+        F.sum(F.expr(f"IF({HAS_MIN_IMPRESSIONS}, ctr, 0)")).alias("s"),
+        F.sum(F.expr(f"IF({HAS_MIN_IMPRESSIONS}, ctr * ctr, 0)")).alias("q"),
     )
     before = Window.partitionBy("advertiser_id").orderBy(F.unix_date("day")).rangeBetween(-BASELINE_DAYS, -1)
     return per_day.select(
@@ -72,7 +72,7 @@ def _baselines(rated: DataFrame) -> DataFrame:
 
 _N = "CAST(baseline_days AS DECIMAL(9,0))"  # a digit more, and _VARIANCE would not fit: it would keep 13 places of 14
 _VARIANCE = f"({_N} * ctr_squares - ctr_sum * ctr_sum)"  # times n squared
-_Z = f"""CASE WHEN {GREAT} AND {_VARIANCE} > 0 THEN
+_Z = f"""CASE WHEN {HAS_MIN_IMPRESSIONS} AND {_VARIANCE} > 0 THEN
     CAST(round(CAST({_N} * ctr - ctr_sum AS DOUBLE) / sqrt(CAST({_VARIANCE} AS DOUBLE)), 4) AS DECIMAL(12,4)) END"""
 _KEPT = (  # DECIMAL(18,0) by itself: a wider quotient keeps six places, and would be rounded twice
     "CAST(later_ad_clicks * first_impressions AS DECIMAL(18,0))"

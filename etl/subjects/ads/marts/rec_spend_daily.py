@@ -12,7 +12,7 @@ how much.
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.model.contract import Input, Layer, Replace, Table
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.facts import fct_ad_impressions, fct_spend_ledger
 from etl.subjects.ads.measures import EAST_HOURS, WEST_HOURS
@@ -36,7 +36,7 @@ TABLE = Table(
         "day",
     ),
     key=("campaign_id", "day"),
-    write=WriteMode.REPLACE,
+    write=Replace(),
     owner="billing",
     partition=("day",),
     cluster=("campaign_id",),

@@ -7,7 +7,7 @@ are counted from the clicks.
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.model.contract import Input, Layer, Replace, Table
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.facts import fct_ad_clicks
 from etl.subjects.ads.rollups import agg_ad_clicks_5min
@@ -17,7 +17,7 @@ TABLE = Table(
     layer=Layer.ROLLUPS,
     columns=columns("ad_id", "ad_clicks", "users", "sessions", "users_hll", "day"),
     key=("ad_id", "day"),
-    write=WriteMode.REPLACE,
+    write=Replace(),
     owner="ads",
     partition=("day",),
     cluster=("ad_id",),

@@ -3,7 +3,7 @@
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.model.contract import Input, Layer, Replace, Table
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.facts import fct_ad_clicks
 from etl.subjects.ads.measures import WINDOW_US
@@ -14,7 +14,7 @@ TABLE = Table(
     layer=Layer.ROLLUPS,
     columns=columns("ad_id", "window_start", "ad_clicks", "users_hll", "hour"),
     key=("ad_id", "window_start"),
-    write=WriteMode.REPLACE,
+    write=Replace(),
     owner="ads",
     partition=("hour",),
     cluster=("ad_id", "window_start"),

@@ -6,7 +6,7 @@ An impression is its user's first, second, … of the creative on that day; a cl
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.model.contract import Input, Layer, Replace, Table
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.facts import fct_ad_clicks, fct_ad_impressions
 from etl.subjects.ads.measures import EAST_HOURS, WEST_HOURS
@@ -16,7 +16,7 @@ TABLE = Table(
     layer=Layer.ROLLUPS,
     columns=columns("advertiser_id", "creative_id", "frequency_bucket", "impressions", "ad_clicks", "day"),
     key=("advertiser_id", "creative_id", "frequency_bucket", "day"),
-    write=WriteMode.REPLACE,
+    write=Replace(),
     owner="ads",
     partition=("day",),
     cluster=("advertiser_id", "creative_id"),

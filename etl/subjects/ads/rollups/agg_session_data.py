@@ -6,7 +6,7 @@ A session counts in the day it began, also for conversions that came days after 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.model.contract import Input, Layer, Replace, Table
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.facts import fct_attributed_conversion, fct_user_session
 from etl.subjects.ads.measures import CLICK_DAYS, SESSION_HOURS
@@ -32,7 +32,7 @@ TABLE = Table(
         "day",
     ),
     key=("day", "region", "device"),
-    write=WriteMode.REPLACE,
+    write=Replace(),
     owner="ads",
     partition=("day",),
     cluster=("region", "device"),
@@ -47,8 +47,8 @@ SESSION = list(fct_user_session.TABLE.key)
 def transform(fct_user_session: DataFrame, fct_attributed_conversion: DataFrame) -> DataFrame:
     """Sessions of whole days and the conversions until their clicks are spent -> cells."""
     clicks = fct_attributed_conversion.where("attribution = 'click'").select("user_id", "session_id", "touch_ts")
-    touched = fct_user_session.join(clicks, ["user_id", "session_id"])
-    paid = touched.where("touch_ts BETWEEN session_start AND session_end").select(*SESSION).distinct()
+    affected_hours = fct_user_session.join(clicks, ["user_id", "session_id"])
+    paid = affected_hours.where("touch_ts BETWEEN session_start AND session_end").select(*SESSION).distinct()
     sessions = fct_user_session.join(paid.withColumn("converted", F.lit(True)), SESSION, "left")
     told = sessions.fillna("unknown", ["region", "device"])
     cells = told.groupBy("day", "region", "device").agg(

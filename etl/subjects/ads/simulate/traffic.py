@@ -59,15 +59,15 @@ class Generator:
         """A visit of up to two and a half hours, over the hour and over midnight; returns impressions shown."""
         rng, session = self.rng, next(self.sessions)
         user = USER_ID + min(rng.randrange(self.scenario.users), rng.randrange(self.scenario.users))
-        span = int(rng.random() ** 3 * 150 * MINUTE_US) + SECOND_US
+        interval = int(rng.random() ** 3 * 150 * MINUTE_US) + SECOND_US
         device, region = rng.choice(_DEVICES), rng.choice(_REGIONS)
-        for i, at in enumerate(sorted({start + rng.randrange(span) for _ in range(rng.randrange(2, 7))})):
+        for i, at in enumerate(sorted({start + rng.randrange(interval) for _ in range(rng.randrange(2, 7))})):
             told = i == rng.randrange(3)
             made.add("page_events", user_id=user, session_id=session, event_name=rng.choice(("view", "click", "view")),
                      event_ts=at, device=device if told else None, region=region if told else None)  # fmt: skip
         shown = rng.randrange(1, 12)
         for _ in range(shown):
-            self._impression(made, user, session, start + rng.randrange(span))
+            self._impression(made, user, session, start + rng.randrange(interval))
         return shown
 
     def _impression(self, made: Traffic, user: int, session: int, at: int) -> None:
@@ -97,8 +97,8 @@ class Generator:
             made.add("ad_clicks", ad_id=AD_ID + 2, user_id=BOT, session_id=session,
                      click_ts=start + minute * MINUTE_US)  # fmt: skip
 
-    def _convert(self, made: Traffic, user: int, touched: int, delay: int) -> None:
-        at, draw = touched + delay, self.rng.random()
+    def _convert(self, made: Traffic, user: int, affected_hours: int, delay: int) -> None:
+        at, draw = affected_hours + delay, self.rng.random()
         told = next(wait for odds, wait in _TOLD if draw < odds)
         made.add("conversions", conversion_id=next(self.conversions), user_id=user, conversion_ts=at,
                  value_usd=self.rng.randrange(1, 20_000) / 100, received_ts=at + told)  # fmt: skip

@@ -21,7 +21,7 @@ from etl.sources.truth_versions import Version, payload_at, versions_by_key
 
 KEYS = {"ads": "ad_id", "campaigns": "campaign_id", "advertisers": "advertiser_id"}
 CENTS = Decimal("0.01")
-MOST_CLICKS_AN_HOUR = 30
+MAX_CLICKS_PER_HOUR = 30
 SESSION_US = 6 * HOUR_US
 
 
@@ -118,7 +118,7 @@ class Truth:
             who, at = (row["user_id"], row["ad_id"]), row["click_ts"]
             is_double = who in before and at - before[who] < SECOND_US
             before[who] = at
-            few = per_hour[row["user_id"], hour_of(at)] <= MOST_CLICKS_AN_HOUR
+            few = per_hour[row["user_id"], hour_of(at)] <= MAX_CLICKS_PER_HOUR
             told = {name: self._told(row, at, name) for name in ("device", "region")}
             made.append(self.stamped(row, at) | told | {"click_id": click_id(row), "is_valid": few and not is_double})
         return made

@@ -12,7 +12,7 @@ from math import sqrt
 from etl.sources.landing_writer import Row
 from etl.subjects.ads.simulate.truth import Spend, Truth, cents, half_up, locked_from, money
 
-ENOUGH, BASELINE_DAYS = 1000, 28
+MIN_IMPRESSIONS, BASELINE_DAYS = 1000, 28
 
 
 def _valid(rows: list[Row]) -> list[Row]:
@@ -87,11 +87,11 @@ def creative_days(truth: Truth) -> Iterator[Row]:
             for (who, _, other), r in rated.items()
             if who == advertiser
         )
-        before = [r[2] for age, r in ages if 1 <= age <= BASELINE_DAYS and r[0] >= ENOUGH and r[2] is not None]
+        before = [r[2] for age, r in ages if 1 <= age <= BASELINE_DAYS and r[0] >= MIN_IMPRESSIONS and r[2] is not None]
         yield {
             "advertiser_id": advertiser, "creative_id": creative, "day": day, "impressions": shown,
             "ad_clicks": clicked, "ctr": ctr, "baseline_days": len(before),
-            "z_score": _score(ctr, before) if shown >= ENOUGH and ctr is not None else None,
+            "z_score": _score(ctr, before) if shown >= MIN_IMPRESSIONS and ctr is not None else None,
             "fatigue": _fatigue(cells[advertiser, creative, day]),
         }  # fmt: skip
 

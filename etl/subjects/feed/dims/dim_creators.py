@@ -2,7 +2,7 @@
 
 from pyspark.sql import DataFrame
 
-from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.model.contract import Input, Layer, Scd2, Table
 from etl.subjects.feed.columns import columns
 from etl.subjects.feed.events import CREATORS
 from etl.subjects.shared.bronze_tables import bronze_table
@@ -23,12 +23,9 @@ TABLE = Table(
         "is_deleted",
     ),
     key=("creator_sk",),
-    write=WriteMode.SCD2,
+    write=Scd2(natural_key=("creator_id",), tracked=("handle", "follower_count", "country"), surrogate="creator_sk"),
     owner="content",
     inputs=(Input(bronze_table(CREATORS)),),
-    natural_key=("creator_id",),
-    tracked=("handle", "follower_count", "country"),
-    surrogate="creator_sk",
 )
 
 

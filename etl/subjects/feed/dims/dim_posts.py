@@ -2,7 +2,7 @@
 
 from pyspark.sql import DataFrame
 
-from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.model.contract import Input, Layer, Scd2, Table
 from etl.subjects.feed.columns import columns
 from etl.subjects.feed.events import POSTS
 from etl.subjects.shared.bronze_tables import bronze_table
@@ -24,12 +24,11 @@ TABLE = Table(
         "is_deleted",
     ),
     key=("post_sk",),
-    write=WriteMode.SCD2,
+    write=Scd2(
+        natural_key=("post_id",), tracked=("creator_id", "media_type", "audio_id", "caption"), surrogate="post_sk"
+    ),
     owner="content",
     inputs=(Input(bronze_table(POSTS)),),
-    natural_key=("post_id",),
-    tracked=("creator_id", "media_type", "audio_id", "caption"),
-    surrogate="post_sk",
 )
 
 

@@ -2,7 +2,7 @@
 
 from pyspark.sql import DataFrame
 
-from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.model.contract import Input, Layer, Scd2, Table
 from etl.subjects.feed.columns import columns
 from etl.subjects.feed.events import RANKER_MODELS
 from etl.subjects.shared.bronze_tables import bronze_table
@@ -23,12 +23,11 @@ TABLE = Table(
         "is_deleted",
     ),
     key=("ranker_model_id",),
-    write=WriteMode.SCD2,
+    write=Scd2(
+        natural_key=("model_semver",), tracked=("ranker_model_id", "feature_set", "deployed_pct", "model_card_url")
+    ),
     owner="ranking",
     inputs=(Input(bronze_table(RANKER_MODELS)),),
-    natural_key=("model_semver",),
-    tracked=("ranker_model_id", "feature_set", "deployed_pct", "model_card_url"),
-    surrogate="",
 )
 
 

@@ -7,9 +7,26 @@ replayed in another hour never counts twice, long after the raw beats are gone. 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from etl.model.contract import Layer, Table, WriteMode
+from etl.model.contract import Layer, MergeAggregate, Table
 from etl.subjects.feed import events
 from etl.subjects.feed.columns import columns
+
+
+def combine(existing: DataFrame, batch: DataFrame) -> DataFrame:
+    """Two sets of rows, at most one per impression each -> their fold; the same whichever comes first."""
+    union = existing.select(*TABLE.column_names).unionByName(batch.select(*TABLE.column_names))
+    merged = F.expr(
+        "aggregate(collect_list(beat_words), CAST(array() AS ARRAY<BIGINT>), (a, b) -> zip_with(a, b, "
+        "(x, y) -> coalesce(x, 0L) | coalesce(y, 0L)))"
+    )
+    folded = union.groupBy("impression_id", "impression_hour").agg(
+        F.min("viewer_id").alias("viewer_id"),
+        F.max("viewport_pct").alias("viewport"),
+        F.bool_or("was_full_view").alias("was_full_view"),
+        merged.alias("beat_words"),
+    )
+    return _measured(folded)
+
 
 TABLE = Table(
     name="fct_dwell_per_impression",
@@ -24,7 +41,7 @@ TABLE = Table(
         "impression_hour",
     ),
     key=("impression_id",),
-    write=WriteMode.COMBINE,
+    write=MergeAggregate(combine),
     owner="ranking",
     partition=("impression_hour",),
     cluster=("viewer_id", "impression_id"),
@@ -73,22 +90,6 @@ def _dense() -> str:
         f"IF(last < {64 * FIRST_WORDS}, slice(array({first}), 1, CAST(last DIV 64 AS INT) + 1), "
         f"concat(array({first}), {rest}))"
     )
-
-
-def combine(existing: DataFrame, batch: DataFrame) -> DataFrame:
-    """Two sets of rows, at most one per impression each -> their fold; the same whichever comes first."""
-    union = existing.select(*TABLE.column_names).unionByName(batch.select(*TABLE.column_names))
-    merged = F.expr(
-        "aggregate(collect_list(beat_words), CAST(array() AS ARRAY<BIGINT>), (a, b) -> zip_with(a, b, "
-        "(x, y) -> coalesce(x, 0L) | coalesce(y, 0L)))"
-    )
-    folded = union.groupBy("impression_id", "impression_hour").agg(
-        F.min("viewer_id").alias("viewer_id"),
-        F.max("viewport_pct").alias("viewport"),
-        F.bool_or("was_full_view").alias("was_full_view"),
-        merged.alias("beat_words"),
-    )
-    return _measured(folded)
 
 
 def _measured(folded: DataFrame) -> DataFrame:

@@ -7,10 +7,20 @@ back as undone_ts. impression_id is NULL for reactions that came by deep link.
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from etl.model.contract import SEEN_AGAIN_DAYS, Input, Layer, Table, WriteMode
+from etl.model.contract import SEEN_AGAIN_DAYS, Input, InsertNew, Layer, Table
 from etl.subjects.feed.columns import columns
 from etl.subjects.feed.events import ENGAGEMENTS
 from etl.subjects.shared.bronze_tables import bronze_table
+
+
+def affected_hours(changed: DataFrame, fct_engagements: DataFrame) -> DataFrame:
+    """Rows whose standing a change may alter: all acts by the same viewer on the same post in the same hour.
+
+    A late undo or an earlier repeat changes which act is settled, and that one may belong to another impression.
+    """
+    same = ["viewer_id", "post_id", "event_type", "event_hour"]
+    return fct_engagements.join(changed.select(*same).distinct(), same, "left_semi")
+
 
 TABLE = Table(
     name="fct_engagements",
@@ -30,13 +40,12 @@ TABLE = Table(
         "event_hour",
     ),
     key=("engagement_id",),
-    write=WriteMode.INSERT_NEW,
+    write=InsertNew(SEEN_AGAIN_DAYS, affected_hours),
     owner="ranking",
     partition=("event_hour",),
     cluster=("viewer_id", "engagement_id"),
     inputs=(Input(bronze_table(ENGAGEMENTS)),),
     retention_days=30,
-    once_within_days=SEEN_AGAIN_DAYS,
 )
 
 
@@ -51,12 +60,3 @@ def transform(bronze_engagements: DataFrame) -> DataFrame:
         .withColumn("event_hour", F.date_trunc("hour", "event_ts"))
         .select(*TABLE.column_names)
     )
-
-
-def touched(changed: DataFrame, fct_engagements: DataFrame) -> DataFrame:
-    """Rows whose standing a change may alter: all acts by the same viewer on the same post in the same hour.
-
-    A late undo or an earlier repeat changes which act is settled, and that one may belong to another impression.
-    """
-    same = ["viewer_id", "post_id", "event_type", "event_hour"]
-    return fct_engagements.join(changed.select(*same).distinct(), same, "left_semi")

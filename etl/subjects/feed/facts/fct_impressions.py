@@ -5,7 +5,7 @@ The stamp (ranker_model_id, predicted_score) was frozen when the post was served
 
 from pyspark.sql import DataFrame
 
-from etl.model.contract import Input, Layer, Reference, Table, WriteMode
+from etl.model.contract import Input, InsertNew, Layer, Reference, Table
 from etl.subjects.feed.columns import columns
 from etl.subjects.feed.dims import dim_ranker_models
 from etl.subjects.feed.events import IMPRESSIONS
@@ -27,7 +27,7 @@ TABLE = Table(
         "impression_hour",
     ),
     key=("impression_id",),
-    write=WriteMode.INSERT_NEW,
+    write=InsertNew(),
     owner="ranking",
     partition=("impression_hour",),
     cluster=("viewer_id", "impression_id"),

@@ -3,7 +3,7 @@
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from etl.model.contract import SEEN_AGAIN_DAYS, Input, Layer, Table, WriteMode
+from etl.model.contract import SEEN_AGAIN_DAYS, Input, InsertNew, Layer, Table
 from etl.subjects.feed.columns import columns
 from etl.subjects.feed.events import SHARES
 from etl.subjects.shared.bronze_tables import bronze_table
@@ -13,13 +13,12 @@ TABLE = Table(
     layer=Layer.FACTS,
     columns=columns("share_id", "original_post_id", "shared_post_id", "viewer_id", "share_ts", "channel", "share_hour"),
     key=("share_id",),
-    write=WriteMode.INSERT_NEW,
+    write=InsertNew(dedup_window_days=SEEN_AGAIN_DAYS),
     owner="content",
     partition=("share_hour",),
     cluster=("viewer_id", "share_id"),
     inputs=(Input(bronze_table(SHARES)),),
     retention_days=30,
-    once_within_days=SEEN_AGAIN_DAYS,
 )
 
 

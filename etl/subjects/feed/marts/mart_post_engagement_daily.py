@@ -6,7 +6,7 @@ Merged from hours (sketches union), never recomputed from facts. No impressions:
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.model.contract import Input, Layer, Replace, Table
 from etl.subjects.feed.columns import DWELL_MEASURES, ENGAGEMENT_MEASURES, columns
 from etl.subjects.feed.measures import average_dwell
 from etl.subjects.feed.rollups import agg_post_engagement_hourly
@@ -29,7 +29,7 @@ TABLE = Table(
         "day",
     ),
     key=("post_id", "day"),
-    write=WriteMode.REPLACE,
+    write=Replace(),
     owner="content",
     partition=("day",),
     cluster=("post_id",),

@@ -7,7 +7,7 @@ credited to the impression they name, as in agg_ranker_hourly; what came by deep
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.model.contract import Input, Layer, Replace, Table
 from etl.model.privacy import PERSON
 from etl.subjects.feed.columns import DWELL_MEASURES, columns
 from etl.subjects.feed.facts import fct_dwell_per_impression, fct_engagements, fct_impressions
@@ -20,7 +20,7 @@ TABLE = Table(
     layer=Layer.MARTS,
     columns=columns("viewer_id", "ranker_model_id", "impressions", *CREDITED, *DWELL_MEASURES, "day"),
     key=("viewer_id", "ranker_model_id", "day"),
-    write=WriteMode.REPLACE,
+    write=Replace(),
     owner="ranking",
     partition=("day",),
     cluster=("ranker_model_id", "viewer_id"),

@@ -8,7 +8,7 @@ from functools import reduce
 from pyspark.sql import DataFrame, GroupedData, Window
 from pyspark.sql import functions as F
 
-from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.model.contract import Input, Layer, Replace, Table
 from etl.model.privacy import PERSON
 from etl.subjects.feed.columns import DWELL_MEASURES, columns
 from etl.subjects.feed.dims import dim_posts
@@ -20,7 +20,7 @@ TABLE = Table(
     layer=Layer.MARTS,
     columns=columns("viewer_id", "impressions", "engagements", "avg_dwell_ms", "top_audio_id", *DWELL_MEASURES, "day"),
     key=("viewer_id", "day"),
-    write=WriteMode.REPLACE,
+    write=Replace(),
     owner="personalisation",
     partition=("day",),
     cluster=("viewer_id",),

@@ -28,9 +28,9 @@ MUST_RISE = ("like_rate", "avg_dwell_ms")
 MUST_NOT_RISE = ("negative_rate", "regret_rate")
 ALPHA, POWER = 0.05, 0.8
 SAMPLE_RATIO_ALPHA = 0.001  # the level experimenters alarm on: a mismatch is a bug, not a finding
-MOST_CROSSOVERS = 0.05
+MAX_CROSSOVERS = 0.05
 ROUNDING = 1e-3  # an interval so much narrower than the plain one is what sums of floating-point numbers leave
-LEAST_VIEWERS = 100  # per arm; below, the normal approximation of a ratio is not to be trusted
+MIN_VIEWERS = 100  # per arm; below, the normal approximation of a ratio is not to be trusted
 SHIP, HOLD, NOT_ENOUGH = "ship", "hold", "not enough data"
 
 
@@ -113,7 +113,7 @@ def ratio(metric: str, cuped: bool) -> tt.RatioOfMeans:
 
 def judge(trial: Trial) -> Judgement:
     """Analyse every metric and decide."""
-    if min(trial.viewers) < LEAST_VIEWERS:
+    if min(trial.viewers) < MIN_VIEWERS:
         return _too_few(trial)
     told = {m: _judged_by(trial, m) for m in METRICS if _can_be_told(trial, m)}
     found = tt.Experiment({**told}).analyze(trial.arms, control="control")
@@ -127,7 +127,7 @@ def judge(trial: Trial) -> Judgement:
 
 def _too_few(trial: Trial) -> Judgement:
     control, treatment = trial.viewers
-    reason = f"{control} viewers saw only the control and {treatment} only the treatment; each needs {LEAST_VIEWERS}"
+    reason = f"{control} viewers saw only the control and {treatment} only the treatment; each needs {MIN_VIEWERS}"
     if trial.crossovers:
         reason += f". {trial.crossovers} saw both: traffic is not split by viewer"
     return Judgement(tuple(Lift(m) for m in METRICS), None, NOT_ENOUGH, reason)
@@ -186,7 +186,7 @@ def _verdict(trial: Trial, lifts: dict[str, Lift], sample_ratio_p: float) -> tup
             f"sample-ratio mismatch: {treatment} of {control + treatment} viewers had the treatment where "
             f"{trial.treatment_share:.1%} should have (p = {sample_ratio_p:.2g}); the verdict is withheld"
         )
-    if trial.crossovers > MOST_CROSSOVERS * (control + treatment + trial.crossovers):
+    if trial.crossovers > MAX_CROSSOVERS * (control + treatment + trial.crossovers):
         return (
             NOT_ENOUGH,
             f"{trial.crossovers} viewers saw both models: traffic is not split by viewer; the verdict is withheld",

@@ -10,7 +10,7 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from etl.model.contract import Event, Input, Layer, Table, WriteMode
+from etl.model.contract import Event, Input, Layer, Replace, Table
 from etl.subjects.feed import events
 from etl.subjects.feed.columns import columns
 from etl.subjects.feed.events import CREATORS, ENGAGEMENTS, IMPRESSIONS, POSTS, RANKER_MODELS, SHARES
@@ -22,7 +22,7 @@ TABLE = Table(
     layer=Layer.ROLLUPS,
     columns=columns("event", "records_accepted", "records_late", "records_quarantined", "lag_kll", "landed_hour"),
     key=("event", "landed_hour"),
-    write=WriteMode.REPLACE,
+    write=Replace(),
     owner="ingest",
     partition=("landed_hour",),
     inputs=(

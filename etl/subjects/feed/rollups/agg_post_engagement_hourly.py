@@ -8,7 +8,7 @@ Each source is aggregated to the grain before anything is joined, so no impressi
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.model.contract import Input, Layer, Replace, Table
 from etl.subjects.feed.columns import DWELL_MEASURES, ENGAGEMENT_MEASURES, columns
 from etl.subjects.feed.facts import fct_dwell_per_impression, fct_engagements, fct_impressions
 from etl.subjects.feed.measures import engagement_measures, impression_measures, settle
@@ -19,7 +19,7 @@ TABLE = Table(
     layer=Layer.ROLLUPS,
     columns=columns("post_id", "impressions", "reach_hll", *ENGAGEMENT_MEASURES, "full_views", *DWELL_MEASURES, "hour"),
     key=("post_id", "hour"),
-    write=WriteMode.REPLACE,
+    write=Replace(),
     owner="content",
     partition=("hour",),
     cluster=("post_id",),

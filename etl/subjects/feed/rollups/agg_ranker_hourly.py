@@ -7,7 +7,7 @@ The clock of impression_ts may be seconds off the id's: an engagement may lie ju
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from etl.model.contract import Input, Layer, Table, WriteMode
+from etl.model.contract import Input, Layer, Replace, Table
 from etl.subjects.feed.columns import DWELL_MEASURES, ENGAGEMENT_MEASURES, columns
 from etl.subjects.feed.facts import fct_dwell_per_impression, fct_engagements, fct_impressions
 from etl.subjects.feed.measures import ATTRIBUTION_HOURS, credit, impression_measures
@@ -26,7 +26,7 @@ TABLE = Table(
         "hour",
     ),
     key=("ranker_model_id", "surface", "hour"),
-    write=WriteMode.REPLACE,
+    write=Replace(),
     owner="ranking",
     partition=("hour",),
     cluster=("ranker_model_id",),

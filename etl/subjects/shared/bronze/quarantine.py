@@ -2,7 +2,7 @@
 
 from pyspark.sql import DataFrame
 
-from etl.model.contract import Layer, Table, WriteMode
+from etl.model.contract import Layer, Replace, Table
 from etl.subjects.shared.columns import columns
 
 TABLE = Table(
@@ -10,7 +10,7 @@ TABLE = Table(
     layer=Layer.BRONZE,
     columns=columns("event", "landed_hour", "source_file", "raw", "reasons"),
     key=(),
-    write=WriteMode.REPLACE,
+    write=Replace(),
     owner="ingest",
     partition=("event", "landed_hour"),
     retention_days=30,

@@ -112,9 +112,9 @@ def test_a_click_out_of_its_advertisers_window_leaves_the_credit_to_anothers(spa
 
 
 def test_no_credit_for_others_for_invalid_traffic_or_for_an_unknown_ad(spark: SparkSession) -> None:
-    touched = [{"user_id": 2}, {"is_valid": False}, {"advertiser_id": None}]
-    clicks = [touch | {"click_ts": BOUGHT - MS} for touch in touched]
-    views = [touch | {"impression_ts": BOUGHT - MS} for touch in touched]
+    affected_hours = [{"user_id": 2}, {"is_valid": False}, {"advertiser_id": None}]
+    clicks = [touch | {"click_ts": BOUGHT - MS} for touch in affected_hours]
+    views = [touch | {"impression_ts": BOUGHT - MS} for touch in affected_hours]
 
     assert credit(attributed(spark, clicks, views)) == [("organic", None)]
 

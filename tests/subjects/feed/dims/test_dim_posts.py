@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from support.rows import Row, assert_rows, at, rows
 
+from etl.model.contract import Scd2
 from etl.subjects.feed.columns import columns
 from etl.subjects.feed.dims.dim_posts import TABLE, transform
 from etl.subjects.feed.events import POSTS
@@ -138,7 +139,7 @@ def test_a_repeat_is_no_contradiction(spark: SparkSession) -> None:
 def test_a_null_moves_from_one_column_to_another(spark: SparkSession) -> None:
     """('x', NULL) and (NULL, 'x') are two payloads, though a hash that skips NULLs takes them for one."""
     two = dataclasses.replace(
-        TABLE, columns=columns("post_id", "country", "channel"), tracked=("country", "channel"), surrogate=""
+        TABLE, columns=columns("post_id", "country", "channel"), write=Scd2(("post_id",), ("country", "channel"))
     )
     log = spark.createDataFrame(
         [(1, "x", None, at("08:00"), "upsert"), (1, None, "x", at("09:00"), "upsert")],

@@ -70,11 +70,11 @@ def test_a_change_touches_every_act_whose_standing_it_may_alter(spark: SparkSess
     facts = rows(spark, TABLE, acts)
     undo = facts.where("is_undone")
 
-    touched = fct_engagements.touched(undo, facts)
+    affected_hours = fct_engagements.affected_hours(undo, facts)
 
     naive = undo.select("impression_hour").distinct().count()
     assert naive == 1
-    assert_rows(touched, TABLE, [
+    assert_rows(affected_hours, TABLE, [
         {"engagement_id": 1, "impression_hour": at("07:00")},
         {"engagement_id": 2, "impression_hour": at("09:00")},
         {"engagement_id": 3, "impression_hour": at("07:00")},

@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from support.rows import assert_rows, at, facts, minted
 
-from etl.model.privacy import STAND_INS_BELOW
+from etl.model.privacy import REPLACEMENT_IDS_BELOW
 from etl.subjects.feed.marts.mart_ranker_viewer_daily import TABLE, transform
 
 FIRST, SECOND = minted(at("10:10")), minted(at("23:50"))
@@ -67,7 +67,7 @@ def test_a_like_taken_back_within_minutes_is_a_regret_and_no_like(spark: SparkSe
 def test_a_stand_in_of_somebody_who_was_erased_has_no_row(spark: SparkSession) -> None:
     """A row about nobody would tell what somebody did."""
     impressions = [
-        {"impression_id": FIRST, "viewer_id": STAND_INS_BELOW - 5},
+        {"impression_id": FIRST, "viewer_id": REPLACEMENT_IDS_BELOW - 5},
         {"impression_id": SECOND, "viewer_id": 2},
     ]
     assert [row["viewer_id"] for row in transform(*facts(spark, impressions, [])).collect()] == [2]

@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from support.rows import Row, assert_rows, at, minted, rows
 
-from etl.model.privacy import STAND_INS_BELOW
+from etl.model.privacy import REPLACEMENT_IDS_BELOW
 from etl.subjects.feed.dims import dim_posts
 from etl.subjects.feed.facts import fct_dwell_per_impression, fct_engagements, fct_impressions
 from etl.subjects.feed.marts.mart_user_affinity_daily import TABLE, transform
@@ -148,6 +148,6 @@ def test_a_day_is_the_day_in_the_id(spark: SparkSession) -> None:
 
 def test_a_stand_in_of_somebody_who_was_erased_has_no_row(spark: SparkSession) -> None:
     """A row about nobody would tell what somebody did."""
-    stand_in = STAND_INS_BELOW - 5
-    impressions = [{"impression_id": TEN, "viewer_id": stand_in}, {"impression_id": EIGHT, "viewer_id": 2}]
+    replacement_id = REPLACEMENT_IDS_BELOW - 5
+    impressions = [{"impression_id": TEN, "viewer_id": replacement_id}, {"impression_id": EIGHT, "viewer_id": 2}]
     assert [row["viewer_id"] for row in transform(*facts(spark, impressions)).collect()] == [2]

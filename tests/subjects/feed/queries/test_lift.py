@@ -12,7 +12,7 @@ from tea_tasting.aggr import Aggregates
 from etl.subjects.feed.queries.lift import METRICS, Judgement, Lift, Trial, judge
 
 TRIALS = 1000
-ENOUGH = 0.071
+MIN_IMPRESSIONS = 0.071
 """Of 1,000 trials at a rate of 5 %, so many are exceeded once in a thousand times."""
 
 
@@ -76,7 +76,7 @@ def test_of_trials_of_a_model_against_itself_one_interval_in_twenty_misses_zero(
 ) -> None:
     lifts = [by_metric(judged)[metric] for judged in same_against_same]
     misses = share((lift.difference_low or 0) > 0 or (lift.difference_high or 0) < 0 for lift in lifts)
-    assert 0.029 < misses < ENOUGH
+    assert 0.029 < misses < MIN_IMPRESSIONS
 
 
 def test_of_trials_of_a_model_against_itself_one_in_twenty_finds_any_difference(
@@ -85,7 +85,7 @@ def test_of_trials_of_a_model_against_itself_one_in_twenty_finds_any_difference(
     """Five metrics at 5 % each would find one in every four or five; Holm keeps all together within the level."""
     found = share(any((lift.p_adjusted or 1) < 0.05 for lift in judged.lifts) for judged in same_against_same)
     uncorrected = share(any((lift.p_value or 1) < 0.05 for lift in judged.lifts) for judged in same_against_same)
-    assert found < ENOUGH < uncorrected
+    assert found < MIN_IMPRESSIONS < uncorrected
 
 
 def test_a_model_is_not_shipped_for_being_itself(same_against_same: list[Judgement]) -> None:
@@ -100,7 +100,7 @@ def test_rates_of_impressions_taken_one_by_one_would_find_differences_that_are_n
         n, m = a["impressions"].sum(), b["impressions"].sum()
         p, q = a["likes"].sum() / n, b["likes"].sum() / m
         misses += abs(p - q) > 1.96 * np.sqrt(p * (1 - p) / n + q * (1 - q) / m)
-    assert misses / TRIALS > 2 * ENOUGH
+    assert misses / TRIALS > 2 * MIN_IMPRESSIONS
 
 
 def test_a_planted_lift_is_found_at_its_size_and_ships() -> None:

@@ -20,7 +20,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on standar
 
 
 @dataclass
-class Place:
+class CliContext:
     """What the global options say; the session starts when a command needs it."""
 
     settings: conf.Settings
@@ -32,7 +32,7 @@ class Place:
         keys.adopt(self.settings.lake)
         return session.start(self.settings)
 
-    def asking(self) -> SparkSession:
+    def query_session(self) -> SparkSession:
         """The session of a command that asks and ends, and makes no table."""
         from etl.engine.people import keys
         from etl.engine.spark import session
@@ -51,7 +51,7 @@ def parse_hour(text: str, option: str) -> datetime:
 
 def parse_range(start: str, end: str) -> tuple[datetime, datetime]:
     """A half-open range of hours. Raises ConfigError when it is empty or reversed."""
-    span = parse_hour(start, "--from"), parse_hour(end, "--to")
-    if span[0] >= span[1]:
+    interval = parse_hour(start, "--from"), parse_hour(end, "--to")
+    if interval[0] >= interval[1]:
         raise ConfigError(f"--from {start} must be before --to {end}; --to is not part of the range.")
-    return span
+    return interval

@@ -11,22 +11,22 @@ from support.places import END, START, Simulated
 
 from etl.conf import Settings
 from etl.errors import LakeError
-from etl.queries import asking, question, run
-from etl.queries.asking import Asked, Read
+from etl.queries import binding, named_query, run
+from etl.queries.binding import BoundQuery, Read
 
 HOUR = timedelta(hours=1)
 
 
-def asked(spark: SparkSession, settings: Settings, name: str, **params: Any) -> Asked:
+def asked(spark: SparkSession, settings: Settings, name: str, **params: Any) -> BoundQuery:
     """A question with its parameters bound."""
-    found = question.load(name)
-    return asking.ask(spark, settings, found, found.typed(params))
+    found = named_query.load(name)
+    return binding.ask(spark, settings, found, found.typed(params))
 
 
 def read(spark: SparkSession, simulated: Simulated, name: str, **params: Any) -> Read:
     """What is read of the first input."""
     bound = asked(spark, simulated.settings, name, **params)
-    return asking.reads(spark, simulated.settings, bound)[0]
+    return binding.reads(spark, simulated.settings, bound)[0]
 
 
 @pytest.mark.parametrize(

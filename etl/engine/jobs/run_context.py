@@ -24,6 +24,7 @@ from etl.engine.quality import gate, suites
 from etl.engine.spark import session
 from etl.engine.spark.files import absolute
 from etl.engine.sql import views
+from etl.engine.state import ledger_table
 from etl.engine.state.ledger import SEEN, SHARD, SHARDS, Entry, Ledger
 from etl.engine.state.shards import Shard, by_person
 from etl.errors import ContractViolation, GateFailed
@@ -33,7 +34,7 @@ log = logging.getLogger("feed_etl")
 
 
 @dataclass
-class Work:
+class RunContext:
     """One run: its session, settings, ledger, id, the range of landed hours it may read and whose rows it makes."""
 
     spark: SparkSession
@@ -41,18 +42,18 @@ class Work:
     ledger: Ledger
     run_id: str
     listing: Callable[[str, int, str], Listing]
-    span: tuple[datetime, datetime] | None = None
+    interval: tuple[datetime, datetime] | None = None
     shard: Shard | None = None
     seen: dict[str, int] = field(default_factory=dict)  # table -> newest version that the ledger was made to know
     ids: dict[str, str] = field(default_factory=dict)  # table -> Delta's id of it, as `recover` saw it
 
-    def apart(self) -> Work:
+    def apart(self) -> RunContext:
         """The same run in a session of its own, for a thread: views and commit messages are a session's."""
         spark = self.spark.newSession()
         delta.activate(spark)
         return replace(self, spark=spark, seen={}, ids={})
 
-    def suit(self, rows: int) -> None:
+    def tune_for(self, rows: int) -> None:
         """Set this table's own session up for about as many rows as it is made of."""
         if rows < self.settings.few_rows:
             for name, value in {**session.FEW_ROWS, "spark.sql.shuffle.partitions": "1"}.items():
@@ -114,7 +115,7 @@ class Work:
 
     def begin(self, table: Table) -> Entry:
         """The ledger row of a table in this run, not yet written."""
-        start, end = self.span or (None, None)
+        start, end = self.interval or (None, None)
         entry = Entry(self.run_id, table.name, self.ledger.now(), start, end)
         entry.table_id = self.ids.get(table.name) or delta.table_id(self.spark, self.uri(table))
         if table.name in self.seen:
@@ -140,41 +141,41 @@ def as_partition(hour: datetime, table: Table) -> str:
     return f"{hour:%Y-%m-%d}" if table.daily else f"{hour:%Y-%m-%dT%H:%M:%S.000000Z}"
 
 
-def judged(work: Work, table: Table, batch: DataFrame) -> gate.Verdict:
+def judged(context: RunContext, table: Table, batch: DataFrame) -> gate.Verdict:
     """What the gate says of a batch; references are looked up in the published dimensions."""
     for ref in table.references:
-        work.read(ref.to).createOrReplaceTempView(ref.to.name)
+        context.read(ref.to).createOrReplaceTempView(ref.to.name)
     try:
         return gate.judge(batch, suites.suite(table))
     except ContractViolation as error:
         return gate.Verdict(0, [gate.Failure("suite", "critical", "No gate, no publish.", None, None, [], str(error))])
 
 
-def enforce(work: Work, table: Table, batch: DataFrame, entry: Entry, verdict: gate.Verdict) -> None:
+def enforce(context: RunContext, table: Table, batch: DataFrame, entry: Entry, verdict: gate.Verdict) -> None:
     """Note a verdict. Raises GateFailed, after keeping the batch and the verdict, when a critical rule failed."""
     entry.rules, entry.failures = verdict.rules, verdict.as_json()
     entry.metrics["gate_seconds"] = round(verdict.seconds, 3)
     for failure in verdict.failures:
         log.warning("%s: %s %s", table.name, failure.severity, failure)
     if not verdict.passed:
-        _refuse(work, table, batch, entry, verdict)
+        _refuse(context, table, batch, entry, verdict)
 
 
 def pass_gate(
-    work: Work, table: Table, batch: DataFrame, entry: Entry, extra: list[gate.Failure] | None = None
+    context: RunContext, table: Table, batch: DataFrame, entry: Entry, extra: list[gate.Failure] | None = None
 ) -> None:
     """Judge a batch, together with what the job itself found, and enforce the verdict."""
-    found = judged(work, table, batch)
+    found = judged(context, table, batch)
     added = extra or []
-    enforce(work, table, batch, entry, gate.Verdict(found.rules + len(added), found.failures + added, found.seconds))
+    enforce(context, table, batch, entry, gate.Verdict(found.rules + len(added), found.failures + added, found.seconds))
 
 
-def _refuse(work: Work, table: Table, batch: DataFrame, entry: Entry, verdict: gate.Verdict) -> None:
-    kept = f"{absolute(work.settings.lake)}/_rejected/{table.name}/{work.run_id}"
+def _refuse(context: RunContext, table: Table, batch: DataFrame, entry: Entry, verdict: gate.Verdict) -> None:
+    kept = f"{absolute(context.settings.lake)}/_rejected/{table.name}/{context.run_id}"
     batch.write.format("delta").mode("overwrite").save(kept)
-    entry.metrics["rows_refused"] = float(delta.read(work.spark, kept).count())
+    entry.metrics["rows_refused"] = float(delta.read(context.spark, kept).count())
     blocking = [f for f in verdict.failures if f.severity == "critical" or f.error]
-    record(work, entry, "failed", f"batch kept at {kept}")
+    record(context, entry, "failed", f"batch kept at {kept}")
     shown, counted = (
         f"{table.name} failed its gate and was not published: {'; '.join(words)}. The batch is kept at {kept}"
         for words in (map(str, blocking), (f.counted for f in blocking))
@@ -182,25 +183,25 @@ def _refuse(work: Work, table: Table, batch: DataFrame, entry: Entry, verdict: g
     raise GateFailed(shown, counted)
 
 
-def record(work: Work, entry: Entry, verdict: str = "passed", reason: str = "") -> Entry:
+def record(context: RunContext, entry: Entry, verdict: str = "passed", reason: str = "") -> Entry:
     """Write the ledger row of a table."""
     entry.verdict, entry.reason = verdict, reason
     entry.seconds = max(0.0, round((datetime.now(UTC) - entry.started_at).total_seconds(), 3))
-    work.ledger.append(entry)
+    context.ledger.append(entry)
     return entry
 
 
 def metadata(entry: Entry) -> str:
     """The ledger row as kept in the commit itself, so that a run killed right after publishing is still recorded."""
-    return json.dumps(asdict(entry), default=lambda v: {"t": v.isoformat()})
+    return json.dumps(ledger_table.as_row(asdict(entry)), default=lambda v: {"t": v.isoformat()})
 
 
 def keep_changed(
-    work: Work, table: Table, txn: Transaction, staged: DataFrame, hours: list[datetime]
+    context: RunContext, table: Table, txn: Transaction, staged: DataFrame, hours: list[datetime]
 ) -> dict[datetime, Content]:
     """Of hours staged whole keep those that come out different from what is published; returns their content."""
     found = checksums.by_hour(staged, table)
-    before = {h: Content.of(s) for h, s in work.ledger.state(table.name).items()}
+    before = {h: Content.of(s) for h, s in context.ledger.state(table.name).items()}
     now = {hour: found.get(hour, Content()) for hour in hours}
     changed = {hour: content for hour, content in now.items() if content != before.get(hour, Content())}
     txn.keep({as_partition(hour, table) for hour in changed}, table.hour)
@@ -210,14 +211,16 @@ def keep_changed(
     return changed
 
 
-def publish(work: Work, table: Table, txn: Transaction, entry: Entry, contents: dict[datetime, Content]) -> None:
+def publish(
+    context: RunContext, table: Table, txn: Transaction, entry: Entry, contents: dict[datetime, Content]
+) -> None:
     """Commit what is staged; `contents` is the state after it of each hour that changes. Nothing changed: no commit."""
     entry.metrics["stage_seconds"] = round(txn.stage_seconds, 3)
-    entry.hours = [content.state(hour) for hour, content in sorted(contents.items())]
+    entry.published_hours = [content.state(hour) for hour, content in sorted(contents.items())]
     if txn.is_empty:
         txn.refuse_changed()
         return
-    entry.touched.setdefault(table.hour, sorted(contents))
+    entry.affected_hours.setdefault(table.hour, sorted(contents))
     if rows := sorted(txn.task_rows.values()):
         entry.metrics |= {"tasks": float(len(rows)), "skew": rows[-1] * len(rows) / max(1, sum(rows))}
     started = time.monotonic()

@@ -11,10 +11,10 @@ import pytest
 
 from etl import catalog, conf
 from etl.errors import ConfigError, ContractViolation
-from etl.queries import printing, question
+from etl.queries import named_query, printing
 from etl.queries.parameters import Parameter, complete
 
-by_question = pytest.mark.parametrize("name", question.names())
+by_question = pytest.mark.parametrize("name", named_query.names())
 
 HEADER = """-- question: How many?
 -- grain: one row
@@ -37,21 +37,21 @@ FROM_FACTS = {
 
 @by_question
 def test_inputs_are_the_tables_the_sql_reads(name: str) -> None:
-    asked = question.load(name)
+    asked = named_query.load(name)
     read = {t.name for t in catalog.tables()} & set(re.findall(r"\w+", asked.sql))
     assert read == set(asked.inputs)
 
 
 @by_question
 def test_the_sql_names_no_parameter_the_header_does_not_have(name: str) -> None:
-    asked = question.load(name)
+    asked = named_query.load(name)
     assert set(re.findall(r"(?<!:):(\w+)", asked.sql)) <= {p.name for p in asked.parameters}
 
 
 @by_question
 def test_a_question_is_answered_from_rollups_and_marts_where_there_are_any(name: str) -> None:
     """Threads, share trees, paths and the last minutes are made of single acts, which no rollup keeps."""
-    facts = {i for i in question.load(name).inputs if i.startswith("fct_")}
+    facts = {i for i in named_query.load(name).inputs if i.startswith("fct_")}
     assert facts == FROM_FACTS.get(name, set())
 
 
@@ -80,11 +80,11 @@ def test_the_docs_list_every_question_as_it_is() -> None:
 )  # fmt: skip
 def test_a_wrong_parameter_is_refused_with_the_right_ones(name: str, given: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        question.load(name).typed(given)
+        named_query.load(name).typed(given)
 
 
 def test_text_and_values_are_the_same_parameter() -> None:
-    asked = question.load("brand_safety_velocity")
+    asked = named_query.load("brand_safety_velocity")
     hour = datetime(2026, 6, 1, 10, tzinfo=UTC)
     as_text = asked.typed({"end": "2026-06-01T10", "floor": "0.01", "limit": "7"})
     assert as_text == asked.typed({"end": hour, "floor": Decimal("0.01"), "limit": 7})
@@ -96,13 +96,13 @@ def _unasked() -> datetime:
 
 def test_what_is_not_given_follows_from_what_is() -> None:
     """The start lies before the end that is given; the newest data are not asked for."""
-    asked = question.load("creator_analytics")
+    asked = named_query.load("creator_analytics")
     values = complete(asked.parameters, asked.typed({"creator_id": 5, "end": "2026-06-11"}), _unasked)
     assert values == {"creator_id": 5, "end": date(2026, 6, 11), "start": date(2026, 5, 12)}
 
 
 def test_a_range_that_a_default_turns_around_is_refused() -> None:
-    asked = question.load("top_creators")
+    asked = named_query.load("top_creators")
     with pytest.raises(ConfigError, match="must be before end"):
         complete(asked.parameters, asked.typed({"start": "2026-06-03T00"}), lambda: datetime(2026, 6, 2, tzinfo=UTC))
 
@@ -118,7 +118,7 @@ def test_a_range_that_a_default_turns_around_is_refused() -> None:
 )
 def test_a_header_that_is_not_whole_is_refused(was: str, now: str, words: str) -> None:
     with pytest.raises(ContractViolation, match=words):
-        question.parse("made", HEADER.replace(was, now))
+        named_query.parse("made", HEADER.replace(was, now))
 
 
 def test_a_parameter_of_another_type_than_its_default_is_refused() -> None:

@@ -43,7 +43,7 @@ def finisher(name: str) -> ModuleType | None:
 
 
 @dataclass(frozen=True)
-class Question:
+class NamedQuery:
     """One named question. `sql` names parameters as `:name`; Spark binds them as values."""
 
     name: str
@@ -75,7 +75,7 @@ class Question:
 
 
 @cache
-def load(name: str) -> Question:
+def load(name: str) -> NamedQuery:
     """A question by name. Raises ConfigError that lists the names there are."""
     if name not in names():
         raise ConfigError(f"There is no question {name!r}. Questions: {', '.join(names())}.")
@@ -88,7 +88,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(files()))
 
 
-def parse(name: str, text: str) -> Question:
+def parse(name: str, text: str) -> NamedQuery:
     """A question from its file. Raises ContractViolation when the header is not as it must be."""
     lines = text.splitlines()
     end = next((i for i, line in enumerate(lines) if not line.startswith("--")), len(lines))
@@ -97,7 +97,7 @@ def parse(name: str, text: str) -> Question:
         declared = header.pop("parameters")
         parameters = tuple(Parameter(name=key, **fields) for key, fields in declared.items())
         inputs, once = tuple(header.pop("inputs")), tuple(header.pop("once", ()))
-        made = Question(
+        made = NamedQuery(
             name=name, inputs=inputs, parameters=parameters, sql="\n".join(lines[end:]), once=once, **header
         )
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:

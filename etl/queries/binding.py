@@ -19,15 +19,15 @@ from etl.engine.spark.files import absolute
 from etl.engine.sql import views
 from etl.engine.state import planner
 from etl.model.contract import Table
+from etl.queries.named_query import NamedQuery, finisher
 from etl.queries.parameters import complete
-from etl.queries.question import Question, finisher
 
 
 @dataclass(frozen=True)
-class Asked:
+class BoundQuery:
     """A question with every parameter bound; nothing has been read yet but the tables' logs."""
 
-    question: Question
+    question: NamedQuery
     values: dict[str, Any]
     rows: DataFrame
     """What the SQL alone gives."""
@@ -52,7 +52,7 @@ class Read:
     of_files: int
 
 
-def ask(spark: SparkSession, settings: Settings, question: Question, given: Mapping[str, Any]) -> Asked:
+def ask(spark: SparkSession, settings: Settings, question: NamedQuery, given: Mapping[str, Any]) -> BoundQuery:
     """Bind a question's parameters (typed already) over a lake. Raises LakeError when an input is missing or empty.
 
     Raises ConfigError when the session's time zone is not UTC.
@@ -61,7 +61,7 @@ def ask(spark: SparkSession, settings: Settings, question: Question, given: Mapp
     views.register(spark, settings, question.inputs)
     values = complete(question.parameters, given, lambda: latest(spark, settings, question.inputs[0]))
     views.register(spark, settings, question.inputs, now(values))
-    return Asked(question, values, spark.sql(question.sql, args=values))
+    return BoundQuery(question, values, spark.sql(question.sql, args=values))
 
 
 def latest(spark: SparkSession, settings: Settings, name: str) -> datetime:
@@ -75,7 +75,7 @@ def now(values: Mapping[str, Any]) -> date | datetime | None:
     return found
 
 
-def reads(spark: SparkSession, settings: Settings, asked: Asked) -> list[Read]:
+def reads(spark: SparkSession, settings: Settings, asked: BoundQuery) -> list[Read]:
     """What each input contributes, after partition pruning and file skipping; only logs are looked at."""
     files = asked.rows.inputFiles()
     return [_read(spark, settings, catalog.entry(name).table, files) for name in asked.question.inputs]

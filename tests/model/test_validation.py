@@ -9,7 +9,7 @@ import pytest
 from etl import catalog
 from etl.errors import ContractViolation
 from etl.model import validation
-from etl.model.contract import Column, Input, Layer, Reference, Replace, Table
+from etl.model.contract import Column, Input, InsertNew, Layer, MergeAggregate, Reference, Replace, Scd2, Table
 from etl.model.vocabulary import Vocabulary
 from etl.subjects.feed.columns import columns
 from etl.subjects.feed.dims import dim_posts

@@ -17,14 +17,14 @@ from filelock import FileLock
 from pyspark.sql import SparkSession
 from soak import shares
 from support.lakes import copy
-from support.places import ADS_END, ADS_HOURS, ADS_START, CLICK_TABLES, END, START, Simulated, place
+from support.local_lake import ADS_END, ADS_HOURS, ADS_START, CLICK_TABLES, END, START, Simulated, local_settings
 
 from etl import conf
 from etl.conf import Settings
 from etl.engine.jobs import runner
 from etl.engine.spark import session
 from etl.lineage.flow import Lineage
-from etl.lineage.house import house
+from etl.lineage.tables import of_all_tables
 from etl.subjects.ads.simulate import AdsScenario, simulate_ads
 from etl.subjects.feed.simulate import simulate
 
@@ -56,7 +56,7 @@ def spark() -> Iterator[SparkSession]:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """An empty lake and landing zone of the test's own."""
-    return place(tmp_path)
+    return local_settings(tmp_path)
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +64,7 @@ def one_share(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> 
     """A lake with one share of hour 8, landed in hour 10."""
 
     def make(folder: Path) -> Simulated:
-        shares.land(place(folder), 1)
+        shares.land(local_settings(folder), 1)
         return _run(spark, folder, (START, END), shares.TABLES)
 
     return _once(tmp_path_factory, "one-share", make)
@@ -75,9 +75,9 @@ def two_shares(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) ->
     """Shares 1 (hour 8, landed at nine) and 2 (hour 9, landed at ten), in two commits of each table."""
 
     def make(folder: Path) -> Simulated:
-        shares.land(place(folder), 1, 9)
+        shares.land(local_settings(folder), 1, 9)
         _run(spark, folder, (START, END), shares.TABLES)
-        shares.land(place(folder), 2, 10, shared=9)
+        shares.land(local_settings(folder), 2, 10, shared=9)
         return _run(spark, folder, (START, END), shares.TABLES)
 
     return _once(tmp_path_factory, "two-shares", make)
@@ -132,7 +132,7 @@ def ads_hours(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> 
 def _run(
     spark: SparkSession, folder: Path, interval: tuple[datetime, datetime], tables: list[str] | None = None
 ) -> Simulated:
-    made = place(folder)
+    made = local_settings(folder)
     summary = runner.run(spark, made, *interval, tables)
     assert not summary.errors, summary.errors
     return Simulated(Path(made.landing), Path(made.lake), made, summary)
@@ -141,4 +141,4 @@ def _run(
 @pytest.fixture(scope="session")
 def lineages(spark: SparkSession) -> dict[str, Lineage]:
     """The lineage of every table, from its transform on empty inputs."""
-    return house(spark, conf.load("local"))
+    return of_all_tables(spark, conf.load("local"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
-from support.places import ADS_START, place
+from support.local_lake import ADS_START, local_settings
 from test_order import content
 
 from etl.engine.jobs import runner
@@ -16,7 +16,7 @@ from etl.subjects.ads.simulate import AdsScenario, simulate_ads
 @pytest.mark.slow
 def test_the_last_hours_before_the_first_give_the_same_rows(spark: SparkSession, tmp_path: Path) -> None:
     """Conversions before the clicks they are credited to, sessions before their start, edits after the traffic."""
-    at_once, last_first = place(tmp_path / "at_once"), place(tmp_path / "last_first")
+    at_once, last_first = local_settings(tmp_path / "at_once"), local_settings(tmp_path / "last_first")
     start, middle, end = (ADS_START + timedelta(hours=h) for h in (22, 24, 52))
     simulate_ads(Path(at_once.landing), AdsScenario(start, end, 300, 7, busy=(0, 1, 2)))
     shutil.copytree(at_once.landing, last_first.landing)

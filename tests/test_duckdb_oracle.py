@@ -6,9 +6,9 @@ from pathlib import Path
 import duckdb
 import pytest
 from pyspark.sql import SparkSession
-from support.duckdb_oracle import twin
+from support.duckdb_oracle import connect_oracle
+from support.local_lake import Simulated
 from support.oracle_compare import compare
-from support.places import Simulated
 
 from etl import catalog
 from etl.engine.delta import tables as delta
@@ -32,17 +32,17 @@ KEYS = {
 
 
 @pytest.fixture(scope="module")
-def twinned(landed: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def oracle(landed: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """The tables as DuckDB makes them."""
-    with twin(landed) as connection:
+    with connect_oracle(landed) as connection:
         yield connection
 
 
 @pytest.mark.parametrize("table", KEYS)
-def test_every_row_is_what_duckdb_makes(twinned: duckdb.DuckDBPyConnection, simulated: Simulated, table: str) -> None:
+def test_every_row_is_what_duckdb_makes(oracle: duckdb.DuckDBPyConnection, simulated: Simulated, table: str) -> None:
     """Row for row, column for column, neither missing nor extra; and there is something to compare."""
-    assert twinned.execute(f"SELECT count(*) > 0 FROM {table}").fetchall() == [(True,)]
-    assert compare(twinned, simulated.lake, table, KEYS[table]) == []
+    assert oracle.execute(f"SELECT count(*) > 0 FROM {table}").fetchall() == [(True,)]
+    assert compare(oracle, simulated.lake, table, KEYS[table]) == []
 
 
 KLL_ERROR = 0.0133
@@ -50,7 +50,7 @@ KLL_ERROR = 0.0133
 
 
 def test_lag_sketches_give_quantiles_of_the_true_lags(
-    spark: SparkSession, twinned: duckdb.DuckDBPyConnection, simulated: Simulated
+    spark: SparkSession, oracle: duckdb.DuckDBPyConnection, simulated: Simulated
 ) -> None:
     """The share of true lags at or below each estimated quantile is its rank, within the sketch's error."""
     ranks = (0.5, 0.9, 0.99)
@@ -62,6 +62,6 @@ def test_lag_sketches_give_quantiles_of_the_true_lags(
         of = "FROM arrivals WHERE event = ? AND landed_hour = ?::TIMESTAMPTZ"
         for i, rank in enumerate(ranks):
             query = f"SELECT avg((lag_seconds < ?)::INT), avg((lag_seconds <= ?)::INT) {of}"
-            below, upto = twinned.execute(query, [row[f"q{i}"]] * 2 + [row["event"], row["hour"]]).fetchall()[0]
+            below, upto = oracle.execute(query, [row[f"q{i}"]] * 2 + [row["event"], row["hour"]]).fetchall()[0]
             within.append(below - 2 * KLL_ERROR <= rank <= upto + 2 * KLL_ERROR)
     assert len(within) >= 3 * 3 * len(ranks) and all(within)

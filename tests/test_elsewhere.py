@@ -10,7 +10,7 @@ from datasketches import hll_sketch, hll_union, tgt_hll_type
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from support.lakes import there
-from support.places import Simulated
+from support.local_lake import Simulated
 from support.truth import REACH_ERROR
 
 from etl import catalog, conf

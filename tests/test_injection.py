@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter, ValidationError
 from pyspark.sql import SparkSession
-from support.places import Simulated
+from support.local_lake import Simulated
 
 from etl import queries
 from etl.conf import MailAddress

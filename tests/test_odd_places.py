@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 from soak import shares
-from support.places import END, place
+from support.local_lake import END, local_settings
 
 from etl.operations.erasure import driver as erasure
 from etl.operations.maintenance import driver as maintenance
@@ -16,7 +16,7 @@ NAME, VIEWER = "Ländereien [1] 50%20 {a}#b?c", 4711
 
 def test_a_lake_lies_where_it_was_said_to(spark: SparkSession, tmp_path: Path) -> None:
     """Run, kept and erased from, and nothing is written beside it."""
-    settings = place(tmp_path / NAME)
+    settings = local_settings(tmp_path / NAME)
     shares.land(settings, VIEWER)
     assert shares.losses(spark, settings) == []
     maintenance.maintain(spark, settings, END, dry_run=False)

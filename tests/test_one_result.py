@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 from support.lakes import uri
-from support.places import place
+from support.local_lake import local_settings
 from support.rows import at
 
 from etl import catalog
@@ -24,7 +24,7 @@ from etl.conf import Settings
 from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
 from etl.engine.jobs import runner
-from etl.engine.state.ledger import CONTRADICTIONS, CORRECTIONS, Entry
+from etl.engine.state.ledger import Entry
 from etl.engine.state.shards import every
 from etl.operations.backfill import driver, request
 
@@ -118,7 +118,7 @@ def state(spark: SparkSession, settings: Settings, fact: str) -> dict[datetime, 
 
 
 def corrections(entries: Iterable[Entry]) -> int:
-    return int(sum(e.metrics.get(CORRECTIONS, 0) for e in entries))
+    return int(sum(e.corrections or 0 for e in entries))
 
 
 def backfilled(spark: SparkSession, settings: Settings, hours: tuple[int, int], *facts: str) -> set[str]:
@@ -139,10 +139,10 @@ ORDERS = [
 @pytest.fixture(scope="module")
 def at_once(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """All hours of shares in one run."""
-    settings = land(place(tmp_path_factory.mktemp("at-once")), "shares", SHARES)
+    settings = land(local_settings(tmp_path_factory.mktemp("at-once")), "shares", SHARES)
     (entry,) = run(spark, settings, 10, 13, "fct_shares")
-    assert entry.metrics[CONTRADICTIONS] == len(CONTRADICTED)
-    assert entry.metrics[CORRECTIONS] == 0
+    assert entry.contradictions == len(CONTRADICTED)
+    assert entry.corrections == 0
     assert "records_of_a_key_are_equal" in entry.failures and '"warning"' in entry.failures
     return settings
 
@@ -239,7 +239,7 @@ def test_tables_of_ads_are_the_same_backwards_over_midnight(
     spark: SparkSession, tmp_path: Path, tables: tuple[str, ...]
 ) -> None:
     """A key may have hours of two days; numbers are compared as text; NULLs are told apart."""
-    at_once, backwards = (land_ads(place(tmp_path / name)) for name in ("at-once", "backwards"))
+    at_once, backwards = (land_ads(local_settings(tmp_path / name)) for name in ("at-once", "backwards"))
     run(spark, at_once, 22, 26, *tables)
     entries = [e for hour in (25, 24, 22) for e in run(spark, backwards, hour, hour + 1, *tables)]
     for table in tables:
@@ -282,7 +282,9 @@ ACTS: Landed = {
 def test_a_correction_reaches_the_rollups(spark: SparkSession, tmp_path: Path) -> None:
     """A like that moves to another post, and one to another hour, after the rollup was published."""
     tables = ("fct_engagements", "agg_post_engagement_hourly")
-    at_once, backwards = (land(place(tmp_path / name), "engagements", ACTS) for name in ("at-once", "backwards"))
+    at_once, backwards = (
+        land(local_settings(tmp_path / name), "engagements", ACTS) for name in ("at-once", "backwards")
+    )
     run(spark, at_once, 10, 13, *tables)
     entries = [e for hour in (12, 11, 10) for e in run(spark, backwards, hour, hour + 1, *tables)]
     assert corrections(entries) == 4
@@ -297,7 +299,9 @@ def test_shards_end_with_the_same_rows(spark: SparkSession, tmp_path: Path) -> N
     views = {10: [view(n, user_id=n, impression_ts=at("09:10")) for n in range(1, 9)]}
     views[11] = [record | {"user_id": record["user_id"] + 1} for record in views[10]]
     tables = ("stg_ad_impressions", "fct_ad_impressions")
-    at_once, sharded = (land(place(tmp_path / name), "ad_impressions", views) for name in ("at-once", "sharded"))
+    at_once, sharded = (
+        land(local_settings(tmp_path / name), "ad_impressions", views) for name in ("at-once", "sharded")
+    )
     run(spark, at_once, 10, 12, *tables)
     for hour in (11, 10, 11):
         for shard in every(2):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 from support.lakes import there, versions
-from support.places import END, START, Simulated, place
+from support.local_lake import END, START, Simulated, local_settings
 
 from etl import catalog
 from etl.conf import Settings
@@ -46,7 +46,7 @@ def test_hours_one_by_one_in_any_order_equal_one_range(
     spark: SparkSession, simulated: Simulated, tmp_path: Path
 ) -> None:
     """The last hour is run first (after the models its stamps need): same rows, same ledger state."""
-    settings = place(tmp_path)
+    settings = local_settings(tmp_path)
     shutil.copytree(simulated.landing, settings.landing)
     dims = ["bronze_posts", "bronze_creators", "bronze_ranker_models", "dim_ranker_models"]
     assert not runner.run(spark, settings, START, END, tables=dims).errors
@@ -70,7 +70,7 @@ def test_more_files_in_an_hour_already_run_add_what_is_new(
     spark: SparkSession, simulated: Simulated, tmp_path: Path
 ) -> None:
     """A file held back and landed later gives the same tables as one that was there from the start."""
-    settings = place(tmp_path)
+    settings = local_settings(tmp_path)
     shutil.copytree(simulated.landing, settings.landing)
     held = sorted(Path(settings.landing).glob("*/hour=2026-06-01T09/*p0001*"))
     assert {f.parent.parent.name for f in held} >= {"impressions", "engagements", "heartbeats"}
@@ -88,7 +88,7 @@ def test_a_run_killed_between_publish_and_ledger_is_recorded_by_the_next(
     spark: SparkSession, landed: Path, tmp_path: Path, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The commit itself carries the ledger row, so nothing downstream is missed and nothing is done twice."""
-    settings = place(tmp_path).model_copy(update={"landing": str(landed)})
+    settings = local_settings(tmp_path).model_copy(update={"landing": str(landed)})
     chosen = ["bronze_creators", "dim_creators"]
     append = runner.Ledger.append
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
-from support.places import Simulated
+from support.local_lake import Simulated
 from support.truth import REACH_ERROR, differences, expected
 
 from etl import catalog

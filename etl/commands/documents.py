@@ -24,10 +24,10 @@ def docs(
 ) -> None:
     """Write the pages of every table (Markdown, and one HTML page of them all) from contracts and transforms."""
     from etl.docs import site
-    from etl.lineage import house
+    from etl.lineage import tables as lineage_tables
 
     here: CliContext = context.obj
-    written = site.write(out, house.house(here.query_session(), here.settings))
+    written = site.write(out, lineage_tables.of_all_tables(here.query_session(), here.settings))
     errors.print(f"{len(written)} pages in {out}. Open {out / site.HTML} in a browser.", soft_wrap=True)
 
 
@@ -37,12 +37,14 @@ def impact(
     as_json: Json = False,
 ) -> None:
     """Everything that would change with a column: by value, or through a filter, a join, a group; rules, questions."""
-    from etl.lineage import house
     from etl.lineage import impact as impacts
+    from etl.lineage import tables as lineage_tables
 
     here: CliContext = context.obj
     origin = impacts.parse(column)
-    found = impacts.changes(origin, house.edges(house.house(here.query_session(), here.settings)))
+    found = impacts.changes(
+        origin, lineage_tables.edges(lineage_tables.of_all_tables(here.query_session(), here.settings))
+    )
     readers, queries = impacts.readers(origin), impacts.queries(origin, found)
     if as_json:
         terminal.print_document(_document(origin, found, readers, queries))

@@ -22,7 +22,7 @@ Columns = list[list[str]]
 
 
 @dataclass(frozen=True)
-class CliContext:
+class Node:
     """Where a box (or, with a number after `@`, a passing arrow) lies: left edge and middle, in px."""
 
     name: str
@@ -35,7 +35,7 @@ class CliContext:
 class Picture:
     """Boxes, the paths of the arrows between them, the columns' heads, and the size of it all, in px."""
 
-    boxes: list[CliContext]
+    boxes: list[Node]
     arrows: list[str]
     heads: list[tuple[str, int]]
     width: int
@@ -104,14 +104,14 @@ def _height(column: list[str]) -> int:
     return sum(map(_taken, column))
 
 
-def _places(column: list[str], layer: str, number: int, height: int) -> Iterator[CliContext]:
+def _places(column: list[str], layer: str, number: int, height: int) -> Iterator[Node]:
     y = TOP + (height - _height(column)) // 2
     for name in column:
-        yield CliContext(name, layer, LEFT + number * ACROSS, y + _taken(name) // 2)
+        yield Node(name, layer, LEFT + number * ACROSS, y + _taken(name) // 2)
         y += _taken(name)
 
 
-def _path(places: list[CliContext]) -> str:
+def _path(places: list[Node]) -> str:
     """Out to the right of each place and in from the left of the next; straight on where it only passes."""
     path = f"M{places[0].x + WIDTH},{places[0].y}"
     for one, other in pairwise(places):

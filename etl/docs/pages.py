@@ -11,7 +11,7 @@ from etl.catalog import Entry
 from etl.engine.quality import suites
 from etl.engine.quality.suites import Rule
 from etl.lineage.flow import ROWS, Lineage, Source, Uses
-from etl.lineage.house import VALUE, Edge
+from etl.lineage.tables import VALUE, Edge
 from etl.model.contract import Table
 
 Named = tuple[str, list[str]]

@@ -12,7 +12,7 @@ from etl import catalog
 from etl.docs.graph import picture
 from etl.docs.pages import Named, Page, page
 from etl.lineage.flow import Lineage
-from etl.lineage.house import edges, landed_columns
+from etl.lineage.tables import edges, landed_columns
 from etl.model.contract import Layer
 
 HTML = "index.html"
@@ -31,7 +31,7 @@ def pages(lineages: dict[str, Lineage]) -> dict[str, str]:
         private=_private(found),
         mark=MARK,
     )
-    files["house.svg"] = templates.get_template("house.svg.j2").render(picture=picture())
+    files["lineage.svg"] = templates.get_template("lineage.svg.j2").render(picture=picture())
     return files
 
 
@@ -41,7 +41,7 @@ def html(files: dict[str, str]) -> str:
     markdown = MarkdownIt("commonmark").enable("table")
     sections = [(Path(name).stem, _inside(markdown.render(files[name]))) for name in order]
     layers = {layer.name.lower(): [t.name for t in catalog.tables() if t.layer is layer] for layer in Layer}
-    return _templates().get_template("site.html.j2").render(sections=sections, layers=layers, svg=files["house.svg"])
+    return _templates().get_template("site.html.j2").render(sections=sections, layers=layers, svg=files["lineage.svg"])
 
 
 def write(folder: Path, lineages: dict[str, Lineage]) -> list[str]:

@@ -12,7 +12,7 @@ from etl.engine.quality import suites
 from etl.engine.quality.suites import Rule
 from etl.errors import ConfigError
 from etl.lineage.flow import ROWS, Source
-from etl.lineage.house import VALUE, Edge, landed, landed_columns
+from etl.lineage.tables import VALUE, Edge, landed, landed_columns
 from etl.queries import named_query
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from support.command_line import feed_etl, refused
-from support.places import Simulated
+from support.local_lake import Simulated
 
 from etl import catalog
 

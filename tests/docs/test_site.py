@@ -59,10 +59,10 @@ def test_rows_of_a_table_in_markdown_have_as_many_cells_as_its_head(files: dict[
 
 
 def test_the_picture_has_a_box_for_each_table_and_an_arrow_for_each_read(files: dict[str, str]) -> None:
-    shown = "".join(ElementTree.fromstring(files["house.svg"]).itertext())
+    shown = "".join(ElementTree.fromstring(files["lineage.svg"]).itertext())
     assert all(table.name in shown for table in catalog.tables())
     reads = sum(len(t.inputs) or bool(t.event) for t in catalog.tables())
-    assert files["house.svg"].count("marker-end") == reads
+    assert files["lineage.svg"].count("marker-end") == reads
 
 
 def test_no_two_boxes_of_the_picture_overlap() -> None:

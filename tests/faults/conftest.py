@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 from support.lakes import copy
-from support.places import END, START, Simulated
+from support.local_lake import END, START, Simulated
 from test_order import content, recorded
 
 from etl.conf import Settings

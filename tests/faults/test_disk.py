@@ -12,7 +12,7 @@ import pytest
 from faults.conftest import TABLES, State, land, state
 from pyspark.sql import SparkSession
 from support.lakes import copy
-from support.places import END, START, Simulated
+from support.local_lake import END, START, Simulated
 
 from etl.conf import Settings
 from etl.engine.jobs import runner

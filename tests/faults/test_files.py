@@ -10,7 +10,7 @@ import pytest
 from faults.conftest import TABLES, State, state
 from pyspark.sql import SparkSession
 from support.lakes import drop, uri
-from support.places import END, START
+from support.local_lake import END, START
 
 from etl.conf import Settings
 from etl.engine.jobs import landjob, runner

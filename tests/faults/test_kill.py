@@ -11,7 +11,7 @@ import pytest
 from faults.conftest import TABLES, State, state
 from pyspark.sql import SparkSession
 from support.lakes import uri
-from support.places import END, START
+from support.local_lake import END, START
 
 from etl import conf
 from etl.conf import Settings

@@ -11,7 +11,7 @@ import pytest
 from faults.test_files import fault
 from pyspark.sql import SparkSession
 from soak import shares
-from support.places import START
+from support.local_lake import START
 
 from etl.conf import Settings
 from etl.engine.jobs import insertjob, runner

@@ -12,9 +12,9 @@ import duckdb
 import numpy as np
 import pytest
 from pyspark.sql import SparkSession
-from support.duckdb_oracle import twin
-from support.facts_oracle import Rows, truth, twin_rows
-from support.places import END, START, Simulated, place
+from support.duckdb_oracle import connect_oracle
+from support.facts_oracle import Rows, oracle_rows, truth
+from support.local_lake import END, START, Simulated, local_settings
 from support.truth import REACH_ERROR
 
 from etl.commands.demo import PUBLIC_LOG
@@ -63,7 +63,7 @@ def _same(column: str, found: Any, wanted: Any) -> bool:
 @pytest.fixture(scope="module", params=["truth", "duckdb"])
 def facts(request: pytest.FixtureRequest, simulated: Simulated) -> Iterator[duckdb.DuckDBPyConnection]:
     """The simulated facts: as the simulator knows them, and as DuckDB reads the landing files."""
-    with {"truth": truth, "duckdb": twin}[request.param](simulated.landing) as connection:
+    with {"truth": truth, "duckdb": connect_oracle}[request.param](simulated.landing) as connection:
         yield connection
 
 
@@ -72,7 +72,7 @@ def test_an_answer_is_what_the_facts_say(
     spark: SparkSession, simulated: Simulated, facts: duckdb.DuckDBPyConnection, name: str
 ) -> None:
     """Row for row, in the same order; and there is something to compare."""
-    wanted = twin_rows(facts, name, **ASKED[name])
+    wanted = oracle_rows(facts, name, **ASKED[name])
     assert wanted
     assert unlike(answer(spark, simulated.settings, name, **ASKED[name]), wanted) == []
 
@@ -88,7 +88,7 @@ def test_a_share_tree_is_what_the_facts_say(
     found = answer(spark, simulated.settings, "virality", post_id=post, **HOURS)
 
     assert found[0]["depth"] > 1
-    assert unlike(found, twin_rows(facts, "virality", post_id=post)) == []
+    assert unlike(found, oracle_rows(facts, "virality", post_id=post)) == []
 
 
 def lift_of_facts(viewers: Rows) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def test_a_lift_is_what_the_facts_say(
 
     found = {r["metric"]: r for r in answer(spark, simulated.settings, "ranker_lift", **models, **DAYS)}
 
-    wanted = lift_of_facts(twin_rows(facts, "ranker_lift", **models))
+    wanted = lift_of_facts(oracle_rows(facts, "ranker_lift", **models))
     likes = found["like_rate"]
     assert likes["control_viewers"] > 100 and likes["treatment_viewers"] > 100
     for column in ("control", "treatment", "control_viewers", "treatment_viewers", "crossovers"):
@@ -128,7 +128,7 @@ def bandit(
     """The first hours of the Open Bandit log, as a lake and as DuckDB reads them."""
     if not any(PUBLIC_LOG.glob("*.tar.gz")):
         pytest.skip("set-up could not fetch the Open Bandit log")
-    settings = place(tmp_path_factory.mktemp("open_bandit"))
+    settings = local_settings(tmp_path_factory.mktemp("open_bandit"))
     landing = tmp_path_factory.getbasetemp() / settings.landing
     start = import_open_bandit(PUBLIC_LOG, landing).first_hour
     end = start + timedelta(hours=6)
@@ -136,7 +136,7 @@ def bandit(
         if folder.name >= f"hour={end:%Y-%m-%dT%H}":
             shutil.rmtree(folder)
     assert not runner.run(spark, settings, start, end).errors
-    with twin(landing) as connection:
+    with connect_oracle(landing) as connection:
         yield settings, connection, start, end
 
 
@@ -154,7 +154,7 @@ def test_an_answer_on_a_public_log_is_what_duckdb_says(
     ranges = days if name == "creator_analytics" else {"start": start, "end": end}
     asked = {**ASKED[name], **ranges} | ({"creator_id": creator} if name == "creator_analytics" else {})
 
-    assert unlike(answer(spark, settings, name, **asked), twin_rows(connection, name, **asked)) == []
+    assert unlike(answer(spark, settings, name, **asked), oracle_rows(connection, name, **asked)) == []
 
 
 @pytest.mark.slow
@@ -168,7 +168,7 @@ def test_a_log_that_was_not_split_by_viewer_gets_no_verdict(
 
     found = answer(spark, settings, "ranker_lift", **models, **days)[0]
 
-    wanted = lift_of_facts(twin_rows(connection, "ranker_lift", **models))
+    wanted = lift_of_facts(oracle_rows(connection, "ranker_lift", **models))
     assert {k: found[k] for k in ("control_viewers", "treatment_viewers", "crossovers")} == {
         k: wanted[k] for k in ("control_viewers", "treatment_viewers", "crossovers")
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
-from support.places import END, START, Simulated
+from support.local_lake import END, START, Simulated
 
 from etl.conf import Settings
 from etl.errors import LakeError

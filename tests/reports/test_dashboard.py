@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 from support.browser import opened
-from support.places import END, START, Simulated, place
+from support.local_lake import END, START, Simulated, local_settings
 from support.truth import expected
 
 from etl.errors import ConfigError, LakeError
@@ -49,7 +49,7 @@ def test_a_range_shows_only_its_hours(spark: SparkSession, simulated: Simulated,
 
 def test_a_lake_without_a_run_says_what_to_do(spark: SparkSession, tmp_path: Path) -> None:
     with pytest.raises(LakeError, match="feed-etl run"):
-        dashboard.write(spark, place(tmp_path), tmp_path / "none.html")
+        dashboard.write(spark, local_settings(tmp_path), tmp_path / "none.html")
 
 
 def test_a_share_tree_is_that_of_the_shares_that_were_made(spark: SparkSession, simulated: Simulated) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from pyspark.sql import DataFrame, SparkSession
-from support.places import Simulated
+from support.local_lake import Simulated
 from support.rows import at
 
 from etl.reports.lateness import LOOK_BACKS, measure, of_lake

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from pyspark.sql import SparkSession
-from support.places import END, START, place
+from support.local_lake import END, START, local_settings
 
 from etl import conf
 from etl.engine.jobs import runner
@@ -46,7 +46,7 @@ def test_from_a_refused_batch_to_its_mail_and_back_to_green(
     spark: SparkSession, landed: Path, tmp_path: Path, suite_file: Path
 ) -> None:
     """The mail counts as the ledger does; its command shows the rows; mended and run again, the day is green."""
-    settings = place(tmp_path).model_copy(update={"landing": str(landed)})
+    settings = local_settings(tmp_path).model_copy(update={"landing": str(landed)})
     good = suite_file.read_text()
     suite_file.write_text(yaml.safe_dump({"table": TABLE, "expectations": [NONE]}))
     summary = runner.run(spark, settings, START, END, tables=NEEDED)
@@ -75,5 +75,5 @@ def test_from_a_refused_batch_to_its_mail_and_back_to_green(
 
 def test_a_lake_without_ledger_is_refused_and_left_alone(spark: SparkSession, tmp_path: Path) -> None:
     with pytest.raises(LakeError, match="no lake"):
-        quality_reports.ledger_rows(spark, place(tmp_path))
+        quality_reports.ledger_rows(spark, local_settings(tmp_path))
     assert list(tmp_path.iterdir()) == []

@@ -13,7 +13,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 from rich.console import Console
 from soak import crowd, guided, hostile, kills, shares, test_fuzz
-from support.places import place
+from support.local_lake import local_settings
 
 from etl import conf
 from etl.engine.spark import session
@@ -36,7 +36,7 @@ def _arguments() -> argparse.Namespace:
 def _batches(spark: SparkSession, folder: Path, files: int, seed: int) -> Iterator[list[str]]:
     landed = 0
     while landed < files:
-        settings = place(folder / str(landed))
+        settings = local_settings(folder / str(landed))
         batch = hostile.land(Path(settings.landing), FILES, seed + landed, columnar=10)
         landed += batch.files
         try:
@@ -69,10 +69,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="feed-etl-soak-") as name:
         folder = Path(name)
         chance = random.Random(asked.seed)
-        bad = _tell("kills", kills.rounds(spark, shares.fed(spark, place(folder / "kills")), asked.kills, chance))
-        bad += _tell("crowds", crowd.rounds(spark, shares.fed(spark, place(folder / "crowds")), asked.crowds))
+        bad = _tell(
+            "kills", kills.rounds(spark, shares.fed(spark, local_settings(folder / "kills")), asked.kills, chance)
+        )
+        bad += _tell("crowds", crowd.rounds(spark, shares.fed(spark, local_settings(folder / "crowds")), asked.crowds))
         bad += _tell("hostile files, batches", _batches(spark, folder / "files", asked.files, asked.seed))
-        bred = guided.rounds(spark, place(folder / "bred"), asked.generations, chance)
+        bred = guided.rounds(spark, local_settings(folder / "bred"), asked.generations, chance)
         bad += _tell("generations of lines", bred)
     sys.exit(bool(bad))
 

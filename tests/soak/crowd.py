@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from pyspark.sql import SparkSession
 from soak import shares
-from support.places import END, START
+from support.local_lake import END, START
 
 from etl.conf import Settings
 from etl.engine.delta import tables as delta

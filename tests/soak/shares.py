@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from pyspark.sql import SparkSession
-from support.places import END, START
+from support.local_lake import END, START
 
 from etl import catalog
 from etl.conf import Settings

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 from soak.hostile import Batch, land
-from support.places import place
+from support.local_lake import local_settings
 from support.rows import at
 
 from etl import catalog
@@ -49,12 +49,12 @@ def check(spark: SparkSession, settings: Settings, landed: Batch) -> None:
 
 def test_hostile_files_of_every_event_in_one_run(spark: SparkSession, tmp_path: Path) -> None:
     """Some hundred files with rubbish of every kind, and Parquet of any shape."""
-    settings = place(tmp_path)
+    settings = local_settings(tmp_path)
     check(spark, settings, land(Path(settings.landing), 105, NUMBER, columnar=4))
 
 
 @pytest.mark.slow
 def test_hostile_files_by_the_thousand(spark: SparkSession, tmp_path: Path) -> None:
     """Another batch with more to a run; `make soak` has many."""
-    settings = place(tmp_path)
+    settings = local_settings(tmp_path)
     check(spark, settings, land(Path(settings.landing), 1400, NUMBER + 1, columnar=20))

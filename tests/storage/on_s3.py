@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 from soak import shares
 from storage.servers import BUCKET, upload
 from support.lakes import uri
-from support.places import START
+from support.local_lake import START
 from test_order import content, recorded
 
 from etl import conf

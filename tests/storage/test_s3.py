@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from storage.servers import ROOT, s3
-from support.places import START
+from support.local_lake import START
 
 from etl.subjects.feed.simulate import simulate
 

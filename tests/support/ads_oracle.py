@@ -88,7 +88,7 @@ def _staged(table: str) -> str:
         ORDER BY {grain}, landed_hour, {text}"""
 
 
-def twin(landing: Path) -> duckdb.DuckDBPyConnection:
+def connect_oracle(landing: Path) -> duckdb.DuckDBPyConnection:
     """A database in memory with every table of ads above bronze, made from the landing files."""
     connection = duckdb.connect()
     connection.execute(MACROS)

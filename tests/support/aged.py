@@ -16,7 +16,7 @@ from etl.operations.backfill import driver as backfills
 from etl.operations.retention import window
 from etl.operations.retention.action import Action
 from etl.operations.retention.window import Window
-from support.places import START
+from support.local_lake import START
 
 HOUR = timedelta(hours=1)
 LATER = datetime(2026, 7, 1, 10, tzinfo=UTC)  # hours 8 and 9 of the first of June are past 30 days, hour 10 is not

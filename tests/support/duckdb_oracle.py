@@ -87,7 +87,7 @@ SELECT * EXCLUDE (landed_hour), date_trunc('hour', share_ts) AS share_hour FROM 
 """
 
 
-def twin(landing: Path) -> duckdb.DuckDBPyConnection:
+def connect_oracle(landing: Path) -> duckdb.DuckDBPyConnection:
     """A database with every table of the lake above bronze, made from the landing files."""
     connection = duckdb.connect()
     connection.execute(MACROS)

@@ -168,7 +168,7 @@ SELECT viewer_id, CASE WHEN arms = 2 THEN 'both' WHEN is_treatment THEN 'treatme
 FROM per_viewer LEFT JOIN acted USING (viewer_id)
 """
 
-TWINS = {
+ORACLE_QUERIES = {
     "creator_analytics": CREATOR_ANALYTICS,
     "brand_safety_velocity": BRAND_SAFETY_VELOCITY,
     "top_creators": TOP_CREATORS,
@@ -204,9 +204,9 @@ def _type(name: str) -> str:
     return "BIGINT" if name.endswith(("_id", "_position", "_count", "dwell_ms")) else "VARCHAR"
 
 
-def twin_rows(connection: duckdb.DuckDBPyConnection, name: str, **params: Any) -> Rows:
+def oracle_rows(connection: duckdb.DuckDBPyConnection, name: str, **params: Any) -> Rows:
     """What the facts say to a question."""
-    used = {key: value for key, value in params.items() if f"${key}" in TWINS[name]}
-    found = connection.execute(TWINS[name], used)
+    used = {key: value for key, value in params.items() if f"${key}" in ORACLE_QUERIES[name]}
+    found = connection.execute(ORACLE_QUERIES[name], used)
     columns = [column[0] for column in found.description or ()]
     return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]

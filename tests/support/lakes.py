@@ -17,7 +17,7 @@ from etl.engine.delta import tables as delta
 from etl.engine.jobs.run_context import in_hours
 from etl.engine.sql import views
 from etl.model.contract import Table
-from support.places import Simulated, place
+from support.local_lake import Simulated, local_settings
 
 
 def uri(settings: Settings, table: str) -> str:
@@ -49,7 +49,7 @@ def moved(spark: SparkSession, settings: Settings, before: dict[str, int]) -> se
 
 def copy(simulated: Simulated | Settings, folder: Path) -> Settings:
     """A lake and landing zone of the test's own. Times of files are kept: a run finds nothing new."""
-    settings = place(folder)
+    settings = local_settings(folder)
     shutil.copytree(simulated.lake, settings.lake)
     shutil.copytree(simulated.landing, settings.landing)
     return settings

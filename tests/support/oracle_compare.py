@@ -20,7 +20,7 @@ SURROGATES = {
     "advertiser_sk",
 }  # a hash of the engine's own: only unique
 SKETCHES = {"reach_hll": "reach", "users_hll": "users"}  # and what they estimate
-NOT_IN_TWIN = SURROGATES | set(SKETCHES) | {"lag_kll", "records_quarantined"}
+NOT_IN_ORACLE = SURROGATES | set(SKETCHES) | {"lag_kll", "records_quarantined"}
 """Sketches are estimated; what is not accepted is counted by the simulator, and not typed here."""
 SHOWN = 20  # differences of one kind that are spelled out
 
@@ -58,7 +58,7 @@ def _show(connection: duckdb.DuckDBPyConnection, label: str, query: str) -> list
 
 def _unlike_columns(wanted: list[str], found: list[str]) -> list[str]:
     missing = [f"missing column {c}" for c in wanted if not {c, f"sketch_{c}"} & set(found)]
-    others = NOT_IN_TWIN | {f"sketch_{of}" for of in SKETCHES.values()}
+    others = NOT_IN_ORACLE | {f"sketch_{of}" for of in SKETCHES.values()}
     return missing + [f"extra column {c}" for c in found if c not in wanted and c not in others]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pyspark.sql import SparkSession
 from support.lakes import uri
-from support.places import END, START, Simulated
+from support.local_lake import END, START, Simulated
 
 from etl import catalog, conf
 from etl.conf import Settings

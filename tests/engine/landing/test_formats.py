@@ -16,7 +16,7 @@ import pytest
 import zstandard
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
-from support.places import place
+from support.local_lake import local_settings
 from support.rows import at
 
 from etl import catalog
@@ -125,7 +125,7 @@ def verdicts(spark: SparkSession, settings: Settings, event: Event, only: str = 
 @pytest.fixture(scope="module")
 def landed(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Every Parquet file above in one hour, and a few of no columns or rows."""
-    settings = place(tmp_path_factory.mktemp("formats"))
+    settings = local_settings(tmp_path_factory.mktemp("formats"))
     shares = Path(settings.landing) / "shares" / "hour=2026-06-01T10"
     for name, (columns, _) in SHARE.items():
         parquet(shares, name.replace(":", ""), PLAIN | columns)

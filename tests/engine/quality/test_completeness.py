@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 from soak import shares
-from support.places import START
+from support.local_lake import START
 from support.rows import at
 
 from etl import conf

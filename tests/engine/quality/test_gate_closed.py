@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from pyspark.sql import SparkSession
-from support.places import END, START, place
+from support.local_lake import END, START, local_settings
 
 from etl import catalog, conf
 from etl.conf import Settings
@@ -64,7 +64,7 @@ def test_a_closed_gate_publishes_nothing_and_keeps_the_batch(
     spark: SparkSession, landed: Path, tmp_path: Path, suite_file: Path, case: str
 ) -> None:
     """Published version untouched, batch kept, the message names table and rule, downstream is not run."""
-    settings = place(tmp_path).model_copy(update={"landing": str(landed)})
+    settings = local_settings(tmp_path).model_copy(update={"landing": str(landed)})
     needed = ["bronze_shares", TABLE]
     if case == "a missing suite":
         suite_file.unlink()
@@ -86,7 +86,7 @@ def test_after_the_cause_is_gone_the_same_run_comes_through(
     spark: SparkSession, landed: Path, tmp_path: Path, suite_file: Path
 ) -> None:
     """A failed gate is no dead end: mend, run again, published."""
-    settings = place(tmp_path).model_copy(update={"landing": str(landed)})
+    settings = local_settings(tmp_path).model_copy(update={"landing": str(landed)})
     good = suite_file.read_text()
     with_rule(suite_file, NO_SHARES)
     assert TABLE in runner.run(spark, settings, START, END, tables=["bronze_shares", TABLE]).errors
@@ -100,7 +100,7 @@ def test_a_warning_publishes_and_is_recorded(
     spark: SparkSession, landed: Path, tmp_path: Path, suite_file: Path
 ) -> None:
     """Severity warning reports, it does not block."""
-    settings = place(tmp_path).model_copy(update={"landing": str(landed)})
+    settings = local_settings(tmp_path).model_copy(update={"landing": str(landed)})
     with_rule(suite_file, {**NO_SHARES, "severity": "warning"})
     summary = runner.run(spark, settings, START, END, tables=["bronze_shares", TABLE])
     assert not summary.errors

@@ -12,7 +12,7 @@ from pyspark.errors import ParseException
 from pyspark.sql import SparkSession
 from soak import shares
 from support import statements
-from support.places import place
+from support.local_lake import local_settings
 
 from etl import catalog
 from etl.conf import Settings
@@ -27,7 +27,7 @@ NAMES = [*(t.name for t in catalog.tables()), "ledger"]
 @pytest.fixture(scope="module")
 def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A lake with one share, that no test may change."""
-    return shares.fed(spark, place(tmp_path_factory.mktemp("read-only")))
+    return shares.fed(spark, local_settings(tmp_path_factory.mktemp("read-only")))
 
 
 def check(spark: SparkSession, text: str) -> read_only.Reader:

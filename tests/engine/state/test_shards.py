@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
-from support.places import ADS_HOURS, CLICK_TABLES, Simulated, place
+from support.local_lake import ADS_HOURS, CLICK_TABLES, Simulated, local_settings
 from test_order import content
 
 from etl import catalog
@@ -35,7 +35,7 @@ def whole(spark: SparkSession, ads_hours: Simulated, tmp_path_factory: pytest.Te
 
 
 def copied(made: Simulated, folder: Path) -> Settings:
-    settings = place(folder)
+    settings = local_settings(folder)
     shutil.copytree(made.landing, settings.landing)
     return settings
 
@@ -148,7 +148,7 @@ def test_a_record_repeated_for_another_user_is_whose_it_was_first(spark: SparkSe
     """Two payloads of one id in two shards: the same one stays as in a run without shards, whatever shard is first."""
     found, table = [], catalog.entry("stg_ad_impressions").table
     for name, order in (("whole", [None]), ("up", ["1/2", "2/2"]), ("down", ["2/2", "1/2"])):
-        settings = place(tmp_path / name)
+        settings = local_settings(tmp_path / name)
         _impression_of_two_users(Path(settings.landing))
         for shard in order:
             part = shards.parse(shard) if shard else None

@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 from soak.shares import TABLES, land, landed
 from support.lakes import copy, uri
-from support.places import END, START, Simulated
+from support.local_lake import END, START, Simulated
 from test_order import content
 
 from etl import catalog
@@ -113,9 +113,7 @@ def test_a_rollup_waits_for_the_hours_of_a_fact(spark: SparkSession, simulated: 
 
 def test_logic_and_retention_outlive_a_table(spark: SparkSession, tmp_path: Path) -> None:
     ledger = Ledger(spark, tmp_path.as_uri())
-    ledger.append(
-        Entry("a", "fct_shares", ledger.now(), table_id="x", metrics={"kept_from": TEN.timestamp(), "logic_version": 2})
-    )
+    ledger.append(Entry("a", "fct_shares", ledger.now(), table_id="x", kept_from=TEN, logic_version=2))
     ledger.append(Entry("b", "fct_shares", ledger.now(), table_id="y"))
     assert (ledger.logic("fct_shares"), ledger.kept_from("fct_shares")) == (2, TEN)
     assert [e.run_id for e in ledger.published("fct_shares")] == ["b"]

@@ -21,7 +21,7 @@ from faults.injection import calls, stories
 from faults.injection.stories import Content, Story
 from pyspark.sql import SparkSession
 from support.lakes import copy
-from support.places import END, START, place
+from support.local_lake import END, START, local_settings
 
 from etl.conf import Settings
 from etl.engine.jobs import runner
@@ -37,12 +37,12 @@ def _spark(classes: Path) -> SparkSession:
         "FEED_ETL_MASTER": "local[2]",
         "FEED_ETL_PARALLEL_TABLES": "1",
     }
-    return session.start(place(Path("unused")).model_copy(update={"spark": options}), "faults")
+    return session.start(local_settings(Path("unused")).model_copy(update={"spark": options}), "faults")
 
 
 def _template(spark: SparkSession, folder: Path) -> Settings:
     """A lake before any command."""
-    settings = place(folder)
+    settings = local_settings(folder)
     stories.land_first(settings)
     summary = runner.run(spark, settings, START, END, tables=list(stories.TABLES))
     assert not summary.errors, summary.errors

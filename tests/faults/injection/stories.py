@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from pyspark.sql import SparkSession
 from support.lakes import land
-from support.places import END, START
+from support.local_lake import END, START
 
 from etl import catalog, cli
 from etl.conf import Settings

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.places import Simulated, place
+from support.local_lake import Simulated, local_settings
 
 from etl.conf import Settings
 
@@ -15,7 +15,7 @@ from etl.conf import Settings
 @pytest.fixture
 def copied(simulated: Simulated, tmp_path: Path) -> Iterator[Settings]:
     """A lake with the same content as `simulated`, which the test may change."""
-    settings = place(tmp_path).model_copy(update={"landing": str(simulated.landing)})
+    settings = local_settings(tmp_path).model_copy(update={"landing": str(simulated.landing)})
     shutil.copytree(simulated.lake, settings.lake)
     yield settings
     shutil.rmtree(settings.lake)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 from support.lakes import copy, moved, uri, versions
-from support.places import ADS_HOURS, Simulated
+from support.local_lake import ADS_HOURS, Simulated
 
 from etl.conf import Settings
 from etl.engine.delta import tables as delta

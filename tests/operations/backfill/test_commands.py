@@ -13,7 +13,7 @@ from operations.backfill.commands import INTERVAL, WITH_V2, declare, start
 from pyspark.sql import SparkSession
 from support.command_line import feed_etl
 from support.lakes import drop, moved, uri, versions
-from support.places import START, Simulated
+from support.local_lake import START, Simulated
 from test_order import content
 
 from etl.conf import Settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from pyspark.sql import SparkSession
-from support.places import Simulated
+from support.local_lake import Simulated
 
 from etl import catalog
 from etl.engine.delta import tables as delta

@@ -7,10 +7,10 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
-from support.places import START
+from support.local_lake import START
 
 from etl import catalog
-from etl.engine.state.ledger import SHARD, SHARDS, Entry, Ledger
+from etl.engine.state.ledger import Entry, Ledger
 from etl.engine.state.shards import Shard
 from etl.operations.backfill.hours import LakeHours
 
@@ -31,9 +31,9 @@ class Recorded(Ledger):
 
 def entry(second: int, shard: Shard | None = None, **fields: Any) -> Entry:
     """A row of the facts for the first hour."""
-    of = {SHARD: float(shard.number), SHARDS: float(shard.count)} if shard else {}
+    of: dict[str, Any] = {"shard_number": shard.number, "shard_count": shard.count} if shard else {}
     fields = {"table_name": FACTS.name, "processed_hours": [START]} | fields
-    return Entry("run", started_at=START + timedelta(seconds=second), metrics=of, **fields)
+    return Entry("run", started_at=START + timedelta(seconds=second), **of, **fields)
 
 
 def hours(*entries: Entry) -> LakeHours:

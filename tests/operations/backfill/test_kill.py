@@ -14,7 +14,7 @@ import pytest
 from operations.backfill.commands import declare, go_on
 from pyspark.sql import SparkSession
 from support.lakes import drop
-from support.places import END, START, Simulated
+from support.local_lake import END, START, Simulated
 from test_order import content, recorded
 
 from etl.conf import Settings

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from soak import shares
 from support.command_line import feed_etl, refused
 from support.lakes import drop, versions
-from support.places import END, START, Simulated
+from support.local_lake import END, START, Simulated
 
 from etl import catalog
 from etl.conf import Settings

@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from support.lakes import drop, moved, uri, versions
-from support.places import END, START, Simulated
+from support.local_lake import END, START, Simulated
 from test_order import content, recorded
 
 from etl import catalog

@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 from soak.shares import TABLES, land
 from support.lakes import copy, drop, uri
-from support.places import END, START, Simulated
+from support.local_lake import END, START, Simulated
 
 from etl import catalog
 from etl.conf import Settings

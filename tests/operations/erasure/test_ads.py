@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 from support import traces
 from support.lakes import copy, there, uri
-from support.places import ADS_END, ADS_START, Simulated
+from support.local_lake import ADS_END, ADS_START, Simulated
 from test_order import content
 
 from etl.conf import Settings

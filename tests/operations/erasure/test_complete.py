@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from soak import shares
 from support import traces
 from support.lakes import uri
-from support.places import END, START
+from support.local_lake import END, START
 from typer.testing import CliRunner
 
 from etl import catalog

@@ -15,7 +15,7 @@ import pytest
 from pyspark.sql import SparkSession
 from support import traces
 from support.lakes import land, uri
-from support.places import END, START, place
+from support.local_lake import END, START, local_settings
 from support.rows import Row
 from typer.testing import CliRunner
 
@@ -88,7 +88,7 @@ def content(spark: SparkSession, settings: Settings, *names: str) -> dict[str, l
 @pytest.fixture(scope="module")
 def erased(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Erased]:
     """A lake with a refused batch, a page and a mail that name the creator, then the erasure."""
-    settings = place(tmp_path_factory.mktemp("creators")).model_copy(update={"quarantine_share": 1.0})
+    settings = local_settings(tmp_path_factory.mktemp("creators")).model_copy(update={"quarantine_share": 1.0})
     landed(settings)
     assert not runner.run(spark, settings, START, END, tables=TABLES).errors
     before = content(spark, settings)

@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from support import traces
 from support.lakes import uri
-from support.places import END, START, Simulated
+from support.local_lake import END, START, Simulated
 from test_order import content, recorded
 
 from etl import catalog

@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 from soak import shares
 from support.lakes import uri
-from support.places import END, START
+from support.local_lake import END, START
 
 from etl import catalog
 from etl.conf import Settings

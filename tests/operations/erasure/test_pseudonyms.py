@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from support import traces
 from support.lakes import copy, uri
-from support.places import END, START, Simulated
+from support.local_lake import END, START, Simulated
 
 from etl import catalog, queries
 from etl.conf import Settings

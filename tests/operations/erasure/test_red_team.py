@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from support import traces
 from support.lakes import land, uri
-from support.places import END, START, place
+from support.local_lake import END, START, local_settings
 from support.rows import minted
 
 from etl.conf import Settings
@@ -79,7 +79,7 @@ def stolen(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """A lake that two people were erased from, and what is on the disk of it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(keys.SECRET, KEY)
-        settings = place(tmp_path_factory.mktemp("stolen")).model_copy(update={"quarantine_share": 1.0})
+        settings = local_settings(tmp_path_factory.mktemp("stolen")).model_copy(update={"quarantine_share": 1.0})
         landed(settings)
         assert not runner.run(spark, settings, START, END, tables=TABLES).errors
         driver.erase(spark, settings, list(ERASED), "ticket 17")

@@ -9,7 +9,7 @@ import pytest
 from etl import catalog
 from etl.errors import ContractViolation
 from etl.lineage.flow import Lineage, Source
-from etl.lineage.house import landed
+from etl.lineage.tables import landed
 from etl.model.contract import InsertNew, Layer, Table
 from etl.model.privacy import CREATOR, ROLES, VIEWER, Role
 from etl.operations.erasure import rules

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from support.places import END, START
+from support.local_lake import END, START
 from support.rows import at, rows
 
 from etl import catalog

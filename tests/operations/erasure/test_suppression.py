@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from support import traces
 from support.lakes import uri
-from support.places import END, START
+from support.local_lake import END, START
 
 from etl import catalog
 from etl.conf import Settings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.lakes import copy
-from support.places import Simulated
+from support.local_lake import Simulated
 
 from etl.conf import Settings
 

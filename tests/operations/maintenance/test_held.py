@@ -14,7 +14,7 @@ import pytest
 from pyspark.sql import SparkSession
 from soak import shares
 from support.aged import HOUR
-from support.places import END, place
+from support.local_lake import END, local_settings
 
 from etl.conf import Settings
 from etl.engine.delta import tables as delta
@@ -33,13 +33,13 @@ LATE = END + 31 * 24 * HOUR  # every hour of the lake is past its deadline
 @pytest.fixture(scope="module")
 def one_share(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A lake with one share, whose first run made it the owner of its landing zone."""
-    return shares.fed(spark, place(tmp_path_factory.mktemp("one-share")))
+    return shares.fed(spark, local_settings(tmp_path_factory.mktemp("one-share")))
 
 
 @pytest.fixture
 def lake(one_share: Settings, tmp_path: Path) -> Settings:
     """A copy that the test may change."""
-    settings = place(tmp_path)
+    settings = local_settings(tmp_path)
     shutil.copytree(one_share.lake, settings.lake)
     shutil.copytree(one_share.landing, settings.landing)
     return settings
@@ -100,7 +100,7 @@ def test_a_second_lake_reads_and_never_removes(spark: SparkSession, lake: Settin
 
 
 def test_of_lakes_that_begin_at_once_on_a_landing_zone_one_owns_it(spark: SparkSession, tmp_path: Path) -> None:
-    lakes = [place(tmp_path).model_copy(update={"lake": str(tmp_path / f"lake{n}")}) for n in range(8)]
+    lakes = [local_settings(tmp_path).model_copy(update={"lake": str(tmp_path / f"lake{n}")}) for n in range(8)]
     Path(lakes[0].landing).mkdir()
     assert "no lake owns" in (owner.refusal(spark, lakes[0]) or "")
     with ThreadPoolExecutor(8) as pool:

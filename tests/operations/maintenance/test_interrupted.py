@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 from soak import shares
 from support.aged import HOUR
-from support.places import END, place
+from support.local_lake import END, local_settings
 
 from etl import catalog
 from etl.conf import Settings
@@ -59,7 +59,7 @@ class Ending:
 @pytest.fixture
 def lake(spark: SparkSession, tmp_path: Path) -> Settings:
     """All of it is past its deadline."""
-    return shares.fed(spark, place(tmp_path))
+    return shares.fed(spark, local_settings(tmp_path))
 
 
 def all_is_gone_and_readable(spark: SparkSession, settings: Settings, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 from support.aged import GONE, LATER, RAW, hours_on_disk, kept_for_good, on_disk, without_readers
 from support.lakes import uri, versions
-from support.places import END, START, Simulated
+from support.local_lake import END, START, Simulated
 from test_order import content, recorded
 
 from etl import catalog

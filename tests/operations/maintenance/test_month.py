@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 from support.aged import RAW, raw_files, without_readers
-from support.places import place
+from support.local_lake import local_settings
 from support.truth import differences
 from test_truth import KEYS
 
@@ -36,7 +36,7 @@ def raw_bytes(settings: Settings, end: datetime) -> int:
 def test_after_a_month_old_hours_are_off_the_disk_and_the_marts_are_whole(spark: SparkSession, tmp_path: Path) -> None:
     """Files of older versions may go at once here: they age by the clock on the wall, and this month takes an hour."""
     delivered = conf.load("local").few_rows
-    settings = without_readers(place(tmp_path)).model_copy(update={"few_rows": delivered})
+    settings = without_readers(local_settings(tmp_path)).model_copy(update={"few_rows": delivered})
     simulate(Path(settings.landing), FIRST, FIRST + DAYS * DAY, IMPRESSIONS, seed=31)
     used = []
     for number in range(DAYS):

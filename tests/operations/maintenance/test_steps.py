@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 from support.aged import HOUR, do, hours_on_disk, look, without_readers
 from support.lakes import there, uri
-from support.places import END, START
+from support.local_lake import END, START
 
 from etl import catalog
 from etl.conf import Settings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
-from support.places import ADS_START, Simulated
+from support.local_lake import ADS_START, Simulated
 from support.rows import Row
 from support.truth import expected
 

@@ -7,9 +7,9 @@ import duckdb
 import pytest
 from pyspark.sql import SparkSession
 from support import ads_edges
-from support.ads_oracle import twin
+from support.ads_oracle import connect_oracle
+from support.local_lake import Simulated
 from support.oracle_compare import compare
-from support.places import Simulated
 
 from etl import catalog
 from etl.conf import Settings
@@ -27,19 +27,19 @@ def _key(table: Table) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def twinned(simulated_ads: Simulated) -> Iterator[duckdb.DuckDBPyConnection]:
+def oracle(simulated_ads: Simulated) -> Iterator[duckdb.DuckDBPyConnection]:
     """The tables as DuckDB makes them."""
-    with twin(simulated_ads.landing) as connection:
+    with connect_oracle(simulated_ads.landing) as connection:
         yield connection
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_every_row_is_what_duckdb_makes(
-    twinned: duckdb.DuckDBPyConnection, simulated_ads: Simulated, table: Table
+    oracle: duckdb.DuckDBPyConnection, simulated_ads: Simulated, table: Table
 ) -> None:
     """Every table of ads above bronze, row for row, column for column; and there is something to compare."""
-    assert twinned.execute(f"SELECT count(*) > 0 FROM {table.name}").fetchall() == [(True,)]
-    assert compare(twinned, simulated_ads.lake, table.name, _key(table)) == []
+    assert oracle.execute(f"SELECT count(*) > 0 FROM {table.name}").fetchall() == [(True,)]
+    assert compare(oracle, simulated_ads.lake, table.name, _key(table)) == []
 
 
 @pytest.mark.slow
@@ -48,6 +48,6 @@ def test_ties_limits_and_second_thoughts_are_as_duckdb_makes_them(spark: SparkSe
     ads_edges.land(Path(settings.landing))
     summary = runner.run(spark, settings, ads_edges.START, ads_edges.END)
     assert not summary.errors, summary.errors
-    with twin(Path(settings.landing)) as connection:
+    with connect_oracle(Path(settings.landing)) as connection:
         unlike = {t.name: compare(connection, Path(settings.lake), t.name, _key(t)) for t in TABLES}
     assert {name: problems for name, problems in unlike.items() if problems} == {}

@@ -32,7 +32,7 @@ class Simulated:
     summary: Summary
 
 
-def place(folder: Path) -> Settings:
+def local_settings(folder: Path) -> Settings:
     """Settings with lake and landing zone below a folder; few rows go over several tasks, as many would."""
     settings = conf.load("local", master="local[2]", lake=str(folder / "lake"), landing=str(folder / "landing"))
     return settings.model_copy(update={"few_rows": 0})

@@ -9,8 +9,8 @@ from support.rows import at, minted, rows
 from etl import catalog
 from etl.errors import ConfigError
 from etl.lineage.flow import Lineage, Source
-from etl.lineage.house import edges
 from etl.lineage.impact import Change, changes, parse, queries, readers
+from etl.lineage.tables import edges
 from etl.subjects.feed.facts import fct_dwell_per_impression, fct_engagements, fct_impressions
 from etl.subjects.feed.rollups.agg_post_engagement_hourly import TABLE, transform
 

@@ -40,7 +40,7 @@ def landed_columns(event: Event) -> tuple[Column, ...]:
     return (*event.fields, *PROVENANCE)
 
 
-def house(spark: SparkSession, settings: Settings) -> dict[str, Lineage]:
+def of_all_tables(spark: SparkSession, settings: Settings) -> dict[str, Lineage]:
     """The lineage of every table by name, in the order data flows. Quarantine takes records as text: it has none."""
     found = {}
     for name, entry in catalog.entries().items():

@@ -26,7 +26,7 @@ app = typer.Typer(
 
 
 @app.callback()
-def place(
+def global_options(
     context: typer.Context,
     conf_name: Annotated[str, typer.Option("--conf", help="Configuration: conf/NAME.yaml")] = "local",
     lake_uri: Annotated[str | None, typer.Option("--lake", help="URI of the lake [env: FEED_ETL_LAKE]")] = None,
@@ -42,7 +42,7 @@ def place(
     )
     logging.getLogger("feed_etl").setLevel(level)
     context.obj = CliContext(conf.load(conf_name, lake=lake_uri, landing=landing, master=master))
-    conf.private(context.obj.settings)
+    conf.set_umask(context.obj.settings)
 
 
 for command in (

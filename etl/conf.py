@@ -39,14 +39,14 @@ def _address(text: str) -> str:
 MailAddress = Annotated[str, AfterValidator(_address)]
 
 
-def _whole(path: str) -> str:
+def _absolute(path: str) -> str:
     """The whole path of a local folder: one that does not depend on where a command was started."""
     if not path.startswith(("/", "file:/")):
         raise ValueError(f"{path!r} is not the whole path of a local folder, like /srv/feed-etl/outbox")
     return path
 
 
-LocalFolder = Annotated[str, AfterValidator(_whole)]
+LocalFolder = Annotated[str, AfterValidator(_absolute)]
 
 
 class Mail(BaseModel):
@@ -106,9 +106,9 @@ class Completeness(BaseModel):
     def _known(cls, events_: dict[str, EventCompleteness]) -> dict[str, EventCompleteness]:
         from etl import catalog  # imports conf's own importers
 
-        known = [event.name for event in catalog.landing_events()]
-        if unknown := sorted(events_.keys() - set(known)):
-            raise ValueError(f"there is no event {unknown[0]!r}; events: {', '.join(known)}")
+        names = [event.name for event in catalog.landing_events()]
+        if unknown := sorted(events_.keys() - set(names)):
+            raise ValueError(f"there is no event {unknown[0]!r}; events: {', '.join(names)}")
         return events_
 
     def of(self, event: str) -> EventCompleteness:
@@ -185,7 +185,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return loaded
 
 
-def private(settings: Settings) -> None:
+def set_umask(settings: Settings) -> None:
     """Make this process, and those it starts, make files that only their owner may read, or as conf says."""
     os.umask(int(settings.umask, 8))
 
@@ -223,8 +223,8 @@ def load(name: str = "local", **overrides: str | None) -> Settings:
         hint = f" Known keys: {', '.join(Settings.model_fields)}." if first["type"] == "extra_forbidden" else ""
         raise ConfigError(f"Configuration {name!r}, key {key!r}: {first['msg']}.{hint}") from error
     given = {k: v for k, v in overrides.items() if v is not None}
-    places = {k: given.get(k, getattr(settings, k)) for k in ("lake", "landing", "master")}
-    secrets.refuse("A URI", places)
+    uris = {k: given.get(k, getattr(settings, k)) for k in ("lake", "landing", "master")}
+    secrets.refuse("A URI", uris)
     spark = {**settings.spark, **_spark_file()}
     secrets.refuse("Arguments of a JVM", {k: v for k, v in spark.items() if k.endswith("JavaOptions")})
     return settings.model_copy(update={**given, "spark": spark})

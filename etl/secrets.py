@@ -19,19 +19,19 @@ _WORD = (
 )
 NAME = re.compile(rf"{_WORD}|(?:^|[._-])key$", re.I)
 # What is about a secret and is none: where it lies, who gives it, how long it is.
-ABOUT = re.compile(
+NOT_SECRET = re.compile(
     r"(?:file|path|dir|folder|mountpath|provider|providers|class|impl|enabled|type|algorithm|length|bits|store"
     r"|interval|timeout|renewal|ttl|name|regex|keytab)$",
     re.I,
 )
-PLAIN = re.compile(r"(?:true|false|\d{0,6}|\d+[smhd]|NONE)?", re.I)
+HARMLESS_VALUE = re.compile(r"(?:true|false|\d{0,6}|\d+[smhd]|NONE)?", re.I)
 VALUE = re.compile(
     rf"://[^/\s:@]*:[^/\s@]+@"  # a URL with user and password
     rf"|[\w.-]*(?:{_WORD})[\w.-]*=\S"  # -Djavax.net.ssl.trustStorePassword=…
     r"|-----BEGIN [A-Z ]*PRIVATE KEY|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bgh[pousr]_\w{30,}|\beyJ[\w-]{10,}\.[\w-]{10,}\.",
     re.I,
 )
-INSTEAD = (
+NEXT_STEP = (
     "Give it in the environment (FEED_ETL_SPARK, FEED_ETL_SMTP_URL, AWS_SECRET_ACCESS_KEY, …) or in a private file "
     "that FEED_ETL_SPARK_FILE or FEED_ETL_SMTP_URL_FILE names"
 )
@@ -41,7 +41,7 @@ def is_secret(name: str, value: object) -> bool:
     """Whether a setting looks like a secret, by its name or by its value."""
     if VALUE.search(str(value)):
         return True
-    return bool(NAME.search(name) and not ABOUT.search(name) and not PLAIN.fullmatch(str(value)))
+    return bool(NAME.search(name) and not NOT_SECRET.search(name) and not HARMLESS_VALUE.fullmatch(str(value)))
 
 
 def found(settings: Any) -> Iterator[str]:
@@ -61,7 +61,7 @@ def found(settings: Any) -> Iterator[str]:
 def refuse(where: str, settings: Any) -> None:
     """Raises ConfigError, with the key and without the value, when a secret stands where all can read it."""
     for key in found(settings):
-        raise ConfigError(f"{where}, key {key!r}: looks like a secret, and must not stand there. {INSTEAD}.")
+        raise ConfigError(f"{where}, key {key!r}: looks like a secret, and must not stand there. {NEXT_STEP}.")
 
 
 def from_environment(name: str) -> str:

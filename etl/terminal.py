@@ -201,9 +201,7 @@ def print_ledger(rows: list[dict[str, Any]]) -> None:
     )
     counted = ("contradictions", "corrections")
     found = [
-        {k: row[k] for k in shown}
-        | {"late": ", ".join(_late(row["landed"]))}
-        | {k: int(row["metrics"].get(k, 0)) for k in counted}
+        {k: row[k] for k in shown} | {"late": ", ".join(_late(row["landed"]))} | {k: row[k] or 0 for k in counted}
         for row in rows
     ]
     print_rows(found, False, "Ledger")

@@ -48,7 +48,7 @@ def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Sim
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     """Two local cores, Delta, UTC; set for few rows. The JVM compiles all it can: this process lives for long."""
-    started = session.start(session.tuned(conf.load("local", master="local[2]"), session.FEW_ROWS), "tests")
+    started = session.start(session.with_options(conf.load("local", master="local[2]"), session.FEW_ROWS), "tests")
     yield started
     started.stop()
 

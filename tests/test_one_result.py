@@ -24,7 +24,7 @@ from etl.conf import Settings
 from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
 from etl.engine.jobs import runner
-from etl.engine.state.ledger import Entry
+from etl.engine.state.entry import Entry
 from etl.engine.state.shards import every
 from etl.operations.backfill import driver, request
 

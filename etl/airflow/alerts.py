@@ -30,7 +30,7 @@ def task_failed(context: dict[str, Any]) -> None:
     if getattr(context.get("exception"), "is_reported", False):
         return
     task = context["task_instance"]
-    _tell(f"{task.dag_id}.{task.task_id}, run {task.run_id}: the task failed and could not report why")
+    _alert(f"{task.dag_id}.{task.task_id}, run {task.run_id}: the task failed and could not report why")
 
 
 def hour_is_late(context: dict[str, Any]) -> None:
@@ -38,10 +38,10 @@ def hour_is_late(context: dict[str, Any]) -> None:
     run = context["dag_run"]
     if run["run_type"] == "backfill":
         return
-    _tell(f"{run['dag_id']}: the hour of run {run['dag_run_id']} was not published in time")
+    _alert(f"{run['dag_id']}: the hour of run {run['dag_run_id']} was not published in time")
 
 
-def _tell(text: str) -> None:
+def _alert(text: str) -> None:
     """A line in the log, and a mail to each address on call."""
     log.error(text)
     for address in on_call():
@@ -50,9 +50,9 @@ def _tell(text: str) -> None:
 
 def on_call() -> list[str]:
     """Addresses of FEED_ETL_ONCALL, separated by commas; without it those of `on_call` in conf/."""
-    named = [address.strip() for address in os.environ.get(ON_CALL, "").split(",")]
-    if any(named):
-        return [address for address in named if address]
+    addresses = [address.strip() for address in os.environ.get(ON_CALL, "").split(",")]
+    if any(addresses):
+        return [address for address in addresses if address]
     try:
         from etl import conf
 

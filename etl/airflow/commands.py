@@ -14,12 +14,12 @@ HOUR = "%Y-%m-%dT%H"
 LATE_HOURS = 24
 
 
-def _or_by_hand(instant: str) -> str:
+def _or_start(instant: str) -> str:
     """An instant of the data interval; of a run started by hand, which may have none, when it was started."""
     return f"({instant} | default(dag_run.run_after, true))"
 
 
-DAY = f"{{{{ {_or_by_hand('data_interval_start')}.strftime('%Y-%m-%d') }}}}"
+DAY = f"{{{{ {_or_start('data_interval_start')}.strftime('%Y-%m-%d') }}}}"
 
 QUALITY_REPORT = ["report", "quality", "--day", DAY, "--send"]
 DASHBOARD = ["report", "dashboard"]
@@ -43,7 +43,7 @@ def hour(table: str, first: datetime, look_back_hours: int = 0) -> list[str]:
 
 def late(first: datetime, subject: str, look_back_hours: int = LATE_HOURS) -> list[str]:
     """A subject, the hours before the newest that landed but none before the first, each judged by itself."""
-    now = _or_by_hand("data_interval_end")
+    now = _or_start("data_interval_end")
     end = _at(now, 1)
     oldest = f"[{_at(now, 1 + look_back_hours)}, '{first.strftime(HOUR)}'] | max"
     interval = ["--from", f"{{{{ {oldest} }}}}", "--to", f"{{{{ {end} }}}}"]
@@ -54,7 +54,7 @@ def backfill_plan(params: dict[str, Any]) -> list[str]:
     """What a backfill would do, or how the one to go on with stands; writes nothing, refuses bad parameters."""
     if params["resume"]:
         return ["backfill", "diff", params["resume"]]
-    return ["backfill", "plan", *_range(params), *_tables(params)]
+    return ["backfill", "plan", *_interval(params), *_tables(params)]
 
 
 def backfill_run(params: dict[str, Any]) -> list[str]:
@@ -64,10 +64,10 @@ def backfill_run(params: dict[str, Any]) -> list[str]:
         return ["backfill", "run", "--resume", params["resume"], *accepted]
     declared = ["--reason", params["reason"], "--owner", params["owner"]]
     agreed = ["--yes"] if params["agreed"] else []
-    return ["backfill", "run", *_range(params), *_tables(params), *declared, *agreed, *accepted]
+    return ["backfill", "run", *_interval(params), *_tables(params), *declared, *agreed, *accepted]
 
 
-def _range(params: dict[str, Any]) -> list[str]:
+def _interval(params: dict[str, Any]) -> list[str]:
     return ["--from", _hour(params["from"], "from"), "--to", _hour(params["to"], "to"), "--only", params["only"]]
 
 

@@ -33,13 +33,13 @@ TASKS = {
 IN_TIME = timedelta(minutes=45)
 
 
-def _start() -> datetime:
+def _first_hour() -> datetime:
     """The first hour that is scheduled; hours before it are for backfills."""
     return datetime.strptime(os.environ.get(FIRST_HOUR, "2026-06-01T00"), commands.HOUR).replace(tzinfo=UTC)
 
 
 def _dag(dag_id: str, doc: str, schedule: CronDataIntervalTimetable | None, **settings: Any) -> DAG:
-    given = {"start_date": _start(), "max_active_runs": 1, "default_args": TASKS, "tags": ["feed-etl"], **settings}
+    given = {"start_date": _first_hour(), "max_active_runs": 1, "default_args": TASKS, "tags": ["feed-etl"], **settings}
     return DAG(
         dag_id=dag_id,
         doc_md=doc,
@@ -72,7 +72,7 @@ def hourly(dag_id: str, doc: str, cron: str, subject: str, look_back_hours: int 
 def _table(step: Step, look_back_hours: int) -> FeedEtlOperator:
     return FeedEtlOperator(
         task_id=step.name,
-        command=commands.hour(step.name, _start(), look_back_hours),
+        command=commands.hour(step.name, _first_hour(), look_back_hours),
         owner=step.owner,
         outlets=[asset(step)],
         pool=pools.HOURLY,
@@ -81,10 +81,10 @@ def _table(step: Step, look_back_hours: int) -> FeedEtlOperator:
 
 def late(dag_id: str, doc: str, cron: str, subject: str, look_back_hours: int = commands.LATE_HOURS) -> DAG:
     """One task for a subject: what landed for hours that were run already, so there is nothing in the first hour."""
-    schedule, second = CronDataIntervalTimetable(cron, timezone="UTC"), _start() + timedelta(hours=1)
+    schedule, second = CronDataIntervalTimetable(cron, timezone="UTC"), _first_hour() + timedelta(hours=1)
     with _dag(dag_id, doc, schedule, start_date=second, catchup=False) as dag:
         FeedEtlOperator(
-            task_id="late_files", command=commands.late(_start(), subject, look_back_hours), pool=pools.HOURLY
+            task_id="late_files", command=commands.late(_first_hour(), subject, look_back_hours), pool=pools.HOURLY
         )
     return dag
 

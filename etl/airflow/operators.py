@@ -49,7 +49,7 @@ class FeedEtlOperator(SparkSubmitOperator):
             if code in FINAL or _is_last_try(context):
                 failure.is_reported = alerts.report(self.application_args or [], code)
             raise failure from error
-        self._say_which_hour(context)
+        self._add_landed_hour(context)
 
     @property
     def exit_code(self) -> int | None:
@@ -57,7 +57,7 @@ class FeedEtlOperator(SparkSubmitOperator):
         process = getattr(self._hook, "_submit_sp", None)
         return process.returncode if process else None
 
-    def _say_which_hour(self, context: Context) -> None:
+    def _add_landed_hour(self, context: Context) -> None:
         """An asset event says which landed hour it is about."""
         start = context.get("data_interval_start")
         for asset in self.outlets if start else []:

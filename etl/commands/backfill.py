@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from etl import terminal
-from etl.commands.cli_context import CliContext, Json, errors, parse_range
+from etl.commands.cli_context import CliContext, Json, errors, parse_interval
 from etl.commands.watch import watched
 from etl.errors import ConfigError
 from etl.operations.backfill import request as requests
@@ -40,12 +40,12 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """What a run would rebuild, what reads it, and what it may cost. Writes nothing."""
-    request = requests.make(parse_range(start, end), table, only, version, (ad_from, ad_to))
+    request = requests.make(parse_interval(start, end), table, only, version, (ad_from, ad_to))
     from etl.operations.backfill import driver
     from etl.operations.backfill import plan as plans
 
-    here: CliContext = context.obj
-    run_context, _ = driver.open_lake(here.query_session(), here.settings)
+    cli: CliContext = context.obj
+    run_context, _ = driver.open_lake(cli.query_session(), cli.settings)
     made = plans.make(run_context, request)
     if as_json:
         return terminal.print_document(made.as_json())
@@ -84,32 +84,32 @@ def run(
     """Rebuild, compare and switch over. Killed at any point, go on with --resume ID."""
     given = {"--from": start, "--to": end, "--reason": reason, "--owner": owner}
     if resume is None:
-        request = requests.make(_complete(given), table, only, version, (ad_from, ad_to))
+        request = requests.make(_required_interval(given), table, only, version, (ad_from, ad_to))
     elif any(given.values()) or table or version or only != "all" or (ad_from, ad_to) != (None, None):
         raise ConfigError(f"--resume goes on with {resume} as it was declared; only --accept-changes can be added.")
     from etl.operations.backfill import driver
 
-    here: CliContext = context.obj
-    spark = here.spark()
+    cli: CliContext = context.obj
+    spark = cli.spark()
     if resume is None:
-        new = driver.declare(spark, here.settings, request, str(owner), str(reason), yes)
+        new = driver.declare(spark, cli.settings, request, str(owner), str(reason), yes)
         if new is None:
-            return _say(None, as_json)
+            return _print_result(None, as_json)
         errors.print(f"Declared {new.id}", soft_wrap=True)
         resume = new.id
     with terminal.progress(errors) as show:
-        done = driver.go_on(spark, here.settings, resume, accept, show)
-    _say(done, as_json)
+        done = driver.go_on(spark, cli.settings, resume, accept, show)
+    _print_result(done, as_json)
 
 
-def _complete(given: dict[str, str | None]) -> Any:
+def _required_interval(given: dict[str, str | None]) -> Any:
     missing = [option for option, value in given.items() if not (value or "").strip()]
     if missing:
         raise ConfigError(f"A backfill is declared with {', '.join(given)}; missing: {', '.join(missing)}.")
-    return parse_range(str(given["--from"]), str(given["--to"]))
+    return parse_interval(str(given["--from"]), str(given["--to"]))
 
 
-def _say(done: Backfill | None, as_json: bool) -> None:
+def _print_result(done: Backfill | None, as_json: bool) -> None:
     if as_json:
         terminal.print_document({"backfill": done and _row(done)})
     elif done is None:
@@ -128,8 +128,8 @@ def status(
     """Every backfill and how far it got, oldest first."""
     from etl.operations.backfill import driver
 
-    here: CliContext = context.obj
-    found = driver.progress_of(here.query_session(), here.settings, backfill_id)
+    cli: CliContext = context.obj
+    found = driver.progress_of(cli.query_session(), cli.settings, backfill_id)
     rows = [_row(b) | counts for b, counts in found]
     terminal.print_rows(rows, as_json, "Backfills", hide=("range_from", "range_to", "accepted", "at"))
 
@@ -158,8 +158,8 @@ def cancel(context: typer.Context, backfill_id: Id) -> None:
     """End a backfill that is in flight. Hours already switched over stay."""
     from etl.operations.backfill import driver
 
-    here: CliContext = context.obj
-    over, switched = driver.cancel(here.query_session(), here.settings, backfill_id)
+    cli: CliContext = context.obj
+    over, switched = driver.cancel(cli.query_session(), cli.settings, backfill_id)
     stay = ", ".join(f"{count} of {table}" for table, count in switched.items() if count) or "none"
     terminal.out.print(f"{over.id} is cancelled. Hours switched over already, which stay: {stay}.", soft_wrap=True)
 
@@ -169,9 +169,9 @@ def diff(context: typer.Context, backfill_id: Id, as_json: Json = False) -> None
     """Staged against live by table-hour: rows, checksums, every measure, and what is over the budget."""
     from etl.operations.backfill import driver
 
-    here: CliContext = context.obj
-    budget = here.settings.backfill_change_budget
-    found = [d.as_json(budget) for d in driver.differences(here.query_session(), here.settings, backfill_id)]
+    cli: CliContext = context.obj
+    budget = cli.settings.backfill_change_budget
+    found = [d.as_json(budget) for d in driver.differences(cli.query_session(), cli.settings, backfill_id)]
     if as_json:
         return terminal.print_document(found)
     changed = [d for d in found if d["changed"]]

@@ -25,14 +25,14 @@ def check(
     """Say what differs between the ledger, Delta's logs, files and checksums. Writes nothing without --repair."""
     from etl.operations.check import driver
 
-    here: CliContext = context.obj
+    cli: CliContext = context.obj
 
     def show(finding: Finding, done: str) -> None:
         if not as_json:
             said = f"{'note' if finding.is_note else finding.kind}  {finding}"
             terminal.out.print(f"{said}{'. ' + done if done else ''}", markup=False, soft_wrap=True)
 
-    found = driver.check(here.spark(), here.settings, deep, repair, show)
+    found = driver.check(cli.spark(), cli.settings, deep, repair, show)
     if as_json:
         terminal.print_document([finding.as_json() | {"repair": done} for finding, done in found])
     left = [finding for finding, done in found if not finding.is_note and not done]

@@ -29,7 +29,7 @@ class CliContext:
         from etl.engine.people import keys
         from etl.engine.spark import session
 
-        keys.adopt(self.settings.lake)
+        keys.use_demo_key(self.settings.lake)
         return session.start(self.settings)
 
     def query_session(self) -> SparkSession:
@@ -37,8 +37,8 @@ class CliContext:
         from etl.engine.people import keys
         from etl.engine.spark import session
 
-        keys.adopt(self.settings.lake)
-        return session.start(session.tuned(self.settings, session.SHORT))
+        keys.use_demo_key(self.settings.lake)
+        return session.start(session.with_options(self.settings, session.SHORT_LIVED))
 
 
 def parse_hour(text: str, option: str) -> datetime:
@@ -49,7 +49,7 @@ def parse_hour(text: str, option: str) -> datetime:
         raise ConfigError(f"{option} must be an hour like 2026-06-01T10, not {text!r}.") from error
 
 
-def parse_range(start: str, end: str) -> tuple[datetime, datetime]:
+def parse_interval(start: str, end: str) -> tuple[datetime, datetime]:
     """A half-open range of hours. Raises ConfigError when it is empty or reversed."""
     interval = parse_hour(start, "--from"), parse_hour(end, "--to")
     if interval[0] >= interval[1]:

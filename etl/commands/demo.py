@@ -36,14 +36,14 @@ BY_MODEL = """
 
 def for_small_hours(settings: Settings) -> Settings:
     """Settings that do many small jobs in one short process with less work."""
-    return session.tuned(settings, session.SMALL_HOURS)
+    return session.with_options(settings, session.SMALL_HOURS)
 
 
 def run(spark: SparkSession, settings: Settings, impressions_per_hour: int, console: Console) -> None:
     """Simulate, run, show; then the same for the Open Bandit log in a lake beside."""
     console.rule("A made-up feed, three hours")
     made_up, real = _beside(settings, "simulated"), _beside(settings, "open_bandit")
-    keys.give([made_up.lake, real.lake])
+    keys.create_demo_keys([made_up.lake, real.lake])
     simulate(local_folder(made_up.landing), START, END, impressions_per_hour, 7)
     _run(spark, made_up, START, END, TOP_POSTS, console)
     _dashboard(spark, made_up, console)

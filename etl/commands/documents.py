@@ -26,8 +26,8 @@ def docs(
     from etl.docs import site
     from etl.lineage import tables as lineage_tables
 
-    here: CliContext = context.obj
-    written = site.write(out, lineage_tables.of_all_tables(here.query_session(), here.settings))
+    cli: CliContext = context.obj
+    written = site.write(out, lineage_tables.of_all_tables(cli.query_session(), cli.settings))
     errors.print(f"{len(written)} pages in {out}. Open {out / site.HTML} in a browser.", soft_wrap=True)
 
 
@@ -40,10 +40,10 @@ def impact(
     from etl.lineage import impact as impacts
     from etl.lineage import tables as lineage_tables
 
-    here: CliContext = context.obj
+    cli: CliContext = context.obj
     origin = impacts.parse(column)
     found = impacts.changes(
-        origin, lineage_tables.edges(lineage_tables.of_all_tables(here.query_session(), here.settings))
+        origin, lineage_tables.edges(lineage_tables.of_all_tables(cli.query_session(), cli.settings))
     )
     readers, queries = impacts.readers(origin), impacts.queries(origin, found)
     if as_json:
@@ -52,8 +52,8 @@ def impact(
     _print(f"What changes with {origin}", ("table", "columns", "how", "from"), _grouped(found))
     rules = [(r.table, r.rule.name, r.rule.severity, r.rule.reason) for r in readers]
     _print("Rules that read it", ("table", "rule", "severity", "reason"), rules)
-    asked = [(a.question, ", ".join(map(str, a.columns))) for a in queries]
-    _print("Questions whose answers may change", ("question", "because of"), asked)
+    query = [(a.question, ", ".join(map(str, a.columns))) for a in queries]
+    _print("Questions whose answers may change", ("question", "because of"), query)
 
 
 def _document(origin: Source, found: list[Change], readers: list[Reader], queries: list[QueryUse]) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from etl.commands.watch import watched
 from etl.errors import ConfigError, LakeError, LandingError, first_line
 from etl.model.privacy import CREATOR, VIEWER
 
-FEW = 10
-LISTED = 1_000_000
+MAX_SHOWN = 10
+MAX_IDS = 1_000_000
 
 
-class Of(Enum):
+class IdKind(Enum):
     """Whose ids a file holds."""
 
     VIEWERS = "viewers"
@@ -33,27 +33,27 @@ def erase(
     user: Annotated[list[int] | None, typer.Option(help="The same, as a user of ads: one person, one id.")] = None,
     creator: Annotated[list[int] | None, typer.Option(help="Id of a creator, with handle and captions.")] = None,
     ids: Annotated[Path | None, typer.Option(help="A file of ids, one a line, all erased at once.")] = None,
-    ids_of: Annotated[Of, typer.Option(help="Whose ids the file holds.")] = Of.VIEWERS,
+    ids_of: Annotated[IdKind, typer.Option(help="Whose ids the file holds.")] = IdKind.VIEWERS,
     as_json: Json = False,
 ) -> None:
     """Take people out of every table, landed file and log. Totals of posts stay; they never come back."""
     from etl.operations.erasure import driver
 
-    here: CliContext = context.obj
+    cli: CliContext = context.obj
     listed = _listed(ids) if ids else []
-    viewers = [*(viewer or []), *(user or []), *(listed if ids_of is Of.VIEWERS else [])]
-    creators = [*(creator or []), *(listed if ids_of is Of.CREATORS else [])]
+    viewers = [*(viewer or []), *(user or []), *(listed if ids_of is IdKind.VIEWERS else [])]
+    creators = [*(creator or []), *(listed if ids_of is IdKind.CREATORS else [])]
     if not viewers and not creators:
         raise ConfigError("Say whom to erase: --viewer ID, --user ID, --creator ID, or --ids FILE.")
     if viewers and creators:
         raise ConfigError("Viewers and creators are erased by two commands: each has a receipt of its own.")
     role = CREATOR if creators else VIEWER
-    receipt = driver.erase(here.spark(), here.settings, viewers or creators, reason, role)
+    receipt = driver.erase(cli.spark(), cli.settings, viewers or creators, reason, role)
     if as_json:
         terminal.print_document(receipt)
     else:
         _show(receipt)
-    _refuse_unread(receipt)
+    _raise_if_incomplete(receipt)
 
 
 def _listed(file: Path) -> list[int]:
@@ -66,23 +66,23 @@ def _listed(file: Path) -> list[int]:
     for number, text in found:
         if not text.lstrip("-").isascii() or not text.lstrip("-").isdecimal() or len(text) > len(str(-(2**63))):
             raise ConfigError(f"--ids {file}, line {number}: an id is a whole number, one a line.")
-    if len(found) > LISTED:
-        raise ConfigError(f"--ids {file} has {len(found)} ids; give at most {LISTED} at once.")
+    if len(found) > MAX_IDS:
+        raise ConfigError(f"--ids {file} has {len(found)} ids; give at most {MAX_IDS} at once.")
     return [int(text) for _, text in found]
 
 
-def _refuse_unread(receipt: dict[str, Any]) -> None:
+def _raise_if_incomplete(receipt: dict[str, Any]) -> None:
     """Raises an error when anything could not be looked at. Files that a run may publish only wait."""
     if receipt["unread"]:
         raise LandingError(
             f"{len(receipt['unread'])} files of the landing zone are read by no run or cannot be read, so nobody can "
-            f"say whom they name: {', '.join(map(repr, receipt['unread'][:FEW]))}. All else is done. Repair or remove "
+            f"say whom they name: {', '.join(map(repr, receipt['unread'][:MAX_SHOWN]))}. All else is done. Repair or remove "
             "them, then erase again."
         )
     waiting = [found["gone_at"] for found in receipt["tables"].values() if "files_waiting" in found]
     if len(receipt["incomplete"]) > len(waiting):
         raise LakeError(
-            f"The erasure is not complete: {'; '.join(receipt['incomplete'][:FEW])}. All else is done. Mend that; the "
+            f"The erasure is not complete: {'; '.join(receipt['incomplete'][:MAX_SHOWN])}. All else is done. Mend that; the "
             "next `feed-etl maintain` finishes the erasure."
         )
 

@@ -15,17 +15,17 @@ def tables(context: typer.Context, as_json: Json = False) -> None:
     """All tables, in the order data flows."""
     from etl.engine.sql import views
 
-    here: CliContext = context.obj
-    spark = here.query_session()
+    cli: CliContext = context.obj
+    spark = cli.query_session()
     rows = [
         {
             "name": t.name,
             "layer": t.layer.name.lower(),
-            "uri": views.uri(here.settings, t),
+            "uri": views.uri(cli.settings, t),
             "key": list(t.key),
             "partition": list(t.partition),
             "owner": t.owner,
-            "rows": views.table_rows(spark, here.settings, t),
+            "rows": views.table_rows(spark, cli.settings, t),
         }
         for t in catalog.tables()
     ]
@@ -38,8 +38,8 @@ def describe(context: typer.Context, table: str, as_json: Json = False) -> None:
     from etl.engine.quality import suites
 
     entry = catalog.entry(table)
-    keys.adopt(context.obj.settings.lake)
-    terminal.print_contract(entry, suites.suite(entry.table), pseudonyms.described(entry.table), as_json)
+    keys.use_demo_key(context.obj.settings.lake)
+    terminal.print_contract(entry, suites.suite(entry.table), pseudonyms.describe(entry.table), as_json)
 
 
 def sql(
@@ -54,9 +54,9 @@ def sql(
 
     if format not in terminal.FORMATS:
         raise ConfigError(f"--format must be one of {', '.join(terminal.FORMATS)}, not {format!r}.")
-    here: CliContext = context.obj
+    cli: CliContext = context.obj
     try:
-        frame = views.query(here.query_session(), here.settings, query)
+        frame = views.query(cli.query_session(), cli.settings, query)
         terminal.print_frame(frame.columns, printable.rows(frame), format)
     except PySparkException as error:
         raise ConfigError(f"The query is not valid: {first_line(error)}") from error
@@ -70,10 +70,10 @@ def ledger(context: typer.Context, as_json: Json = False) -> None:
     from etl.engine.state import ledger_table
     from etl.engine.state.ledger import Ledger
 
-    here: CliContext = context.obj
+    cli: CliContext = context.obj
     rows = [
         ledger_table.as_row(asdict(entry))
-        for entry in Ledger.existing(here.query_session(), absolute(here.settings.lake)).entries
+        for entry in Ledger.existing(cli.query_session(), absolute(cli.settings.lake)).entries
     ]
     if as_json:
         terminal.print_rows(rows, True, title="Ledger")

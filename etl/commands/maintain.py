@@ -32,7 +32,7 @@ def maintain(
     from etl.operations.retention import window
     from etl.operations.retention.action import Action
 
-    here: CliContext = context.obj
+    cli: CliContext = context.obj
 
     def show(action: Action) -> None:
         if not as_json:
@@ -42,8 +42,8 @@ def maintain(
     as_of = parse_hour(now, "--now") if now else None
     window.refuse_future(as_of)
     if take_ownership and not dry_run:
-        owner.take(here.spark(), here.settings)
-    done = driver.maintain(here.spark(), here.settings, as_of, dry_run, show, yes)
+        owner.take(cli.spark(), cli.settings)
+    done = driver.maintain(cli.spark(), cli.settings, as_of, dry_run, show, yes)
     if as_json:
         return terminal.print_document([action.as_json() for action in done])
     size = sum(action.size for action in done if action.do)

@@ -25,16 +25,16 @@ def query(
     """Answer a named question from rollups and marts."""
     from etl.queries import named_query
 
-    asked = named_query.load(name)
-    values = asked.typed(_pairs(param or []))
+    query = named_query.load(name)
+    values = query.typed(_pairs(param or []))
     _check(format, out)
     from etl.queries import binding, printing
 
-    here: CliContext = context.obj
-    spark = here.query_session()
-    bound = binding.ask(spark, here.settings, asked, values)
+    cli: CliContext = context.obj
+    spark = cli.query_session()
+    bound = binding.ask(spark, cli.settings, query, values)
     if explain:
-        printing.print_explained(bound, binding.reads(spark, here.settings, bound), as_json=format == "json")
+        printing.print_explained(bound, binding.reads(spark, cli.settings, bound), as_json=format == "json")
     else:
         printing.write(bound, format, out)
 
@@ -49,7 +49,7 @@ def queries(
     if markdown:
         print(printing.markdown(), end="")
     else:
-        printing.print_questions(as_json)
+        printing.print_queries(as_json)
 
 
 def _pairs(given: list[str]) -> dict[str, str]:

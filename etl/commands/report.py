@@ -35,11 +35,11 @@ def quality(
     """What the gates of a day said, a mail to each owner with only that owner's tables."""
     from etl.reports import quality_mail, quality_reports
 
-    here: CliContext = context.obj
+    cli: CliContext = context.obj
     when = _day(day)
-    quality_mail.check_addresses(here.settings)
-    entries = quality_reports.ledger_rows(here.query_session(), here.settings)
-    _write(here, quality_reports.of_day(entries, when, owner), send, as_json)
+    quality_mail.check_addresses(cli.settings)
+    entries = quality_reports.ledger_rows(cli.query_session(), cli.settings)
+    _write(cli, quality_reports.of_day(entries, when, owner), send, as_json)
 
 
 @report.command()
@@ -60,18 +60,18 @@ def failures(
     """
     from etl.reports import notify, problem_search, quality_mail, quality_reports
 
-    here: CliContext = context.obj
-    quality_mail.check_addresses(here.settings)
+    cli: CliContext = context.obj
+    quality_mail.check_addresses(cli.settings)
     if run:
-        entries = quality_reports.ledger_rows(here.query_session(), here.settings)
-        return _write(here, quality_reports.of_run(entries, run), send, as_json)
+        entries = quality_reports.ledger_rows(cli.query_session(), cli.settings)
+        return _write(cli, quality_reports.of_run(entries, run), send, as_json)
     if failed_command:
-        problem_search.note(here.settings, failed_command, code)
-    problem_search.require_lake(here.query_session, here.settings)
-    rows = notify.write(here.settings, lambda: problem_search.find(here.query_session, here.settings))
+        problem_search.note(cli.settings, failed_command, code)
+    problem_search.require_lake(cli.query_session, cli.settings)
+    rows = notify.write(cli.settings, lambda: problem_search.find(cli.query_session, cli.settings))
     terminal.print_rows(rows, as_json, title="Reports")
     if send:
-        _send(here)
+        _send(cli)
 
 
 @report.command()
@@ -84,8 +84,8 @@ def lateness(
     """How late records land by source, what look-backs of 1 to 48 hours would miss, and which one to take."""
     from etl.reports import lateness as lateness_report
 
-    here: CliContext = context.obj
-    found = lateness_report.of_lake(here.query_session(), here.settings, allowed)
+    cli: CliContext = context.obj
+    found = lateness_report.of_lake(cli.query_session(), cli.settings, allowed)
     if as_json:
         return terminal.print_document(asdict(found))
     delays = [row for row in found.delays if by_hour or row["hour_of_day"] is None]
@@ -109,10 +109,10 @@ def data_docs(
     from etl.engine.spark.files import local_folder
     from etl.reports import quality_docs, quality_reports
 
-    here: CliContext = context.obj
-    folder = local_folder(out or f"{here.settings.lake}/_data_docs")
-    entries = quality_reports.ledger_rows(here.query_session(), here.settings)
-    pages = quality_docs.build(entries, here.settings.data_docs_runs, folder)
+    cli: CliContext = context.obj
+    folder = local_folder(out or f"{cli.settings.lake}/_data_docs")
+    entries = quality_reports.ledger_rows(cli.query_session(), cli.settings)
+    pages = quality_docs.build(entries, cli.settings.data_docs_runs, folder)
     errors.print(f"{len(pages)} pages in {folder / 'index.html'}", soft_wrap=True)
 
 
@@ -120,8 +120,8 @@ def data_docs(
 @watched
 def send(context: typer.Context) -> None:
     """Send every mail that waits in the outbox. Exit code 8 when some have to wait on."""
-    here: CliContext = context.obj
-    if waiting := _flush(here):
+    cli: CliContext = context.obj
+    if waiting := _flush(cli):
         raise MailError(waiting)
 
 
@@ -132,30 +132,30 @@ def _day(text: str | None) -> date:
         raise ConfigError(f"--day must be a day like 2026-06-01, not {text!r}.") from error
 
 
-def _write(here: CliContext, reports: list[OwnerReport], send: bool, as_json: bool) -> None:
+def _write(cli: CliContext, reports: list[OwnerReport], send: bool, as_json: bool) -> None:
     from etl.reports import quality_reports
 
     rows = [
         {"owner": r.owner, "verdict": r.verdict, "run": r.run_id, "mail": str(path) if path else "written before"}
-        for r, path in quality_reports.write(here.settings, reports)
+        for r, path in quality_reports.write(cli.settings, reports)
     ]
     terminal.print_rows(rows, as_json, title="Reports")
     if send:
-        _send(here)
+        _send(cli)
 
 
-def _send(here: CliContext) -> None:
+def _send(cli: CliContext) -> None:
     """Send what waits; what cannot be sent is said, and waits on."""
-    if waiting := _flush(here):
+    if waiting := _flush(cli):
         errors.print(f"[yellow]not sent yet[/] {waiting}", soft_wrap=True)
 
 
-def _flush(here: CliContext) -> str:
+def _flush(cli: CliContext) -> str:
     """Send what waits; returns why something still has to, empty when nothing does."""
     from etl.reports import smtp
     from etl.reports.outbox import Outbox
 
-    outbox, server = Outbox(here.settings), smtp.server()
+    outbox, server = Outbox(cli.settings), smtp.server()
     if not server:
         waiting = len(outbox.waiting())
         errors.print(

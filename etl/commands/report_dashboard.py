@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from etl.commands.cli_context import CliContext, errors, parse_range
+from etl.commands.cli_context import CliContext, errors, parse_interval
 from etl.commands.watch import watched
 from etl.errors import ConfigError
 
@@ -22,11 +22,11 @@ def dashboard(
     """One page on the health of the lake: ranker, ingest, safety, ads, gates. Without a range, its last seven days."""
     if (start is None) != (end is None):
         raise ConfigError("--from and --to go together. Leave both out for the last seven days.")
-    interval = parse_range(start, end) if start and end else None
+    interval = parse_interval(start, end) if start and end else None
     from etl.reports import dashboard as report
 
-    here: CliContext = context.obj
-    written = report.write(here.query_session(), here.settings, out, interval)
+    cli: CliContext = context.obj
+    written = report.write(cli.query_session(), cli.settings, out, interval)
     errors.print(f"Open {written.resolve().as_uri()}", soft_wrap=True)
 
 
@@ -38,6 +38,6 @@ def virality(
     """One page on how a post spread: its share tree, shares per hour, depth, breadth, reshare factor."""
     from etl.reports import virality as report
 
-    here: CliContext = context.obj
-    written = report.write(here.query_session(), here.settings, post, out)
+    cli: CliContext = context.obj
+    written = report.write(cli.query_session(), cli.settings, post, out)
     errors.print(f"Open {written.resolve().as_uri()}", soft_wrap=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from etl import catalog, terminal
-from etl.commands.cli_context import CliContext, Json, errors, parse_range
+from etl.commands.cli_context import CliContext, Json, errors, parse_interval
 from etl.commands.watch import watched
 from etl.engine.state import shards
 from etl.errors import ConfigError
@@ -27,13 +27,13 @@ def run(
     """Bring the tables up to date with the files landed in a range of hours. Safe to run again, always."""
     from etl.engine.jobs import runner
 
-    here: CliContext = context.obj
-    interval = parse_range(start, end)
+    cli: CliContext = context.obj
+    interval = parse_interval(start, end)
     chosen = _tables(table, subject)
     part = shards.parse(shard) if shard else None
     with terminal.progress(errors) as show:
         each = runner.run_hours if hour_by_hour else runner.run
-        summary = each(here.spark(), here.settings, *interval, tables=chosen, progress=show, shard=part)
+        summary = each(cli.spark(), cli.settings, *interval, tables=chosen, progress=show, shard=part)
     terminal.print_summary(summary, as_json)
     if summary.errors:
         raise next(iter(summary.errors.values()))
@@ -54,5 +54,5 @@ def demo(
     """Three made-up hours and a real public log, from landing to marts, with a summary of each."""
     from etl.commands import demo as showcase
 
-    here = CliContext(showcase.for_small_hours(context.obj.settings))
-    showcase.run(here.spark(), here.settings, impressions_per_hour, errors)
+    cli = CliContext(showcase.for_small_hours(context.obj.settings))
+    showcase.run(cli.spark(), cli.settings, impressions_per_hour, errors)

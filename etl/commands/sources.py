@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from etl import catalog
-from etl.commands.cli_context import errors, parse_range
+from etl.commands.cli_context import errors, parse_interval
 from etl.errors import ConfigError
 
 imports = typer.Typer(no_args_is_help=True, help="Make landing files from public logs.")
@@ -25,7 +25,7 @@ def simulate(
     """Write made-up events of a subject to the landing zone, and beside it (_truth) what the marts must say."""
     from etl.engine.spark.files import local_folder
 
-    interval = parse_range(start, end)
+    interval = parse_interval(start, end)
     catalog.of_subjects([subject])
     simulator = catalog.plugin(subject, "simulate")
     if simulator is None:

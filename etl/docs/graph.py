@@ -53,10 +53,10 @@ def picture() -> Picture:
     routes = list(_routes(layers))
     columns = _sorted(_columns(layers, routes), routes)
     height = max(map(_height, columns))
-    at = {place.name: place for i, column in enumerate(columns) for place in _places(column, layers[i], i, height)}
+    positions = {node.name: node for i, column in enumerate(columns) for node in _nodes(column, layers[i], i, height)}
     return Picture(
-        [place for place in at.values() if "@" not in place.name],
-        [_path([at[name] for name in route]) for route in routes],
+        [node for node in positions.values() if "@" not in node.name],
+        [_path([positions[name] for name in route]) for route in routes],
         [(layer, LEFT + i * ACROSS) for i, layer in enumerate(layers)],
         2 * LEFT + len(layers) * ACROSS - (ACROSS - WIDTH),
         TOP + height,
@@ -80,15 +80,15 @@ def _columns(layers: list[str], routes: list[list[str]]) -> Columns:
 
 
 def _sorted(columns: Columns, routes: list[list[str]]) -> Columns:
-    joined: dict[str, list[str]] = {}
+    neighbors: dict[str, list[str]] = {}
     for route in routes:
         for one, other in pairwise(route):
-            joined.setdefault(one, []).append(other)
-            joined.setdefault(other, []).append(one)
+            neighbors.setdefault(one, []).append(other)
+            neighbors.setdefault(other, []).append(one)
     for sweep in range(SWEEPS):
         for column in columns if sweep % 2 == 0 else columns[::-1]:
             height = {n: (i + 0.5) / len(names) for names in columns for i, n in enumerate(names)}
-            column.sort(key=lambda n: (_mean([height[m] for m in joined.get(n, [n])]), n))
+            column.sort(key=lambda n: (_mean([height[m] for m in neighbors.get(n, [n])]), n))
     return columns
 
 
@@ -96,25 +96,25 @@ def _mean(numbers: list[float]) -> float:
     return sum(numbers) / len(numbers)
 
 
-def _taken(name: str) -> int:
+def _space(name: str) -> int:
     return PASS if "@" in name else BOX
 
 
 def _height(column: list[str]) -> int:
-    return sum(map(_taken, column))
+    return sum(map(_space, column))
 
 
-def _places(column: list[str], layer: str, number: int, height: int) -> Iterator[Node]:
+def _nodes(column: list[str], layer: str, number: int, height: int) -> Iterator[Node]:
     y = TOP + (height - _height(column)) // 2
     for name in column:
-        yield Node(name, layer, LEFT + number * ACROSS, y + _taken(name) // 2)
-        y += _taken(name)
+        yield Node(name, layer, LEFT + number * ACROSS, y + _space(name) // 2)
+        y += _space(name)
 
 
-def _path(places: list[Node]) -> str:
+def _path(nodes: list[Node]) -> str:
     """Out to the right of each place and in from the left of the next; straight on where it only passes."""
-    path = f"M{places[0].x + WIDTH},{places[0].y}"
-    for one, other in pairwise(places):
+    path = f"M{nodes[0].x + WIDTH},{nodes[0].y}"
+    for one, other in pairwise(nodes):
         middle = (one.x + WIDTH + other.x) // 2
         path += f" C{middle},{one.y} {middle},{other.y} {other.x},{other.y}"
         path += f" H{other.x + WIDTH}" if "@" in other.name else ""

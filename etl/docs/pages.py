@@ -19,7 +19,7 @@ Named = tuple[str, list[str]]
 
 
 @dataclass(frozen=True)
-class Decided:
+class Influence:
     """Columns that the same things decide; by how, each with what decides."""
 
     columns: list[str]
@@ -34,12 +34,12 @@ class Page:
     headline: str
     rest: str
     made_from: dict[str, list[Named]]
-    decided: list[Decided]
+    influences: list[Influence]
     used_in: dict[str, dict[str, list[Named]]]
     checks: list[tuple[Rule, str, str]]
     inputs: list[tuple[str, str]]
     consumers: list[str]
-    guarded: list[str]
+    referenced_by: list[str]
 
 
 def page(entry: Entry, lineage: Lineage | None, steps: list[Edge]) -> Page:
@@ -52,9 +52,9 @@ def page(entry: Entry, lineage: Lineage | None, steps: list[Edge]) -> Page:
         headline,
         rest.strip(),
         {name: named(flow.value) for name, flow in made.columns.items()},
-        _decided(made),
+        _influences(made),
         _used_in(table, steps),
-        [(rule, _asks(rule), "suite" if rule in suites.written(table.name) else "contract")
+        [(rule, _condition(rule), "suite" if rule in suites.written(table.name) else "contract")
          for rule in suites.suite(table)],
         [(i.table.name, _window(i)) for i in table.inputs],
         [t.name for t in catalog.tables() if table in [i.table for i in t.inputs]],
@@ -76,24 +76,24 @@ def _by_how(uses: Uses) -> list[tuple[str, list[Named]]]:
     return [(how, named([s for h, s in uses if h == how])) for how in hows]
 
 
-def _decided(made: Lineage) -> list[Decided]:
+def _influences(made: Lineage) -> list[Influence]:
     """Columns with equal uses on one line, then the rows."""
     alike: dict[Uses, list[str]] = {}
     for name, flow in made.columns.items():
         if flow.through:
             alike.setdefault(flow.through, []).append(name)
-    lines = [Decided(columns, _by_how(uses)) for uses, columns in alike.items()]
-    return [*lines, Decided([], _by_how(made.rows))] if made.rows else lines
+    lines = [Influence(columns, _by_how(uses)) for uses, columns in alike.items()]
+    return [*lines, Influence([], _by_how(made.rows))] if made.rows else lines
 
 
 def _used_in(table: Table, steps: list[Edge]) -> dict[str, dict[str, list[Named]]]:
     """For each column what the next tables make of it: `value`, and `decides`."""
     used: dict[str, dict[str, list[Named]]] = {}
     for column in table.column_names:
-        mine = [edge for edge in steps if edge.source == Source(table.name, column)]
-        values = {edge.to for edge in mine if edge.how == VALUE}
-        others = {edge.to for edge in mine} - values
-        if mine:
+        own_edges = [edge for edge in steps if edge.source == Source(table.name, column)]
+        values = {edge.to for edge in own_edges if edge.how == VALUE}
+        others = {edge.to for edge in own_edges} - values
+        if own_edges:
             used[column] = {"value": named(list(values)), "decides": _tables(others)}
     return used
 
@@ -113,7 +113,7 @@ def _window(source: Any) -> str:
     return ", ".join([by, *around])
 
 
-def _asks(rule: Rule) -> str:
+def _condition(rule: Rule) -> str:
     """What a rule asks beyond its name: its query, or its bounds."""
     if query := rule.kwargs.get("unexpected_rows_query"):
         return f"no row of `{query}`"

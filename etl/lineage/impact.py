@@ -97,13 +97,13 @@ def readers(origin: Source) -> list[Reader]:
 def queries(origin: Source, found: Iterable[Change]) -> list[QueryUse]:
     """Named questions that read the column, or one that would change with it."""
     changed = sorted({origin, *(change.target for change in found)}, key=str)
-    asked = {name: _named(named_query.load(name), changed) for name in named_query.names()}
-    return [QueryUse(name, columns) for name, columns in asked.items() if columns]
+    query = {name: _named(named_query.load(name), changed) for name in named_query.names()}
+    return [QueryUse(name, columns) for name, columns in query.items() if columns]
 
 
-def _named(asked: named_query.NamedQuery, changed: list[Source]) -> tuple[Source, ...]:
-    words = set(re.findall(r"\w+", asked.sql))
-    return tuple(s for s in changed if s.table in asked.inputs and (s.column == ROWS or s.column in words))
+def _named(query: named_query.NamedQuery, changed: list[Source]) -> tuple[Source, ...]:
+    words = set(re.findall(r"\w+", query.sql))
+    return tuple(s for s in changed if s.table in query.inputs and (s.column == ROWS or s.column in words))
 
 
 def _reads(rule: Rule, table: str, origin: Source) -> bool:

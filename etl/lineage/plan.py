@@ -159,7 +159,7 @@ class Walk:
     def _cterelationref(self, plan: Any) -> State:
         state, output = self.tables[plan.cteId()]
         pairs = zip(items(plan.output()), output, strict=True)
-        return State({identity(mine): state.known[identity(theirs)] for mine, theirs in pairs}, state.rows)
+        return State({identity(used_attribute): state.known[identity(defined_attribute)] for used_attribute, defined_attribute in pairs}, state.rows)
 
 
 def _read(table: str, plan: Any) -> State:

@@ -21,5 +21,5 @@ def run(spark: SparkSession, settings: Settings, name: str, **params: Any) -> Da
     """
     from etl.queries import binding, named_query
 
-    asked = named_query.load(name)
-    return binding.ask(spark, settings, asked, asked.typed(params)).answer()
+    query = named_query.load(name)
+    return binding.ask(spark, settings, query, query.typed(params)).answer()

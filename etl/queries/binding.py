@@ -75,17 +75,17 @@ def now(values: Mapping[str, Any]) -> date | datetime | None:
     return found
 
 
-def reads(spark: SparkSession, settings: Settings, asked: BoundQuery) -> list[Read]:
+def reads(spark: SparkSession, settings: Settings, bound: BoundQuery) -> list[Read]:
     """What each input contributes, after partition pruning and file skipping; only logs are looked at."""
-    files = asked.rows.inputFiles()
-    return [_read(spark, settings, catalog.entry(name).table, files) for name in asked.question.inputs]
+    files = bound.rows.inputFiles()
+    return [_read(spark, settings, catalog.entry(name).table, files) for name in bound.question.inputs]
 
 
 def _read(spark: SparkSession, settings: Settings, table: Table, files: list[str]) -> Read:
-    there = delta.read(spark, views.uri(settings, table)).inputFiles()
-    mine = [file for file in files if f"/{table.layer.name.lower()}/{table.name}/" in file]
-    partitions = _partitions(mine, table)
-    return Read(table.name, partitions, len(_partitions(there, table)), len(mine), len(there))
+    all_files = delta.read(spark, views.uri(settings, table)).inputFiles()
+    own_files = [file for file in files if f"/{table.layer.name.lower()}/{table.name}/" in file]
+    partitions = _partitions(own_files, table)
+    return Read(table.name, partitions, len(_partitions(all_files, table)), len(own_files), len(all_files))
 
 
 def _partitions(files: list[str], table: Table) -> tuple[str, ...]:

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from etl.queries.binding import BoundQuery, Read
 
 
-def print_questions(as_json: bool) -> None:
+def print_queries(as_json: bool) -> None:
     """Every question, as a table or JSON."""
     rows = [
         {
-            "name": asked.name,
-            "question": asked.question,
-            "grain": asked.grain,
-            "inputs": list(asked.inputs),
-            "parameters": [p.signature for p in asked.parameters],
+            "name": query.name,
+            "question": query.question,
+            "grain": query.grain,
+            "inputs": list(query.inputs),
+            "parameters": [p.signature for p in query.parameters],
         }
-        for asked in map(named_query.load, named_query.names())
+        for query in map(named_query.load, named_query.names())
     ]
     if as_json:
         return terminal.print_rows(rows, True, title="Questions")
@@ -48,27 +48,27 @@ def markdown() -> str:
     return head + "".join(_section(named_query.load(name)) for name in named_query.names())
 
 
-def _section(asked: NamedQuery) -> str:
+def _section(query: NamedQuery) -> str:
     rows = "".join(
         f"| `{p.name}` | {p.type} | {'required' if p.is_required else p.default if p.default is not None else 'none'} "
         f"| {p.meaning} |\n"
-        for p in asked.parameters
+        for p in query.parameters
     )
-    inputs = ", ".join(f"`{name}`" for name in asked.inputs)
+    inputs = ", ".join(f"`{name}`" for name in query.inputs)
     return (
-        f"\n## {asked.name}\n\n{asked.question}\n\nGrain: {asked.grain}. Reads {inputs}. {asked.note}".rstrip() + "\n\n"
+        f"\n## {query.name}\n\n{query.question}\n\nGrain: {query.grain}. Reads {inputs}. {query.note}".rstrip() + "\n\n"
         f"| parameter | type | default | |\n|---|---|---|---|\n{rows}"
     )
 
 
-def print_explained(asked: BoundQuery, reads: list[Read], as_json: bool) -> None:
+def print_explained(query: BoundQuery, reads: list[Read], as_json: bool) -> None:
     """What a question would read, without reading it."""
     if as_json:
-        document = {"question": asked.question.name, "grain": asked.question.grain, "parameters": asked.values}
+        document = {"question": query.question.name, "grain": query.question.grain, "parameters": query.values}
         return terminal.print_rows([{**document, "reads": [asdict(read) for read in reads]}], True, title="")
-    terminal.out.print(f"[bold]{asked.question.name}[/]  {asked.question.question}")
-    terminal.out.print(f"Grain: {asked.question.grain}", highlight=False)
-    for name, value in asked.values.items():
+    terminal.out.print(f"[bold]{query.question.name}[/]  {query.question.question}")
+    terminal.out.print(f"Grain: {query.question.grain}", highlight=False)
+    for name, value in query.values.items():
         terminal.out.print(f"    {name} = {terminal.plain(value)}", highlight=False)
     rows = [
         {
@@ -83,17 +83,17 @@ def print_explained(asked: BoundQuery, reads: list[Read], as_json: bool) -> None
     terminal.print_rows(rows, False, title="Inputs")
 
 
-def write(asked: BoundQuery, format_: str, out: Path | None) -> None:
+def write(query: BoundQuery, format_: str, out: Path | None) -> None:
     """The answer to standard output or a file. In a table, columns that say the same in every row come once, below."""
     if format_ == "parquet":
         import pyarrow.parquet as pq
 
-        return pq.write_table(asked.answer().toArrow(), str(out))
+        return pq.write_table(query.answer().toArrow(), str(out))
     from etl.engine.sql import printable
 
-    answer = asked.answer()
+    answer = query.answer()
     rows = printable.rows(answer)
-    once = asked.question.once if format_ == "table" else ()
+    once = query.question.once if format_ == "table" else ()
     with open(out, "w", encoding="utf-8") if out else nullcontext(sys.stdout) as target, redirect_stdout(target):
         terminal.print_frame([c for c in answer.columns if c not in once], rows, format_)
         for name in once if rows else ():

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from etl.conf import Settings
-from etl.engine.state.ledger import Entry
+from etl.engine.state.entry import Entry
 from etl.errors import MailError, first_line
 from etl.reports import failure_log, problem_mail, quality_reports
 from etl.reports.outbox import Outbox

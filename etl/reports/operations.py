@@ -14,7 +14,8 @@ from etl.engine.landing.arrivals import EMPTY
 from etl.engine.quality import completeness
 from etl.engine.quality.completeness import LandedHour
 from etl.engine.state import planner
-from etl.engine.state.ledger import Entry, Ledger
+from etl.engine.state.entry import Entry
+from etl.engine.state.ledger import Ledger
 from etl.model.contract import Layer, Table
 from etl.subjects.feed import events
 

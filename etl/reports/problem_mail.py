@@ -8,7 +8,7 @@ from email.message import EmailMessage
 
 from etl.conf import Settings
 from etl.engine.spark.files import absolute
-from etl.engine.state.ledger import code_version
+from etl.engine.state.entry import code_version
 from etl.reports import quality_advice as advice
 from etl.reports.outbox import POLICY
 from etl.reports.problems import Problem

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from etl.conf import Settings
 from etl.engine.spark.files import absolute
-from etl.engine.state.ledger import Entry
+from etl.engine.state.entry import Entry
 from etl.errors import FeedEtlError, lasting
 from etl.operations.erasure import register
 from etl.reports import failure_log, problems, quality_reports

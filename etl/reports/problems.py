@@ -15,7 +15,7 @@ from typing import Any
 from etl import catalog
 from etl.conf import Settings
 from etl.engine.jobs import run_errors
-from etl.engine.state.ledger import Entry
+from etl.engine.state.entry import Entry
 from etl.reports import failure_log
 from etl.reports import quality_advice as advice
 from etl.reports.failure_log import CommandFailure

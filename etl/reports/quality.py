@@ -17,7 +17,7 @@ from etl import catalog
 from etl.engine.quality import completeness
 from etl.engine.quality.completeness import LandedHour
 from etl.engine.quality.gate import COMPLETE
-from etl.engine.state.ledger import Entry
+from etl.engine.state.entry import Entry
 from etl.errors import ERROR_CLASS
 from etl.model.contract import Table
 

@@ -37,7 +37,7 @@ from great_expectations.expectations.registry import get_expectation_impl
 from etl import catalog
 from etl.engine.quality import suites
 from etl.engine.quality.suites import Rule
-from etl.engine.state.ledger import Entry
+from etl.engine.state.entry import Entry
 from etl.errors import ERROR_CLASS, ContractViolation, LakeError
 from etl.model.contract import Table
 from etl.reports.quality import plain

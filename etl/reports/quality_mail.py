@@ -10,7 +10,7 @@ from typing import Any
 
 from etl.conf import Settings
 from etl.engine.spark.files import absolute
-from etl.engine.state.ledger import code_version
+from etl.engine.state.entry import code_version
 from etl.errors import ConfigError
 from etl.reports import quality_advice as advice
 from etl.reports.outbox import POLICY

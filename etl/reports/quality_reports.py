@@ -10,7 +10,8 @@ from pyspark.sql import SparkSession
 from etl import catalog
 from etl.conf import Settings
 from etl.engine.spark.files import absolute
-from etl.engine.state.ledger import Entry, Ledger
+from etl.engine.state.entry import Entry
+from etl.engine.state.ledger import Ledger
 from etl.errors import ConfigError
 from etl.reports import operations
 from etl.reports.outbox import Outbox

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from etl.engine.state.ledger import Entry
+from etl.engine.state.entry import Entry
 from etl.reports.quality import FAILED, IDLE, PASSED, WARNED, Finding, TableState, plain
 
 DAYS, RUNS = 14, 30

@@ -29,9 +29,9 @@ def make(name: str, layer: str, subject: str = "feed") -> list[Path]:
         conf.home() / "expectations" / subject / f"{name}.yaml": "suite.yaml.j2",
         conf.home() / "tests" / "subjects" / subject / folder / f"test_{name}.py": f"{folder}_test.py.j2",
     }
-    there = [str(file) for file in files if file.exists()]
-    if there:
-        raise ConfigError(f"Already there: {', '.join(there)}. Nothing was written; choose another name or remove it.")
+    existing = [str(file) for file in files if file.exists()]
+    if existing:
+        raise ConfigError(f"Already there: {', '.join(existing)}. Nothing was written; choose another name or remove it.")
     for file, template in files.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         text = templates.get_template(template).render(name=name, layer=folder, subject=subject)

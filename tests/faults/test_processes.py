@@ -15,10 +15,11 @@ from pyspark.sql import SparkSession
 
 from etl import conf
 from etl.engine.delta import tables as delta
-from etl.engine.state.ledger import Entry, Ledger
+from etl.engine.state.entry import Entry
+from etl.engine.state.ledger import Ledger
 from etl.errors import ConflictError
 
-HOLDING = "import sys; from etl.engine import delta\nwith delta.alone(sys.argv[1]): print('in', flush=True); input()"
+HOLDING = "import sys; from etl.engine import delta\nwith delta.commit_lock(sys.argv[1]): print('in', flush=True); input()"
 SOON = 1.5  # seconds
 
 
@@ -52,9 +53,9 @@ def test_a_lock_that_is_not_given_up_is_an_error_that_names_its_holder(tmp_path:
     uri = (tmp_path / "one").as_uri()
     with committing(uri) as other:
         words = rf"one\.commit-lock has been locked for 0\.01 minutes by process {other.pid} \(python.*run again\.$"
-        with pytest.raises(ConflictError, match=words), delta.alone(uri, 0.01):
+        with pytest.raises(ConflictError, match=words), delta.commit_lock(uri, 0.01):
             pass
-    with delta.alone(uri, 0.01):
+    with delta.commit_lock(uri, 0.01):
         pass
 
 
@@ -63,5 +64,5 @@ def test_how_long_a_lock_is_waited_for_is_a_setting(spark: SparkSession) -> None
 
 
 def test_a_commit_to_another_table_does_not_wait(tmp_path: Path) -> None:
-    with committing((tmp_path / "one").as_uri()), delta.alone((tmp_path / "other").as_uri()):
+    with committing((tmp_path / "one").as_uri()), delta.commit_lock((tmp_path / "other").as_uri()):
         pass

@@ -12,7 +12,8 @@ from etl import catalog
 from etl.conf import Settings
 from etl.engine.landing.arrivals import EMPTY
 from etl.engine.sql import views
-from etl.engine.state.ledger import Entry, Ledger
+from etl.engine.state.entry import Entry
+from etl.engine.state.ledger import Ledger
 from etl.errors import ConfigError, LakeError
 from etl.queries import binding, named_query, run
 

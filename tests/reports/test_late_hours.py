@@ -8,7 +8,7 @@ from support.rows import at
 
 from etl.engine.quality import completeness
 from etl.engine.quality.completeness import NO_FILES, LandedHour
-from etl.engine.state.ledger import ERROR, Entry
+from etl.engine.state.entry import ERROR, Entry
 from etl.reports import dashboard, late_hours, operations
 
 TEN, NOON = at("10:00"), at("12:00")

@@ -13,7 +13,8 @@ from support.rows import at
 
 from etl import catalog
 from etl.engine.landing import arrivals
-from etl.engine.state.ledger import Entry, Ledger
+from etl.engine.state.entry import Entry
+from etl.engine.state.ledger import Ledger
 from etl.reports import dashboard_tiles, operations
 from etl.reports.dashboard_tiles import Tile
 

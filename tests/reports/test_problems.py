@@ -16,7 +16,7 @@ from etl.conf import Settings
 from etl.engine.jobs import run_errors
 from etl.engine.quality import completeness
 from etl.engine.quality.completeness import NO_FILES, LandedHour
-from etl.engine.state.ledger import ERROR, RECOVERED, Entry
+from etl.engine.state.entry import ERROR, RECOVERED, Entry
 from etl.errors import GateFailed, LakeError, LandingError, lasting
 from etl.reports import failure_log, notify, problem_search, problems, quality_reports
 from etl.reports.outbox import POLICY, Outbox

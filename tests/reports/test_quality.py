@@ -8,7 +8,7 @@ import pytest
 from support.report_stories import DAY, HOUR, NOON, found, ran
 
 from etl import catalog
-from etl.engine.state.ledger import Entry
+from etl.engine.state.entry import Entry
 from etl.errors import ConfigError
 from etl.model.contract import Table
 from etl.reports import quality_reports

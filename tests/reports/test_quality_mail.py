@@ -19,7 +19,7 @@ from support.report_stories import HOUR, NOON, found, ran
 from etl import catalog, conf
 from etl.conf import Settings
 from etl.engine.quality import suites
-from etl.engine.state.ledger import Entry
+from etl.engine.state.entry import Entry
 from etl.errors import ConfigError
 from etl.reports import quality_mail, quality_reports
 from etl.reports.outbox import POLICY

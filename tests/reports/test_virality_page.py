@@ -71,7 +71,7 @@ def test_a_post_shared_into_being_twice_is_refused() -> None:
 
 
 def test_a_tree_too_large_to_draw_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(share_tree, "MOST_POSTS", 3)
+    monkeypatch.setattr(share_tree, "MAX_POSTS", 3)
 
     with pytest.raises(ConfigError, match="more than 3 shares"):
         tree(*SPREAD)

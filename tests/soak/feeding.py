@@ -11,7 +11,7 @@ from etl.engine.spark import session
 
 if __name__ == "__main__":
     settings = conf.load("local", master="local[2]", lake=sys.argv[1], landing=sys.argv[2])
-    spark = session.start(session.tuned(settings, session.SMALL_HOURS), "feeding")
+    spark = session.start(session.with_options(settings, session.SMALL_HOURS), "feeding")
     number = int(sys.argv[3])
     while True:
         shares.land(settings, number)

@@ -58,7 +58,7 @@ def main(folder: Path) -> dict[str, object]:
     """A run on disk and on S3; there two runs at once, an erasure and maintenance: what differs, what is not true."""
     here = settings(str(folder / "lake"), str(folder / "landing"))
     there = settings(f"s3a://{BUCKET}/lake", f"s3a://{BUCKET}/landing")
-    spark = session.start(session.tuned(there, session.SMALL_HOURS), "on S3")
+    spark = session.start(session.with_options(there, session.SMALL_HOURS), "on S3")
     upload(Path(here.landing), "landing", there.spark)
     said: dict[str, object] = {}
     for name, place in (("disk", here), ("s3", there)):

@@ -8,7 +8,7 @@ from typing import Any
 
 from etl import catalog
 from etl.engine.quality.completeness import FEW_RECORDS, NO_FILES, LandedHour
-from etl.engine.state.ledger import Entry
+from etl.engine.state.entry import Entry
 from etl.reports import health, intervals
 from etl.reports.health import Health, Ingest, Ranker, Safety
 from etl.reports.operations import Cost, Freshness, Gate, Heartbeats, Skew
@@ -142,7 +142,7 @@ def made_up(**changes: Any) -> Health:
     hourly = [t for t in tables if t.hour and not t.daily and t.name != "quarantine"]
     given: Row = {
         "lake": "file:///lake",
-        "span": (START, END),
+        "interval": (START, END),
         "allowed_quarantine": 0.01,
         "subjects": ["feed"],
         "ads": None,

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from etl.engine.state.ledger import Entry
+from etl.engine.state.entry import Entry
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

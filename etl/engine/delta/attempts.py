@@ -12,7 +12,7 @@ ATTEMPTS = 6  # Delta itself does not retry logical conflicts
 
 
 def attempts() -> Iterator[AttemptManager]:
-    """`for attempt in attempts(): with attempt, delta.conflicts(…): ...`; the last ConflictError is raised."""
+    """`for attempt in attempts(): with attempt, delta.translate_conflicts(…): ...`; the last ConflictError is raised."""
     return iter(
         Retrying(
             retry=retry_if_exception_type(ConflictError),

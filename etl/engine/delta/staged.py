@@ -21,7 +21,7 @@ from etl.errors import FeedEtlError, first_line
 log = logging.getLogger("feed_etl")
 
 
-def note(uri: str, paths: list[str]) -> None:
+def record(uri: str, paths: list[str]) -> None:
     """Keep the names of files staged for a table until this process ends."""
     if (mine := scratch.current()) and paths:
         mine.note({"table": uri, "files": paths})
@@ -30,7 +30,7 @@ def note(uri: str, paths: list[str]) -> None:
 def remove_dead(spark: SparkSession, settings: Settings) -> int:
     """Remove what dead processes staged and did not publish; returns files. What fails is tried by the next run."""
     count = 0
-    for process in scratch.dead(settings.scratch):
+    for process in scratch.dead_processes(settings.scratch):
         try:
             count += sum(_remove(spark, uri, paths) for uri, paths in process.staged)
             scratch.forget(process)
@@ -44,7 +44,7 @@ def _remove(spark: SparkSession, uri: str, paths: list[str]) -> int:
     there = [path for path in map(unquote, paths) if files.exists(spark, f"{uri}/{path}")]
     if not there or not delta.is_table(spark, uri):
         return 0
-    with delta.alone(uri):
+    with delta.commit_lock(uri):
         known = _known(spark, uri)
         gone = [path for path in there if path not in known]
         for path in gone:

@@ -53,7 +53,7 @@ def is_table(spark: SparkSession, uri: str) -> bool:
 )
 def create(spark: SparkSession, uri: str, definition: str) -> None:
     """Make a table unless it is there. Of several runs that make it at once one does, and the others find it."""
-    with alone(uri, lock_minutes(spark)):
+    with commit_lock(uri, lock_minutes(spark)):
         spark.sql(f"CREATE TABLE IF NOT EXISTS delta.`{uri}` {definition}")
 
 
@@ -100,12 +100,12 @@ class Listing:
 def listing(spark: SparkSession, uri: str, version: int, predicate: str) -> Listing:
     """The files of a version that match a partition predicate."""
     of = snapshot(spark, uri, version)
-    if holds_nothing(of):
+    if has_no_files(of):
         return Listing(of, as_seq(spark, []))
     return Listing(of, of.filesForScan(filters(spark, of, predicate), False).files())
 
 
-def listings(spark: SparkSession) -> Callable[[str, int, str], Listing]:
+def cached_listing(spark: SparkSession) -> Callable[[str, int, str], Listing]:
     """`listing`, the last answers remembered: of a run of many hours most are not asked for again."""
     return lru_cache(LISTINGS)(partial(listing, spark))
 
@@ -117,7 +117,7 @@ def number_of_files(spark: SparkSession, uri: str) -> int:
     return int(checksum.get().numFiles() if checksum.isDefined() else newest.numOfFiles())
 
 
-def holds_nothing(of: Any) -> bool:
+def has_no_files(of: Any) -> bool:
     """Whether a snapshot has no file, by the checksum that came with its commit: else a job would look for them."""
     checksum = of.checksumOpt()
     return bool(checksum.isDefined() and checksum.get().numFiles() == 0)
@@ -152,7 +152,7 @@ def activate(spark: SparkSession) -> None:
 
 
 @contextmanager
-def alone(uri: str, minutes: float = locks.MINUTES) -> Iterator[None]:
+def commit_lock(uri: str, minutes: float = locks.MINUTES) -> Iterator[None]:
     """No other process of this machine commits to the table meanwhile; one that was killed is in nobody's way.
 
     Raises ConflictError when another process has not ended its commit for that many minutes.
@@ -179,14 +179,14 @@ def commit_metadata(spark: SparkSession, uri: str, metadata: str) -> Iterator[No
     """Commits to a table made inside carry this text, those after do not: a killed run is recovered from it."""
     spark.conf.set(METADATA, metadata)
     try:
-        with alone(uri, lock_minutes(spark)):
+        with commit_lock(uri, lock_minutes(spark)):
             yield
     finally:
         spark.conf.set(METADATA, "")
 
 
 @contextmanager
-def conflicts(what: str) -> Iterator[None]:
+def translate_conflicts(what: str) -> Iterator[None]:
     """A ConflictError for what Delta and Spark raise when another run got in between.
 
     It comes as what the JVM threw, or as an exception of Python's once anything has imported Delta's Python package.

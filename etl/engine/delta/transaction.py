@@ -58,12 +58,12 @@ class Transaction:
         started, self._staged_at = time.monotonic(), time.time()
         written = self._txn.writeFiles(rows._jdf)
         self._adds = as_list(self.spark, written)
-        staged.note(self.uri, [str(add.path()) for add in self._adds])
+        staged.record(self.uri, [str(add.path()) for add in self._adds])
         self.stage_seconds = time.monotonic() - started
         self.task_rows = _rows_by_task(self._adds)
         return self._frame(written)
 
-    def take(self, predicate: str, rows: DataFrame | None = None, by: Sequence[str] = ()) -> DataFrame | None:
+    def read_for_rewrite(self, predicate: str, rows: DataFrame | None = None, by: Sequence[str] = ()) -> DataFrame | None:
         """Rows of every file that holds a matching row; these files go at commit. None when there is no such file.
 
         With `rows`, only a row matches that is equal `by` some columns to one of them.
@@ -77,7 +77,7 @@ class Transaction:
         self._removes = [f.removeWithTimestamp(int(time.time() * 1000), True) for f in found]
         return self._frame(as_seq(self.spark, found)) if found else None
 
-    def keep(self, partitions: set[str], column: str) -> None:
+    def keep_partitions(self, partitions: set[str], column: str) -> None:
         """Of the staged files keep those whose value of a partition column is wanted."""
         self._adds = [a for a in self._adds if a.partitionValues().apply(column) in partitions]
 
@@ -96,7 +96,7 @@ class Transaction:
         """What matches a partition predicate stays as it is; a concurrent change to it is a conflict."""
         self._watched, self._as_read = predicate, self._paths(predicate)
 
-    def refuse_changed(self) -> None:
+    def raise_if_changed(self) -> None:
         """Raises ConflictError when what is watched has changed: for who commits nothing, or in another way."""
         if not self._watched:
             return
@@ -107,7 +107,7 @@ class Transaction:
     def commit(self, metadata: str) -> int:
         """Publish atomically. Raises ConflictError when someone else changed what was read."""
         actions = as_seq(self.spark, self._adds + self._removes)
-        with delta.conflicts(self.uri), delta.commit_metadata(self.spark, self.uri, metadata):
+        with delta.translate_conflicts(self.uri), delta.commit_metadata(self.spark, self.uri, metadata):
             self._refuse_lost()
             return int(self._txn.commit(actions, self._operation()))
 
@@ -140,7 +140,7 @@ class Transaction:
         """Files of the version read; a concurrent change to them, or to none of them, is a conflict."""
         snapshot = self._txn.snapshot()
         filters = delta.filters(self.spark, snapshot, predicate)
-        if not delta.holds_nothing(snapshot):
+        if not delta.has_no_files(snapshot):
             return self._txn.filterFiles(filters, False)
         self._txn.trackReadPredicates(filters, False, True)  # as `filterFiles` does
         return as_seq(self.spark, [])

@@ -16,7 +16,7 @@ from etl.engine.jobs.insertjob import insert_new
 from etl.engine.jobs.run_context import RunContext, in_hours, keep_changed, metadata, pass_gate, publish, record
 from etl.engine.spark.layout import lay_out
 from etl.engine.state import planner
-from etl.engine.state.ledger import CONTRADICTIONS, Entry
+from etl.engine.state.entry import Entry
 from etl.model.contract import Input, InsertNew, Replace, Scd2, Table
 from etl.transforms import scd2
 
@@ -107,7 +107,7 @@ def _merge_versions(context: RunContext, table: Table, entry: Entry) -> None:
     keys = affected_hours.select(*table.versions.natural_key).distinct()
     changes = log_.join(keys, list(table.versions.natural_key), "left_semi")
     unequal = scd2.contradictions(changes, table)
-    entry.metrics[CONTRADICTIONS] = float(unequal)
+    entry.contradictions = unequal
     new = ddl.conform(catalog.entry(table.name).transform(changes), table).persist()
     txn = context.transaction(table)
     txn.watch("true")
@@ -125,7 +125,7 @@ def _merge_versions(context: RunContext, table: Table, entry: Entry) -> None:
         entry.affected_hours = {
             planner.FOLLOWING: [checksums.as_hour(first).replace(minute=0, second=0, microsecond=0)]
         }
-        txn.refuse_changed()
+        txn.raise_if_changed()
         _merge(context, table, diff, entry)
     for frame in (new, diff):
         frame.unpersist()
@@ -141,6 +141,6 @@ def _merge(context: RunContext, table: Table, diff: DataFrame, entry: Entry) -> 
         .whenMatchedUpdate(set=values)
         .whenNotMatchedInsert("NOT s._gone", values)
     )  # fmt: skip
-    with delta.conflicts(target), delta.commit_metadata(context.spark, target, metadata(entry)):
+    with delta.translate_conflicts(target), delta.commit_metadata(context.spark, target, metadata(entry)):
         merge.execute()
     entry.output_version = delta.current_version(context.spark, target)

@@ -23,7 +23,7 @@ from etl.engine.jobs.run_context import RunContext, as_literal, enforce, in_hour
 from etl.engine.quality import suites
 from etl.engine.quality.gate import Verdict
 from etl.engine.spark.layout import in_order, range_partition
-from etl.engine.state.ledger import CONTRADICTIONS, CORRECTIONS, Entry
+from etl.engine.state.entry import Entry
 from etl.engine.state.shards import by_person
 from etl.model.contract import InsertNew, Table
 
@@ -174,7 +174,7 @@ def _correct(batch: Batch, contested: DataFrame) -> None:
     added = [batch.new.join(contested, key, "left_anti"), now.join(was, same, "left_anti")]
     staged, taken = _restage(batch, added, gone)
     unequal = winners.smallest(records, table).where("_unequal").count()
-    batch.entry.metrics |= {CONTRADICTIONS: float(unequal), CORRECTIONS: float(gone.count())}
+    batch.entry.contradictions, batch.entry.corrections = unequal, gone.count()
     verdict = judged(batch.context, table, staged)
     _publish(batch, staged, replace(verdict, failures=[*verdict.failures, *winners.warning(unequal)]), taken)
     for frame in (contested, was, now, gone):
@@ -190,7 +190,7 @@ def _settled(batch: Batch, records: DataFrame, published: DataFrame) -> DataFram
 def _restage(batch: Batch, added: list[DataFrame], gone: DataFrame) -> tuple[DataFrame, DataFrame | None]:
     """Stage rows with the others of files that hold rows which are gone; returns what is staged, and these files."""
     table = batch.table
-    taken = None if gone.isEmpty() else batch.txn.take(in_hours(table, batch.found), gone, batch.key)
+    taken = None if gone.isEmpty() else batch.txn.read_for_rewrite(in_hours(table, batch.found), gone, batch.key)
     if taken is not None:
         added = [*added, _hashed(taken, table).join(gone, [*batch.key, "_hash"], "left_anti")]
     whole = reduce(DataFrame.unionByName, [rows.select(*table.column_names) for rows in added])
@@ -218,7 +218,7 @@ def _publish(batch: Batch, staged: DataFrame, verdict: Verdict, taken: DataFrame
     added = checksums.by_hour(staged, table)
     gone = checksums.by_hour(taken, table) if taken is not None else {}
     enforce(context, table, staged, entry, verdict)
-    rewritten = sum(c.rows for c in gone.values()) - int(entry.metrics.get(CORRECTIONS, 0))
+    rewritten = sum(c.rows for c in gone.values()) - (entry.corrections or 0)
     entry.rows_written = sum(c.rows for c in added.values()) - rewritten
     hours = sorted({*added, *gone})
     if hours:
@@ -226,7 +226,7 @@ def _publish(batch: Batch, staged: DataFrame, verdict: Verdict, taken: DataFrame
         around = txn.read(in_hours(table, hours)).unionByName(staged)
         entry.affected_hours = {table.hour: hours, **affected_elsewhere(table, changed, around)}
     else:
-        txn.keep(set(), table.hour)
+        txn.keep_partitions(set(), table.hour)
     before = _contents(context, table, txn)
     nothing = Content()
     after = {h: before.get(h, nothing) - gone.get(h, nothing) + added.get(h, nothing) for h in hours}

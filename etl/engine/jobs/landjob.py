@@ -28,7 +28,7 @@ from etl.engine.spark import files
 from etl.engine.spark.files import LandedFile
 from etl.engine.spark.layout import lay_out
 from etl.engine.state import planner
-from etl.engine.state.ledger import GONE, REASON, Entry
+from etl.engine.state.entry import GONE, REASON, Entry
 from etl.errors import LandingError, first_line
 from etl.model.contract import Event, MergeAggregate, Table
 

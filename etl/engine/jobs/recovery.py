@@ -15,7 +15,7 @@ from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
 from etl.engine.jobs.run_context import RunContext, log, record
 from etl.engine.state import ledger_table, planner
-from etl.engine.state.ledger import DAMAGED, OWED, SEEN, Entry
+from etl.engine.state.entry import DAMAGED, OWED, Entry
 from etl.errors import LakeError
 from etl.model.contract import Table
 
@@ -124,7 +124,7 @@ def _note_new_table(context: RunContext, table: Table, newest: int) -> bool:
         if known == now or (known is None and not backwards):
             return False
         entry = context.begin(table)
-        entry.metrics[SEEN] = 0.0
+        entry.seen_version = 0
         if table.event:
             entry.fingerprints = dict.fromkeys(ledger.fingerprints(table.name), OWED)
         _note_rows(context, table, entry, before, newest)

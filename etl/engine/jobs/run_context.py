@@ -25,7 +25,8 @@ from etl.engine.spark import session
 from etl.engine.spark.files import absolute
 from etl.engine.sql import views
 from etl.engine.state import ledger_table
-from etl.engine.state.ledger import SEEN, SHARD, SHARDS, Entry, Ledger
+from etl.engine.state.entry import Entry
+from etl.engine.state.ledger import Ledger
 from etl.engine.state.shards import Shard, by_person
 from etl.errors import ContractViolation, GateFailed
 from etl.model.contract import Table
@@ -98,8 +99,8 @@ class RunContext:
 
     def logic(self, table: Table, version: int) -> Callable[..., DataFrame]:
         """A version of a table's logic as this place makes it: with a key, viewers by their pseudonyms."""
-        sketches = pseudonyms.sketches_of(self.spark, self.published_uri(table)) if table.has_sketch else ""
-        return pseudonyms.instead_of_ids(table, catalog.logic(table.name, version), sketches)
+        sketches = pseudonyms.sketch_id_kind_of(self.spark, self.published_uri(table)) if table.has_sketch else ""
+        return pseudonyms.pseudonymize(table, catalog.logic(table.name, version), sketches)
 
     def kept(self, table: Table, rows: DataFrame) -> DataFrame:
         """Rows but those of hours that retention took: what landed long ago and is read again stays gone.
@@ -119,9 +120,9 @@ class RunContext:
         entry = Entry(self.run_id, table.name, self.ledger.now(), start, end)
         entry.table_id = self.ids.get(table.name) or delta.table_id(self.spark, self.uri(table))
         if table.name in self.seen:
-            entry.metrics[SEEN] = float(self.seen[table.name])
+            entry.seen_version = self.seen[table.name]
         if shard := self.shard_of(table):
-            entry.metrics |= {SHARD: float(shard.number), SHARDS: float(shard.count)}
+            entry.shard_number, entry.shard_count = shard.number, shard.count
         return entry
 
 
@@ -204,7 +205,7 @@ def keep_changed(
     before = {h: Content.of(s) for h, s in context.ledger.state(table.name).items()}
     now = {hour: found.get(hour, Content()) for hour in hours}
     changed = {hour: content for hour, content in now.items() if content != before.get(hour, Content())}
-    txn.keep({as_partition(hour, table) for hour in changed}, table.hour)
+    txn.keep_partitions({as_partition(hour, table) for hour in changed}, table.hour)
     txn.remove(in_hours(table, changed))
     if unchanged := now.keys() - changed.keys():
         txn.watch(in_hours(table, unchanged))
@@ -218,7 +219,7 @@ def publish(
     entry.metrics["stage_seconds"] = round(txn.stage_seconds, 3)
     entry.published_hours = [content.state(hour) for hour, content in sorted(contents.items())]
     if txn.is_empty:
-        txn.refuse_changed()
+        txn.raise_if_changed()
         return
     entry.affected_hours.setdefault(table.hour, sorted(contents))
     if rows := sorted(txn.task_rows.values()):

@@ -12,7 +12,7 @@ from datetime import datetime
 from etl.engine.jobs.run_context import RunContext, log
 from etl.engine.jobs.run_context import record as write
 from etl.engine.state import planner
-from etl.engine.state.ledger import ERROR, RECOVERED, Entry
+from etl.engine.state.entry import ERROR, RECOVERED, Entry
 from etl.errors import FeedEtlError, GateFailed, LakeError, lasting
 
 

@@ -25,7 +25,8 @@ from etl.engine.landing import owner, subjects
 from etl.engine.people import keys, pseudonyms
 from etl.engine.spark import files, storage
 from etl.engine.state import planner
-from etl.engine.state.ledger import Entry, Ledger, refuse_lost_ledger
+from etl.engine.state.entry import Entry
+from etl.engine.state.ledger import Ledger, refuse_lost_ledger
 from etl.engine.state.shards import Shard, by_person
 from etl.errors import FeedEtlError, LakeError, LandingError, first_line
 from etl.model.contract import Table
@@ -72,7 +73,7 @@ def open_context(
     storage.check(spark, settings)
     refuse_lost_ledger(spark, lake)
     try:
-        context = RunContext(spark, settings, Ledger(spark, lake), new_run_id(), delta.listings(spark), interval, shard)
+        context = RunContext(spark, settings, Ledger(spark, lake), new_run_id(), delta.cached_listing(spark), interval, shard)
     except Exception as error:
         raise LakeError(f"The lake {lake} cannot be read or written: {first_line(error)}") from error
     for table in catalog.tables():
@@ -227,7 +228,7 @@ def run_table(context: RunContext, table: Table) -> Entry | None:
     """Bring one table up to date, trying again when another run got in between."""
     job = landjob.run if table.event else derivejob.run
     for attempt in attempts():
-        with attempt, delta.conflicts(f"{table.name} or a table it reads"):
+        with attempt, delta.translate_conflicts(f"{table.name} or a table it reads"):
             if attempt.retry_state.attempt_number > 1:
                 context.ledger.refresh()
             for each in (table, catalog.entry("quarantine").table) if table.event else (table,):

@@ -21,7 +21,7 @@ FOLDER = "FEED_ETL_KEYS"
 MIN_LENGTH = 32  # characters; a shorter key could be guessed from its fingerprint
 
 
-def key() -> bytes | None:
+def pseudonym_key() -> bytes | None:
     """The pseudonym key of this place, None when there is none. Raises ConfigError, without the key."""
     text, file = os.environ.get(SECRET, "").strip(), os.environ.get(FILE, "").strip()
     if text and file and text.encode() != read(Path(file)):
@@ -52,33 +52,33 @@ def fingerprint(secret: bytes) -> str:
     return hashlib.sha256(b"feed-etl " + secret).hexdigest()[:16]
 
 
-def own_file(lake: str, what: str) -> Path:
+def key_file(lake: str, what: str) -> Path:
     """The file this user keeps a key of a lake in: `pseudonyms` or `erasure`."""
     home = os.environ.get(FOLDER) or Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config", "feed-etl")
     return Path(home) / f"{hashlib.sha256(files.absolute(lake).encode()).hexdigest()[:16]}.{what}.key"
 
 
-def adopt(lake: str) -> None:
+def use_demo_key(lake: str) -> None:
     """Use the pseudonym key that `feed-etl demo` made for a lake, unless the environment names one."""
-    if not os.environ.get(SECRET) and not os.environ.get(FILE) and own_file(lake, "pseudonyms").is_file():
-        os.environ[FILE] = str(own_file(lake, "pseudonyms"))
+    if not os.environ.get(SECRET) and not os.environ.get(FILE) and key_file(lake, "pseudonyms").is_file():
+        os.environ[FILE] = str(key_file(lake, "pseudonyms"))
 
 
-def give(lakes: list[str]) -> None:
+def create_demo_keys(lakes: list[str]) -> None:
     """Make one pseudonym key for lakes that are new, and use it. What was made without a key goes on without one."""
     if os.environ.get(SECRET) or os.environ.get(FILE):
         return
-    own = {lake: own_file(lake, "pseudonyms") for lake in lakes}
+    own = {lake: key_file(lake, "pseudonyms") for lake in lakes}
     if any(not file.exists() and files.local_folder(lake).exists() for lake, file in own.items()):
         return
     there = [read(file).decode() for file in own.values() if file.exists()]
     for file in own.values():
-        make(file, there[0] if there else None)
+        create(file, there[0] if there else None)
         there = there or [read(file).decode()]
     os.environ[FILE] = str(own[lakes[0]])
 
 
-def make(file: Path, text: str | None = None) -> bytes:
+def create(file: Path, text: str | None = None) -> bytes:
     """Make a key that only this user can read; the one that is there already stays. Of two at once one is made."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
@@ -96,7 +96,7 @@ def make(file: Path, text: str | None = None) -> bytes:
 def refuse_inside(settings: Settings) -> None:
     """Raises ConfigError when a key file lies in the lake or the landing zone: it would be read with the data."""
     named = os.environ.get(FILE, "").strip()
-    for file in filter(None, [named, str(own_file(settings.lake, "erasure"))]):
+    for file in filter(None, [named, str(key_file(settings.lake, "erasure"))]):
         for place in (settings.lake, settings.landing):
             if files.absolute(place).startswith("file:") and _is_below(Path(file), files.local_folder(place)):
                 raise ConfigError(f"The key file {file} lies in {place}: move it to where only the runs can read.")

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from etl.engine.delta import tables as delta
 from etl.engine.people import keyed
-from etl.engine.people.keys import SECRET, fingerprint, key
+from etl.engine.people.keys import SECRET, fingerprint, pseudonym_key
 from etl.errors import ConfigError
 from etl.model.contract import Table
 from etl.model.privacy import REPLACEMENT_IDS_BELOW, viewer_column
@@ -27,36 +27,36 @@ NAMESPACE = "sketch"
 Logic = Callable[..., DataFrame]
 
 
-def names(viewer: int) -> list[int]:
+def known_ids(viewer: int) -> list[int]:
     """Every number a viewer may be known by in this place: the id, and with a key the pseudonym."""
-    secret = key()
+    secret = pseudonym_key()
     return [viewer] if secret is None else [viewer, keyed.number(secret, "", viewer)]
 
 
-def held() -> str:
+def viewer_id_kind() -> str:
     """What tables per viewer that are made here hold, as their properties say it: ids, or pseudonyms of which key."""
-    secret = key()
+    secret = pseudonym_key()
     return IDS if secret is None else f"pseudonyms {fingerprint(secret)}"
 
 
-def sketched() -> str:
+def sketch_id_kind() -> str:
     """What sketches that are made here are made of: ids, or keyed numbers of which key."""
-    secret = key()
+    secret = pseudonym_key()
     return IDS if secret is None else f"keyed {fingerprint(secret)}"
 
 
-def described(table: Table) -> dict[str, str | None]:
+def describe(table: Table) -> dict[str, str | None]:
     """How a table that is made here knows people: viewers in its key, and its sketches."""
     plain = f"{IDS}: without a key, whoever reads a sketch can find its members by trying ids"
-    sketches = sketched() if key() else plain
-    return {"viewers": held() if table.per_viewer else None, "sketches": sketches if table.has_sketch else None}
+    sketches = sketch_id_kind() if pseudonym_key() else plain
+    return {"viewers": viewer_id_kind() if table.per_viewer else None, "sketches": sketches if table.has_sketch else None}
 
 
 def properties(spark: SparkSession, table: Table, uri: str) -> dict[str, str]:
     """What a table that is made now says of its key. Sketches that are merged from a table's are of that one's key."""
-    said = {PROPERTY: held()} if table.per_viewer else {}
+    said = {PROPERTY: viewer_id_kind()} if table.per_viewer else {}
     if table.has_sketch:
-        said[SKETCHES] = next(_merged(spark, table, uri), sketched())
+        said[SKETCHES] = next(_merged(spark, table, uri), sketch_id_kind())
     return said
 
 
@@ -80,14 +80,14 @@ def check(spark: SparkSession, table: Table, uri: str) -> None:
     if table.has_sketch:
         return _check_sketches(spark, table, uri)
     there = _of(spark, uri, PROPERTY)
-    if there != held():
+    if there != viewer_id_kind():
         why = f"holds ids of viewers, but {SECRET} is set" if there == IDS else f"holds pseudonyms of another {SECRET}"
         raise ConfigError(f"{table.name} {why}: set it as it was, or see docs/retention.md on how to change it.")
 
 
 def _check_sketches(spark: SparkSession, table: Table, uri: str) -> None:
     there = _of(spark, uri, SKETCHES)
-    if there not in (IDS, sketched()):
+    if there not in (IDS, sketch_id_kind()):
         raise ConfigError(
             f"{table.name} holds sketches of another {SECRET}: set it as it was, or see docs/retention.md on how to "
             "change it."
@@ -100,12 +100,12 @@ def _check_sketches(spark: SparkSession, table: Table, uri: str) -> None:
             )
 
 
-def instead_of_ids(table: Table, logic: Logic, sketches: str) -> Logic:
+def pseudonymize(table: Table, logic: Logic, sketches: str) -> Logic:
     """The logic of a table as a place with a key makes it; `sketches` says what its sketches are made of.
 
     Of a table per viewer ids are made pseudonyms last of all. Of one with sketches they are made keyed numbers first.
     """
-    secret = key()
+    secret = pseudonym_key()
     if secret is None:
         return logic
     if table.per_viewer:
@@ -140,6 +140,6 @@ def _without_ids(rows: DataFrame, secret: bytes) -> DataFrame:
     return rows.withColumn(whose, F.when(F.col(whose) < REPLACEMENT_IDS_BELOW, F.col(whose)).otherwise(number))
 
 
-def sketches_of(spark: SparkSession, uri: str) -> str:
+def sketch_id_kind_of(spark: SparkSession, uri: str) -> str:
     """What the sketches of a table are made of; of one that is not there, what this place makes them of."""
-    return _of(spark, uri, SKETCHES) if delta.is_table(spark, uri) else sketched()
+    return _of(spark, uri, SKETCHES) if delta.is_table(spark, uri) else sketch_id_kind()

@@ -34,13 +34,13 @@ REPLACEMENT_BITS = 60
 NUMBER = "-?[0-9]+"
 
 
-def by_key(role: Role) -> str:
+def key_pattern(role: Role) -> str:
     """Of a text, as a pattern: what comes before a number that is the id of a person in a role."""
     return rf'(?i:"(?:{"|".join(role.ids)})"\s*:\s*"?)'
 
 
 @dataclass(frozen=True)
-class Suppressed:
+class SuppressionList:
     """The list of a lake, as to people in one role: digests under a key, some of them of a salted digest (all viewers);
     and a list of a former version.
     """
@@ -52,7 +52,7 @@ class Suppressed:
     former: DataFrame | None
     role: Role = VIEWER
 
-    def of(self, role: Role) -> Suppressed:
+    def for_role(self, role: Role) -> SuppressionList:
         """The same list, as to people in another role."""
         return changed(self, role=role)
 
@@ -95,23 +95,23 @@ class Suppressed:
             return made
         return F.when(self.is_salted(person), former_replacement(self.own_salt, person, by)).otherwise(made)
 
-    def among(self, ids: DataFrame) -> Known:
+    def erased_among(self, ids: DataFrame) -> ErasedIds:
         """Who of the people in the one column of a frame was erased."""
         one = ids.toDF("id").where("id IS NOT NULL").distinct()
         asked = one.withColumn("salted", self.is_salted(F.col("id"))).withColumn("keyed", self._is_keyed(F.col("id")))
         rows = asked.where("salted OR keyed").collect()
-        return Known(self, sorted(r["id"] for r in rows), sorted(r["id"] for r in rows if r["salted"]))
+        return ErasedIds(self, sorted(r["id"] for r in rows), sorted(r["id"] for r in rows if r["salted"]))
 
 
 @dataclass(frozen=True)
-class Known:
+class ErasedIds:
     """Erased people of a few rows by their ids, for texts that name them: all columns are those of `beside`."""
 
-    suppressed: Suppressed
+    suppressed: SuppressionList
     ids: list[int]
     salted: list[int]
 
-    def beside(self, rows: DataFrame) -> DataFrame:
+    def with_helper_columns(self, rows: DataFrame) -> DataFrame:
         """Rows with what the other methods need; ids and key come as rows of a relation, which no plan shows."""
         lists = {
             name: pa.array([ids], pa.list_(pa.int64())) for name, ids in (("_ids", self.ids), ("_salted", self.salted))
@@ -126,7 +126,7 @@ class Known:
         return F.coalesce(F.array_contains(F.col("_ids"), person), F.lit(False))
 
     def replacement(self, person: Column, by: Column) -> Column:
-        """As `Suppressed.replacement`."""
+        """As `SuppressionList.replacement`."""
         made = replacement(Keyed(F.col("_inner"), F.col("_outer")), self.suppressed.role, person, by)
         if self.suppressed.own_salt is None:
             return made
@@ -134,7 +134,7 @@ class Known:
         return F.when(F.array_contains(F.col("_salted"), person), former).otherwise(made)
 
 
-HELPERS = ("_ids", "_salted", "_inner", "_outer")
+HELPER_COLUMNS = ("_ids", "_salted", "_inner", "_outer")
 
 
 def replacement(hashed: Keyed, role: Role, person: Column, by: Column) -> Column:
@@ -149,22 +149,22 @@ def former_replacement(salt: str, person: Column, by: Column) -> Column:
     return F.lit(REPLACEMENT_IDS_BELOW - 1) - F.conv(F.substring(mixed, 1, 15), 16, 10).cast("bigint")
 
 
-def numbers(text: Column) -> Column:
+def numbers_in(text: Column) -> Column:
     """Every number in a text that may be an id (ARRAY<BIGINT>), with its sign and without."""
     found = F.regexp_extract_all(text, F.lit(f"({NUMBER})"))
     either = F.concat(found, F.transform(found, lambda n: F.ltrim(n, F.lit("-"))))
     return F.array_compact(F.array_distinct(F.transform(either, lambda n: n.try_cast("bigint"))))
 
 
-def said(text: Column, role: Role) -> Column:
+def ids_by_key(text: Column, role: Role) -> Column:
     """Every id of a person in a role that a text says by a key, however deep (ARRAY<BIGINT>)."""
-    found = F.regexp_extract_all(text, F.lit(f"{by_key(role)}({NUMBER})"), F.lit(1))
+    found = F.regexp_extract_all(text, F.lit(f"{key_pattern(role)}({NUMBER})"), F.lit(1))
     return F.array_distinct(F.array_compact(F.transform(found, lambda number: number.try_cast("bigint"))))
 
 
 def meant(text: Column, role: Role) -> Column:
     """Numbers of a text that may be ids of people in a role: those it says by a key; if it says none, every one."""
-    return F.when(F.size(said(text, role)) > 0, said(text, role)).otherwise(numbers(text))
+    return F.when(F.size(ids_by_key(text, role)) > 0, ids_by_key(text, role)).otherwise(numbers_in(text))
 
 
 def ids(rows: DataFrame, role: Role) -> DataFrame | None:
@@ -175,34 +175,34 @@ def ids(rows: DataFrame, role: Role) -> DataFrame | None:
     return rows.select(F.explode(meant(F.col("raw"), role)).alias("id")) if "raw" in rows.columns else None
 
 
-def place(lake: str) -> str:
+def list_uri(lake: str) -> str:
     """Where a lake keeps its list."""
     return f"{lake}/_erasure/erased"
 
 
-def former_place(lake: str) -> str:
+def former_list_uri(lake: str) -> str:
     """Where former versions kept it: salt, bucket, digest, erased_at."""
     return f"{lake}/_erasure/suppressed"
 
 
-def is_there(spark: SparkSession, uri: str) -> bool:
+def exists_on_disk(spark: SparkSession, uri: str) -> bool:
     """Whether a table is at a URI, on the disk: Delta remembers one that was removed."""
     return files.exists(spark, f"{uri}/_delta_log")
 
 
-def load(spark: SparkSession, lake: str) -> Suppressed | None:
+def load(spark: SparkSession, lake: str) -> SuppressionList | None:
     """The list of a lake; None when nobody was erased from it. Raises ConfigError without the key of the list."""
     former, salt = _former(spark, lake)
-    if not delta.is_table(spark, place(lake)) or delta.holds_nothing(delta.snapshot(spark, place(lake))):
-        return Suppressed(spark, None, None, salt, former) if salt else None
-    rows = delta.read(spark, place(lake))
-    kept = delta.properties(spark, place(lake)).get(SALT)
-    return Suppressed(spark, secret(spark, lake), rows.select("digest"), salt or kept, former)
+    if not delta.is_table(spark, list_uri(lake)) or delta.has_no_files(delta.snapshot(spark, list_uri(lake))):
+        return SuppressionList(spark, None, None, salt, former) if salt else None
+    rows = delta.read(spark, list_uri(lake))
+    kept = delta.properties(spark, list_uri(lake)).get(SALT)
+    return SuppressionList(spark, secret(spark, lake), rows.select("digest"), salt or kept, former)
 
 
 def _former(spark: SparkSession, lake: str) -> tuple[DataFrame | None, str | None]:
-    uri = former_place(lake)
-    if not is_there(spark, uri):
+    uri = former_list_uri(lake)
+    if not exists_on_disk(spark, uri):
         return None, None
     rows = delta.read(spark, uri)
     found: list[Any] = rows.select("salt").limit(1).collect()
@@ -211,17 +211,17 @@ def _former(spark: SparkSession, lake: str) -> tuple[DataFrame | None, str | Non
 
 def secret(spark: SparkSession, lake: str) -> bytes:
     """The key of a lake's list. Raises ConfigError when this place does not have it."""
-    wanted, own = delta.properties(spark, place(lake)).get(KEY), keys.own_file(lake, "erasure")
-    for found in (keys.key(), keys.read(own) if own.is_file() else None):
+    wanted, own = delta.properties(spark, list_uri(lake)).get(KEY), keys.key_file(lake, "erasure")
+    for found in (keys.pseudonym_key(), keys.read(own) if own.is_file() else None):
         if found and keys.fingerprint(found) == wanted:
             return found
     raise ConfigError(
-        f"The list of erased people at {place(lake)} was made with a key that this place does not have: "
+        f"The list of erased people at {list_uri(lake)} was made with a key that this place does not have: "
         f"set {keys.SECRET} as it was, or bring back the key file {own}."
     )
 
 
-def apply(read: DataFrame, event: Event, suppressed: Suppressed | None) -> DataFrame:
+def apply(read: DataFrame, event: Event, suppressed: SuppressionList | None) -> DataFrame:
     """Records as parsed -> the same with replacement ids for erased people, and without their text.
 
     A record that says nothing but what an erased person is, such as a creator's handle, is left out.
@@ -230,7 +230,7 @@ def apply(read: DataFrame, event: Event, suppressed: Suppressed | None) -> DataF
         return read
     names = [f.name for f in event.fields]
     for role in ROLES:
-        listed, whose, by = suppressed.of(role), role.column(names), role.by(names)
+        listed, whose, by = suppressed.for_role(role), role.column(names), role.by(names)
         if whose is None:
             continue
         if by is None:
@@ -243,7 +243,7 @@ def apply(read: DataFrame, event: Event, suppressed: Suppressed | None) -> DataF
     return read
 
 
-def redact(quarantined: DataFrame, event: Event, suppressed: Suppressed | None) -> DataFrame:
+def redact(quarantined: DataFrame, event: Event, suppressed: SuppressionList | None) -> DataFrame:
     """Quarantined records without the text of those that nobody could be read of, and that name an erased person."""
     if suppressed is None:
         return quarantined
@@ -252,9 +252,9 @@ def redact(quarantined: DataFrame, event: Event, suppressed: Suppressed | None) 
         if whose is None:
             continue
         unread, meant_ = F.col("_corrupt") | F.col(whose).isNull(), meant(F.col("raw"), role)
-        known = suppressed.of(role).among(quarantined.where(unread).select(F.explode(meant_)))
+        known = suppressed.for_role(role).erased_among(quarantined.where(unread).select(F.explode(meant_)))
         if known.ids:
             named = F.coalesce(unread & F.arrays_overlap(F.col("_ids"), meant_), F.lit(False))
-            redacted = known.beside(quarantined).withColumn("raw", F.when(~named, F.col("raw")))
-            quarantined = redacted.drop(*HELPERS)
+            redacted = known.with_helper_columns(quarantined).withColumn("raw", F.when(~named, F.col("raw")))
+            quarantined = redacted.drop(*HELPER_COLUMNS)
     return quarantined

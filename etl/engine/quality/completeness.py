@@ -17,7 +17,7 @@ from typing import Any
 from etl.conf import Completeness, EventCompleteness
 from etl.engine.landing.arrivals import EMPTY
 from etl.engine.quality.gate import COMPLETE, Failure
-from etl.engine.state.ledger import Entry
+from etl.engine.state.entry import Entry
 
 WEEK, WEEKS, MIN_WEEKS = timedelta(days=7), 4, 3
 MANY_RECORDS = 20

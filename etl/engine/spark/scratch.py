@@ -75,7 +75,7 @@ def base(configured: str | None) -> Path:
     return place
 
 
-def mine(configured: str | None) -> Process:
+def this_process(configured: str | None) -> Process:
     """The folder of this process, made once."""
     with _lock:
         if os.getpid() not in _mine:
@@ -111,14 +111,14 @@ def lock_of(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.lock")
 
 
-def dead(configured: str | None) -> list[Dead]:
+def dead_processes(configured: str | None) -> list[Dead]:
     """Dead processes; their folders are removed, their lock files stay until `forget`."""
     return [found for lock in sorted(base(configured).glob("*.lock")) if (found := _dead(lock))]
 
 
-def tidy(configured: str | None) -> None:
+def remove_dead_folders(configured: str | None) -> None:
     """Remove the folders of dead processes, and all that is known of those that staged nothing."""
-    for process in dead(configured):
+    for process in dead_processes(configured):
         if not process.staged:
             forget(process)
 

@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 
 from etl import catalog, conf, secrets
 from etl.conf import Settings
-from etl.engine.spark import cds as classes
+from etl.engine.spark import cds
 from etl.engine.spark import scratch
 from etl.engine.spark.jars import delta_jars, s3_jars
 from etl.engine.spark.java import require_java
@@ -31,7 +31,7 @@ HASHED_MB = 64  # of a join's smaller side, as shuffled: at most this much a tas
 MEMORY_MB = 1536  # what a task must have for that, since a hash cannot spill as a sort does
 # For a process that answers and ends: the JVM's first compiler only (whose code cache would be 48 MB, and once full
 # nothing is compiled any more).
-SHORT = {
+SHORT_LIVED = {
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
 }
 # For what takes its time by the number of plans, not of rows: no code made for a plan or an expression, none adapted.
@@ -41,15 +41,15 @@ FEW_ROWS = {
     "spark.sql.adaptive.enabled": "false",
 }
 # For a process that does small hours only.
-SMALL_HOURS = {**SHORT, **FEW_ROWS}
+SMALL_HOURS = {**SHORT_LIVED, **FEW_ROWS}
 
 
-def tuned(settings: Settings, options: dict[str, str]) -> Settings:
+def with_options(settings: Settings, options: dict[str, str]) -> Settings:
     """Settings with these options of Spark, but where they say otherwise themselves."""
     return settings.model_copy(update={"spark": {**options, **settings.spark}})
 
 
-def joins(settings: Settings) -> dict[str, str]:
+def hash_join_options(settings: Settings) -> dict[str, str]:
     """Joins by hash on this machine, where every task has memory enough; what executors have, conf/ knows better."""
     found = re.fullmatch(r"local(?:\[(\d+|\*)[^]]*\])?", settings.master)
     if not found:
@@ -90,7 +90,7 @@ def _options(settings: Settings) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.python.sql.dataFrameDebugging.enabled": "false",  # else a call of Python is four of the JVM
         "spark.ui.showConsoleProgress": "false",
-        **joins(settings),
+        **hash_join_options(settings),
         **_temporary(settings),
         **settings.spark,
         "spark.driver.extraJavaOptions": java_options(given, settings.master.startswith("local")),
@@ -104,7 +104,7 @@ def _distinct() -> list[str]:
 
 def _folder(settings: Settings) -> Path:
     """Where this process keeps temporary files: private, and removed once it is dead."""
-    return scratch.mine(settings.scratch).folder
+    return scratch.this_process(settings.scratch).folder
 
 
 def _temporary(settings: Settings) -> dict[str, str]:
@@ -120,7 +120,7 @@ def java_options(given: str, works: bool = True) -> str:
     """
     log = (conf.home() / "conf" / "spark-log4j2.properties").absolute().as_uri()
     collector = "" if COLLECTOR.search(given) else "-XX:+UseParallelGC"
-    here = [collector, COMPILER, classes.options()] if works else []
+    here = [collector, COMPILER, cds.options()] if works else []
     return " ".join(filter(None, ["-Duser.timezone=UTC", "-Dlog4j2.configurationFile=" + log, *here, given]))
 
 
@@ -161,13 +161,13 @@ def start(settings: Settings, name: str = "feed-etl") -> SparkSession:
     os.environ.setdefault("SPARK_HOME", str(Path(pyspark.__file__).parent))
     builder = SparkSession.builder.appName(name).master(settings.master)
     options = {**_local_options(settings.master), **_options(settings), "spark.jars": _class_path(settings)}
-    conf.private(settings)
+    conf.set_umask(settings)
     _start_jvm(settings.master, name, {k: v for k, v in options.items() if not secrets.is_secret(k, v)})
     for key, value in options.items():
         builder = builder.config(key, value)
-    scratch.tidy(settings.scratch)
+    scratch.remove_dead_folders(settings.scratch)
     spark = builder.getOrCreate()
-    scratch.mine(settings.scratch).note_jvm(int(jvm(spark, "java.lang.ProcessHandle").current().pid()))
+    scratch.this_process(settings.scratch).note_jvm(int(jvm(spark, "java.lang.ProcessHandle").current().pid()))
     spark.sparkContext.setLogLevel("ERROR")
     for log in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):  # each error as a page of JSON, caught or not
         PySparkLogger.getLogger(log).disabled = True

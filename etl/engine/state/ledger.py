@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 import threading
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -17,86 +13,10 @@ from etl import catalog
 from etl.engine.delta import tables as delta
 from etl.engine.spark import files
 from etl.engine.state import ledger_table
+from etl.engine.state.entry import DAMAGED, Entry, code_version, from_row
 from etl.engine.state.shards import Shard, every
 from etl.errors import LakeError
 from etl.model.contract import InsertNew
-
-ERROR, RECOVERED = "error", "recovered"
-"""Verdicts of rows that publish nothing: the run of a table raised; a later run over its hours found nothing to do."""
-OWED = "owed"  # as a fingerprint: a landed hour of a table that was made anew, to be read again while it has files
-GONE = "gone"  # as a fingerprint: such an hour whose landed files are gone
-REASON = "reason:"  # how many records were quarantined for it, among the metrics of quarantine
-KEPT_FROM = "kept_from"  # among the metrics of a retention: hours before it (seconds since 1970) are gone for good
-ERASED = "rows_erased"  # among the metrics of an erasure: in how many rows it found the viewer
-SHARD, SHARDS = "shard", "shards"  # among the metrics: for which of how many shards a run made a table
-SEEN = "seen_version"  # among the metrics: the version up to which all publishes of the table are recorded
-CONTRADICTIONS = "contradictions"  # among the metrics: keys (and instants) with unequal records
-CORRECTIONS = "corrections"  # among the metrics: published rows of a fact that a run replaced
-DAMAGED = "damaged"  # among the touched: hours of the table itself that are not what was published, to be made again
-CHECKED = "checked_version"  # among the metrics: commits up to this version were looked at by `feed-etl check --repair`
-LOGIC = "logic_version"  # among the metrics of a publish that switches a table to other logic
-
-
-@dataclass
-class Entry:
-    """One row of the ledger. `published_hours` is the state after publish of each table-hour that changed."""
-
-    run_id: str
-    table_name: str
-    started_at: datetime
-    range_from: datetime | None = None
-    range_to: datetime | None = None
-    seconds: float = 0.0
-    verdict: str = "passed"
-    reason: str = ""
-    input_versions: dict[str, int] = field(default_factory=dict)
-    output_version: int | None = None
-    processed_hours: list[datetime] = field(default_factory=list)
-    published_hours: list[dict[str, Any]] = field(default_factory=list)
-    affected_hours: dict[str, list[datetime]] = field(default_factory=dict)
-    fingerprints: dict[str, str] = field(default_factory=dict)
-    records_read: int = 0
-    records_accepted: int = 0
-    records_quarantined: int = 0
-    rows_written: int = 0
-    rules: int = 0
-    failures: str = "[]"
-    metrics: dict[str, float] = field(default_factory=dict)
-    code_version: str = ""
-    table_id: str | None = None  # Delta's id of the table; None in rows of earlier releases: the first that is known
-    input_ids: dict[str, str] = field(default_factory=dict)
-    landed: list[dict[str, Any]] = field(default_factory=list)  # what each landed hour had: see engine/completeness.py
-
-    @property
-    def shard(self) -> Shard | None:
-        """Whose rows were made; None: everybody's."""
-        return Shard(int(self.metrics[SHARD]), int(self.metrics[SHARDS])) if SHARD in self.metrics else None
-
-    @property
-    def seen(self) -> int:
-        """The version up to which this row's run had recorded every publish of the table."""
-        return int(self.metrics.get(SEEN, self.output_version or 0))
-
-    @property
-    def reasons(self) -> dict[str, int]:
-        """Records put aside by reason (quarantine only); one with several reasons counts for each."""
-        return {n.removeprefix(REASON): int(c) for n, c in self.metrics.items() if n.startswith(REASON)}
-
-
-@cache
-def code_version() -> str:
-    """The package's version and, in a checkout, the commit."""
-    where = Path(__file__).parent
-    try:
-        commit = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], cwd=where, capture_output=True, text=True, check=True
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        commit = "installed"
-    try:
-        return f"{version('feed-etl')}+{commit}"
-    except PackageNotFoundError:  # run from a tree that was never installed
-        return f"0+{commit}"
 
 
 class Ledger:
@@ -130,7 +50,7 @@ class Ledger:
         """The rows, read once; those of a table that passed are kept by its name as well."""
         with self.lock:
             if self._entries is None:
-                found = map(_from_row, ledger_table.rows(self.spark, self.uri))
+                found = map(from_row, ledger_table.rows(self.spark, self.uri))
                 once = {(e.run_id, e.table_name, e.started_at): e for e in found}
                 self._entries, self._by_table, self._ids = [], {}, {}
                 for entry in [*once.values(), *self._unwritten]:
@@ -263,23 +183,19 @@ class Ledger:
 
         A table that was made anew keeps it: it is a decision on the name, not on its files.
         """
-        pinned = [e.metrics[LOGIC] for e in self._of(table) if LOGIC in e.metrics]
-        return int(pinned[-1]) if pinned else 1
+        pinned = [e.logic_version for e in self._of(table) if e.logic_version is not None]
+        return pinned[-1] if pinned else 1
 
     def kept_from(self, table: str) -> datetime | None:
         """The first hour that retention has left of a table; None when it took nothing yet.
 
         A table that was made anew keeps it: what was past its deadline does not come back.
         """
-        floors = [e.metrics[KEPT_FROM] for e in self._of(table) if KEPT_FROM in e.metrics]
-        return datetime.fromtimestamp(max(floors), UTC) if floors else None
+        return max((e.kept_from for e in self._of(table) if e.kept_from), default=None)
 
     def state(self, table: str) -> dict[datetime, dict[str, Any]]:
         """Hour -> rows and checksum as last published."""
         return {h["hour"]: h for e in self.published(table) for h in e.published_hours}
-
-
-_OPTIONAL = {f.name for f in fields(Entry) if f.default is None}
 
 
 def _inserts(table: str) -> bool:
@@ -304,7 +220,3 @@ def refuse_lost_ledger(spark: SparkSession, lake: str) -> None:
 def _has_commits(spark: SparkSession, uri: str) -> bool:
     """Whether a table was ever published to; one whose log cannot be read counts as well."""
     return any(f.name[:20].isdecimal() and int(f.name[:20]) for f in files.list_files(spark, f"{uri}/_delta_log"))
-
-
-def _from_row(row: dict[str, Any]) -> Entry:
-    return Entry(**{name: value for name, value in row.items() if value is not None or name in _OPTIONAL})

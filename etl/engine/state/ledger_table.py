@@ -25,9 +25,18 @@ SCHEMA = """
     records_read BIGINT, records_accepted BIGINT, records_quarantined BIGINT, rows_written BIGINT,
     rules BIGINT, failures STRING, metrics MAP<STRING, DOUBLE>, code_version STRING,
     table_id STRING, input_ids MAP<STRING, STRING>,
-    landed ARRAY<STRUCT<hour: TIMESTAMP, files: BIGINT, records: BIGINT, expected: BIGINT, late: STRING>>
+    landed ARRAY<STRUCT<hour: TIMESTAMP, files: BIGINT, records: BIGINT, expected: BIGINT, late: STRING>>,
+    shard_number INT, shard_count INT, seen_version BIGINT, kept_from TIMESTAMP, compacted_to TIMESTAMP,
+    logic_version INT, checked_version BIGINT, contradictions BIGINT, corrections BIGINT, rows_erased BIGINT
 """
-ADDED = ("table_id", "input_ids", "landed")  # columns that ledgers of earlier releases lack
+STATE = {
+    "shard": "shard_number", "shards": "shard_count", "seen_version": "seen_version", "kept_from": "kept_from",
+    "condensed_to": "compacted_to", "logic_version": "logic_version", "checked_version": "checked_version",
+    "contradictions": "contradictions", "corrections": "corrections", "rows_erased": "rows_erased",
+}  # fmt: skip
+"""Metrics of earlier releases (FLOAT; instants as seconds since 1970) that are columns of their own type now."""
+INSTANTS = ("kept_from", "compacted_to")
+ADDED = ("table_id", "input_ids", "landed", *STATE.values())  # columns that ledgers of earlier releases lack
 COLUMNS = {"processed_hours": "handled", "affected_hours": "touched", "published_hours": "hours"}
 _FIELDS = {column: field for field, column in COLUMNS.items()}
 MAX_FILES = 48  # a run appends one or two; more than this are written as one
@@ -66,7 +75,7 @@ def rows(spark: SparkSession, uri: str) -> list[dict[str, Any]]:
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
-    for name in ("started_at", "range_from", "range_to"):
+    for name in ("started_at", "range_from", "range_to", *INSTANTS):
         if name in row:
             row[name] = _instant(row[name])
     for name in ("hours", "landed"):
@@ -78,8 +87,15 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def as_entry(row: dict[str, Any]) -> dict[str, Any]:
-    """A row under the names of the fields of an `Entry`."""
-    return {_FIELDS.get(name, name): value for name, value in row.items()}
+    """A row under the names of the fields of an `Entry`, what earlier releases kept among the metrics included."""
+    metrics = row.get("metrics") or {}
+    state = {name: _state(name, metrics[key]) for key, name in STATE.items() if key in metrics}
+    fields = {_FIELDS.get(name, name): value for name, value in row.items()}
+    return fields | {"metrics": {key: value for key, value in metrics.items() if key not in STATE}} | state
+
+
+def _state(name: str, value: float) -> datetime | int:
+    return datetime.fromtimestamp(value, UTC) if name in INSTANTS else int(value)
 
 
 def as_row(entry: dict[str, Any]) -> dict[str, Any]:
@@ -111,7 +127,7 @@ def compact(spark: SparkSession, uri: str) -> bool:
     if delta.number_of_files(spark, uri) <= MAX_FILES:
         return False
     try:
-        with delta.conflicts(uri), delta.commit_metadata(spark, uri, "compaction"):
+        with delta.translate_conflicts(uri), delta.commit_metadata(spark, uri, "compaction"):
             spark.sql(f"OPTIMIZE delta.`{uri}`")
     except ConflictError:
         return False

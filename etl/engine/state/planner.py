@@ -10,7 +10,8 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 
 from etl.conf import FIRST_DAY, LAST_DAY
-from etl.engine.state.ledger import CORRECTIONS, OWED, Ledger
+from etl.engine.state.entry import OWED
+from etl.engine.state.ledger import Ledger
 from etl.engine.state.shards import Shard
 from etl.model.contract import Input, InsertNew, Scd2, Table
 
@@ -112,7 +113,7 @@ def _latest_touch(ledger: Ledger, source: Input, table: Table, shard: Shard | No
     column = source.by or source.table.hour
     affected_hours: dict[datetime, int] = defaultdict(int)
     for e in ledger.published(source.table.name):
-        if shard and not shard.meets(e.shard) and not e.metrics.get(CORRECTIONS):  # it may replace another's rows
+        if shard and not shard.meets(e.shard) and not e.corrections:  # it may replace another's rows
             continue
         for hour in e.affected_hours.get(column, []):
             affected_hours[hour] = max(affected_hours[hour], e.output_version or 0)

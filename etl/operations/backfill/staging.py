@@ -25,7 +25,8 @@ from etl.engine.jobs.recovery import recover
 from etl.engine.jobs.run_context import RunContext, as_literal, in_hours, pass_gate, publish, record
 from etl.engine.spark import files
 from etl.engine.spark.layout import lay_out, range_partition
-from etl.engine.state.ledger import Entry, Ledger
+from etl.engine.state.entry import Entry
+from etl.engine.state.ledger import Ledger
 from etl.model.contract import Input, InsertNew, Table
 from etl.operations.backfill import hours as lake_hours
 from etl.operations.backfill.register import Backfill
@@ -81,7 +82,7 @@ def open_staging(live: RunContext, backfill: Backfill) -> Staging:
         settings=settings,
         ledger=ledger,
         run_id=backfill.id,
-        listing=delta.listings(live.spark),
+        listing=delta.cached_listing(live.spark),
         interval=interval,
         live=live,
         backfill=backfill,

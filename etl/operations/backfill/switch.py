@@ -14,7 +14,7 @@ from etl.engine.jobs.recovery import recover
 from etl.engine.jobs.run_context import in_hours, metadata, record
 from etl.engine.spark.layout import lay_out
 from etl.engine.state import planner
-from etl.engine.state.ledger import LOGIC, Entry
+from etl.engine.state.entry import Entry
 from etl.errors import ConflictError
 from etl.model.contract import Input, InsertNew, Table
 from etl.operations.backfill import hours as lake_hours
@@ -50,7 +50,7 @@ def pin_logic(staging: Staging, table: Table) -> None:
     logic = staging.backfill.logic
     if logic is not None and staging.live.ledger.logic(table.name) != logic:
         entry = staging.live.begin(table)
-        entry.metrics[LOGIC] = float(logic)
+        entry.logic_version = logic
         record(staging.live, entry, reason=f"logic v{logic} from here on: {staging.backfill.reason}")
         staging.live.ledger.flush()
 

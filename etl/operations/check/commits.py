@@ -11,7 +11,6 @@ from pyspark.sql import functions as F
 from etl.engine.jobs.run_context import RunContext
 from etl.engine.spark import files
 from etl.engine.state import planner
-from etl.engine.state.ledger import CHECKED
 from etl.model.contract import Table
 
 
@@ -26,7 +25,7 @@ class Foreign:
 
 def foreign(context: RunContext, table: Table) -> list[Foreign]:
     """Commits that change rows and carry no ledger row, since the last repair, as far as the log goes."""
-    checked = max((e.metrics.get(CHECKED, 0.0) for e in context.ledger.published(table.name)), default=0.0)
+    checked = max((e.checked_version or 0 for e in context.ledger.published(table.name)), default=0)
     history = context.spark.sql(f"DESCRIBE HISTORY delta.`{context.uri(table)}`")
     by_hand = history.where((F.col("version") > int(checked)) & ~F.coalesce("userMetadata", F.lit("")).startswith("{"))
     found = []

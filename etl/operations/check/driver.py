@@ -92,7 +92,7 @@ AGAIN = "Run `feed-etl check --repair`, which makes it again from the tables"
 
 def _context(spark: SparkSession, settings: Settings) -> RunContext:
     ledger = Ledger(spark, files.absolute(settings.lake))
-    return RunContext(spark, settings, ledger, f"check-{runner.new_run_id()}", delta.listings(spark))
+    return RunContext(spark, settings, ledger, f"check-{runner.new_run_id()}", delta.cached_listing(spark))
 
 
 def _gone(context: RunContext, present: list[Table]) -> Iterator[tuple[Finding, str]]:

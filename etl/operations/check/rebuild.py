@@ -22,7 +22,8 @@ from etl.engine.jobs.run_context import RunContext
 from etl.engine.landing import reader as landing
 from etl.engine.spark import files
 from etl.engine.spark.jvm import jvm
-from etl.engine.state.ledger import GONE, KEPT_FROM, LOGIC, SEEN, Entry, Ledger
+from etl.engine.state.entry import GONE, Entry
+from etl.engine.state.ledger import Ledger
 from etl.model.contract import InsertNew, Scd2, Table
 from etl.operations.backfill.register import Register
 
@@ -35,7 +36,7 @@ def rebuild(spark: SparkSession, settings: Settings, tables: list[Table]) -> str
     lake = files.absolute(settings.lake)
     run_id = f"rebuilt-{runner.new_run_id()}"
     files.delete(spark, f"{lake}/_rebuilt")  # of a repair that was killed
-    context = RunContext(spark, settings, Ledger(spark, f"{lake}/_rebuilt"), run_id, delta.listings(spark))
+    context = RunContext(spark, settings, Ledger(spark, f"{lake}/_rebuilt"), run_id, delta.cached_listing(spark))
     for table in tables:
         complete(context, table)
     _pin_logic(context, Register(spark, lake))
@@ -61,7 +62,7 @@ def complete(context: RunContext, table: Table) -> None:
         begun = min((e.started_at for e in rows), default=context.ledger.now())
         base = Entry(context.run_id, table.name, begun - BEFORE, table_id=table_id, reason="made again from the table")
         base.output_version = _first(found) - 1
-        base.metrics[SEEN] = float(base.output_version)
+        base.seen_version = base.output_version
         _fill(context, table, base)
         context.ledger.append(base)
     for entry in rows:
@@ -86,7 +87,7 @@ def _fill(context: RunContext, table: Table, base: Entry) -> None:
             version, base.input_ids[source.name] = delta.identity(context.spark, context.uri(source))
             base.input_versions[source.name] = max(0, _first(commits(context, source, -1, version)) - 1)
     if table.retention_days is not None:
-        base.metrics[KEPT_FROM] = _kept_from(context, table).timestamp()
+        base.kept_from = _kept_from(context, table)
 
 
 def _processed_hours(context: RunContext, table: Table) -> list[datetime]:
@@ -148,6 +149,6 @@ def _pin_logic(context: RunContext, register: Register) -> None:
         if one.logic is not None and (one.state == "done" or one.id in begun):
             for name in one.hours:
                 pinned = context.begin(catalog.entry(name).table)
-                pinned.metrics[LOGIC] = float(one.logic)
+                pinned.logic_version = one.logic
                 pinned.reason = f"logic v{one.logic} from here on: {one.reason}"
                 context.ledger.append(pinned)

@@ -13,7 +13,7 @@ from etl.engine.jobs.recovery import newest_recorded, recover
 from etl.engine.jobs.run_context import RunContext, metadata, record
 from etl.engine.landing import reader as landing
 from etl.engine.state import planner
-from etl.engine.state.ledger import CHECKED, DAMAGED, OWED, Entry
+from etl.engine.state.entry import DAMAGED, OWED, Entry
 from etl.model.contract import InsertNew, Scd2, Table
 from etl.operations.check import contents
 from etl.operations.check.finding import Finding, listed
@@ -46,7 +46,7 @@ def _forget_files(context: RunContext, table: Table) -> None:
 
 def _plan(context: RunContext, table: Table, hours: list[datetime], why: str) -> str:
     entry = context.begin(table)
-    entry.metrics[CHECKED] = float(delta.current_version(context.spark, context.uri(table)))
+    entry.checked_version = delta.current_version(context.spark, context.uri(table))
     if table.hour and context.ledger.state(table.name):
         entry.published_hours = contents.content(context, table, hours)
     again = _landed(context, table, hours, entry) if table.event else _again(context, table, hours)

@@ -13,7 +13,7 @@ from etl.engine.delta import log as delta_log
 from etl.engine.delta import tables as delta
 from etl.engine.jobs.run_context import RunContext
 from etl.engine.people import suppression
-from etl.engine.people.suppression import Suppressed
+from etl.engine.people.suppression import SuppressionList
 from etl.engine.spark import files
 from etl.model.contract import Table
 from etl.model.privacy import ROLES, Role
@@ -61,7 +61,7 @@ def _holding(
     return [r for r in found if r.file.name in names]
 
 
-def batches(context: RunContext, suppressed: Suppressed) -> list[str]:
+def batches(context: RunContext, suppressed: SuppressionList) -> list[str]:
     """Remove refused batches that hold an erased person: copies, kept to be looked at. Returns their places."""
     spark, lake = context.spark, files.absolute(context.settings.lake)
     gone = []
@@ -73,10 +73,10 @@ def batches(context: RunContext, suppressed: Suppressed) -> list[str]:
     return gone
 
 
-def _names(spark: SparkSession, uri: str, suppressed: Suppressed) -> bool:
+def _names(spark: SparkSession, uri: str, suppressed: SuppressionList) -> bool:
     """Whether a kept batch holds an erased person; one that is no table is half a batch, and goes."""
     if not delta.is_table(spark, uri):
         return True
     rows = delta.read(spark, uri)
     said = [(role, suppression.ids(rows, role)) for role in ROLES]
-    return any(named is not None and suppressed.of(role).among(named).ids for role, named in said)
+    return any(named is not None and suppressed.for_role(role).erased_among(named).ids for role, named in said)

@@ -21,7 +21,7 @@ from etl.engine.jobs.recovery import recover
 from etl.engine.jobs.run_context import RunContext, log
 from etl.engine.landing import owner
 from etl.engine.people import pseudonyms
-from etl.engine.people.suppression import Suppressed
+from etl.engine.people.suppression import SuppressionList
 from etl.engine.spark import files
 from etl.errors import ConfigError, ConflictError, LakeError, LandingError, first_line
 from etl.model.contract import Event, Table
@@ -43,7 +43,7 @@ class Erasure:
 
     context: RunContext
     people: Sequence[int]
-    suppressed: Suppressed
+    suppressed: SuppressionList
     mark: str
     incomplete: list[str] = field(default_factory=list)
 
@@ -78,7 +78,7 @@ def erase(
         recover(context, table)
     lake = files.absolute(settings.lake)
     # The sweep knows rows of viewers by either name.
-    names = people if role == CREATOR else [name for person in people for name in pseudonyms.names(person)]
+    names = people if role == CREATOR else [name for person in people for name in pseudonyms.known_ids(person)]
     suppressed = register.suppress(spark, lake, names, role)
     assert suppressed.secret
     mine = Erasure(context, people, suppressed, register.mark(suppressed.secret, role, people))
@@ -129,7 +129,7 @@ def _landing(mine: Erasure) -> dict[str, Any]:
 
 
 def look_through(
-    context: RunContext, suppressed: Suppressed, incomplete: list[str]
+    context: RunContext, suppressed: SuppressionList, incomplete: list[str]
 ) -> tuple[dict[str, landed.Found], list[str]]:
     """Every landed file written anew that names an erased person; files that nobody can read are returned, too."""
     if not files.exists(context.spark, files.absolute(context.settings.landing)):
@@ -142,7 +142,7 @@ def look_through(
     return found, [name for f in found.values() for name in f.unread]
 
 
-def _landed(context: RunContext, table: Table, event: Event, suppressed: Suppressed) -> landed.Found:
+def _landed(context: RunContext, table: Table, event: Event, suppressed: SuppressionList) -> landed.Found:
     hours = landed_hours(context, event)
     found = landed.clean(context, table, suppressed, hours)
     found.unread += landed.unlisted(context, event, hours)
@@ -162,7 +162,7 @@ def _erase(mine: Erasure, table: Table, people: Sequence[int]) -> bool:
     try:
         with mine.noted(table.name):
             for attempt in attempts():
-                with attempt, delta.conflicts(table.name):
+                with attempt, delta.translate_conflicts(table.name):
                     return tables.erase(mine.context, table, people, mine.suppressed, mine.mark)
     finally:
         mine.context.ledger.flush()

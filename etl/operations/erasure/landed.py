@@ -25,7 +25,7 @@ from etl.engine.landing import columnar, records
 from etl.engine.landing import reader as landing
 from etl.engine.landing.reader import Landed
 from etl.engine.people import suppression
-from etl.engine.people.suppression import Known, Suppressed
+from etl.engine.people.suppression import ErasedIds, SuppressionList
 from etl.engine.spark import files
 from etl.engine.spark.files import LandedFile
 from etl.model.contract import Event, Table
@@ -57,7 +57,7 @@ def roles(event: Event) -> list[Role]:
     return [role for role in ROLES if role.column(f.name for f in event.fields)]
 
 
-def clean(context: RunContext, table: Table, suppressed: Suppressed, hours: list[datetime]) -> Found:
+def clean(context: RunContext, table: Table, suppressed: SuppressionList, hours: list[datetime]) -> Found:
     """Write files of a table's event, of some landed hours, that name an erased person anew.
 
     A file that cannot be read to its end, or is of no known format, is in nobody's way: it is logged and told of. So is
@@ -107,8 +107,8 @@ def _know(context: RunContext, table: Table, now: Landed, before: Landed, known:
 
 
 def _naming(
-    spark: SparkSession, event: Event, part: Landed, suppressed: Suppressed
-) -> tuple[dict[str, int], list[LandedFile], Known]:
+    spark: SparkSession, event: Event, part: Landed, suppressed: SuppressionList
+) -> tuple[dict[str, int], list[LandedFile], ErasedIds]:
     """Path -> records that name an erased person, of files that have any; files that cannot be read; who it is."""
     bad = [f for f in part.files if not landing.known(f)]
     good = [f for f in part.files if f not in bad]
@@ -122,17 +122,17 @@ def _naming(
 
 
 def _counted(
-    spark: SparkSession, event: Event, found: list[LandedFile], suppressed: Suppressed, bad: list[LandedFile]
-) -> tuple[dict[str, int], list[LandedFile], Known]:
+    spark: SparkSession, event: Event, found: list[LandedFile], suppressed: SuppressionList, bad: list[LandedFile]
+) -> tuple[dict[str, int], list[LandedFile], ErasedIds]:
     texts = [f for f in found if f.name.endswith(landing.TEXT)]
     frames = [(_lines(spark, event, [f.uri for f in texts]), texts)] if texts else []
     frames += [(_rows(spark, file), [file]) for file in found if file.name.endswith(landing.PARQUET)]
     named = [rows.select(F.explode(_said_by(rows, event, suppressed.role, files_))) for rows, files_ in frames]
-    people = suppressed.among(reduce(DataFrame.union, named, spark.createDataFrame([], "id BIGINT")))
+    people = suppressed.erased_among(reduce(DataFrame.union, named, spark.createDataFrame([], "id BIGINT")))
     counts: dict[str, int] = {}
     for rows, files_ in frames if people.ids else []:
         names_one = F.arrays_overlap(F.col("_ids"), _said_by(rows, event, suppressed.role, files_))
-        counts |= _count(people.beside(rows).where(names_one), files_)
+        counts |= _count(people.with_helper_columns(rows).where(names_one), files_)
     return counts, bad, people
 
 
@@ -180,26 +180,26 @@ def _others(event: Event, role: Role) -> list[str]:
 
 def _whom_line(event: Event, role: Role) -> Column:
     """Ids (ARRAY<BIGINT>) a line may name somebody by: its person's, those it says by a key, else every number."""
-    said, person = suppression.said(F.col("raw"), role), _person(event, role)
+    said, person = suppression.ids_by_key(F.col("raw"), role), _person(event, role)
     nobody = person.isNull() & (F.size(said) == 0)
-    named = F.when(nobody, suppression.numbers(F.col("raw"))).otherwise(said)
+    named = F.when(nobody, suppression.numbers_in(F.col("raw"))).otherwise(said)
     return F.array_compact(F.array_append(F.coalesce(named, F.array()), person))
 
 
-def _edited(lines: DataFrame, event: Event, people: Known) -> DataFrame:
+def _edited(lines: DataFrame, event: Event, people: ErasedIds) -> DataFrame:
     """Lines with a replacement id wherever a key named an erased person; what still names one is one word then."""
     role, person = people.suppressed.role, _person(event, people.suppressed.role)
     by = role.by(f.name for f in event.fields)
     if by is None:
         lines = lines.where(~people.has(person))
     made_with = F.get_json_object("raw", f"$.{by}") if by else F.lit("")
-    gone = F.array_intersect(suppression.said(F.col("raw"), role), F.col("_ids"))
+    gone = F.array_intersect(suppression.ids_by_key(F.col("raw"), role), F.col("_ids"))
     replaced = F.aggregate(
         gone,
         F.col("raw"),
         lambda line, one: F.regexp_replace(
             line,
-            F.concat(F.lit(f"({suppression.by_key(role)})"), one.cast("string"), F.lit("(?![0-9])")),
+            F.concat(F.lit(f"({suppression.key_pattern(role)})"), one.cast("string"), F.lit("(?![0-9])")),
             F.concat(F.lit("$1"), people.replacement(one, made_with).cast("string")),
         ),
     )
@@ -207,7 +207,7 @@ def _edited(lines: DataFrame, event: Event, people: Known) -> DataFrame:
     without = F.when(theirs, _emptied(replaced, _others(event, role))).otherwise(replaced)
     named = F.arrays_overlap(F.col("_ids"), _whom_line(event, role))
     edited = lines.withColumn("raw", F.when(named, without).otherwise(F.col("raw")))
-    again = people.beside(records.parse_text(edited.select("raw", "source_file", "landed_hour"), event))
+    again = people.with_helper_columns(records.parse_text(edited.select("raw", "source_file", "landed_hour"), event))
     return again.select(F.when(named, F.lit(ERASED)).otherwise(F.col("raw")).alias("value"))
 
 
@@ -229,14 +229,14 @@ def _whom(rows: DataFrame, role: Role) -> Column:
     named = [
         F.array(records.quoted(name).try_cast("bigint"))
         if plain
-        else suppression.numbers(F.to_json(F.struct(records.quoted(name))))
+        else suppression.numbers_in(F.to_json(F.struct(records.quoted(name))))
         for name, plain in _whose(rows, role)
     ]
-    every = suppression.numbers(records.as_text([c for c in rows.columns if c != "source_file"]))
+    every = suppression.numbers_in(records.as_text([c for c in rows.columns if c != "source_file"]))
     return F.array_compact(F.flatten(F.array(*[F.coalesce(ids, F.array()) for ids in named or [every]])))
 
 
-def _changed(rows: DataFrame, event: Event, people: Known) -> DataFrame:
+def _changed(rows: DataFrame, event: Event, people: ErasedIds) -> DataFrame:
     """Parquet rows with their own types. A row that says no person and holds the number of one says nothing more."""
     role = people.suppressed.role
     whose, by = dict(_whose(rows, role)), role.by([c.lower() for c in rows.columns])
@@ -250,13 +250,13 @@ def _changed(rows: DataFrame, event: Event, people: Known) -> DataFrame:
     personal = set(_others(event, role))
     others = [c for c in rows.columns if c not in new and (c.lower() in personal or not whose)]
     changed = new | {name: F.when(~named, records.quoted(name)) for name in others}
-    beside = people.beside(rows)
+    beside = people.with_helper_columns(rows)
     if whose and role.by(f.name for f in event.fields) is None:
         beside = beside.where(~F.coalesce(named, F.lit(False)))
-    return beside.withColumns(changed).drop(*suppression.HELPERS)
+    return beside.withColumns(changed).drop(*suppression.HELPER_COLUMNS)
 
 
-def _rewrite(context: RunContext, event: Event, file: LandedFile, people: Known) -> LandedFile | None:
+def _rewrite(context: RunContext, event: Event, file: LandedFile, people: ErasedIds) -> LandedFile | None:
     """Write beside, then move over: a reader finds the file as it was or as it is. Returns the file as it is then.
 
     None when its producer has changed it meanwhile: then it stays.
@@ -266,7 +266,7 @@ def _rewrite(context: RunContext, event: Event, file: LandedFile, people: Known)
     if file.name.endswith(landing.PARQUET):
         _changed(_parquet(spark, file), event, people).coalesce(1).write.parquet(beside)
     else:
-        lines = _edited(people.beside(_lines(spark, event, [file.uri])), event, people).coalesce(1)
+        lines = _edited(people.with_helper_columns(_lines(spark, event, [file.uri])), event, people).coalesce(1)
         lines.write.option("compression", "gzip" if file.name.endswith(".gz") else "none").text(beside)
     if file.name.endswith(".zst"):  # Spark reads this format of text and does not write it
         files.compress(spark, files.list_files(spark, beside)[0].uri, f"{beside}/_{file.name}")

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from etl.engine.delta import tables as delta
 from etl.engine.delta.transaction import Transaction
 from etl.engine.people import keyed, keys, suppression
-from etl.engine.people.suppression import ERASED, SALTED, Suppressed
+from etl.engine.people.suppression import ERASED, SALTED, SuppressionList
 from etl.engine.spark import files
 from etl.errors import ConflictError
 from etl.model.privacy import VIEWER, Role
@@ -22,7 +22,7 @@ SWEEPS = "place STRING, table_id STRING, version BIGINT, fingerprints MAP<STRING
 RECEIPTS = "id STRING, at TIMESTAMP, reason STRING, complete BOOLEAN, document STRING"
 
 
-def suppress(spark: SparkSession, lake: str, people: Iterable[int], role: Role = VIEWER) -> Suppressed:
+def suppress(spark: SparkSession, lake: str, people: Iterable[int], role: Role = VIEWER) -> SuppressionList:
     """Put people on the list, made with a key when it is not there; returns the list as to people in the role.
 
     The key is the pseudonym key. Without one it is a file of this user's, made when it is not there.
@@ -32,14 +32,14 @@ def suppress(spark: SparkSession, lake: str, people: Iterable[int], role: Role =
     convert(spark, lake)
     found = suppression.load(spark, lake)
     assert found
-    return found.of(role)
+    return found.for_role(role)
 
 
 def _prepare(spark: SparkSession, lake: str) -> bytes:
     """Make the list unless it is there; returns its key."""
-    uri = suppression.place(lake)
+    uri = suppression.list_uri(lake)
     if not delta.is_table(spark, uri):
-        made = keys.key() or keys.make(keys.own_file(lake, "erasure"))
+        made = keys.pseudonym_key() or keys.create(keys.key_file(lake, "erasure"))
         said = f"TBLPROPERTIES ('{suppression.KEY}' = '{keys.fingerprint(made)}')"
         delta.create(spark, uri, f"({suppression.SCHEMA}) USING DELTA {said}")
     return suppression.secret(spark, lake)
@@ -49,7 +49,7 @@ def _add(spark: SparkSession, lake: str, digests: set[int]) -> None:
     """Add digests that are not there. Another erasure may be first: then once more."""
     now = datetime.now(UTC)
     while True:
-        txn = Transaction(spark, suppression.place(lake))
+        txn = Transaction(spark, suppression.list_uri(lake))
         wanted = spark.createDataFrame([(digest, now) for digest in sorted(digests)], suppression.SCHEMA)
         new = wanted.join(txn.read("true"), "digest", "left_anti").select("digest", "erased_at")
         txn.stage(new.coalesce(1))
@@ -66,15 +66,15 @@ def convert(spark: SparkSession, lake: str) -> bool:
 
     Killed in between, both lists hold the same people. The salt stays: see `suppression`.
     """
-    former = suppression.former_place(lake)
-    if not suppression.is_there(spark, former):
+    former = suppression.former_list_uri(lake)
+    if not suppression.exists_on_disk(spark, former):
         return False
     secret = _prepare(spark, lake)
     rows = delta.read(spark, former).collect()
     if rows:
-        with delta.alone(suppression.place(lake)):
+        with delta.commit_lock(suppression.list_uri(lake)):
             spark.sql(
-                f"ALTER TABLE delta.`{suppression.place(lake)}` "
+                f"ALTER TABLE delta.`{suppression.list_uri(lake)}` "
                 f"SET TBLPROPERTIES ('{suppression.SALT}' = '{rows[0]['salt']}')"
             )
         _add(spark, lake, {keyed.number(secret, SALTED, row["digest"]) for row in rows})

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from etl import catalog
 from etl.engine.people import pseudonyms, suppression
-from etl.engine.people.suppression import Suppressed
+from etl.engine.people.suppression import SuppressionList
 from etl.errors import ContractViolation
 from etl.model.contract import Scd2, Table
 from etl.model.privacy import CREATOR, ROLES, VIEWER, Role
@@ -68,7 +68,7 @@ def holds(table: Table, role: Role, people: Sequence[int]) -> str:
     """Predicate of the rows that name some people, by the pseudonyms where a table holds these."""
     if rule(table, role) is Rule.REDACT:
         return _text_holds(role, "|".join(map(str, people)))
-    numbers = {name for person in people for name in (pseudonyms.names(person) if table.per_viewer else [person])}
+    numbers = {name for person in people for name in (pseudonyms.known_ids(person) if table.per_viewer else [person])}
     return f"{role.column(table.column_names)} IN ({', '.join(map(str, sorted(numbers)))})"
 
 
@@ -79,11 +79,11 @@ def _text_holds(role: Role, numbers: str) -> str:
         return anywhere
     of = [e.name for e in catalog.landing_events() if role.column(f.name for f in e.fields)]
     named = ", ".join(f"'{name}'" for name in sorted(of))
-    by_key = suppression.by_key(role).replace("\\", "\\\\")
+    by_key = suppression.key_pattern(role).replace("\\", "\\\\")
     return f"((event IN ({named}) AND {anywhere}) OR raw RLIKE '{by_key}({numbers})([^0-9]|$)')"
 
 
-def changed(table: Table, rows: DataFrame, people: Sequence[int], suppressed: Suppressed) -> DataFrame:
+def changed(table: Table, rows: DataFrame, people: Sequence[int], suppressed: SuppressionList) -> DataFrame:
     """Rows as they are after: those that name the people by the table's rule, all others as they were.
 
     What the contract says to be made of the person's id is made again, as a run that makes the row again will. Versions

@@ -17,15 +17,14 @@ from etl.engine.delta.checksums import Content
 from etl.engine.jobs import ddl
 from etl.engine.jobs.recovery import recover
 from etl.engine.jobs.run_context import RunContext, metadata, record
-from etl.engine.people.suppression import Suppressed
+from etl.engine.people.suppression import SuppressionList
 from etl.engine.spark.layout import lay_out
-from etl.engine.state.ledger import ERASED
 from etl.model.contract import Table
 from etl.model.privacy import Role
 from etl.operations.erasure import rules
 
 
-def erase(context: RunContext, table: Table, people: Sequence[int], suppressed: Suppressed, mark: str) -> bool:
+def erase(context: RunContext, table: Table, people: Sequence[int], suppressed: SuppressionList, mark: str) -> bool:
     """Commit a table without some people; False when it has nothing of them. Raises ConflictError to be tried again.
 
     The mark is what the ledger knows them by: an erasure that is repeated finds what one before it has done.
@@ -33,7 +32,7 @@ def erase(context: RunContext, table: Table, people: Sequence[int], suppressed: 
     named = rules.holds(table, suppressed.role, people)
     recover(context, table)
     txn = context.transaction(table)
-    rows = txn.take(named)
+    rows = txn.read_for_rewrite(named)
     if rows is None:
         return False
     entry = context.begin(table)
@@ -43,10 +42,10 @@ def erase(context: RunContext, table: Table, people: Sequence[int], suppressed: 
         before = checksums.by_hour(theirs, table)
         after = _contents(table, rules.changed(table, theirs, people, suppressed))
         entry.published_hours = _states(context, table, before, after)
-        entry.metrics[ERASED] = float(sum(content.rows for content in before.values()))
+        entry.rows_erased = sum(content.rows for content in before.values())
         kept = lay_out(kept, table, rows.select(table.hour).distinct().count())
     else:
-        entry.metrics[ERASED] = float(theirs.count())
+        entry.rows_erased = theirs.count()
     entry.reason = _reason(mark)
     txn.stage(kept)
     entry.output_version = txn.commit(metadata(entry))
@@ -61,7 +60,7 @@ def done(context: RunContext, table: Table, role: Role, mark: str) -> dict[str, 
     if not found or not rule:
         return {}
     rows, hours = (
-        sum(int(e.metrics[ERASED]) for e in found),
+        sum(e.rows_erased or 0 for e in found),
         {state["hour"] for e in found for state in e.published_hours},
     )
     return {"rule": rule.value, "rows": rows, "hours": len(hours), "version": found[-1].output_version}

@@ -89,7 +89,7 @@ def optimize(window: Window, table: Table) -> None:
     """A table without hours, by Delta's own OPTIMIZE. Raises ConflictError when a run changed it meanwhile."""
     context, entry = window.context, window.context.begin(table)
     uri = context.uri(table)
-    with delta.conflicts(uri), delta.commit_metadata(context.spark, uri, metadata(entry)):
+    with delta.translate_conflicts(uri), delta.commit_metadata(context.spark, uri, metadata(entry)):
         context.spark.sql(f"OPTIMIZE delta.`{uri}`")
     entry.output_version = delta.current_version(context.spark, uri)
     record(context, entry, reason="compaction")

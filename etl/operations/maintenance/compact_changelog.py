@@ -26,7 +26,6 @@ from etl.operations.retention.window import DAY, Window, tables
 from etl.transforms import scd2
 
 STEP = "change logs"
-CONDENSED = "condensed_to"  # among the metrics: hours before it (seconds since 1970) have been condensed
 
 
 def plan(window: Window) -> Iterator[Action]:
@@ -35,10 +34,11 @@ def plan(window: Window) -> Iterator[Action]:
         if not isinstance(dimension.write, Scd2):
             continue
         log = dimension.inputs[0].table
-        done = [e.metrics[CONDENSED] for e in window.context.ledger.published(log.name) if CONDENSED in e.metrics]
+        done = [e.compacted_to for e in window.context.ledger.published(log.name) if e.compacted_to]
         limit = window.now - window.context.settings.facts_days * DAY
         found = lake_hours.partitions(window.context, log)
-        old = sorted(h for h in found if max(done, default=0.0) <= h.timestamp() < limit.timestamp())
+        first = max(done, default=None)
+        old = sorted(h for h in found if (first is None or first <= h) and h < limit)
         if old and not window.due[dimension.name]:
             yield _action(window, dimension, log, old, limit, sum(found[h][0] for h in old))
 
@@ -59,7 +59,8 @@ def compact_changelog(window: Window, dimension: Table, log: Table, old: list[da
     found = checksums.by_hour(staged, log)
     entry.published_hours = [found.get(hour, Content()).state(hour) for hour in old]
     entry.rows_written = sum(content.rows for content in found.values())
-    entry.metrics |= {CONDENSED: limit.timestamp(), "rows_expired": float(before.count() - entry.rows_written)}
+    entry.compacted_to = limit
+    entry.metrics["rows_expired"] = float(before.count() - entry.rows_written)
     txn.remove(in_hours(log, old))
     entry.output_version = txn.commit(metadata(entry))
     record(context, entry, reason=f"retention: hours before {limit:%Y-%m-%dT%H} keep what versions are made from")

@@ -86,7 +86,7 @@ def _do(context: RunContext, action: Action) -> None:
     assert action.do
     try:
         for attempt in attempts():
-            with attempt, delta.conflicts(action.place):
+            with attempt, delta.translate_conflicts(action.place):
                 action.do()
     finally:
         context.ledger.flush()

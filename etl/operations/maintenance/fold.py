@@ -14,16 +14,16 @@ from etl import catalog
 from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs.run_context import RunContext
 from etl.engine.state import ledger_table, planner
-from etl.engine.state.ledger import DAMAGED, KEPT_FROM, LOGIC, Entry, Ledger
+from etl.engine.state.entry import DAMAGED, Entry
+from etl.engine.state.ledger import Ledger
 from etl.engine.state.ledger_table import SCHEMA
-from etl.operations.maintenance.compact_changelog import CONDENSED
 from etl.operations.retention.action import Action
 from etl.operations.retention.window import DAY, Window
 
 STEP = "ledger"
 FOLDED = "folded"  # run_id of a row that stands for many
-LASTING = (KEPT_FROM, CONDENSED, LOGIC)
-OF_THE_NAME = (KEPT_FROM, LOGIC)  # of these, what a table keeps that is made anew
+LASTING = ("kept_from", "compacted_to", "logic_version")
+OF_THE_NAME = ("kept_from", "logic_version")  # of these, what a table keeps that is made anew
 
 
 def plan(window: Window) -> Iterator[Action]:
@@ -74,16 +74,23 @@ def folding(ledger: Ledger, old: list[Entry]) -> Entry:
     if damaged := ledger.damaged(whole.table_name):
         whole.affected_hours = {DAMAGED: sorted(damaged)}
     whole.landed = [found for _, found in sorted(landed.items())]
-    whole.metrics = {n: v for e in old if e.verdict == "passed" for n, v in e.metrics.items() if n in OF_THE_NAME}
+    _carry(whole, [e for e in old if e.verdict == "passed"], OF_THE_NAME)
+    _carry(whole, passed, LASTING)
     for e in passed:
         for name, version in e.input_versions.items():
             if ledger.is_there(name, e.input_ids.get(name)):
                 whole.input_versions[name] = max(version, whole.input_versions.get(name, 0))
                 whole.input_ids |= {name: e.input_ids[name]} if name in e.input_ids else {}
-        whole.metrics |= {name: value for name, value in e.metrics.items() if name in LASTING}
         for name in ("records_read", "records_accepted", "records_quarantined", "rows_written"):
             setattr(whole, name, getattr(whole, name) + getattr(e, name))
     whole.seconds = round(sum(e.seconds for e in passed), 3)
     whole.output_version = max((e.output_version for e in passed if e.output_version is not None), default=None)
     whole.code_version = old[-1].code_version
     return whole
+
+
+def _carry(whole: Entry, old: list[Entry], names: tuple[str, ...]) -> None:
+    """Set each of these fields to its newest value among rows, oldest first, that have one."""
+    for name in names:
+        if found := [value for e in old if (value := getattr(e, name)) is not None]:
+            setattr(whole, name, found[-1])

@@ -20,7 +20,7 @@ from etl.engine.jobs.run_context import RunContext, in_hours
 from etl.engine.landing import owner
 from etl.engine.landing import reader as landing
 from etl.engine.people import suppression
-from etl.engine.people.suppression import Suppressed
+from etl.engine.people.suppression import SuppressionList
 from etl.engine.spark import files
 from etl.model.contract import Event, Table
 from etl.model.privacy import ROLES
@@ -39,7 +39,7 @@ COMMITS = "add STRUCT<partitionValues: MAP<STRING, STRING>>"
 def plan(window: Window) -> Iterator[Action]:
     """An action for each event and table that changed since the last look; none while nobody was erased."""
     context, lake = window.context, files.absolute(window.context.settings.lake)
-    if suppression.is_there(context.spark, suppression.former_place(lake)):
+    if suppression.exists_on_disk(context.spark, suppression.former_list_uri(lake)):
         what = "the list of erased people is put under a key"
         yield Action(STEP, "_erasure", what, partial(register.convert, context.spark, lake))
     if suppression.load(context.spark, lake) is None:
@@ -64,7 +64,7 @@ def plan(window: Window) -> Iterator[Action]:
         yield Action(STEP, "_erasure", what, partial(finish, context, receipt))
 
 
-def _list(context: RunContext) -> Suppressed:
+def _list(context: RunContext) -> SuppressionList:
     found = suppression.load(context.spark, files.absolute(context.settings.lake))
     assert found
     return found
@@ -82,7 +82,7 @@ def _look(context: RunContext, table: Table, event: Event, hours: list[datetime]
     lake = files.absolute(context.settings.lake)
     listed = _list(context)
     for role in landed.roles(event):
-        clean = landed.clean(context, table, listed.of(role), hours)
+        clean = landed.clean(context, table, listed.for_role(role), hours)
     seen = register.sweeps(context.spark, lake).get(event.name, Sweep(event.name))
     now = {hour.isoformat(): mark for hour, mark in clean.fingerprints.items()}
     kept = {hour.isoformat() for hour in landed_hours(context, event)}
@@ -121,12 +121,12 @@ def _clean(context: RunContext, table: Table, hours: list[datetime] | None, swee
     register.note(context.spark, files.absolute(context.settings.lake), sweep)
 
 
-def _erase(context: RunContext, table: Table, rows: DataFrame, listed: Suppressed) -> None:
+def _erase(context: RunContext, table: Table, rows: DataFrame, listed: SuppressionList) -> None:
     """Take erased people whom some rows name out of a table."""
     for role in rules.roles(table):
-        suppressed = listed.of(role)
+        suppressed = listed.for_role(role)
         said = suppression.ids(rows, role)
-        people = suppressed.among(said).ids if said is not None else []
+        people = suppressed.erased_among(said).ids if said is not None else []
         assert suppressed.secret
         for group in _groups(people):
             tables.erase(context, table, group, suppressed, register.mark(suppressed.secret, role, group))
@@ -143,7 +143,7 @@ def finish(context: RunContext, receipt: dict[str, object]) -> None:
     spark, lake, listed = context.spark, files.absolute(context.settings.lake), _list(context)
     left = driver.broken(context)
     for role in ROLES:
-        suppressed = listed.of(role)
+        suppressed = listed.for_role(role)
         _, unread = driver.look_through(context, suppressed, left)
         left += [f"landed file {name}" for name in unread]
         _, elsewhere = mails.remove(spark, context.settings, role, partial(_erased, spark, suppressed), set())
@@ -158,19 +158,19 @@ def finish(context: RunContext, receipt: dict[str, object]) -> None:
         register.write(spark, lake, receipt | {"complete": True, "incomplete": [], "unread": [], "at": now})
 
 
-def _waiting(context: RunContext, table: Table, listed: Suppressed) -> list[str]:
+def _waiting(context: RunContext, table: Table, listed: SuppressionList) -> list[str]:
     """Old files that hold erased people go; those that a run may be about to publish wait."""
     found = orphan_files.find(context.spark, context.uri(table))
     wait = []
     for role in rules.roles(table) if found else ():
         said = suppression.ids(disk.rows_of(context.spark, table, role, found), role)
-        people = listed.of(role).among(said).ids if said is not None else []
+        people = listed.for_role(role).erased_among(said).ids if said is not None else []
         done = disk.purge(context, table, role, _groups(people)) if people else {}
         if "files_waiting" in done:
             wait.append(f"{table.name}: files wait until {done['gone_at']}")
     return wait
 
 
-def _erased(spark: SparkSession, suppressed: Suppressed, numbers: set[int]) -> set[int]:
+def _erased(spark: SparkSession, suppressed: SuppressionList, numbers: set[int]) -> set[int]:
     small = [(number,) for number in numbers if -(2**63) <= number < 2**63]
-    return set(suppressed.among(spark.createDataFrame(small, "id BIGINT")).ids) if small else set()
+    return set(suppressed.erased_among(spark.createDataFrame(small, "id BIGINT")).ids) if small else set()

@@ -12,7 +12,6 @@ from datetime import datetime
 from etl.engine.delta.checksums import Content
 from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs.run_context import as_literal, as_partition, metadata, record
-from etl.engine.state.ledger import KEPT_FROM
 from etl.model.contract import Table
 from etl.operations.backfill import hours as lake_hours
 from etl.operations.retention import orphan_files
@@ -55,7 +54,8 @@ def expire(window: Window, table: Table, old: list[datetime], first: datetime, r
     entry = context.begin(table)
     known = context.ledger.state(table.name)
     entry.published_hours = [Content().state(hour) for hour in old if hour in known]
-    entry.metrics |= {KEPT_FROM: first.timestamp(), "rows_expired": float(rows)}
+    entry.kept_from = first
+    entry.metrics["rows_expired"] = float(rows)
     entry.output_version = txn.commit(metadata(entry))
     record(context, entry, reason=f"retention: hours before {first:%Y-%m-%dT%H} are gone")
     take_files(window, table, old)

@@ -60,7 +60,7 @@ def take(spark: SparkSession, uri: str, gone: list[Remain]) -> int:
     """
     taken: list[Remain] = []
     for start in range(0, len(gone), AT_ONCE):
-        with delta.alone(uri):
+        with delta.commit_lock(uri):
             live = _live(spark, uri)
             for remain in gone[start : start + AT_ONCE]:
                 if files.below(uri, remain.file.uri) not in live:

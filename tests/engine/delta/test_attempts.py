@@ -14,7 +14,7 @@ def tried(error: Exception, times: int) -> int:
     """How often something was tried that fails so often."""
     count = 0
     for attempt in attempts():
-        with attempt, delta.conflicts("a table"):
+        with attempt, delta.translate_conflicts("a table"):
             count += 1
             if count <= times:
                 raise error

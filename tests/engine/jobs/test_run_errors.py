@@ -11,7 +11,7 @@ from support.rows import at
 
 from etl.engine.jobs import run_errors
 from etl.engine.jobs.run_context import RunContext
-from etl.engine.state.ledger import ERROR, RECOVERED, Entry
+from etl.engine.state.entry import ERROR, RECOVERED, Entry
 from etl.errors import FeedEtlError, GateFailed, LakeError
 
 INTERVAL = at("10:00"), at("12:00")

@@ -123,7 +123,7 @@ import json, os, sys
 from pathlib import Path
 from etl import conf
 from etl.engine import session
-spark = session.start(session.tuned(conf.load(master="local[1]"), session.SMALL_HOURS))
+spark = session.start(session.with_options(conf.load(master="local[1]"), session.SMALL_HOURS))
 lines = [p.read_text(errors="replace") for p in Path("/proc").glob("[0-9]*/cmdline") if os.access(p, os.R_OK)]
 hadoop = spark._jsc.hadoopConfiguration()
 print(json.dumps({

@@ -23,10 +23,10 @@ def _own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_key_may_come_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert keys.key() is None
+    assert keys.pseudonym_key() is None
     (tmp_path / "secret").write_text(f"{KEY}\n")
     monkeypatch.setenv(keys.FILE, str(tmp_path / "secret"))
-    assert keys.key() == KEY.encode()
+    assert keys.pseudonym_key() == KEY.encode()
 
 
 @pytest.mark.parametrize("text", [None, "", "hunter2", "ä" * 40])
@@ -38,7 +38,7 @@ def test_a_file_without_a_usable_key_is_refused(
         (tmp_path / "secret").write_text(text)
     monkeypatch.setenv(keys.FILE, str(tmp_path / "secret"))
     with pytest.raises(ConfigError, match=f"{tmp_path}/secret") as refused:
-        keys.key()
+        keys.pseudonym_key()
     assert not text or text not in str(refused.value)
 
 
@@ -47,7 +47,7 @@ def test_two_different_keys_are_refused(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv(keys.FILE, str(tmp_path / "secret"))
     monkeypatch.setenv(keys.SECRET, KEY)
     with pytest.raises(ConfigError, match="two different keys"):
-        keys.key()
+        keys.pseudonym_key()
 
 
 @pytest.mark.parametrize("place", ["lake", "landing"])
@@ -66,28 +66,28 @@ def test_a_key_that_lies_with_the_data_is_refused(
 
 def test_a_key_is_made_once_and_only_its_user_reads_it(tmp_path: Path) -> None:
     file = tmp_path / "new" / "a.key"
-    made = keys.make(file)
-    assert keys.make(file) == made and len(made) == 64
+    made = keys.create(file)
+    assert keys.create(file) == made and len(made) == 64
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [f.name for f in file.parent.iterdir()] == ["a.key"]
 
 
 def test_new_lakes_are_given_one_key_which_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lakes = [str(tmp_path / "one"), str(tmp_path / "two")]
-    keys.give(lakes)
-    first = keys.key()
+    keys.create_demo_keys(lakes)
+    first = keys.pseudonym_key()
     assert first
     for lake in lakes:
         Path(lake).mkdir()
         monkeypatch.setenv(keys.FILE, "")
-        keys.adopt(lake)
-        assert keys.key() == first
+        keys.use_demo_key(lake)
+        assert keys.pseudonym_key() == first
     monkeypatch.setenv(keys.FILE, "")
-    keys.give(lakes)
-    assert keys.key() == first
+    keys.create_demo_keys(lakes)
+    assert keys.pseudonym_key() == first
 
 
 def test_a_lake_made_without_a_key_is_given_none(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
-    keys.give([str(tmp_path / "one")])
-    assert keys.key() is None
+    keys.create_demo_keys([str(tmp_path / "one")])
+    assert keys.pseudonym_key() is None

@@ -19,7 +19,8 @@ from etl.engine.jobs import runner
 from etl.engine.quality import completeness
 from etl.engine.quality.completeness import FEW_RECORDS, NO_FILES, NO_FOLDER, NO_RECORDS, LandedHour
 from etl.engine.spark.files import absolute
-from etl.engine.state.ledger import Entry, Ledger
+from etl.engine.state.entry import Entry
+from etl.engine.state.ledger import Ledger
 from etl.errors import ConfigError
 
 HOUR, WEEK = timedelta(hours=1), timedelta(days=7)

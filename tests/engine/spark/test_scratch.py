@@ -24,7 +24,7 @@ from etl.errors import ConfigError
 OTHER = """
 import os, signal, sys, time
 from etl.engine import scratch
-made = scratch.mine(sys.argv[1])
+made = scratch.this_process(sys.argv[1])
 (made.folder / "blockmgr").mkdir()
 (made.folder / "blockmgr" / "shuffle_0").write_text("4711")
 made.note({"table": "file:///nowhere", "files": ["a.parquet"]})
@@ -45,16 +45,16 @@ def test_the_folder_of_a_killed_process_goes_and_that_of_a_living_one_stays(tmp_
     base = tmp_path / "scratch"
     process = other(base)
     try:
-        assert scratch.dead(str(base)) == []
+        assert scratch.dead_processes(str(base)) == []
         assert stat.S_IMODE(base.stat().st_mode) == 0o700
         assert {stat.S_IMODE(f.stat().st_mode) for f in base.iterdir()} == {0o700, 0o600}
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    (found,) = scratch.dead(str(base))
+    (found,) = scratch.dead_processes(str(base))
     assert found.staged == [("file:///nowhere", ["a.parquet"])]
     assert [f.suffix for f in base.iterdir()] == [".lock"]
-    scratch.tidy(str(base))
+    scratch.remove_dead_folders(str(base))
     assert list(base.iterdir()), "what it staged is still to be looked at"
     scratch.forget(found)
     assert not list(base.iterdir())
@@ -65,7 +65,7 @@ def test_a_process_whose_jvm_lives_is_not_dead(tmp_path: Path) -> None:
     for began, dead in [(scratch.started(os.getpid()), 0), ("1", 1)]:
         lock = tmp_path / "host-1-ab.lock"
         lock.write_text(json.dumps({"jvm": [os.getpid(), began]}) + "\n{half a li")
-        assert len(scratch.dead(str(tmp_path))) == dead
+        assert len(scratch.dead_processes(str(tmp_path))) == dead
 
 
 def test_a_folder_that_is_a_link_is_refused(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_folder_that_is_a_link_is_refused(tmp_path: Path) -> None:
 
 
 def test_spark_works_in_the_folder(spark: SparkSession) -> None:
-    folder = scratch.mine(None).folder
+    folder = scratch.this_process(None).folder
     assert session.conf.load("local").scratch is None
     assert spark.sparkContext.getConf().get("spark.local.dir") == str(folder)
     assert list(folder.glob("blockmgr-*")) and list(folder.glob("spark-*"))

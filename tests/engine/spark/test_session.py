@@ -30,4 +30,4 @@ def test_one_collector(works: bool, given: str, collectors: list[str]) -> None:
 ])  # fmt: skip
 def test_joins_are_hashed_where_memory_is_enough(master: str, memory: str, hashed: bool) -> None:
     settings = conf.load("local", master=master, driver_memory=memory)
-    assert bool(session.joins(settings)) == hashed
+    assert bool(session.hash_join_options(settings)) == hashed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,8 +11,10 @@ import pytest
 from pyspark.sql import SparkSession
 
 from etl.engine.delta import tables as delta
+from etl.engine.jobs import recovery
 from etl.engine.state import ledger_table
-from etl.engine.state.ledger import Entry, Ledger
+from etl.engine.state.entry import Entry
+from etl.engine.state.ledger import Ledger
 
 TEN = datetime(2026, 6, 1, 10, tzinfo=UTC)
 
@@ -20,6 +23,8 @@ def entry(ledger: Ledger, number: int) -> Entry:
     """A row with something in each kind of column."""
     found = Entry(f"run-{number}", "fct_shares", ledger.now(), TEN, table_id="x", output_version=number)
     found.processed_hours, found.affected_hours = [TEN], {"share_hour": [TEN]}
+    found.shard_number, found.shard_count, found.seen_version, found.kept_from = 1, 2, number, TEN
+    found.logic_version, found.contradictions, found.corrections = 2, 3, 0
     found.published_hours = [{"hour": TEN, "row_count": number, "checksum": "1-2"}]
     found.input_versions, found.input_ids, found.metrics = {"bronze_shares": number}, {"bronze_shares": "y"}, {"m": 0.5}
     return found
@@ -55,3 +60,23 @@ def test_times_of_rows_are_instants_in_utc(spark: SparkSession, tmp_path: Path) 
     (read,) = Ledger(spark, tmp_path.as_uri()).entries
     assert read.processed_hours == [TEN] and read.processed_hours[0].isoformat() == TEN.isoformat()
     assert read.started_at.utcoffset() == TEN.utcoffset()
+
+
+def test_state_that_earlier_releases_kept_among_the_metrics_is_typed(spark: SparkSession, tmp_path: Path) -> None:
+    """A row on disk, and the row that a commit carries."""
+    metrics = {"shard": 2.0, "shards": 4.0, "seen_version": 17.0, "kept_from": TEN.timestamp(), "logic_version": 2.0,
+               "condensed_to": TEN.timestamp(), "corrections": 5.0, "skew": 1.25}  # fmt: skip
+    old = {"run_id": "old", "table_name": "fct_shares", "started_at": TEN, "metrics": metrics, "handled": [TEN]}
+
+    ledger_table.create(spark, f"{tmp_path.as_uri()}/_ledger")
+    spark.createDataFrame([old], ledger_table.SCHEMA).write.format("delta").mode("append").save(
+        f"{tmp_path.as_uri()}/_ledger"
+    )
+    (read,) = Ledger(spark, tmp_path.as_uri()).entries
+    carried = recovery.from_commit(json.dumps(old, default=lambda v: {"t": v.isoformat()}), 3)
+
+    for found in (read, carried):
+        assert found.shard and (found.shard.number, found.shard.count) == (2, 4)
+        assert (found.seen_version, found.logic_version, found.corrections) == (17, 2, 5)
+        assert (found.kept_from, found.compacted_to, found.processed_hours) == (TEN, TEN, [TEN])
+        assert found.metrics == {"skew": 1.25}

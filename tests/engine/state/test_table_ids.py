@@ -20,7 +20,8 @@ from etl.engine.jobs.run_context import in_hours
 from etl.engine.spark import files
 from etl.engine.spark.jvm import jvm
 from etl.engine.state import planner
-from etl.engine.state.ledger import Entry, Ledger
+from etl.engine.state.entry import Entry
+from etl.engine.state.ledger import Ledger
 from etl.engine.state.ledger_table import ADDED, SCHEMA
 
 NINE, TEN = START.replace(hour=9), START.replace(hour=10)

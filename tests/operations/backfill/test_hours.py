@@ -10,7 +10,8 @@ from typing import Any, cast
 from support.local_lake import START
 
 from etl import catalog
-from etl.engine.state.ledger import Entry, Ledger
+from etl.engine.state.entry import Entry
+from etl.engine.state.ledger import Ledger
 from etl.engine.state.shards import Shard
 from etl.operations.backfill.hours import LakeHours
 

@@ -88,13 +88,13 @@ def _nobody_is_confirmed(spark: SparkSession, fed: Settings) -> None:
         words |= {str(value) for row in delta.read(spark, f"{lake}/_erasure/{place}").collect() for value in row}
     words |= {entry.reason for entry in runner.open_context(spark, fed).ledger.entries}
     said = " ".join(words)
-    fingerprint = delta.properties(spark, suppression.place(lake))[suppression.KEY]
+    fingerprint = delta.properties(spark, suppression.list_uri(lake))[suppression.KEY]
     for person in (VIEWER, OTHER):
         assert str(person) not in said
         for secret in (b"", fingerprint.encode()):
             for namespace in ("", suppression.ERASED, suppression.REPLACEMENT, "sketch"):
                 assert str(keyed.number(secret, namespace, person)) not in said
-    secret = keys.read(keys.own_file(lake, "erasure"))
+    secret = keys.read(keys.key_file(lake, "erasure"))
     assert str(keyed.number(secret, suppression.ERASED, VIEWER)) in said
 
 
@@ -124,7 +124,7 @@ def test_a_file_that_its_producer_changes_meanwhile_stays_as_it_is(spark: SparkS
     old = files.LandedFile(part.files[0].uri, part.files[0].size - 1, part.files[0].modified)
     before = Path(old.uri.removeprefix("file:").replace("///", "/")).read_bytes()
     context = runner.open_context(spark, fed)
-    assert landed._rewrite(context, event, old, suppression.Known(known, [VIEWER], [])) is None
+    assert landed._rewrite(context, event, old, suppression.ErasedIds(known, [VIEWER], [])) is None
     assert Path(old.uri.removeprefix("file:").replace("///", "/")).read_bytes() == before
 
 

@@ -17,7 +17,7 @@ from etl.engine.delta import tables as delta
 from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs import ddl, runner
 from etl.engine.jobs.run_context import RunContext, publish, record
-from etl.engine.state.ledger import Entry
+from etl.engine.state.entry import Entry
 from etl.operations.erasure import driver, register
 from etl.operations.maintenance import driver as maintenance
 

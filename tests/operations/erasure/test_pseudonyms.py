@@ -69,7 +69,7 @@ def test_no_table_is_made_from_one_that_holds_pseudonyms() -> None:
 def test_a_key_that_could_be_guessed_is_refused_and_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(keys.SECRET, "hunter2")
     with pytest.raises(ConfigError, match="32 characters") as refused:
-        keys.key()
+        keys.pseudonym_key()
     assert "hunter2" not in str(refused.value)
 
 
@@ -90,14 +90,14 @@ def test_a_table_says_what_it_holds_but_not_the_key(
     for name in NAMES:
         assert delta.properties(spark, uri(simulated.settings, name))[pseudonyms.PROPERTY] == "ids"
         said = delta.properties(spark, uri(keyed_lake, name))[pseudonyms.PROPERTY]
-        assert said == pseudonyms.held() and said.startswith("pseudonyms ") and KEY not in said
+        assert said == pseudonyms.viewer_id_kind() and said.startswith("pseudonyms ") and KEY not in said
 
 
 def test_the_key_is_in_no_plan(spark: SparkSession) -> None:
     ids = spark.range(9).select(F.col("id").alias("viewer_id"))
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv(keys.SECRET, KEY)
-        rows = pseudonyms.instead_of_ids(PER_VIEWER[0], lambda: ids, "")()
+        rows = pseudonyms.pseudonymize(PER_VIEWER[0], lambda: ids, "")()
     assert [row[0] for row in rows.collect()] == [pseudonym(viewer) for viewer in range(9)]
     plan = rows._jdf.queryExecution().toString()
     assert "sha2" in plan and KEY not in plan and KEY.encode().hex() not in plan.lower()

@@ -67,7 +67,7 @@ def test_nobody_is_found_in_a_keyed_sketch_by_trying_ids(
     """A plain sketch gives its members away; a keyed one counts as many, and knows them by their numbers only."""
     entry = catalog.entry(table)
     plain = made(spark, entry.transform).where(f"length({column}) > 8").collect()[0]
-    hidden = made(spark, pseudonyms.instead_of_ids(entry.table, entry.transform, "keyed")).where(
+    hidden = made(spark, pseudonyms.pseudonymize(entry.table, entry.transform, "keyed")).where(
         f"length({column}) > 8"
     )
     row = hidden.collect()[0]
@@ -93,9 +93,9 @@ def test_a_number_is_the_same_in_sql_and_in_python_for_keys_of_any_length(spark:
 @pytest.mark.parametrize("table", SKETCHES, ids=lambda t: t.name)
 def test_describe_says_what_can_be_read_from_a_sketch(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(keys.SECRET, "")
-    assert "trying ids" in str(pseudonyms.described(table)["sketches"])
+    assert "trying ids" in str(pseudonyms.describe(table)["sketches"])
     monkeypatch.setenv(keys.SECRET, KEY)
-    assert str(pseudonyms.described(table)["sketches"]).startswith("keyed ")
+    assert str(pseudonyms.describe(table)["sketches"]).startswith("keyed ")
 
 
 def make(spark: SparkSession, settings: Settings, name: str) -> str:
@@ -116,9 +116,9 @@ def test_sketches_of_two_keys_never_meet(
     daily = make(spark, settings, "mart_post_engagement_daily")
     clicks = make(spark, settings, "agg_ad_clicks_5min")
     said = [delta.properties(spark, uri)[pseudonyms.SKETCHES] for uri in (hourly, daily, clicks)]
-    assert said == ["ids", "ids", pseudonyms.sketched()]
+    assert said == ["ids", "ids", pseudonyms.sketch_id_kind()]
     context = runner.open_context(spark, settings, (START, END))
-    assert pseudonyms.sketches_of(spark, context.uri(HOURLY)) == "ids"
+    assert pseudonyms.sketch_id_kind_of(spark, context.uri(HOURLY)) == "ids"
     for key in ("", "x" * 32):
         monkeypatch.setenv(keys.SECRET, key)
         with pytest.raises(ConfigError, match="agg_ad_clicks_5min holds sketches of another"):

@@ -221,13 +221,13 @@ def test_nobody_is_listed_twice(spark: SparkSession, settings: Settings) -> None
 
 def digests(lake: str, *people: int) -> list[int]:
     """Of people, under the key that was made for the list."""
-    secret = keys.read(keys.own_file(lake, "erasure"))
+    secret = keys.read(keys.key_file(lake, "erasure"))
     return [keyed.number(secret, suppression.ERASED, person) for person in people]
 
 
 def test_without_its_key_a_list_is_refused(spark: SparkSession, place: Settings) -> None:
     """Else erased people would come back."""
-    file = keys.own_file(place.lake, "erasure")
+    file = keys.key_file(place.lake, "erasure")
     file.rename(file.with_name("elsewhere"))
     summary = runner.run(spark, place, START, END, tables=["bronze_shares"])
     assert str(file) in str(summary.errors["bronze_shares"])
@@ -253,7 +253,7 @@ def test_a_salted_list_goes_on_working_and_is_put_under_a_key(spark: SparkSessio
     lake = f"file://{settings.lake}"
     row = (SALT, 0, hashlib.sha256(f"{SALT}:{GONE}".encode()).hexdigest(), START)
     former = spark.createDataFrame([row], "salt STRING, bucket INT, digest STRING, erased_at TIMESTAMP")
-    former.write.format("delta").save(suppression.former_place(lake))
+    former.write.format("delta").save(suppression.former_list_uri(lake))
     mixed = hashlib.sha256(f"{SALT}:{GONE}:7".encode()).hexdigest()
     replaced = REPLACEMENT_IDS_BELOW - 1 - int(mixed[:15], 16)
     ids = spark.createDataFrame([(GONE,), (OTHER,), (5,), (None,)], "id BIGINT")

@@ -32,7 +32,7 @@ ONE_HOUR = timedelta(hours=1)
 SMALL = {
     "AIRFLOW_CONN_SPARK_DEFAULT": '{"conn_type": "spark", "host": "local[1]"}',
     "FEED_ETL_SPARK": json.dumps(session.FEW_ROWS),
-    "SPARK_SUBMIT_OPTS": session.SHORT["spark.driver.extraJavaOptions"],
+    "SPARK_SUBMIT_OPTS": session.SHORT_LIVED["spark.driver.extraJavaOptions"],
 }
 """Many short applications over a few rows each: compile little, plan little, take one core."""
 

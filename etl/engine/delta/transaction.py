@@ -63,7 +63,9 @@ class Transaction:
         self.task_rows = _rows_by_task(self._adds)
         return self._frame(written)
 
-    def read_for_rewrite(self, predicate: str, rows: DataFrame | None = None, by: Sequence[str] = ()) -> DataFrame | None:
+    def read_for_rewrite(
+        self, predicate: str, rows: DataFrame | None = None, by: Sequence[str] = ()
+    ) -> DataFrame | None:
         """Rows of every file that holds a matching row; these files go at commit. None when there is no such file.
 
         With `rows`, only a row matches that is equal `by` some columns to one of them.

@@ -49,7 +49,10 @@ def describe(table: Table) -> dict[str, str | None]:
     """How a table that is made here knows people: viewers in its key, and its sketches."""
     plain = f"{IDS}: without a key, whoever reads a sketch can find its members by trying ids"
     sketches = sketch_id_kind() if pseudonym_key() else plain
-    return {"viewers": viewer_id_kind() if table.per_viewer else None, "sketches": sketches if table.has_sketch else None}
+    return {
+        "viewers": viewer_id_kind() if table.per_viewer else None,
+        "sketches": sketches if table.has_sketch else None,
+    }
 
 
 def properties(spark: SparkSession, table: Table, uri: str) -> dict[str, str]:

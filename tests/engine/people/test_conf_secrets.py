@@ -122,7 +122,7 @@ SESSION = """
 import json, os, sys
 from pathlib import Path
 from etl import conf
-from etl.engine import session
+from etl.engine.spark import session
 spark = session.start(session.with_options(conf.load(master="local[1]"), session.SMALL_HOURS))
 lines = [p.read_text(errors="replace") for p in Path("/proc").glob("[0-9]*/cmdline") if os.access(p, os.R_OK)]
 hadoop = spark._jsc.hadoopConfiguration()

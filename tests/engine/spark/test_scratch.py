@@ -23,7 +23,7 @@ from etl.errors import ConfigError
 
 OTHER = """
 import os, signal, sys, time
-from etl.engine import scratch
+from etl.engine.spark import scratch
 made = scratch.this_process(sys.argv[1])
 (made.folder / "blockmgr").mkdir()
 (made.folder / "blockmgr" / "shuffle_0").write_text("4711")
@@ -90,7 +90,7 @@ def test_what_a_dead_process_staged_goes_and_what_it_published_stays(
     uri = table.as_uri()
     spark.range(1).selectExpr("id", "1 AS hour").write.format("delta").partitionBy("hour").save(uri)
     noted: list[tuple[str, list[str]]] = []
-    monkeypatch.setattr(staged, "note", lambda where, paths: noted.append((where, paths)))
+    monkeypatch.setattr(staged, "record", lambda where, paths: noted.append((where, paths)))
     for hour, commits in [(2, True), (3, False)]:
         txn = Transaction(spark, uri)
         txn.stage(spark.range(2).selectExpr("id", f"{hour} AS hour").coalesce(1))

@@ -180,7 +180,7 @@ def test_equal_ids_of_a_viewer_and_a_creator_are_two_people(spark: SparkSession,
     listed = register.suppress(spark, lake, [5], CREATOR)
     people = spark.createDataFrame([(5,), (6,)], "id BIGINT")
     assert listed.erased_among(people).ids == [5]
-    assert register.suppress(spark, lake, [6]).among(people).ids == [6]
+    assert register.suppress(spark, lake, [6]).erased_among(people).ids == [6]
 
 
 @pytest.mark.parametrize(

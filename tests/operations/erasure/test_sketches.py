@@ -67,9 +67,7 @@ def test_nobody_is_found_in_a_keyed_sketch_by_trying_ids(
     """A plain sketch gives its members away; a keyed one counts as many, and knows them by their numbers only."""
     entry = catalog.entry(table)
     plain = made(spark, entry.transform).where(f"length({column}) > 8").collect()[0]
-    hidden = made(spark, pseudonyms.pseudonymize(entry.table, entry.transform, "keyed")).where(
-        f"length({column}) > 8"
-    )
+    hidden = made(spark, pseudonyms.pseudonymize(entry.table, entry.transform, "keyed")).where(f"length({column}) > 8")
     row = hidden.collect()[0]
     tried = [*range(900, 1100), *MEMBERS]
     people = set(MEMBERS[:-1])

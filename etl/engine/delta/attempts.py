@@ -1,4 +1,4 @@
-"""What lost against another run is read again, computed again and tried again."""
+"""Retries for work that lost a commit conflict with another run: read, compute and commit again."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from tenacity import AttemptManager, Retrying, retry_if_exception_type, stop_aft
 
 from etl.errors import ConflictError
 
-ATTEMPTS = 6  # Delta itself does not retry logical conflicts
+MAX_ATTEMPTS = 6  # Delta itself does not retry logical conflicts
 
 
 def attempts() -> Iterator[AttemptManager]:
-    """`for attempt in attempts(): with attempt, delta.translate_conflicts(…): ...`; the last ConflictError is raised."""
+    """Up to six attempts, with a random and growing wait in between. Raises the last ConflictError.
+
+    Use: `for attempt in attempts(): with attempt, delta.translate_conflicts(table): ...`
+    """
     return iter(
         Retrying(
             retry=retry_if_exception_type(ConflictError),
             wait=wait_random_exponential(multiplier=0.5, max=20),
-            stop=stop_after_attempt(ATTEMPTS),
+            stop=stop_after_attempt(MAX_ATTEMPTS),
             reraise=True,
         )
     )

@@ -1,7 +1,7 @@
-"""Order-independent content checksums of table-hours.
+"""Content checksums of table-hours that do not depend on the order of rows.
 
-A row hashes to 64 bits; the two halves are summed apart, so rows in any order give the same sum, rows added give
-the sum of the sums, and neither a lost nor a doubled row goes unseen.
+Each row hashes to 64 bits. The checksum is the sum of the high halves and the sum of the low halves, so the checksum
+of two sets of rows is the sum of their checksums. A lost or duplicate row changes it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LOW = 0xFFFFFFFF
 
 @dataclass(frozen=True)
 class Content:
-    """What a table-hour holds: how many rows and the sums of their hash halves."""
+    """The content of a table-hour: number of rows, sum of the high hash halves, sum of the low hash halves."""
 
     rows: int = 0
     high: int = 0
@@ -36,49 +36,49 @@ class Content:
 
     @property
     def checksum(self) -> str:
-        """As the ledger keeps it."""
+        """The checksum as the ledger stores it."""
         return f"{self.high:x}-{self.low:x}"
 
     @classmethod
     def of(cls, state: dict[str, Any]) -> Content:
-        """Back from a ledger row's hour."""
+        """The content from an hour of a ledger row (`row_count`, `checksum`)."""
         high, low = (int(part, 16) for part in state["checksum"].split("-"))
         return cls(state["row_count"], high, low)
 
     def state(self, hour: datetime) -> dict[str, Any]:
-        """As a ledger row's hour."""
+        """The content as an hour of a ledger row."""
         return {"hour": hour, "row_count": self.rows, "checksum": self.checksum}
 
 
 def by_hour(rows: DataFrame, table: Table) -> dict[datetime, Content]:
-    """Content of each hour (day) of some rows of a table."""
+    """Hour -> content of the table's rows in it; day -> content for a table partitioned by day."""
     hashed = row_hash([c for c in table.columns if c.name not in table.checksum_skips])
-    summed = rows.select(F.col(table.hour).alias("hour"), hashed.alias("hash")).groupBy("hour")
-    found = summed.agg(
+    grouped = rows.select(F.col(table.hour).alias("hour"), hashed.alias("hash")).groupBy("hour")
+    sums = grouped.agg(
         F.count("*").alias("n"),
         F.sum(F.shiftrightunsigned("hash", 32)).alias("high"),
         F.sum(F.col("hash").bitwiseAND(F.lit(_LOW))).alias("low"),
     ).collect()
-    return {as_hour(r["hour"]): Content(r["n"], r["high"], r["low"]) for r in found}
+    return {as_hour(r["hour"]): Content(r["n"], r["high"], r["low"]) for r in sums}
 
 
 def row_hash(columns: Sequence[Field]) -> Column:
-    """64 bits of a row. `xxhash64` skips NULLs, so which columns and elements of lists are NULL is hashed, too.
+    """A 64-bit hash of a row. `xxhash64` skips NULLs, so the hash also covers which columns and elements are NULL.
 
-    The values are in the ledgers of lakes: they stay as they are.
+    Ledgers of existing lakes contain sums of these hashes: the function must not change.
     """
     values, optional = [F.col(c.name) for c in columns], [c for c in columns if c.nullable]
-    holes = [_with_holes(F.col(c.name)) for c in optional if c.type.startswith("ARRAY")]
-    return F.xxhash64(*values, *[F.col(c.name).isNull() for c in optional], *holes)
+    lists = [_text_if_it_contains_null(F.col(c.name)) for c in optional if c.type.startswith("ARRAY")]
+    return F.xxhash64(*values, *[F.col(c.name).isNull() for c in optional], *lists)
 
 
-def _with_holes(value: Column) -> Column:
-    """A list with a NULL in it, as text; NULL, which is not hashed, for all other lists."""
+def _text_if_it_contains_null(value: Column) -> Column:
+    """A list that contains a NULL, as JSON text. NULL, which is not hashed, for all other lists."""
     return F.when(F.exists(value, lambda element: element.isNull()), F.to_json(value))
 
 
 def as_hour(value: datetime | date) -> datetime:
-    """An aware UTC instant for an hour, or for the start of a day."""
+    """The hour, or the start of the day, as a timezone-aware datetime in UTC."""
     if not isinstance(value, datetime):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
     return value.astimezone(UTC)

@@ -1,4 +1,4 @@
-"""Delta tables as a whole: made, read at a version, their files as the log names them, and how commits get along."""
+"""Operations on whole Delta tables: create, read at a version, list files, and lock and label commits."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ from etl.engine.spark import files, locks
 from etl.engine.spark.jvm import as_dict, as_seq, jvm, none
 from etl.errors import ConflictError
 
-LISTINGS = 64  # remembered
+MAX_CACHED_LISTINGS = 64
 METADATA = "spark.databricks.delta.commitInfo.userMetadata"
-LOCK_MINUTES = "spark.feedetl.lock.minutes"  # a session's; not one of Spark's own
-CONFLICT = re.compile("Concurrent|MetadataChanged|ProtocolChanged")  # in the names of Delta's exceptions
-DROPPED = re.compile(r"Block rdd_\d+_\d+ does not exist")
-"""Of a task that was reading a version's list of files when a newer version came: Delta drops the list of the older
-one, and Spark, where it does not try a task again (on one machine), fails the job."""
+LOCK_MINUTES = "spark.feedetl.lock.minutes"  # our own key in the session's conf; Spark does not know it
+CONFLICT = re.compile("Concurrent|MetadataChanged|ProtocolChanged")  # in the class names of Delta's exceptions
+DROPPED_BLOCK = re.compile(r"Block rdd_\d+_\d+ does not exist")
+"""The error of a task that reads a version's file list while another run publishes a newer version.
+
+Delta then drops the cached list of the older version. Spark does not retry tasks in local mode, so the job fails.
+"""
 
 
 def _log(spark: SparkSession, uri: str) -> Any:
@@ -33,7 +35,7 @@ def _log(spark: SparkSession, uri: str) -> Any:
 
 
 def snapshot(spark: SparkSession, uri: str, version: int | None = None) -> Any:
-    """A version as Delta has it (an object of the JVM), the newest published one where none is given."""
+    """Delta's snapshot (a JVM object) of a version; by default of the newest published version."""
     log = _log(spark, uri)
     if version is None:
         return log.update(False, none(spark), none(spark))
@@ -41,7 +43,7 @@ def snapshot(spark: SparkSession, uri: str, version: int | None = None) -> Any:
 
 
 def is_table(spark: SparkSession, uri: str) -> bool:
-    """Whether a Delta table is at the URI."""
+    """Whether the URI is a Delta table."""
     return bool(_log(spark, uri).tableExists())
 
 
@@ -52,7 +54,7 @@ def is_table(spark: SparkSession, uri: str) -> bool:
     reraise=True,
 )
 def create(spark: SparkSession, uri: str, definition: str) -> None:
-    """Make a table unless it is there. Of several runs that make it at once one does, and the others find it."""
+    """Create a table if it does not exist. When several runs do this at once, one creates it and the others use it."""
     with commit_lock(uri, lock_minutes(spark)):
         spark.sql(f"CREATE TABLE IF NOT EXISTS delta.`{uri}` {definition}")
 
@@ -63,102 +65,110 @@ def current_version(spark: SparkSession, uri: str) -> int:
 
 
 def identity(spark: SparkSession, uri: str) -> tuple[int, str]:
-    """The newest version and the id Delta gave the table. One made anew has another id, and versions from 0."""
+    """(newest version, table id). A table that was removed and created again has another id and starts at version 0."""
     newest = snapshot(spark, uri)
     return int(newest.version()), str(newest.metadata().id())
 
 
 def table_id(spark: SparkSession, uri: str) -> str:
-    """The id Delta gave the table when it was made."""
+    """The id that Delta gave the table when it was created."""
     return identity(spark, uri)[1]
 
 
 def properties(spark: SparkSession, uri: str) -> dict[str, str]:
-    """What the newest version says of itself beside its columns."""
+    """The table properties of the newest version."""
     return as_dict(spark, snapshot(spark, uri).metadata().configuration())
 
 
 def read(spark: SparkSession, uri: str, version: int | None = None) -> DataFrame:
-    """The table as published, or as of a version."""
+    """The rows of the newest published version, or of the given version."""
     reader = spark.read.format("delta")
     return (reader if version is None else reader.option("versionAsOf", version)).load(uri)
 
 
 @dataclass(frozen=True)
 class Listing:
-    """Files of one version of a table, as its log named them: objects of the JVM."""
+    """Some data files of one version of a table. Both fields are JVM objects."""
 
     snapshot: Any
     files: Any
 
     def frame(self, spark: SparkSession) -> DataFrame:
-        """Their rows; the log is not asked again when a query on them is planned, as for a table it is each time."""
-        found = self.snapshot.deltaLog().createDataFrame(self.snapshot, self.files, False, none(spark))
-        return DataFrame(found, spark)
+        """The rows of these files. Planning a query on them does not read the log again; a query on a table does."""
+        frame = self.snapshot.deltaLog().createDataFrame(self.snapshot, self.files, False, none(spark))
+        return DataFrame(frame, spark)
 
 
 def listing(spark: SparkSession, uri: str, version: int, predicate: str) -> Listing:
     """The files of a version that match a partition predicate."""
-    of = snapshot(spark, uri, version)
-    if has_no_files(of):
-        return Listing(of, as_seq(spark, []))
-    return Listing(of, of.filesForScan(filters(spark, of, predicate), False).files())
+    at_version = snapshot(spark, uri, version)
+    if has_no_files(at_version):
+        return Listing(at_version, as_seq(spark, []))
+    return Listing(at_version, at_version.filesForScan(filters(spark, at_version, predicate), False).files())
 
 
 def cached_listing(spark: SparkSession) -> Callable[[str, int, str], Listing]:
-    """`listing`, the last answers remembered: of a run of many hours most are not asked for again."""
-    return lru_cache(LISTINGS)(partial(listing, spark))
+    """`listing` with a cache of the last 64 results: a run of many hours asks for the same files again and again."""
+    return lru_cache(MAX_CACHED_LISTINGS)(partial(listing, spark))
 
 
 def number_of_files(spark: SparkSession, uri: str) -> int:
-    """Files of the newest version, by the checksum that came with its commit where there is one."""
+    """Number of data files of the newest version. It comes from the version's checksum file when there is one."""
     newest = snapshot(spark, uri)
     checksum = newest.checksumOpt()
     return int(checksum.get().numFiles() if checksum.isDefined() else newest.numOfFiles())
 
 
-def has_no_files(of: Any) -> bool:
-    """Whether a snapshot has no file, by the checksum that came with its commit: else a job would look for them."""
-    checksum = of.checksumOpt()
+def has_no_files(at_version: Any) -> bool:
+    """Whether a snapshot's checksum file says that it has no data files.
+
+    False when there is no checksum file: to find out would cost a Spark job.
+    """
+    checksum = at_version.checksumOpt()
     return bool(checksum.isDefined() and checksum.get().numFiles() == 0)
 
 
-def filters(spark: SparkSession, of: Any, predicate: str) -> Any:
-    """A partition predicate as methods of a snapshot take it."""
-    rows = Listing(of, as_seq(spark, [])).frame(spark).where(predicate)
+def filters(spark: SparkSession, at_version: Any, predicate: str) -> Any:
+    """A partition predicate as the methods of a snapshot take it: a Scala Seq with one resolved expression."""
+    rows = Listing(at_version, as_seq(spark, [])).frame(spark).where(predicate)
     return as_seq(spark, [rows._jdf.queryExecution().analyzed().condition()])
 
 
 def live_files(spark: SparkSession, uri: str) -> DataFrame:
-    """The files of the newest version as the log knows them: path, partitionValues, size, stats, deletionVector."""
+    """The log's entries for the files of the newest version: path, partitionValues, size, stats, deletionVector."""
     return DataFrame(snapshot(spark, uri).allFiles().toDF(), spark)
 
 
 def partitions(spark: SparkSession, uri: str, column: str) -> dict[str, tuple[int, str]]:
-    """Partition value -> (rows, mark) from the log alone. The mark changes with every change to the partition."""
+    """Partition value -> (number of rows, fingerprint), from the log alone.
+
+    The fingerprint changes with every change to the files or deletion vectors of the partition.
+    """
     live = live_files(spark, uri)
     deleted = F.coalesce("deletionVector.cardinality", F.lit(0))
     rows = F.coalesce(F.get_json_object("stats", "$.numRecords").cast("bigint"), F.lit(0)) - deleted
     name = F.concat("path", F.coalesce("deletionVector.pathOrInlineDv", F.lit("")), deleted)
-    found = live.groupBy(F.col("partitionValues")[column].alias("value")).agg(
-        F.sum(rows).alias("rows"), F.md5(F.array_join(F.sort_array(F.collect_list(name)), " ")).alias("mark")
+    fingerprint = F.md5(F.array_join(F.sort_array(F.collect_list(name)), " "))
+    by_value = live.groupBy(F.col("partitionValues")[column].alias("value")).agg(
+        F.sum(rows).alias("rows"), fingerprint.alias("fingerprint")
     )
-    return {r["value"]: (r["rows"], r["mark"]) for r in found.collect()}
+    return {r["value"]: (r["rows"], r["fingerprint"]) for r in by_value.collect()}
 
 
 def activate(spark: SparkSession) -> None:
-    """Make a session the one Delta's transactions of this thread run in."""
+    """Make this the active session of the current thread: Delta's transactions run in it."""
     jvm(spark, "org.apache.spark.sql.classic.SparkSession").setActiveSession(spark._jsparkSession)
 
 
 @contextmanager
 def commit_lock(uri: str, minutes: float = locks.MINUTES) -> Iterator[None]:
-    """No other process of this machine commits to the table meanwhile; one that was killed is in nobody's way.
+    """Hold the commit lock of a local table: no other process on this machine can commit to it at the same time.
 
-    Raises ConflictError when another process has not ended its commit for that many minutes.
+    The lock ends with its process, so a killed process does not block the table. Raises ConflictError when another
+    process has held the lock for `minutes`.
 
-    Delta takes a rename for a refusal when the version is there. That of a local file system is none: of two processes
-    that commit the same version both would win, and one commit be gone.
+    Why: to detect that a version exists already, Delta relies on a rename that fails. A rename on a local file system
+    overwrites instead, so two processes could commit the same version and one commit would be lost.
     """
     if not uri.startswith("file:"):
         yield
@@ -170,13 +180,16 @@ def commit_lock(uri: str, minutes: float = locks.MINUTES) -> Iterator[None]:
 
 
 def lock_minutes(spark: SparkSession) -> float:
-    """How long a session waits for another process's commit."""
+    """Minutes that a session waits for the commit lock of another process."""
     return float(spark.conf.get(LOCK_MINUTES, str(locks.MINUTES)) or locks.MINUTES)
 
 
 @contextmanager
 def commit_metadata(spark: SparkSession, uri: str, metadata: str) -> Iterator[None]:
-    """Commits to a table made inside carry this text, those after do not: a killed run is recovered from it."""
+    """Hold the commit lock and add this text to the commits made inside the block.
+
+    The next run reads the text of a killed run's commits to add the rows that are missing in the ledger.
+    """
     spark.conf.set(METADATA, metadata)
     try:
         with commit_lock(uri, lock_minutes(spark)):
@@ -187,20 +200,20 @@ def commit_metadata(spark: SparkSession, uri: str, metadata: str) -> Iterator[No
 
 @contextmanager
 def translate_conflicts(what: str) -> Iterator[None]:
-    """A ConflictError for what Delta and Spark raise when another run got in between.
+    """Raise ConflictError in place of what Delta and Spark raise when another run changed a table in the meantime.
 
-    It comes as what the JVM threw, or as an exception of Python's once anything has imported Delta's Python package.
+    Delta's exception is a Py4JJavaError, or a Python exception when the Python package `delta` was imported.
     """
     try:
         yield
     except (Py4JJavaError, PySparkException) as error:
-        if not CONFLICT.search(_name(error)) and not DROPPED.search(str(error)):
+        if not CONFLICT.search(_class_name(error)) and not DROPPED_BLOCK.search(str(error)):
             raise
         raise ConflictError(f"Another run changed {what} meanwhile; run again.") from error
 
 
-def _name(error: Py4JJavaError | PySparkException) -> str:
-    """The name of the class that was thrown."""
+def _class_name(error: Py4JJavaError | PySparkException) -> str:
+    """The class name of the exception, from Java or Python."""
     if isinstance(error, Py4JJavaError):
         return str(error.java_exception.getClass().getName())
     return type(error).__name__

@@ -1,8 +1,8 @@
-"""Delta transactions whose files are written first and become visible only at commit.
+"""Write-audit-publish on one Delta table: stage files, read them for the audit, then publish them in one commit.
 
-`stage` writes Parquet into the table's folder without a log entry: no reader sees it, the gate can read it, and
-`commit` makes it part of the table without writing a row twice. The next run removes what a killed one left
-(`etl.engine.delta.staged`).
+`stage` writes Parquet files into the table's folder without a log entry. Readers do not see them; the gate reads them
+through the transaction. `commit` adds them to the table, so no row is written twice. When a run is killed in between,
+the next run removes its staged files (`etl.engine.delta.staged`).
 The calls are those that Delta's own DELETE and INSERT make; see docs/decisions/0001-publish.md.
 """
 
@@ -23,13 +23,13 @@ from etl.engine.spark import files
 from etl.engine.spark.jvm import as_list, as_seq, jvm, none, some
 from etl.errors import ConflictError
 
-SUSPENDED = 3600.0  # seconds from staging to commit after which staged files are looked for
+CHECK_STAGED_AFTER = 3600.0  # seconds; a later commit first checks that the staged files still exist
 
 
 class Transaction:
-    """One optimistic transaction on one table: read a version, stage files, commit or walk away.
+    """One optimistic transaction on one table: read a version, stage files, then commit or drop the transaction.
 
-    Begun on an earlier `version`, it conflicts with what was published since, as if it had begun then.
+    With an earlier `version`, the transaction also conflicts with changes that were published since that version.
     """
 
     def __init__(self, spark: SparkSession, uri: str, version: int | None = None) -> None:
@@ -40,7 +40,7 @@ class Transaction:
         self._txn = snapshot.deltaLog().startTransaction(none(spark), some(spark, snapshot))
         self._adds: list[Any] = []
         self._removes: list[Any] = []
-        self._watched, self._as_read = "", set[str]()
+        self._watched, self._watched_paths = "", set[str]()
         self._staged_at = time.time()
         self.task_rows: dict[str, int] = {}
         self.stage_seconds = 0.0
@@ -50,11 +50,11 @@ class Transaction:
         return int(self._txn.readVersion())
 
     def read(self, predicate: str) -> DataFrame:
-        """Rows of the version read that match a partition predicate; a concurrent change to them is a conflict."""
+        """Rows of the version read that match a partition predicate. A concurrent change to them is a conflict."""
         return self._frame(self._matching(predicate))
 
     def stage(self, rows: DataFrame) -> DataFrame:
-        """Write rows as files nobody sees yet; returns them as read back from those files."""
+        """Write rows to files that are not published yet. Returns the rows as read back from these files."""
         started, self._staged_at = time.monotonic(), time.time()
         written = self._txn.writeFiles(rows._jdf)
         self._adds = as_list(self.spark, written)
@@ -66,62 +66,65 @@ class Transaction:
     def read_for_rewrite(
         self, predicate: str, rows: DataFrame | None = None, by: Sequence[str] = ()
     ) -> DataFrame | None:
-        """Rows of every file that holds a matching row; these files go at commit. None when there is no such file.
+        """All rows of every file that has a matching row. The commit removes these files. None when no file has one.
 
-        With `rows`, only a row matches that is equal `by` some columns to one of them.
+        With `rows`, a row matches only when it equals one of them in the columns `by`.
         """
-        matching = self._matching(predicate)
-        holding = self._frame(matching).withColumn("_file", F.col("_metadata.file_name")).where(predicate)
+        candidates = self._matching(predicate)
+        matches = self._frame(candidates).withColumn("_file", F.col("_metadata.file_name")).where(predicate)
         if rows is not None:
-            holding = holding.join(rows, list(by), "left_semi")
-        names = {row["_file"] for row in holding.select("_file").distinct().collect()}
-        found = [f for f in as_list(self.spark, matching) if f.path().rsplit("/", 1)[-1] in names]
-        self._removes = [f.removeWithTimestamp(int(time.time() * 1000), True) for f in found]
-        return self._frame(as_seq(self.spark, found)) if found else None
+            matches = matches.join(rows, list(by), "left_semi")
+        names = {row["_file"] for row in matches.select("_file").distinct().collect()}
+        files_ = [f for f in as_list(self.spark, candidates) if f.path().rsplit("/", 1)[-1] in names]
+        self._removes = [f.removeWithTimestamp(int(time.time() * 1000), True) for f in files_]
+        return self._frame(as_seq(self.spark, files_)) if files_ else None
 
     def keep_partitions(self, partitions: set[str], column: str) -> None:
-        """Of the staged files keep those whose value of a partition column is wanted."""
+        """Commit only the staged files of these partitions (values of the partition column `column`)."""
         self._adds = [a for a in self._adds if a.partitionValues().apply(column) in partitions]
 
     def remove(self, predicate: str) -> None:
-        """Take every file that matches a partition predicate out of the table at commit."""
+        """Let the commit remove every file that matches a partition predicate."""
         stamp = int(time.time() * 1000)
         self._removes = [f.removeWithTimestamp(stamp, True) for f in self._files(predicate)]
 
     def remove_files(self, paths: set[str]) -> None:
-        """Take files by their path below the table out of it at commit, such as those that are gone from the disk."""
+        """Let the commit remove files by path below the table's folder, such as files that are gone from the disk."""
         stamp = int(time.time() * 1000)
-        found = [f for f in self._files("true") if unquote(str(f.path())) in paths]
-        self._removes = [f.removeWithTimestamp(stamp, True) for f in found]
+        files_ = [f for f in self._files("true") if unquote(str(f.path())) in paths]
+        self._removes = [f.removeWithTimestamp(stamp, True) for f in files_]
 
     def watch(self, predicate: str) -> None:
-        """What matches a partition predicate stays as it is; a concurrent change to it is a conflict."""
-        self._watched, self._as_read = predicate, self._paths(predicate)
+        """Treat a concurrent change to the files that match a partition predicate as a conflict; do not change them."""
+        self._watched, self._watched_paths = predicate, self._paths(predicate)
 
     def raise_if_changed(self) -> None:
-        """Raises ConflictError when what is watched has changed: for who commits nothing, or in another way."""
+        """Raises ConflictError when a watched file has changed.
+
+        For callers that do not commit through this transaction; `commit` detects such a change itself.
+        """
         if not self._watched:
             return
         now = Transaction(self.spark, self.uri)
-        if now.version != self.version and now._paths(self._watched) != self._as_read:
+        if now.version != self.version and now._paths(self._watched) != self._watched_paths:
             raise ConflictError(f"Another run changed {self.uri} meanwhile; run again.")
 
     def commit(self, metadata: str) -> int:
-        """Publish atomically. Raises ConflictError when someone else changed what was read."""
+        """Publish atomically; returns the new version. Raises ConflictError when another run changed what was read."""
         actions = as_seq(self.spark, self._adds + self._removes)
         with delta.translate_conflicts(self.uri), delta.commit_metadata(self.spark, self.uri, metadata):
-            self._refuse_lost()
+            self._raise_if_staged_files_are_gone()
             return int(self._txn.commit(actions, self._operation()))
 
-    def _refuse_lost(self) -> None:
-        """Raises ConflictError when staged files are gone: maintenance removes those that lie unpublished for a day."""
-        if time.time() - self._staged_at < SUSPENDED:
+    def _raise_if_staged_files_are_gone(self) -> None:
+        """Raises ConflictError when staged files are gone: maintenance removes unpublished files after a day."""
+        if time.time() - self._staged_at < CHECK_STAGED_AFTER:
             return
-        lost = [a for a in self._adds if not files.exists(self.spark, f"{self.uri}/{unquote(a.path())}")]
-        if lost:
+        gone = [a for a in self._adds if not files.exists(self.spark, f"{self.uri}/{unquote(a.path())}")]
+        if gone:
             raise ConflictError(
-                f"{len(lost)} files staged for {self.uri} are gone: the run stood still for too long, and maintenance "
-                "removed them. Run again."
+                f"{len(gone)} files staged for {self.uri} are gone: the run was suspended for too long, and "
+                "maintenance removed them. Run again."
             )
 
     @property
@@ -129,17 +132,20 @@ class Transaction:
         return not self._adds and not self._removes
 
     def _operation(self) -> Any:
-        """A write, to Delta: it then derives the new state from the old one, and reads no log again after a commit."""
+        """Delta's operation WRITE. For it Delta derives the new snapshot from the old one and does not read the log."""
         write = jvm(self.spark, "org.apache.spark.sql.delta.DeltaOperations$Write")
         mode = jvm(self.spark, "org.apache.spark.sql.SaveMode")
-        unsaid = [none(self.spark)] * 8
-        return write(mode.Overwrite if self._removes else mode.Append, *unsaid)
+        defaults = [none(self.spark)] * 8
+        return write(mode.Overwrite if self._removes else mode.Append, *defaults)
 
     def _files(self, predicate: str) -> list[Any]:
         return as_list(self.spark, self._matching(predicate))
 
     def _matching(self, predicate: str) -> Any:
-        """Files of the version read; a concurrent change to them, or to none of them, is a conflict."""
+        """Files of the version read that match (a Scala Seq). A concurrent change to them is a conflict.
+
+        When none match, a concurrent commit that adds a matching file is a conflict.
+        """
         snapshot = self._txn.snapshot()
         filters = delta.filters(self.spark, snapshot, predicate)
         if not delta.has_no_files(snapshot):
@@ -155,9 +161,9 @@ class Transaction:
 
 
 def _rows_by_task(adds: list[Any]) -> dict[str, int]:
-    """Rows each task wrote, by the task's number, which begins the name of its files (`part-00003-...`)."""
-    found: dict[str, int] = {}
+    """Task number -> rows that the task wrote. A file's name starts with the task number (`part-00003-...`)."""
+    counts: dict[str, int] = {}
     for add in adds:
         task = str(add.path()).rsplit("/", 1)[-1].split("-")[1]
-        found[task] = found.get(task, 0) + int(json.loads(add.stats() or "{}").get("numRecords", 0))
-    return found
+        counts[task] = counts.get(task, 0) + int(json.loads(add.stats() or "{}").get("numRecords", 0))
+    return counts

@@ -1,4 +1,4 @@
-"""What lost against another run is tried again, and nothing else is."""
+"""Work that lost a commit conflict with another run is retried; other errors are not."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from etl.engine.delta.attempts import attempts
 from etl.errors import ConflictError
 
 
-def tried(error: Exception, times: int) -> int:
-    """How often something was tried that fails so often."""
+def count_attempts(error: Exception, times: int) -> int:
+    """Number of attempts when the first `times` attempts raise the error."""
     count = 0
     for attempt in attempts():
         with attempt, delta.translate_conflicts("a table"):
@@ -25,10 +25,10 @@ def tried(error: Exception, times: int) -> int:
     "error",
     [ConflictError("another run"), PySparkException("Task 1 failed: SparkException: Block rdd_738_1 does not exist")],
 )
-def test_a_job_that_another_run_got_in_the_way_of_is_tried_again(error: Exception) -> None:
-    assert tried(error, 1) == 2
+def test_a_job_that_conflicts_with_another_run_is_retried(error: Exception) -> None:
+    assert count_attempts(error, 1) == 2
 
 
-def test_an_error_that_would_come_again_is_raised_at_once() -> None:
+def test_an_error_other_than_a_conflict_is_raised_at_once() -> None:
     with pytest.raises(PySparkException, match="no such column"):
-        tried(PySparkException("no such column"), 1)
+        count_attempts(PySparkException("no such column"), 1)

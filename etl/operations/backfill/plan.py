@@ -1,4 +1,4 @@
-"""The plan of a backfill: which table-hours, what depends on them, what it may cost. Reads only."""
+"""Plans a backfill: which table-hours it rebuilds, what depends on them, what it costs. It only reads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Step:
-    """Hours of one table; rows and seconds as the ledger's history lets one expect, None where it has none."""
+    """Hours of one table, with the number of rows and seconds that the ledger's history suggests.
+
+    `rows` and `seconds` are None when the ledger has no history of the table.
+    """
 
     table: str
     hours: tuple[datetime, ...]
@@ -29,6 +32,7 @@ class Step:
     seconds: float | None
 
     def as_json(self) -> dict[str, Any]:
+        """Return the step as `backfill plan --json` prints it."""
         return {
             "table": self.table,
             "hours": [h.isoformat() for h in self.hours],
@@ -39,7 +43,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be rebuilt, what reads it and is left alone, and which tables are kept as they are and why."""
+    """What a backfill rebuilds.
+
+    `steps`: table-hours to rebuild. `downstream`: table-hours that read them and are not rebuilt. `kept`: input table
+    -> why a backfill does not rebuild it.
+    """
 
     request: Request
     steps: tuple[Step, ...]
@@ -48,14 +56,16 @@ class Plan:
 
     @property
     def days(self) -> int:
-        """Days that have anything to rebuild: the cost that --yes is asked for."""
+        """Number of days with hours to rebuild. More than `backfill_days_without_yes` need --yes."""
         return len({hour.date() for step in self.steps for hour in step.hours})
 
     @property
     def hours(self) -> dict[str, list[datetime]]:
+        """Hours to rebuild, by table."""
         return {step.table: list(step.hours) for step in self.steps}
 
     def as_json(self) -> dict[str, Any]:
+        """Return the plan as `backfill plan --json` prints it."""
         return {
             "from": self.request.start.isoformat(),
             "to": self.request.end.isoformat(),
@@ -68,26 +78,29 @@ class Plan:
 
 
 def make(context: RunContext, request: Request) -> Plan:
-    """Plan a request. Raises ConfigError for hours that have not landed, or that retention took the inputs of."""
+    """Plan a request.
+
+    Raises ConfigError for hours that have not landed, and for hours whose inputs retention has removed.
+    """
     newest = lake_hours.newest_landed(context, catalog.tables())
     _refuse_future(request, newest)
     _refuse_gone(context, request, newest)
-    there = LakeHours(context)
+    lake = LakeHours(context)
     chosen: dict[str, list[datetime]] = {}
-    for table in (catalog.entry(name).table for name in request.tables):  # as data flows
-        wanted = there.chosen(table, request.only)
-        chosen[table.name] = lake_hours.in_range(table, wanted, request.start, request.end)
-        there.planned[table.name] = set(chosen[table.name])
-    steps = [_step(there, name, found) for name, found in chosen.items() if found]
-    kept = {t.name: kept_because(t) for t in _inputs(there, request) if kept_because(t)}
-    return Plan(request, tuple(steps), tuple(_downstream(there, chosen)), kept)
+    for table in (catalog.entry(name).table for name in request.tables):  # inputs before outputs
+        hours = lake.chosen(table, request.only)
+        chosen[table.name] = lake_hours.in_interval(table, hours, request.start, request.end)
+        lake.planned[table.name] = set(chosen[table.name])
+    steps = [_step(lake, name, hours) for name, hours in chosen.items() if hours]
+    kept = {t.name: kept_because(t) for t in _inputs(lake, request) if kept_because(t)}
+    return Plan(request, tuple(steps), tuple(_downstream(lake, chosen)), kept)
 
 
-def _inputs(there: LakeHours, request: Request) -> list[Table]:
-    """What the selected tables that have any hour here read, bronze aside: that is where a backfill starts."""
-    here = [t for t in (catalog.entry(name).table for name in request.tables) if there.known(t)]
-    read = {i.table.name: i.table for table in here for i in table.inputs}
-    return [t for t in read.values() if t.hour != "landed_hour"]
+def _inputs(lake: LakeHours, request: Request) -> list[Table]:
+    """Return the inputs of the selected tables that have hours in this lake. A backfill starts at bronze: left out."""
+    present = [t for t in (catalog.entry(name).table for name in request.tables) if lake.known(t)]
+    inputs = {i.table.name: i.table for table in present for i in table.inputs}
+    return [t for t in inputs.values() if t.hour != "landed_hour"]
 
 
 def _refuse_future(request: Request, newest: datetime) -> None:
@@ -95,13 +108,13 @@ def _refuse_future(request: Request, newest: datetime) -> None:
         raise ConfigError("Nothing has landed in this lake yet, so there is nothing to backfill. Run `feed-etl run`.")
     if request.end > newest + planner.HOUR:
         raise ConfigError(
-            f"--to {request.end:%Y-%m-%dT%H} lies beyond the newest landed hour {newest:%Y-%m-%dT%H}; "
-            f"it may be {newest + planner.HOUR:%Y-%m-%dT%H} at most."
+            f"--to {request.end:%Y-%m-%dT%H} is after the newest landed hour {newest:%Y-%m-%dT%H}. "
+            f"Give {newest + planner.HOUR:%Y-%m-%dT%H} at most."
         )
 
 
 def _refuse_gone(context: RunContext, request: Request, newest: datetime) -> None:
-    """An hour can be rebuilt while every hour that its inputs hold for it is kept."""
+    """Refuse hours whose inputs are past retention: an hour needs every input hour that it is built from."""
     for table in (catalog.entry(name).table for name in request.tables):
         for source in table.inputs:
             if source.table.retention_days is None or source.as_of:
@@ -117,28 +130,37 @@ def _refuse_gone(context: RunContext, request: Request, newest: datetime) -> Non
                 )
 
 
-def _step(there: LakeHours, name: str, hours: list[datetime]) -> Step:
-    table = catalog.entry(name).table
-    past = [e for e in there.context.ledger.published(name) if e.processed_hours or e.published_hours]
-    made = sum(max(len(e.processed_hours), len(e.published_hours)) for e in past)
-    rows = there.recorded(table)
-    mean = sum(rows.values()) / len(rows) if rows else None
-    expected = None if mean is None else round(sum(rows.get(h, mean) for h in hours))
-    seconds = round(sum(e.seconds for e in past) / made * len(hours), 1) if made else None
-    return Step(name, tuple(hours), expected, seconds)
+def _step(lake: LakeHours, name: str, hours: list[datetime]) -> Step:
+    return Step(name, tuple(hours), _expected_rows(lake, name, hours), _expected_seconds(lake, name, hours))
 
 
-def _downstream(there: LakeHours, chosen: dict[str, list[datetime]]) -> list[Step]:
-    """Table-hours that read what would change and are not in the plan: the next hourly run makes them anew."""
-    changing = {name: set(found) for name, found in chosen.items() if found}
+def _expected_rows(lake: LakeHours, name: str, hours: list[datetime]) -> int | None:
+    """Rows of each hour as last published, the mean for an hour that was never published."""
+    rows = lake.recorded(catalog.entry(name).table)
+    if not rows:
+        return None
+    mean = sum(rows.values()) / len(rows)
+    return round(sum(rows.get(hour, mean) for hour in hours))
+
+
+def _expected_seconds(lake: LakeHours, name: str, hours: list[datetime]) -> float | None:
+    """The mean seconds per hour of all runs so far, for all hours."""
+    runs = [e for e in lake.context.ledger.published(name) if e.processed_hours or e.published_hours]
+    hours_made = sum(max(len(e.processed_hours), len(e.published_hours)) for e in runs)
+    return round(sum(e.seconds for e in runs) / hours_made * len(hours), 1) if hours_made else None
+
+
+def _downstream(lake: LakeHours, chosen: dict[str, list[datetime]]) -> list[Step]:
+    """Return the table-hours that read changed hours and are not in the plan. The next hourly run rebuilds them."""
+    changing = {name: set(hours) for name, hours in chosen.items() if hours}
     steps = []
     for table in catalog.tables():
-        reached = {
+        affected = {
             hour
             for source in table.inputs
-            for hour in lake_hours.matter_to(source, table, changing.get(source.table.name, set()))
+            for hour in lake_hours.affected_by(source, table, changing.get(source.table.name, set()))
         } - changing.get(table.name, set())
-        if rest := reached and reached & there.known(table):
+        if rest := affected and affected & lake.known(table):
             changing[table.name] = changing.get(table.name, set()) | rest
-            steps.append(_step(there, table.name, sorted(rest)))
+            steps.append(_step(lake, table.name, sorted(rest)))
     return steps

@@ -1,4 +1,4 @@
-"""What somebody asks a backfill to do, and the refusals that need no lake to be read."""
+"""The request of a backfill, and the checks of it that do not read the lake."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ ONLY = ("missing", "failed", "stale", "all")
 
 @dataclass(frozen=True)
 class Request:
-    """Tables in the order data flows, hours [start, end), which of them, and the logic (None: the one in force).
+    """What to rebuild.
 
-    ads: of these hours only rows of ads [from, to) are built again, all others stay as they are. None: all rows.
+    `start`, `end`: the interval [start, end). `tables`: inputs before outputs. `only`: which hours, one of ONLY.
+    `logic`: version of the transform, None for the current one. `ads`: interval of ad ids [from, to) whose rows are
+    rebuilt while other rows stay, None for all rows.
     """
 
     start: datetime
@@ -36,43 +38,49 @@ def make(
     version: str | None = None,
     ads: tuple[int | None, int | None] = (None, None),
 ) -> Request:
-    """A request that can be meant. Raises ConfigError for a table, choice, version or range of ads there is not."""
+    """Validate and return a request. Raises ConfigError for an unknown table, choice, version or interval of ads."""
     if only not in ONLY:
         raise ConfigError(f"--only must be one of {', '.join(ONLY)}, not {only!r}.")
     chosen = [e.table for e in catalog.select(names)]
     for table in chosen if names else []:
         if kept_because(table):
             raise ConfigError(f"{table.name} cannot be backfilled: {kept_because(table)}.")
-    wanted = _ads(ads)
-    if wanted and version:
+    ad_interval = _ad_interval(ads)
+    if ad_interval and version:
         raise ConfigError("--from-version is for all rows of a table: leave --ad-from and --ad-to out.")
-    whole = [t.name for t in chosen if not is_by_ad(t)] if wanted else []
-    if whole and names:
-        raise ConfigError(f"{whole[0]} cannot be rebuilt for some ads only: a row of it is not of one ad for good.")
-    tables = tuple(t.name for t in chosen if not kept_because(t) and t.name not in whole)
-    return Request(*interval, tables, only, _logic(tables, version), wanted)
+    not_by_ad = [t.name for t in chosen if not is_by_ad(t)] if ad_interval else []
+    if not_by_ad and names:
+        raise ConfigError(
+            f"{not_by_ad[0]} cannot be rebuilt for some ads only: its rows do not always belong to one ad. "
+            "Leave --ad-from and --ad-to out."
+        )
+    tables = tuple(t.name for t in chosen if not kept_because(t) and t.name not in not_by_ad)
+    return Request(*interval, tables, only, _logic(tables, version), ad_interval)
 
 
 def is_by_ad(table: Table) -> bool:
-    """Whether each row is of one ad, always: what has none, or may be credited to another, is only rebuilt whole."""
+    """Whether each row always belongs to one ad.
+
+    Rows without an ad, and rows whose credit may move to another ad, are only rebuilt with the whole hour.
+    """
     return any(column.name == AD and not column.nullable for column in table.columns)
 
 
-def _ads(given: tuple[int | None, int | None]) -> tuple[int, int] | None:
-    first, end = given
+def _ad_interval(ads: tuple[int | None, int | None]) -> tuple[int, int] | None:
+    first, end = ads
     if first is None and end is None:
         return None
     if first is None or end is None or first >= end:
-        raise ConfigError("--ad-from must be before --ad-to, which is not part of the range; give both.")
+        raise ConfigError("--ad-from must be before --ad-to (which is excluded). Give both.")
     return first, end
 
 
 def kept_because(table: Table) -> str:
-    """Why a backfill leaves a table as it is; empty when its hours can be rebuilt from other tables."""
+    """Return why a backfill does not rebuild a table. Empty when its hours can be rebuilt from other tables."""
     if isinstance(table.write, MergeAggregate):
         return f"raw {_event(table)} are deleted hours after they land, so its hours are kept and read as they are"
     if isinstance(table.write, Scd2):
-        return "it has versions, not hours, and is the same however its changes arrive; `feed-etl run` mends it"
+        return "it has versions, not hours, and does not depend on the order of changes; `feed-etl run` repairs it"
     if not table.inputs:
         return "it is made from landing files, which `feed-etl run` reads again when they change"
     return ""

@@ -1,7 +1,7 @@
-"""Hours built beside the live ones: a small lake of their own at `<lake>/_backfill/<id>`, with its own ledger.
+"""Stages rebuilt hours in a small lake of their own at `<lake>/_backfill/<id>`, with its own ledger.
 
-Each table is built a day at a time through its gate, one commit each, so a killed backfill goes on where it was. An
-hour is built again when the live hour, or a staged hour it was made from, changed after it was staged.
+Each table is built one day at a time. Every day passes the gate and is one commit, so a killed backfill continues where
+it stopped. An hour is built again when the live hour changes after staging, or when a staged hour that it reads does.
 """
 
 from __future__ import annotations
@@ -32,51 +32,53 @@ from etl.operations.backfill import hours as lake_hours
 from etl.operations.backfill.register import Backfill
 from etl.operations.backfill.request import AD
 
-LIVE = "live "  # input_versions: the live version of an input that is staged, too
+LIVE = "live "  # prefix in input_versions: the live version of an input that this backfill also rebuilds
 
 
 def lake_of(lake: str, backfill_id: str) -> str:
-    """Where a backfill is staged."""
+    """Return the URI of the staging lake of a backfill."""
     return f"{lake}/_backfill/{backfill_id}"
 
 
 @dataclass(kw_only=True)
 class Staging(RunContext):
-    """The staging lake as a place of work: tables of the backfill are staged, all others are the live ones."""
+    """A RunContext of the staging lake. Tables of the backfill are in the staging lake, all others in the live lake."""
 
     live: RunContext
     backfill: Backfill
 
     def uri(self, table: Table) -> str:
+        """Return the URI of a table: staged when the backfill rebuilds it, else live."""
         return super().uri(table) if table.name in self.backfill.hours else self.live.uri(table)
 
     def published_uri(self, table: Table) -> str:
+        """Return the URI of the live table."""
         return self.live.uri(table)
 
     def switched(self, table: Table) -> set[datetime]:
-        """Hours that have been switched over, or were equal to the live ones."""
+        """Return the hours that are switched over, or that equal the live hours."""
         return switched(self.live.ledger, self.backfill, table.name)
 
     def waiting(self, table: Table) -> list[datetime]:
-        """Hours of the plan not yet switched over."""
+        """Return the planned hours that are not switched over yet."""
         return sorted(set(self.backfill.hours[table.name]) - self.switched(table))
 
     def tables(self) -> list[Table]:
-        """The tables of the plan, in the order data flows."""
+        """Return the tables of the plan, inputs before outputs."""
         return [catalog.entry(name).table for name in self.backfill.hours]
 
 
 def switched(ledger: Ledger, backfill: Backfill, table: str) -> set[datetime]:
-    """Hours of a table that the live ledger says a backfill has switched over."""
+    """Return the hours of a table that a backfill has switched over, by the live ledger."""
     return {state["hour"] for e in ledger.published(table) if e.run_id == backfill.id for state in e.published_hours}
 
 
 def open_staging(live: RunContext, backfill: Backfill) -> Staging:
-    """The staging lake of a backfill, made when it is not there."""
-    where = lake_of(files.absolute(live.settings.lake), backfill.id)
-    settings = live.settings.model_copy(update={"lake": where})
+    """Open the staging lake of a backfill. It is created when it does not exist."""
+    lake = lake_of(files.absolute(live.settings.lake), backfill.id)
+    settings = live.settings.model_copy(update={"lake": lake})
     interval = (backfill.range_from, backfill.range_to)
-    ledger = Ledger(live.spark, where)
+    ledger = Ledger(live.spark, lake)
     return Staging(
         spark=live.spark,
         settings=settings,
@@ -90,26 +92,26 @@ def open_staging(live: RunContext, backfill: Backfill) -> Staging:
 
 
 def discard(spark: SparkSession, lake: str, backfill_id: str) -> None:
-    """Remove the staged rows; the ledger of the staging and the comparison stay."""
-    where = lake_of(lake, backfill_id)
+    """Remove the staged rows of a backfill. The staging ledger and the comparison stay."""
+    staging_lake = lake_of(lake, backfill_id)
     for layer in dict.fromkeys(t.layer.name.lower() for t in catalog.tables()):
-        files.delete(spark, f"{where}/{layer}")
-    files.delete(spark, f"{where}/_rejected")
+        files.delete(spark, f"{staging_lake}/{layer}")
+    files.delete(spark, f"{staging_lake}/_rejected")
 
 
 def unstaged(staging: Staging, table: Table) -> list[datetime]:
-    """Hours still to be built, or to be built again."""
-    marks = lake_hours.marks(staging.live, table)
-    seen = staging.ledger.fingerprints(table.name)
+    """Return the hours that must be built, for the first time or again."""
+    live = lake_hours.fingerprints(staging.live, table)
+    when_staged = staging.ledger.fingerprints(table.name)
     return [
         hour
         for hour in staging.waiting(table)
-        if seen.get(hour.isoformat()) != marks.get(hour, "") or _outdated(staging, table, hour)
+        if when_staged.get(hour.isoformat()) != live.get(hour, "") or _outdated(staging, table, hour)
     ]
 
 
 def _outdated(staging: Staging, table: Table, hour: datetime) -> bool:
-    """Whether a staged hour it reads was staged after it."""
+    """Whether a staged hour that this hour reads was staged again after it."""
     consumed = staging.ledger.consumed(table.name).get(hour, {})
     return any(
         e.output_version is not None and e.output_version > consumed.get(source.table.name, -1)
@@ -121,19 +123,22 @@ def _outdated(staging: Staging, table: Table, hour: datetime) -> bool:
 
 
 def by_day(hours: Iterable[datetime]) -> list[list[datetime]]:
-    """Hours in lots that are staged together."""
-    return [list(lot) for _, lot in groupby(sorted(hours), key=lambda h: h.date())]
+    """Group hours by day. The hours of one day are staged together."""
+    return [list(day) for _, day in groupby(sorted(hours), key=lambda h: h.date())]
 
 
 def stage(staging: Staging, table: Table, hours: list[datetime]) -> None:
-    """Build some hours of a table and let the gate judge them. Raises GateFailed; nothing live changes."""
+    """Build hours of a table, audit them with the gate and publish them to the staging lake.
+
+    Live tables do not change. Raises GateFailed when the gate fails.
+    """
     ddl.ensure(staging.spark, table, staging.uri(table))
     recover(staging, table)
-    marks = lake_hours.marks(staging.live, table)
+    live = lake_hours.fingerprints(staging.live, table)
     entry = staging.begin(table)
     entry.processed_hours = hours
-    entry.fingerprints = {hour.isoformat(): marks.get(hour, "") for hour in hours}
-    _note_inputs(staging, table, entry)
+    entry.fingerprints = {hour.isoformat(): live.get(hour, "") for hour in hours}
+    _record_inputs(staging, table, entry)
     txn = Transaction(staging.spark, staging.uri(table))
     rows = _with_other_ads(staging, table, hours, _rebuilt(staging, table, hours, entry).where(in_hours(table, hours)))
     insert = isinstance(table.write, InsertNew)
@@ -141,32 +146,32 @@ def stage(staging: Staging, table: Table, hours: list[datetime]) -> None:
         once(range_partition(rows, table, len(hours)), table) if insert else lay_out(rows, table, len(hours))
     )
     pass_gate(staging, table, staged, entry)
-    found = checksums.by_hour(staged, table)
-    entry.rows_written = sum(c.rows for c in found.values())
+    contents = checksums.by_hour(staged, table)
+    entry.rows_written = sum(c.rows for c in contents.values())
     txn.remove(in_hours(table, hours))
-    publish(staging, table, txn, entry, {hour: found.get(hour, Content()) for hour in hours})
+    publish(staging, table, txn, entry, {hour: contents.get(hour, Content()) for hour in hours})
     record(staging, entry)
     staging.ledger.flush()
 
 
 def _with_other_ads(staging: Staging, table: Table, hours: list[datetime], rebuilt: DataFrame) -> DataFrame:
-    """All rows of the hours: those of ads that were not asked for are the live ones."""
+    """Return all rows of the hours: rebuilt rows of the ads of the backfill, live rows of all other ads."""
     rows = ddl.conform(rebuilt, table)
     if staging.backfill.ads is None:
         return rows
     first, end = staging.backfill.ads
-    asked = f"{AD} >= {first} AND {AD} < {end}"
+    in_ads = f"{AD} >= {first} AND {AD} < {end}"
     live = delta.read(staging.spark, staging.live.uri(table)).where(in_hours(table, hours))
-    return rows.where(asked).unionByName(live.where(f"NOT ({asked})"))
+    return rows.where(in_ads).unionByName(live.where(f"NOT ({in_ads})"))
 
 
-def _note_inputs(staging: Staging, table: Table, entry: Entry) -> None:
-    """What is read of each input, by version and table id; of one that is staged, too, the live one as well."""
+def _record_inputs(staging: Staging, table: Table, entry: Entry) -> None:
+    """Record the version and table id of each input. Of an input that is also staged, record both tables."""
     for source in (i.table for i in table.inputs):
-        places = {source.name: staging.uri(source)}
+        uris = {source.name: staging.uri(source)}
         if source.name in staging.backfill.hours:
-            places[LIVE + source.name] = staging.live.uri(source)
-        for name, uri in places.items():
+            uris[LIVE + source.name] = staging.live.uri(source)
+        for name, uri in uris.items():
             entry.input_versions[name], entry.input_ids[name] = delta.identity(staging.spark, uri)
 
 
@@ -180,32 +185,36 @@ def _rebuilt(staging: Staging, table: Table, hours: list[datetime], entry: Entry
 def _inserted(
     staging: Staging, table: Table, hours: list[datetime], entry: Entry, logic: Callable[..., DataFrame]
 ) -> DataFrame:
-    """Rows of all that may be of the hours, however late it landed; equal ones as often as they landed."""
+    """Return the rows of all records that may belong to the hours, including late-arriving ones. Duplicates stay.
+
+    Keys whose records differ are settled as in a run, with the live row as one of the candidates.
+    """
     source, key = table.inputs[0].table, list(table.key)
     assert source.event
     first = as_literal(winners.landed_from(table, hours), source)
     landed = delta.read(staging.spark, staging.uri(source), entry.input_versions[source.name])
     records = landed.where(f"{source.hour} >= {first}")
     found = winners.contested(records, table.key, source.event.fields)
-    keys = found.collect()  # few, or the producer is to be asked
+    keys = found.collect()  # few, unless the producer is broken
     if not keys:
         return logic(records)
     contested = staging.spark.createDataFrame(keys, found.schema)
-    known = delta.read(staging.spark, staging.live.uri(table)).join(contested, key, "left_semi")
+    published = delta.read(staging.spark, staging.live.uri(table)).join(contested, key, "left_semi")
     floor = staging.live.ledger.kept_from(source.name)
-    settled = winners.settle(records.join(contested, key, "left_semi"), table, logic, known, floor)
+    settled = winners.settle(records.join(contested, key, "left_semi"), table, logic, published, floor)
     return ddl.conform(logic(records.join(contested, key, "left_anti")), table).unionByName(settled)
 
 
 def _input(staging: Staging, source: Input, table: Table, hours: list[datetime], entry: Entry) -> DataFrame:
-    """An input as it will be: staged hours in place of the live ones that have not been switched yet."""
+    """Return an input as it will be after the backfill: staged hours replace live hours that are not switched yet."""
     name, spark = source.table.name, staging.spark
-    own = name in staging.backfill.hours
-    live = delta.read(spark, staging.live.uri(source.table), entry.input_versions[LIVE * own + name])
+    is_staged = name in staging.backfill.hours
+    live_name = LIVE + name if is_staged else name
+    live = delta.read(spark, staging.live.uri(source.table), entry.input_versions[live_name])
     if source.as_of:
         return live
     needed = set(input_hours(source, table, hours))
-    staged = needed & set(staging.waiting(source.table)) if own else set()
+    staged = needed & set(staging.waiting(source.table)) if is_staged else set()
     rows = live.where(in_hours(source.table, sorted(needed - staged)))
     if not staged:
         return rows

@@ -1,4 +1,4 @@
-"""Staged hours become live ones: one atomic commit per table-hour, recorded in the ledger like any publish."""
+"""Switches staged hours over to the live tables: one atomic commit per table-hour, recorded like any publish."""
 
 from __future__ import annotations
 
@@ -22,14 +22,17 @@ from etl.operations.backfill.compare import HourDiff
 from etl.operations.backfill.staging import LIVE, Staging
 
 
-class Moved(Exception):
-    """A live hour changed after it was staged; it has to be built again."""
+class LiveHourChanged(Exception):
+    """A live hour changed after it was staged, so it must be built again."""
 
 
 def switch(
     staging: Staging, table: Table, diffs: dict[tuple[str, datetime], HourDiff], check: Callable[[], None]
 ) -> None:
-    """Switch the hours of a table that wait. `check` raises when the backfill was cancelled. Raises Moved."""
+    """Switch over the waiting hours of a table. `check` is called before each hour and raises to stop.
+
+    Raises LiveHourChanged when a live hour is not the one that was staged.
+    """
     waiting = staging.waiting(table)
     if not waiting:
         return
@@ -46,7 +49,7 @@ def switch(
 
 
 def pin_logic(staging: Staging, table: Table) -> None:
-    """From the first hour switched to other logic on, runs make the table with that logic, too."""
+    """Record the logic version of the backfill. From the first switched hour on, runs use the same logic."""
     logic = staging.backfill.logic
     if logic is not None and staging.live.ledger.logic(table.name) != logic:
         entry = staging.live.begin(table)
@@ -58,9 +61,9 @@ def pin_logic(staging: Staging, table: Table) -> None:
 def _switch_hour(staging: Staging, table: Table, hour: datetime, diff: HourDiff) -> None:
     live = staging.live
     txn = Transaction(live.spark, live.uri(table))
-    staged_for = staging.ledger.fingerprints(table.name)[hour.isoformat()]
-    if lake_hours.marks(live, table).get(hour, "") != staged_for:
-        raise Moved(f"{table.name}, {hour:%Y-%m-%dT%H} changed after it was staged")
+    when_staged = staging.ledger.fingerprints(table.name)[hour.isoformat()]
+    if lake_hours.fingerprints(live, table).get(hour, "") != when_staged:
+        raise LiveHourChanged(f"{table.name}, {hour:%Y-%m-%dT%H} changed after it was staged")
     entry = _entry(staging, table, hour, diff)
     if diff.changed:
         old = txn.read(in_hours(table, [hour]))
@@ -79,7 +82,7 @@ def _commit(txn: Transaction, entry: Entry) -> int:
     try:
         return txn.commit(metadata(entry))
     except ConflictError as error:
-        raise Moved(str(error)) from error
+        raise LiveHourChanged(str(error)) from error
 
 
 def _entry(staging: Staging, table: Table, hour: datetime, diff: HourDiff) -> Entry:
@@ -88,49 +91,58 @@ def _entry(staging: Staging, table: Table, hour: datetime, diff: HourDiff) -> En
     entry.published_hours = [diff.staged.state(hour)]
     built = [e for e in staging.ledger.published(table.name) if hour in e.processed_hours][-1]
     entry.rules, entry.failures = built.rules, built.failures
-    if isinstance(table.write, InsertNew) or staging.backfill.ads:  # of no input all that it holds: none is handled
+    if isinstance(table.write, InsertNew) or staging.backfill.ads:
+        # The hour does not hold all rows of any input hour, so no hour counts as processed.
         entry.input_versions, entry.input_ids = built.input_versions, built.input_ids
         return entry
     entry.processed_hours = [hour]
     for source in table.inputs:
-        name = source.table.name
-        live = LIVE + name if name in staging.backfill.hours else name
+        name, name_when_staged = source.table.name, _name_when_staged(staging, source)
         entry.input_versions[name] = _version_read(staging, source, table, hour, built)
-        if live in built.input_ids:
-            entry.input_ids[name] = built.input_ids[live]
+        if name_when_staged in built.input_ids:
+            entry.input_ids[name] = built.input_ids[name_when_staged]
     return entry
 
 
-def _version_read(staging: Staging, source: Input, table: Table, hour: datetime, built: Entry) -> int:
-    """The newest live version of an input whose change to an hour is in what was staged.
-
-    An input that was staged, too, is live by now: its switch counts as read, unless another run changed it since.
-    """
+def _name_when_staged(staging: Staging, source: Input) -> str:
+    """Return the key under which the staging ledger keeps the live version of an input."""
     name = source.table.name
-    if name not in staging.backfill.hours:
-        return built.input_versions[name]
-    base = built.input_versions[LIVE + name]
-    if not staging.live.ledger.is_there(name, built.input_ids.get(LIVE + name)):  # made anew: base is of another table
-        return base
+    return LIVE + name if name in staging.backfill.hours else name
+
+
+def _version_read(staging: Staging, source: Input, table: Table, hour: datetime, built: Entry) -> int:
+    """Return the newest live version of an input whose changes to this hour are in the staged rows.
+
+    This is the version that staging read, with one exception. When the backfill also rebuilds the input and has switched
+    it over, the staged rows contain the switched rows, so the version of that switch counts. The exception does not hold
+    when another run has changed the input for this hour since, or when the input table was created again: its versions
+    then started again from 0.
+    """
+    name_when_staged = _name_when_staged(staging, source)
+    version_when_staged = built.input_versions[name_when_staged]
+    if source.table.name not in staging.backfill.hours:
+        return version_when_staged
+    if not staging.live.ledger.is_there(source.table.name, built.input_ids.get(name_when_staged)):
+        return version_when_staged
+    later = _publishes_since(staging, source, table, hour, version_when_staged)
+    if any(entry.run_id != staging.backfill.id for entry in later):
+        return version_when_staged
+    return max([version_when_staged, *(entry.output_version or 0 for entry in later)])
+
+
+def _publishes_since(staging: Staging, source: Input, table: Table, hour: datetime, version: int) -> list[Entry]:
+    """Return the live publishes of an input after a version that changed rows which this hour of the table reads."""
     column = source.by or source.table.hour
-    later = [
-        e
-        for e in staging.live.ledger.published(name)
-        if (e.output_version or 0) > base and _reaches(e, column, table, hour)
-    ]
-    if any(e.run_id != staging.backfill.id for e in later):
-        return base
-    return max([base, *(e.output_version or 0 for e in later)])
+    published = staging.live.ledger.published(source.table.name)
+    return [e for e in published if (e.output_version or 0) > version and _affects(e, column, table, hour)]
 
 
-def _reaches(entry: Entry, column: str, table: Table, hour: datetime) -> bool:
-    interval = 24 if table.daily else 1
-    return any(
-        hour <= affected_hours < hour + interval * planner.HOUR
-        for affected_hours in entry.affected_hours.get(column, [])
-    )
+def _affects(entry: Entry, column: str, table: Table, hour: datetime) -> bool:
+    """Whether a publish of an input changed rows of this hour (day) of the table."""
+    end = hour + (24 if table.daily else 1) * planner.HOUR
+    return any(hour <= affected < end for affected in entry.affected_hours.get(column, []))
 
 
 def _affected_elsewhere(table: Table, old: DataFrame, new: DataFrame) -> dict[str, list[datetime]]:
-    """Hours by another column that rows which differ matter to, where other tables read by it."""
+    """Return the affected hours of differing rows by each other column that downstream tables read by."""
     return affected_elsewhere(table, differing(old, new), old.unionByName(new))

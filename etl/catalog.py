@@ -1,7 +1,7 @@
-"""The catalog: every subject, event and table, found in `etl/subjects/<subject>/`; nothing lists them.
+"""The catalog: every subject, event and table. It is found by walking `etl/subjects/<subject>/`; there is no list.
 
-It is strict: a module of a layer makes one TABLE that has the module's name, and no table reads a later layer. What is
-wrong with a contract is said when the catalog is loaded, a line for each fault (`etl/model/validation.py`).
+The catalog is strict. A module in a layer folder defines one TABLE with the name of the module. No table reads a later
+layer. Faults of a contract are reported when the catalog loads, one line each (`etl/model/validation.py`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from etl.subjects.shared import bronze_tables
 
 @dataclass(frozen=True)
 class Entry:
-    """A table, the pure function that makes its rows, and where both are defined."""
+    """A table, the pure function that computes its rows, and the module that defines both."""
 
     table: Table
     transform: Callable[..., Any]
@@ -35,7 +35,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Subject:
-    """A folder of `etl/subjects`: its events (none for `shared`) and its columns, those it extends among them."""
+    """A folder of `etl/subjects`: its events (none for `shared`) and its columns, including the ones it extends."""
 
     name: str
     events: tuple[Event, ...]
@@ -44,7 +44,7 @@ class Subject:
 
 @cache
 def _folders() -> dict[str, Subject]:
-    """Every folder by name: `shared` first, then the subjects by POSITION, the order of pages and lists."""
+    """Every folder by name: `shared` first, then the subjects by POSITION. Pages and lists use this order."""
     names = [info.name for info in pkgutil.iter_modules(package.__path__) if info.ispkg]
     position = {name: getattr(_module(name), "POSITION", len(names)) for name in names}
     found = (_folder(name) for name in sorted(names, key=lambda n: (position[n], n)))
@@ -71,7 +71,7 @@ def subjects() -> dict[str, Subject]:
 
 
 def plugin(subject: str, name: str) -> ModuleType | None:
-    """A module or package of a subject (`dashboard`, `simulate`, `queries.roas`); None where it has none."""
+    """A module or package of a subject (`dashboard`, `simulate`, `queries.roas`); None when it does not exist."""
     folder, _, last = f"{subject}.{name}".rpartition(".")
     return _module(f"{folder}.{last}") if _has(folder, last) else None
 
@@ -109,7 +109,7 @@ def _entry(module: ModuleType) -> Entry:
 
 
 def _bronze(written: Collection[Entry]) -> Iterator[Entry]:
-    """The bronze tables that are only their event: of every event that no table reads directly."""
+    """The derived bronze tables: one for every event that no written table reads directly from landing."""
     direct = {entry.table.event for entry in written}
     for subject in subjects().values():
         for event in (event for event in subject.events if event not in direct):
@@ -120,9 +120,9 @@ def _bronze(written: Collection[Entry]) -> Iterator[Entry]:
 
 @cache
 def entries() -> dict[str, Entry]:
-    """Every table by name, inputs before the tables that read them, layer by layer.
+    """Every table by name, sorted by layer; inputs come before the tables that read them.
 
-    Raises ContractViolation with a line for each fault of a contract.
+    Raises ContractViolation with one line for each fault of a contract.
     """
     written = [_entry(module) for module in _modules()]
     found = {entry.table.name: entry for entry in (*written, *_bronze(written))}
@@ -133,12 +133,12 @@ def entries() -> dict[str, Entry]:
 
 
 def reads(table: Table) -> list[str]:
-    """Tables whose rows a table is made or judged from."""
+    """Names of the tables that a table reads: its inputs, and the dimensions its references are checked against."""
     return sorted({i.table.name for i in table.inputs} | {r.to.name for r in table.references})
 
 
 def upstream(table: Table) -> list[Table]:
-    """All tables it is made from, at any remove, in the order data flows."""
+    """All direct and indirect inputs of a table, in the order data flows."""
     found = {i.table.name for i in table.inputs}
     for source in table.inputs:
         found |= {each.name for each in upstream(source.table)}
@@ -146,14 +146,14 @@ def upstream(table: Table) -> list[Table]:
 
 
 def subjects_of(table: Table) -> set[str]:
-    """The subjects whose events a table is made from; what no job makes is of them all."""
+    """The subjects whose events feed a table. A table without a job of its own (quarantine) belongs to all subjects."""
     if table.event:
         return {subject.name for subject in subjects().values() if table.event in subject.events}
     return {name for i in table.inputs if is_made(i.table) for name in subjects_of(i.table)} or set(subjects())
 
 
 def folder(table: Table) -> str:
-    """The folder of `etl/subjects` and of `expectations` that a table is in."""
+    """The name of the folder in `etl/subjects` and in `expectations` that holds a table."""
     return entry(table.name).module.__name__.split(".")[2]
 
 
@@ -163,7 +163,7 @@ def landing_events() -> list[Event]:
 
 
 def of_subjects(names: Collection[str]) -> list[str]:
-    """Tables of some subjects by name. Raises ConfigError that lists the subjects there are."""
+    """Names of the tables of some subjects. Raises ConfigError, which lists the known subjects, for an unknown name."""
     unknown = [name for name in names if name not in subjects()]
     if unknown:
         raise ConfigError(f"There is no subject {unknown[0]!r}. Subjects: {', '.join(subjects())}.")
@@ -171,12 +171,12 @@ def of_subjects(names: Collection[str]) -> list[str]:
 
 
 def is_made(table: Table) -> bool:
-    """Whether a job makes the table. Quarantine is written by the jobs that find what goes there."""
+    """Whether the table has a job of its own. Quarantine has none: landing jobs write the records they reject to it."""
     return bool(table.event or table.inputs)
 
 
 def after(table: Table) -> list[str]:
-    """Tables to bring up to date before a table: those it reads. What no job makes is written by all that land."""
+    """Tables to update before a table: the ones it reads. Before a table without a job: all tables that land events."""
     if is_made(table):
         return reads(table)
     return sorted(t.name for t in tables() if t.event)
@@ -188,16 +188,17 @@ def tables() -> list[Table]:
 
 
 def entry(name: str) -> Entry:
-    """One table by name. Raises ConfigError that lists the names there are."""
+    """One table by name. Raises ConfigError, which lists the known names, for an unknown name."""
     if name not in entries():
         raise ConfigError(f"There is no table {name!r}. Tables: {', '.join(entries())}.")
     return entries()[name]
 
 
 def logic(name: str, version: int) -> Callable[..., Any]:
-    """A version of a table's logic: `transform_v2` is version 2, `transform` version 1 unless `transform_v1` is there.
+    """One version of a table's logic. `transform_v2` is version 2; `transform` is version 1 without a `transform_v1`.
 
-    Each is a pure function of the same inputs to the same columns. Raises ConfigError that lists those there are.
+    All versions are pure functions with the same inputs and the same output columns.
+    Raises ConfigError, which lists the existing versions, for an unknown version.
     """
     found = versions(name)
     if version not in found:
@@ -216,6 +217,6 @@ def versions(name: str) -> dict[int, Callable[..., Any]]:
 
 
 def select(names: list[str] | None) -> list[Entry]:
-    """The named tables (all when none are named), in the order data flows."""
+    """The named tables, or all tables when no name is given, in the order data flows."""
     wanted = {entry(name).table.name for name in names} if names else set(entries())
     return [e for name, e in entries().items() if name in wanted]

@@ -1,4 +1,4 @@
-"""What holds for every table there is, and for any that is added."""
+"""Rules that every table of the catalog must follow, including tables added later."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def source(table: Table) -> ast.Module:
 
 
 WRITTEN = [t for t in TABLES if catalog.entry(t.name).module.__name__.endswith(f".{t.name}")]
-"""Tables that have a module; the others are bronze tables that are only their event."""
+"""Tables that have a module. The others are bronze tables that are derived from their event."""
 by_module = pytest.mark.parametrize("table", WRITTEN, ids=lambda t: t.name)
 
 
 def made(**changes: object) -> ModuleType:
-    """A table module that is right but for the changes."""
+    """A valid table module with some changes."""
     module = ModuleType("etl.subjects.feed.rollups.agg_made")
     table = Table("agg_made", Layer.ROLLUPS, (), (), Replace(), "content")
     module.__dict__.update({"TABLE": table, "transform": lambda: None} | changes)
@@ -44,7 +44,7 @@ def test_tables_come_in_the_order_data_flows() -> None:
 
 
 @by_module
-def test_a_module_makes_one_table_and_it_has_the_name_of_the_module(table: Table) -> None:
+def test_a_module_defines_one_table_with_the_name_of_the_module(table: Table) -> None:
     made_here = [
         node for node in ast.walk(source(table)) if isinstance(node, ast.Call) and ast.unparse(node.func) == "Table"
     ]
@@ -60,8 +60,8 @@ def test_transform_names_its_inputs(table: Table) -> None:
 
 
 @by_module
-def test_a_table_module_does_no_reading_or_writing(table: Table) -> None:
-    """transform is a pure function of DataFrames: no session, no path, no engine in its module."""
+def test_a_table_module_neither_reads_nor_writes(table: Table) -> None:
+    """transform is a pure function of DataFrames. Its module uses no session, no path and no engine."""
     imported = [ast.unparse(n) for n in ast.walk(source(table)) if isinstance(n, ast.Import | ast.ImportFrom)]
     assert not [i for i in imported if "etl.engine" in i or "SparkSession" in i or "airflow" in i]
     used = {n.attr for n in ast.walk(source(table)) if isinstance(n, ast.Attribute)}
@@ -69,7 +69,7 @@ def test_a_table_module_does_no_reading_or_writing(table: Table) -> None:
 
 
 @by_table
-def test_every_table_has_a_suite_in_which_each_rule_has_a_reason_and_a_severity(table: Table) -> None:
+def test_every_rule_of_a_suite_has_a_reason_and_a_severity(table: Table) -> None:
     for rule in suites.written(table.name):
         assert rule.reason.strip() and rule.severity in suites.SEVERITIES
 
@@ -81,12 +81,12 @@ def test_a_suite_names_only_columns_of_its_table(table: Table) -> None:
         assert named <= set(table.column_names), rule.name
 
 
-def test_no_suite_is_without_a_table() -> None:
+def test_every_suite_has_a_table_and_every_table_has_a_suite() -> None:
     assert sorted(NAMES) == sorted(f.stem for f in (conf.home() / "expectations").glob("*/*.yaml"))
 
 
 @by_table
-def test_a_suite_lies_in_the_folder_of_its_subject(table: Table) -> None:
+def test_a_suite_is_in_the_folder_of_its_subject(table: Table) -> None:
     assert suites.path(table.name).parent.name == catalog.folder(table)
 
 
@@ -97,32 +97,32 @@ def test_every_event_has_one_table_that_lands_it(event: Event) -> None:
 
 @by_module
 def test_every_table_that_has_a_module_has_a_test_file(table: Table) -> None:
-    """The tables of bronze are all made alike: `tests/engine/landing/test_records.py`."""
+    """Derived bronze tables have no module; `tests/engine/landing/test_records.py` tests them."""
     name = f"{catalog.folder(table)}/{table.layer.name.lower()}/test_{table.name}.py"
     assert (TESTS / "subjects" / name).is_file()
 
 
 @by_table
-def test_every_table_says_what_one_row_is(table: Table) -> None:
+def test_the_docstring_of_every_table_says_what_one_row_is(table: Table) -> None:
     assert catalog.entry(table.name).doc.startswith("One row per ")
 
 
-def test_a_module_without_a_table_is_refused() -> None:
+def test_a_module_without_a_table_is_rejected() -> None:
     with pytest.raises(ContractViolation, match="must define one TABLE"):
         catalog._entry(made(TABLE=None))
 
 
-def test_a_module_without_a_transform_is_refused() -> None:
+def test_a_module_without_a_transform_is_rejected() -> None:
     with pytest.raises(ContractViolation, match="transform"):
         catalog._entry(made(transform=None))
 
 
-def test_a_table_with_another_name_than_its_module_is_refused() -> None:
+def test_a_table_with_another_name_than_its_module_is_rejected() -> None:
     with pytest.raises(ContractViolation, match="agg_other"):
         catalog._entry(made(TABLE=Table("agg_other", Layer.ROLLUPS, (), (), Replace(), "content")))
 
 
-def test_an_unknown_table_is_answered_with_the_names_there_are() -> None:
+def test_the_error_for_an_unknown_table_lists_the_known_tables() -> None:
     with pytest.raises(ConfigError, match=r"no table 'fct_impresions'\. Tables: .*fct_impressions"):
         catalog.entry("fct_impresions")
 

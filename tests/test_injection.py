@@ -17,8 +17,8 @@ SQL = ("' OR '1'='1", "'); DROP TABLE fct_shares; --", "x' UNION SELECT * FROM f
 
 @pytest.mark.parametrize("text", SQL)
 def test_a_parameter_is_a_value_never_sql(spark: SparkSession, simulated: Simulated, text: str) -> None:
-    """A model of that name served nobody."""
-    with pytest.raises(FeedEtlError, match="served nobody"):
+    """No model has that name, so the models served no viewer."""
+    with pytest.raises(FeedEtlError, match="served no viewer"):
         queries.run(spark, simulated.settings, "ranker_lift", control=text, treatment="v3.2.0").collect()
 
 

@@ -1,4 +1,4 @@
-"""What a table is: frozen values, no Spark. Everything else about a table is derived from these."""
+"""The contract of a table: frozen values, no Spark. Everything else about a table is derived from its contract."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any, ClassVar
 from etl.errors import ContractViolation
 from etl.model.privacy import viewer_column
 
-LATENESS = "lateness"  # as far back as a record may land late: conf's `lateness_days`
-FACTS_KEPT = "facts"  # as far back as facts are kept: conf's `facts_days`
-SEEN_AGAIN_DAYS = 8
-"""`once_within_days` of an id that does not hold its time: records land within 7 days (the default)."""
+LATENESS = "lateness"  # a time may lie this far before the landed hour: conf's `lateness_days`
+FACTS_KEPT = "facts"  # a time may lie this far before the landed hour: conf's `facts_days`, the retention of facts
+DEDUP_WINDOW_DAYS = 8
+"""`dedup_window_days` for an id that does not contain its time. Records land within 7 days (conf's default)."""
 
 
 class Layer(IntEnum):
-    """A row flows from a lower layer to the same or a higher one, never back."""
+    """The layers in the order data flows. A table reads tables of its own layer or of lower layers only."""
 
     BRONZE = 1
     DIMS = 2
@@ -31,7 +31,8 @@ class Layer(IntEnum):
 class Replace:
     """A batch replaces whole partitions.
 
-    preclustered: `transform` leaves rows in ranges of the first cluster column, which are not partitioned again.
+    preclustered: `transform` returns rows that are already range-partitioned by the first cluster column, so the
+    write does not shuffle them again.
     """
 
     meaning: ClassVar[str] = "replace whole partitions"
@@ -40,15 +41,18 @@ class Replace:
 
 @dataclass(frozen=True)
 class InsertNew:
-    """Rows whose key is not there yet are appended; an unequal record of a key that comes before replaces its row.
+    """A batch appends the rows whose key the table does not have yet.
 
-    dedup_window_days: how far apart records of one key may lie; 0: in one hour, which the key holds.
-    affected_hours: (changed rows, all rows of their hours) -> rows whose `impression_hour` is to be made again by
-    tables that read this one by that column; None where none does.
+    Of several different records with one key, the one that landed first wins, whichever a run reads first. It replaces
+    the row of another record when necessary (docs/decisions/0016-one-result.md).
+
+    dedup_window_days: how many days apart records with one key may lie. 0 means in one hour, which is part of the key.
+    affected_hours: (changed rows, all rows of their hours) -> rows whose `impression_hour` must be computed again in
+    tables that read this table by that column. None when no table does.
     """
 
     meaning: ClassVar[str] = (
-        "append rows whose key is not there yet; an unequal record of a key that comes before replaces its row"
+        "append rows whose key is new; of several different records with one key, the one that landed first wins"
     )
     dedup_window_days: int = 0
     affected_hours: Callable[[Any, Any], Any] | None = None
@@ -56,21 +60,21 @@ class InsertNew:
 
 @dataclass(frozen=True)
 class MergeAggregate:
-    """A batch is folded into the partitions it is of.
+    """A batch of aggregates is merged into the partitions it belongs to.
 
-    combine: (existing rows, batch) -> their fold, at most one row for each key.
+    combine: (existing rows, batch) -> merged rows, at most one row per key.
     """
 
-    meaning: ClassVar[str] = "fold the batch into the partitions it is of"
+    meaning: ClassVar[str] = "merge the aggregates of the batch into the rows of its partitions"
     combine: Callable[[Any, Any], Any]
 
 
 @dataclass(frozen=True)
 class Scd2:
-    """Versions of the keys that changed are merged.
+    """A batch replaces all versions of the keys that changed (slowly changing dimension, type 2).
 
-    natural_key: whose versions they are. tracked: columns of which a change makes a new version. surrogate: the column
-    that is computed from natural key and valid_from; empty where the version's id comes from outside.
+    natural_key: the columns that identify what is versioned. tracked: the columns whose change starts a new version.
+    surrogate: the column that is a hash of the natural key and valid_from; empty when the id of a version is landed.
     """
 
     meaning: ClassVar[str] = "merge the versions of the keys that changed"
@@ -80,14 +84,15 @@ class Scd2:
 
 
 Write = Replace | InsertNew | MergeAggregate | Scd2
-"""How a batch becomes part of a table. Each is idempotent and one atomic commit."""
+"""How a batch is written to a table. Every mode is idempotent and makes one atomic commit."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the vocabulary: a Spark SQL type, its meaning, unit and privacy class.
+    """One column of the vocabulary: its Spark SQL type, meaning, unit and privacy class.
 
-    A value of a `distinct` one is hardly ever that of another row: files keep no dictionary of it.
+    values: the allowed values. low, high: the allowed range, both ends included.
+    distinct: values hardly ever repeat, so Parquet files keep no dictionary of them.
     """
 
     name: str
@@ -102,24 +107,26 @@ class Column:
     distinct: bool = False
 
     def optional(self) -> Column:
-        """The same column where NULL is allowed."""
+        """The same column, with NULL allowed."""
         return dataclasses.replace(self, nullable=True)
 
     def named(self, name: str) -> Column:
-        """The same meaning under another name (a key seen from another table)."""
+        """The same column under another name (for example, a key in another table)."""
         return dataclasses.replace(self, name=name)
 
 
 @dataclass(frozen=True)
 class Event:
-    """One kind of landed record. `rules` maps a quarantine reason to a SQL predicate of a *bad* record.
+    """One kind of landed record and its validation rules.
 
-    `times` are (column or SQL expression, how far it may lie before the landed hour); only facts have them: a change
-    log may carry any effective_ts. A record is judged by what happened in the `behind_days` before it, which must be
-    kept as well. Fields named in `unless_closing` may be absent in a record whose op closes a version. Every other DATE
-    or TIMESTAMP lies between conf's `min_day` and `max_day`; DATE fields in `not_ahead` lie at most `ledger_ahead_days`
-    after the landed day, too. The time minted into the `snowflake` field is `id_ts` in rules and times; its hour is
-    `snowflake_hour`, a column that tables made of the event have beside its fields.
+    times: (column or SQL expression, how far it may lie before the landed hour). Only facts have times: a change log
+    may carry any effective_ts. Every other DATE or TIMESTAMP must lie between conf's `min_day` and `max_day`.
+    behind_days: a record depends on facts of so many days before it, so they must still be retained.
+    rules: (quarantine reason, SQL predicate that is true for a *bad* record).
+    optional_on_close: fields that may be absent in a record whose op closes a version.
+    not_ahead: DATE fields that may lie at most conf's `ledger_ahead_days` after the landed day.
+    snowflake: the id field that contains a time. Rules and times refer to this time as `id_ts`.
+    snowflake_hour: the column for the hour of `id_ts`, which tables made from the event have in addition to its fields.
     """
 
     name: str
@@ -135,10 +142,11 @@ class Event:
 
 @dataclass(frozen=True)
 class Input:
-    """A table read by another one, and which of its hours matter to an output hour (or day).
+    """A table that another table reads, and which hours of it an output hour (or day) depends on.
 
-    by: the column of the input whose changed hours make an output hour stale.
-    behind_hours, ahead_hours: how many hours of the input before and after the output's must be read.
+    by: the hour column of the input. When rows of an hour change, the output of that hour is stale.
+    behind_hours, ahead_hours: how many hours of the input before and after the output hour must be read as well.
+    as_of: the input is a dimension that is joined as of the time of each row.
     """
 
     table: Table
@@ -150,7 +158,10 @@ class Input:
 
 @dataclass(frozen=True)
 class Reference:
-    """`column` must exist as `to_column` in a dimension; live at `at` is a warning when it is not."""
+    """A foreign key: every value of `column` must exist as `to_column` of the dimension `to`.
+
+    The audit warns when the version did not hold at the time in the column `at`.
+    """
 
     column: str
     to: Table
@@ -160,7 +171,11 @@ class Reference:
 
 @dataclass(frozen=True)
 class Table:
-    """The contract of one table. See `etl/catalog.py` for what is checked of it."""
+    """The contract of one table. `etl/model/validation.py` checks it when the catalog loads.
+
+    checksum_skips: columns that a comparison of two lakes ignores, because their bytes depend on the order of rows.
+    made_of_person: (column, function of the person's id that computes its value); erasure computes these again.
+    """
 
     name: str
     layer: Layer
@@ -176,18 +191,18 @@ class Table:
     retention_days: int | None = None
     schedule: str = "hourly"
     checksum_skips: tuple[str, ...] = field(default=())
-    made_of_person: tuple[tuple[str, Callable[[Any], Any]], ...] = ()  # column, and its value of the id that is there
+    made_of_person: tuple[tuple[str, Callable[[Any], Any]], ...] = ()
 
     @property
     def versions(self) -> Scd2:
-        """The write mode of a table of versions. Raises ContractViolation for any other table."""
+        """The write mode of a table of versions. Raises ContractViolation when the write mode is not Scd2."""
         if not isinstance(self.write, Scd2):
             raise ContractViolation(f"{self.name} holds no versions. Its write mode must be Scd2.")
         return self.write
 
     @property
     def dedup_window_days(self) -> int:
-        """How far apart records of one key may lie; 0: in one hour."""
+        """How many days apart records with one key may lie; 0 means in one hour."""
         return self.write.dedup_window_days if isinstance(self.write, InsertNew) else 0
 
     @property
@@ -205,10 +220,10 @@ class Table:
 
     @property
     def per_viewer(self) -> bool:
-        """Whether rows are told per viewer: with a key in the environment they name a pseudonym, not the id."""
+        """Whether the key contains a viewer. With a pseudonym key in the environment, rows hold a pseudonym."""
         return self.layer >= Layer.ROLLUPS and viewer_column(self.key) is not None
 
     @property
     def has_sketch(self) -> bool:
-        """Whether it holds sketches of people, or what is estimated from them."""
+        """Whether the table holds sketches of people."""
         return any(column.name.endswith("_hll") for column in self.columns)

@@ -1,10 +1,13 @@
-"""Who a row is about: a person as a viewer (in ads: a user), or as a creator.
+"""The person a row is about: a viewer (in ads: a user) or a creator.
 
-An erased person's rows of facts and posts stay, so that totals stay; a replacement id takes the person's place.
+`viewer_id` (feed) and `user_id` (ads) are ids of the same person.
 
-Replacement ids lie below every id that means a person. In the feed one stands for a person on one post (or one
-impression), so what a person did on different posts cannot be put together again. In ads one stands for a user: an
-outcome finds the clicks it is owed to by it, and a day made again must give the same credit.
+Erasure keeps an erased person's rows of facts and posts, so that totals do not change. It writes a replacement id in
+place of the person's id. Replacement ids are smaller than every id of a person.
+
+In the feed, each post (or impression) gets its own replacement id, so that nobody can link what a person did on
+different posts. In ads, a user gets one replacement id: attribution joins conversions to clicks by it, and computing
+a day again must give the same credit.
 """
 
 from __future__ import annotations
@@ -14,15 +17,16 @@ from dataclasses import dataclass, field
 
 REPLACEMENT_IDS_BELOW = -(2**62)
 PERSON = f"viewer_id >= {REPLACEMENT_IDS_BELOW}"
-"""Predicate of rows about a person. What is told per viewer leaves all others out."""
+"""SQL predicate of rows about a person who is not erased. Tables with a row per viewer keep only these rows."""
 
 
 @dataclass(frozen=True)
 class Role:
-    """What a person is to a row: the privacy classes of the columns that say something of them, and their ids.
+    """The role a person has in a row: viewer or creator.
 
-    ids: each column that holds the id, and what a replacement id is made with: the first of these that a row has. A row
-    that has none of them says nothing but what the person is, and goes.
+    classes: the privacy classes of the columns that hold personal data of this role.
+    ids: each column that may hold the person's id, with the columns a replacement id may be derived from. The first of
+    them that a table has is used. A table without any of them only describes the person, so erasure deletes the row.
     """
 
     name: str
@@ -30,17 +34,17 @@ class Role:
     ids: dict[str, tuple[str, ...]] = field(hash=False)
 
     def column(self, names: Iterable[str]) -> str | None:
-        """The one of a row's columns that holds the id."""
-        there = set(names)
-        return next((name for name in self.ids if name in there), None)
+        """The column that holds the person's id, among the columns of a table; None when there is none."""
+        present = set(names)
+        return next((name for name in self.ids if name in present), None)
 
     def by(self, names: Iterable[str]) -> str | None:
-        """The one of a row's columns that a replacement id is made with."""
-        there = set(names)
-        return next((name for name in self.ids.get(self.column(there) or "", ()) if name in there), None)
+        """The column a replacement id is derived from, among the columns of a table; None when there is none."""
+        present = set(names)
+        return next((name for name in self.ids.get(self.column(present) or "", ()) if name in present), None)
 
     def namespace(self, name: str) -> str:
-        """Of a keyed hash: equal ids of a viewer and of a creator are two people."""
+        """The namespace of a keyed hash. A viewer and a creator with equal ids are two people."""
         return name if self == VIEWER else f"{name} {self.name}"
 
 
@@ -54,5 +58,5 @@ ROLES = (VIEWER, CREATOR)
 
 
 def viewer_column(names: Iterable[str]) -> str | None:
-    """The one of a row's columns that holds a viewer's id."""
+    """The column that holds a viewer's id, among the columns of a table; None when there is none."""
     return VIEWER.column(names)

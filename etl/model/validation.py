@@ -1,4 +1,4 @@
-"""What must hold of every contract. A catalog with a fault does not load, and says every fault in a line of its own."""
+"""Validation of every contract. A catalog with a fault does not load; the error has one line for each fault."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from etl.model.contract import Column, InsertNew, MergeAggregate, Replace, Scd2,
 
 
 def check(tables: Sequence[Table], vocabulary: Mapping[str, Column]) -> None:
-    """Raises ContractViolation that lists every fault of these contracts."""
+    """Raise ContractViolation with one line for each fault of these contracts; return nothing when there is none."""
     found = [f"{table.name}: {fault}" for table in tables for fault in faults(table, vocabulary)]
     twice = [name for name, count in Counter(table.name for table in tables).items() if count > 1]
     found += [f"{name}: two tables have this name. Rename one." for name in twice]
@@ -19,7 +19,7 @@ def check(tables: Sequence[Table], vocabulary: Mapping[str, Column]) -> None:
 
 
 def faults(table: Table, vocabulary: Mapping[str, Column]) -> Iterator[str]:
-    """Every fault of one contract, each with what to do about it."""
+    """Every fault of one contract, each with the next step."""
     yield from _columns(table, vocabulary)
     yield from _named_columns(table)
     yield from _layers(table)
@@ -29,15 +29,15 @@ def faults(table: Table, vocabulary: Mapping[str, Column]) -> Iterator[str]:
 def _columns(table: Table, vocabulary: Mapping[str, Column]) -> Iterator[str]:
     for name, count in Counter(table.column_names).items():
         if count > 1:
-            yield f"the column {name} is there {count} times. Name it once."
+            yield f"the column {name} is listed {count} times. List it once."
     for column in table.columns:
         known = vocabulary.get(column.name)
         if known is None or column not in (known, known.optional()):
-            yield f"the column {column.name} is not one of columns.py. Define it there, and take it from there."
+            yield f"the column {column.name} is not defined in columns.py. Define it there and use that definition."
 
 
 def _named_columns(table: Table) -> Iterator[str]:
-    """Fields of the contract that name columns name columns of the table, or of the table they are about."""
+    """Every column that a field of the contract names must exist in the table it refers to."""
     fields = {
         "key": table.key,
         "partition": table.partition,
@@ -51,29 +51,29 @@ def _named_columns(table: Table) -> Iterator[str]:
         fields["surrogate"] = (table.write.surrogate,) if table.write.surrogate else ()
     for field, names in fields.items():
         yield from (
-            f"{field} names {name}, which is no column of it. Correct the name or add the column."
+            f"{field} names {name}, which is not a column of this table. Correct the name or add the column."
             for name in names
             if name not in table.column_names
         )
     for source in table.inputs:
         if source.by not in ("", *source.table.column_names):
-            yield f"the input {source.table.name} has no column {source.by} to go by. Correct `by`."
+            yield f"the input {source.table.name} has no column {source.by}. Correct `by`."
     for reference in table.references:
         if reference.to_column not in reference.to.column_names:
-            yield f"{reference.to.name} has no column {reference.to_column} to refer to. Correct the reference."
+            yield f"the dimension {reference.to.name} has no column {reference.to_column}. Correct the reference."
 
 
 def _layers(table: Table) -> Iterator[str]:
     later = [i.table for i in table.inputs] + [r.to for r in table.references]
     names = sorted({each.name for each in later if each.layer > table.layer})
     if names:
-        yield f"reads a later layer: {', '.join(names)}. A row never flows back."
+        yield f"reads a later layer: {', '.join(names)}. Read tables of the same or an earlier layer only."
 
 
 def _write(table: Table) -> Iterator[str]:
     if isinstance(table.write, Replace) and table.write.preclustered and not (table.inputs and table.cluster):
-        yield "only a table that is made from inputs and has a cluster can be preclustered. Take that out."
+        yield "preclustered needs inputs and cluster columns. Remove `preclustered`, or add what is missing."
     if isinstance(table.write, MergeAggregate) and not table.event:
-        yield "only landed records are folded into a table. Give the table an event, or another write mode."
+        yield "MergeAggregate needs an event. Give the table an event, or use another write mode."
     if isinstance(table.write, InsertNew | Scd2) and not table.inputs:
-        yield "its write mode needs a table to read. Add an input, or another write mode."
+        yield f"{type(table.write).__name__} needs an input. Add an input, or use another write mode."

@@ -9,11 +9,11 @@ from etl.model.contract import Column
 
 
 class Vocabulary(Mapping[str, Column]):
-    """Columns by name. A subject's vocabulary extends the one that all subjects share.
+    """Columns by name. The vocabulary of a subject extends the shared vocabulary.
 
-    Calling it gives columns in the order of the names; `name?` allows NULL:
+    A call returns columns in the order of the names; `name?` allows NULL:
 
-    >>> columns = Vocabulary(Column("viewer_id", "BIGINT", "Who looked"))
+    >>> columns = Vocabulary(Column("viewer_id", "BIGINT", "The person who looked"))
     >>> [column.nullable for column in columns("viewer_id", "viewer_id?")]
     [False, True]
     """
@@ -27,7 +27,7 @@ class Vocabulary(Mapping[str, Column]):
             self._columns[column.name] = column
 
     def __call__(self, *names: str) -> tuple[Column, ...]:
-        """Columns by name. Raises ContractViolation for a name that is not defined."""
+        """Return columns by name. Raises ContractViolation for a name that is not defined."""
         return tuple(self._column(name) for name in names)
 
     def _column(self, name: str) -> Column:

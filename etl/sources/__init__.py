@@ -1,1 +1,1 @@
-"""Programs that make landing files: a feed simulator and importers of public logs."""
+"""Programs that write landing files: what simulators share, and importers of public logs."""

@@ -1,8 +1,8 @@
-"""Writes landing files, `<landing>/<event>/hour=<landed hour>/<file>`: four formats, always the same bytes.
+"""Writes landing files, `<landing>/<event>/hour=<landed hour>/<file>`, in four formats. Equal rows give equal bytes.
 
-A row is a dict by field name. Fields of kind `time` hold microseconds since 1970 and are written as ISO 8601
-text in JSON and as a UTC timestamp in Parquet; a value of any other type is written as it is, so that a
-source can also deliver the malformed. A row that is a string is written as that line (JSON formats only).
+A row is a dict by field name. A field of kind `time` holds microseconds since 1970; JSON has it as ISO 8601 text,
+Parquet as a UTC timestamp. A value of any other type is written unchanged, so that a source can also write malformed
+records. A row that is a string is written as that line (JSON formats only).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "effective_ts": "time", "op": "text",
     },
 }  # fmt: skip
-"""Every event's fields, each with its kind: id and int are integers, time is microseconds since 1970 UTC."""
+"""The fields of every feed event with their kinds: id and int are integers, time is microseconds since 1970 UTC."""
 
 ADS_FIELDS: Mapping[str, Mapping[str, str]] = {
     "ad_impressions": {
@@ -80,7 +80,7 @@ ADS_FIELDS: Mapping[str, Mapping[str, str]] = {
     },
     "spend_ledger": {"campaign_id": "id", "day": "text", "billed_usd": "float", "streaming_usd": "float"},
 }  # fmt: skip
-"""The same of the ads subject; flag is true or false, ids a list of integers. A day is text: JSON only."""
+"""The fields of every ads event: flag is true or false, ids is a list of integers. A day is text (JSON only)."""
 
 FACT_EVENTS = ("impressions", "engagements", "heartbeats", "shares")
 CHANGE_EVENTS = ("ranker_models", "posts", "creators")
@@ -93,17 +93,17 @@ _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def fields(event: str) -> Mapping[str, str]:
-    """An event's fields with their kinds, of either subject."""
+    """The fields of an event with their kinds, for feed and ads events."""
     return FIELDS[event] if event in FIELDS else ADS_FIELDS[event]
 
 
 def time_fields(event: str) -> tuple[str, ...]:
-    """The fields of an event that hold a moment."""
+    """The fields of an event that hold a time."""
     return tuple(name for name, kind in fields(event).items() if kind == "time")
 
 
 def required_fields(event: str) -> tuple[str, ...]:
-    """The fields of an event that may be neither absent nor null."""
+    """The fields of a feed event that must be present and not null."""
     return tuple(name for name in FIELDS[event] if name not in _OPTIONAL[event])
 
 
@@ -119,12 +119,12 @@ _OPTIONAL: Mapping[str, frozenset[str]] = {
 
 
 def hour_folder(landing: Path, event: str, landed_us: int) -> Path:
-    """The folder of what landed of one event in one hour."""
+    """The folder for the files of one event that land in one hour."""
     return landing / event / f"hour={hour_text(landed_us)}"
 
 
 def write_landing_file(path: Path, event: str, lines: Sequence[Line], offset: str = "+00:00") -> None:
-    """Write one file; the suffix of `path` says the format, `offset` how JSON spells its timestamps.
+    """Write one file. The suffix of `path` selects the format; JSON writes timestamps with the UTC offset `offset`.
 
     Raises ValueError for a suffix that is not a landing format.
     """
@@ -161,7 +161,7 @@ def _json_line(line: Line, times: tuple[str, ...], offset: str) -> str:
 
 
 def _parquet(event: str, lines: Sequence[Line]) -> bytes:
-    """Parquet bytes; the columns are the event's fields, all nullable, whatever the rows carry."""
+    """Parquet bytes. The columns are the fields of the event, all nullable, whichever fields the rows have."""
     rows = [line for line in lines if not isinstance(line, str)]
     columns = {
         name: pa.array([row.get(name) for row in rows], type=_PARQUET_TYPES[kind])

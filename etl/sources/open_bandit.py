@@ -2,15 +2,18 @@
 
 To write the next importer, do what this module does, top to bottom:
 
-1. read the source and refuse, with a LandingError, what is not there or lacks a column (`OpenBanditLog`);
-2. give every thing an id that depends on the source alone (`_hashed`), an impression a `snowflake`;
+1. read the source; raise LandingError when a file or a column is missing (`OpenBanditLog`);
+2. derive every id from the source alone (`_hashed`); an impression gets a `snowflake`;
 3. make rows with the fields of `landing_writer.FIELDS`, times in microseconds (`to_us`);
-4. let `_land` file each row under the hour it happened in, and say in the summary what range to run.
+4. write each row to the hour it happened in (`_land`), and return the interval to run in the summary.
 
-What the log lacks is chosen here once. It has no user, only four hashed features of one: people who share
-all four are one viewer, so viewers are few and see a post often. It has no time of the click: a like happens
-at its impression. A campaign is shown as a surface; an item is a post, and the items of a campaign that share
-their second feature are one creator's.
+This module decides how to fill in what the log lacks:
+
+- It has no user id, only four hashed user features. People who share all four are one viewer, so there are few viewers
+  and each sees a post often.
+- It has no time of the click. A like happens at the time of its impression.
+- A campaign becomes a surface. An item becomes a post. Items of a campaign with an equal second feature belong to one
+  creator.
 
 The log: Saito et al., "Open Bandit Dataset and Pipeline", 2020; PyPI's obp carries a sample of it.
 """
@@ -38,7 +41,7 @@ _POST_BASE = {"all": 1_000, "men": 2_000, "women": 3_000}
 
 @dataclass(frozen=True)
 class ImportSummary:
-    """What was written: records by event, and the landed hours [first_hour, end_hour) to run."""
+    """What was written: the number of records by event, and the interval of landed hours [first_hour, end_hour)."""
 
     records: Mapping[str, int]
     first_hour: datetime
@@ -47,15 +50,15 @@ class ImportSummary:
 
     @property
     def end_hour(self) -> datetime:
-        """The hour after the last: what a run's half-open range ends with."""
+        """The exclusive end of the interval to run: the hour after the last."""
         return self.last_hour + timedelta(hours=1)
 
 
 def import_open_bandit(source: Path, out: Path) -> ImportSummary:
-    """Write the log in `source` as landing files under `out`; the same log gives the same bytes.
+    """Write the log in `source` as landing files under `out`. Equal logs give equal bytes.
 
     `source` is the source distribution of obp (.tar.gz), a folder that holds it, or the extracted folder.
-    Raises LandingError when the log is not there or lacks a column.
+    Raises LandingError when the log or one of its columns is missing.
     """
     log = OpenBanditLog(source)
     impressions, likes = _facts(log.shown())
@@ -68,7 +71,7 @@ def import_open_bandit(source: Path, out: Path) -> ImportSummary:
 
 
 def _facts(logged: Iterable[tuple[str, str, Record]]) -> tuple[list[Row], list[Row]]:
-    """Impressions in order of time, and a like for each click."""
+    """Impressions in time order, and one like per click."""
     shown = [(_impression(policy, campaign, row), row["click"] == "1") for policy, campaign, row in logged]
     shown.sort(key=lambda pair: pair[0]["impression_ts"])
     minted_in: dict[int, int] = defaultdict(int)
@@ -80,7 +83,7 @@ def _facts(logged: Iterable[tuple[str, str, Record]]) -> tuple[list[Row], list[R
 
 
 def _impression(policy: str, campaign: str, row: Record) -> Row:
-    """An impression still without its id; the score is the propensity the policy showed the item with."""
+    """An impression without its id. The score is the probability with which the policy chose the item."""
     return {
         "viewer_id": _hashed("viewer", *(row[feature] for feature in USER_FEATURES)),
         "post_id": _POST_BASE[campaign] + int(row["item_id"]),
@@ -93,7 +96,7 @@ def _impression(policy: str, campaign: str, row: Record) -> Row:
 
 
 def _like(impression: Row) -> Row:
-    """The click; its id is that of the impression, which can have only one."""
+    """The like for a click. It has the id of its impression, since an impression has at most one click."""
     return {
         "engagement_id": impression["impression_id"],
         **{name: impression[name] for name in ("impression_id", "viewer_id", "post_id")},
@@ -104,7 +107,7 @@ def _like(impression: Row) -> Row:
 
 
 def _changes(log: OpenBanditLog, start_us: int) -> dict[str, list[Row]]:
-    """Rankers, posts and creators, all in force from the log's first hour on."""
+    """Changes of rankers, posts and creators, all effective from the first hour of the log."""
     rankers = [_ranker(policy, model_id) for policy, model_id in RANKERS.items()]
     posts = [_post(campaign, item) for campaign in SURFACES for item in log.items(campaign)]
     creators = [_creator(creator_id) for creator_id in sorted({post["creator_id"] for post in posts})]
@@ -137,12 +140,12 @@ def _creator(creator_id: int) -> Row:
 
 
 def _hashed(*parts: str) -> int:
-    """A positive 63-bit id that depends on the parts alone."""
+    """A positive 63-bit id that depends only on the parts."""
     return int.from_bytes(blake2b("|".join(parts).encode(), digest_size=8).digest(), "big") >> 1
 
 
 def _land(out: Path, event: str, rows: Iterable[Row], start_us: int) -> set[int]:
-    """File each row under the hour it happened in, changes under the first; returns those hours."""
+    """Write each row to the hour it happened in, and changes to the first hour. Returns these hours."""
     by_hour: dict[int, list[Row]] = defaultdict(list)
     for row in rows:
         fields = {name: row[name] for name in FIELDS[event] if name in row}

@@ -22,10 +22,10 @@ _ITEM = ("item_id", "item_feature_0", "item_feature_1")
 
 
 class OpenBanditLog:
-    """The log's files, `<policy>/<campaign>/<campaign>.csv` and `item_context.csv` beside each."""
+    """The files of the log: `<policy>/<campaign>/<campaign>.csv`, with `item_context.csv` in the same folder."""
 
     def __init__(self, source: Path) -> None:
-        """`source` as for `import_open_bandit`; raises LandingError when it holds no part of the log."""
+        """Read the log in `source` (see `import_open_bandit`). Raises LandingError when it has no file of the log."""
         self._source = source
         self._files = _read(source)
         if not any(_shown_file(policy, campaign) in self._files for policy in POLICIES for campaign in CAMPAIGNS):
@@ -44,13 +44,13 @@ class OpenBanditLog:
     def items(self, campaign: str) -> list[Record]:
         """The items of a campaign.
 
-        Both policies list the same items, with features hashed differently: the first list found is enough.
+        Both policies list the same items with differently hashed features, so the first list found is enough.
         """
         lists = (self._table(f"{policy}/{campaign}/item_context.csv", _ITEM) for policy in POLICIES)
         return next((items for items in lists if items), [])
 
     def _table(self, name: str, columns: Iterable[str]) -> list[Record]:
-        """The rows of one file, none if it is not there; raises LandingError when a column is missing."""
+        """The rows of one file, or no rows when it does not exist. Raises LandingError when a column is missing."""
         if name not in self._files:
             return []
         reader = csv.DictReader(io.StringIO(self._files[name]))
@@ -65,7 +65,7 @@ def _shown_file(policy: str, campaign: str) -> str:
 
 
 def _read(source: Path) -> dict[str, str]:
-    """The CSV texts by their path inside `obd/`, e.g. `bts/men/men.csv`."""
+    """The texts of the CSV files by their path inside `obd/`, e.g. `bts/men/men.csv`."""
     archives = [source] if source.is_file() else sorted(source.glob("obp-*.tar.gz"))
     found = _read_archive(archives[0]) if archives else _read_folder(source)
     return {name.split("/obd/")[-1]: text for name, text in sorted(found)}

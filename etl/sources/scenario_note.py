@@ -1,4 +1,4 @@
-"""A note beside simulated landing files: which scenario they are of."""
+"""A note in a folder of simulated landing files that records which scenario wrote them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ TRUTH_FOLDER = "_truth"
 
 
 def claim(out: Path, scenario: DataclassInstance, name: str) -> None:
-    """Note whose files these are: two scenarios in one folder would agree with neither's truth."""
+    """Record the scenario that writes to a folder.
+
+    Raises LandingError when another scenario wrote to it before: files of two scenarios match neither truth.
+    """
     note = out / TRUTH_FOLDER / name
     text = json.dumps(asdict(scenario), default=str, indent=1, sort_keys=True) + "\n"
     if note.exists() and note.read_text() != text:

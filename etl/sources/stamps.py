@@ -1,7 +1,7 @@
-"""Times and ids as the ingest gateway mints them.
+"""Times and ids as the ingest gateway creates them.
 
-Sources count time in whole microseconds since 1970 UTC (`int`, suffix `_us`): exact, cheap to compare, and
-turned into text only when a landing file is written.
+Sources count time in whole microseconds since 1970 UTC (`int`, suffix `_us`). This is exact and cheap to compare.
+Times become text only when a landing file is written.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_us(moment: datetime) -> int:
-    """Microseconds since 1970 of a moment that knows its offset."""
+    """Microseconds since 1970 of a timezone-aware datetime."""
     return (moment - _UNIX_EPOCH) // timedelta(microseconds=1)
 
 
@@ -34,7 +34,7 @@ def to_datetime(us: int) -> datetime:
 
 
 def hour_of(us: int) -> int:
-    """The start of the hour, in microseconds, that a moment lies in."""
+    """The start of the hour that contains a time; both in microseconds."""
     return us - us % HOUR_US
 
 
@@ -62,17 +62,17 @@ def _offset_us(offset: str) -> int:
 
 
 def hour_text(us: int) -> str:
-    """The name of an hour as landing folders spell it, e.g. `2026-06-01T10`."""
+    """The name of an hour in landing folders, e.g. `2026-06-01T10`."""
     return _second_text(us // SECOND_US)[:13]
 
 
 def snowflake(ms: int, low: int) -> int:
-    """The id minted at `ms` milliseconds since 1970, with `low` (worker and sequence) in its low 22 bits."""
+    """The id created at `ms` milliseconds since 1970, with `low` (worker and sequence) in its lowest 22 bits."""
     return (ms - SNOWFLAKE_EPOCH_MS) << LOW_BITS | low
 
 
 def minted_us(snowflake_id: int) -> int:
-    """When an id was minted, in microseconds since 1970 (whole milliseconds).
+    """The time an id was created, in microseconds since 1970 (whole milliseconds).
 
     >>> minted_us(snowflake(1_780_000_000_123, 7))
     1780000000123000
@@ -84,7 +84,8 @@ def minted_us(snowflake_id: int) -> int:
 def partition_of(viewer_id: int, partitions: int) -> int:
     """The log partition of a viewer.
 
-    The viewer is hashed, never the post: a post that millions see spreads over all partitions.
+    The partition is a hash of the viewer, not of the post. So the records of a very popular post are spread over all
+    partitions.
     """
     digest = hashlib.blake2b(f"v:{viewer_id}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") % partitions

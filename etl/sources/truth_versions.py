@@ -1,4 +1,4 @@
-"""The versions of a model, post or creator that a change log means (SCD type 2), key by key."""
+"""The true versions (SCD type 2) of models, posts and creators, computed in plain Python from a change log."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _NOT_PAYLOAD = frozenset({"effective_ts", "op"})
 
 @dataclass
 class Version:
-    """One version: what was true from `valid_from` up to, without, `valid_to` (None: still)."""
+    """One version: its payload holds from `valid_from` (inclusive) to `valid_to` (exclusive; None while open)."""
 
     payload: Row
     valid_from: int
     valid_to: int | None = None
 
     def holds_at(self, us: int) -> bool:
-        """Whether the version was the one at a moment."""
+        """Whether the version held at a time (microseconds since 1970)."""
         return self.valid_from <= us and (self.valid_to is None or us < self.valid_to)
 
 
 def versions_by_key(changes: Mapping[tuple[object, int], Row]) -> dict[object, list[Version]]:
-    """All versions of every key, oldest first; the changes may come in any order."""
+    """All versions of every key, oldest first. The changes may be in any order."""
     by_key: dict[object, list[Row]] = defaultdict(list)
     for (key, _effective), change in changes.items():
         by_key[key].append(change)
@@ -47,5 +47,5 @@ def _versions(changes: Iterable[Row]) -> list[Version]:
 
 
 def payload_at(versions: Iterable[Version], us: int) -> Row:
-    """What was true at a moment; empty when nothing was."""
+    """The payload that held at a time (microseconds since 1970); empty when none did."""
     return next((version.payload for version in versions if version.holds_at(us)), {})

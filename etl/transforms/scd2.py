@@ -1,7 +1,8 @@
-"""SCD type 2 as a pure function of a change log: independent of order, batching and repetition.
+"""SCD type 2 as a pure function of a change log. The result does not depend on order, batches or duplicates.
 
-Versions are computed from *all* changes of a key, never patched, so a late change slots in between, several
-changes of one key in one batch all survive, and a replay gives the same rows (feed specification, section 3).
+Versions are computed from *all* changes of a key and never patched. So a late-arriving change gets its place between
+the others, several changes of one key in one batch all survive, and a replay gives the same rows (feed specification,
+section 3).
 """
 
 from pyspark.sql import Column, DataFrame, Window
@@ -13,8 +14,9 @@ CLOSING = ("delete", "retire")
 
 
 def payload_hash(table: Table) -> Column:
-    """What a change says, in 64 bits. Whether a column is NULL counts, too: xxhash64 skips NULLs, and ('x', NULL) is
-    not (NULL, 'x').
+    """A 64-bit hash of op and the tracked columns of a change.
+
+    It includes whether each column is NULL: xxhash64 skips NULLs, and ('x', NULL) must differ from (NULL, 'x').
     """
     return F.xxhash64("op", *_tracked(table))
 
@@ -24,7 +26,7 @@ def _tracked(table: Table) -> list[Column]:
 
 
 def resolve(changes: DataFrame, table: Table) -> DataFrame:
-    """One change per (key, effective_ts); of contradicting payloads the largest hash wins, every time."""
+    """One change per (key, effective_ts). Of contradicting payloads, the one with the largest hash always wins."""
     by = [*table.versions.natural_key, "effective_ts"]
     kept = [c for c in dict.fromkeys((*table.versions.tracked, "op")) if c not in by]
     best = changes.groupBy(*by).agg(
@@ -35,15 +37,15 @@ def resolve(changes: DataFrame, table: Table) -> DataFrame:
 
 
 def contradictions(changes: DataFrame, table: Table) -> int:
-    """How many (key, effective_ts) carry more than one payload."""
+    """The number of (key, effective_ts) pairs that have more than one payload."""
     return resolve(changes, table).where("payloads > 1").count()
 
 
 def versions(changes: DataFrame, table: Table) -> DataFrame:
     """Changes (natural key, tracked columns, effective_ts, op) -> versions.
 
-    Adds valid_from (inclusive), valid_to (exclusive, NULL while open), is_current, is_deleted and the
-    surrogate. Equal neighbours collapse, a delete or retire closes, a later upsert opens anew.
+    Adds valid_from (inclusive), valid_to (exclusive, NULL while open), is_current, is_deleted and the surrogate.
+    Consecutive equal changes become one version. A delete or retire closes a version; a later upsert opens a new one.
     """
     timeline = Window.partitionBy(*table.versions.natural_key).orderBy("effective_ts")
     state = F.when(F.col("op").isin(*CLOSING), F.lit(None)).otherwise(payload_hash(table))
@@ -69,7 +71,7 @@ def versions(changes: DataFrame, table: Table) -> DataFrame:
 
 
 def united(rows: DataFrame, table: Table) -> DataFrame:
-    """Versions -> the same, with those that follow one another and say the same made one, as `versions` makes them."""
+    """Merge adjacent versions with equal tracked columns into one, as `versions` does."""
     timeline = Window.partitionBy(*table.versions.natural_key).orderBy("valid_from")
     state = F.xxhash64(*_tracked(table))
     goes_on = (

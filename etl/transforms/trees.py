@@ -1,7 +1,7 @@
-"""Walk parents of any depth in a few joins: each round every node learns its ancestor twice as far up.
+"""Find the root and depth of every node of a tree in a few joins, by pointer doubling.
 
-A tree of depth d takes log2(d) rounds, so depth has no limit; the number of nodes bounds the
-rounds, so a cycle ends.
+In each round, every node finds an ancestor twice as far up. A tree of depth d takes log2(d) rounds, so depth has no
+limit. The number of nodes limits the rounds, so the algorithm also ends when there is a cycle.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from pyspark.sql import functions as F
 
 
 def climb(edges: DataFrame) -> DataFrame:
-    """Rows (node, parent), a node once -> (node, root, depth, is_cyclic).
+    """Rows (node, parent), one per node -> (node, root, depth, is_cyclic).
 
-    A node whose parent is NULL or no node is a root, at depth 0. A node that is in a cycle, or below one, is marked:
-    its root and depth mean nothing.
+    A node is a root, at depth 0, when its parent is NULL or is not a node. is_cyclic is true for a node in a cycle or
+    below one; root and depth of such a node have no meaning.
     """
     known = edges.select(F.col("node").alias("parent"), F.lit(True).alias("_known"))
     up = F.when(F.col("_known"), F.col("parent"))

@@ -1,4 +1,4 @@
-"""One simulated feed, read back once for all."""
+"""One simulated feed, which all tests of this folder read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from etl.subjects.feed.simulate import simulate
 
 @pytest.fixture(scope="session")
 def feed(tmp_path_factory: pytest.TempPathFactory) -> Feed:
-    """Three hours of three thousand impressions."""
+    """Three hours with three thousand impressions each."""
     out = tmp_path_factory.mktemp("landing")
     summary = simulate(out, START, START + 3 * HOUR, 3_000, seed=7)
     return Feed(out, summary, read_landing(out))

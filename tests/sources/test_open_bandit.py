@@ -1,4 +1,4 @@
-"""The Open Bandit importer, on a made-up log in the same layout and, where it is at hand, on the real one."""
+"""Tests of the Open Bandit importer, with a made-up log in the same layout and, when available, the real one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ITEMS = """\
 
 
 def write_log(folder: Path, header: str = HEADER) -> Path:
-    """Two policies of one campaign, three rows each."""
+    """Write a log with two policies and one campaign; each policy has three rows."""
     for policy in ("random", "bts"):
         campaign = folder / "obp-0.5.7" / "obp" / "dataset" / "obd" / policy / "men"
         campaign.mkdir(parents=True)
@@ -45,7 +45,7 @@ def write_log(folder: Path, header: str = HEADER) -> Path:
 
 
 def read(out: Path, event: str) -> list[Row]:
-    """Every record of an event."""
+    """All landed records of an event."""
     lines = [
         line
         for path in sorted((out / event).glob("hour=*/*.jsonl.gz"))
@@ -55,7 +55,7 @@ def read(out: Path, event: str) -> list[Row]:
 
 
 def files(out: Path) -> dict[Path, bytes]:
-    """Every landing file's bytes."""
+    """The bytes of every landing file."""
     return {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
 
@@ -66,7 +66,7 @@ def imported(tmp_path: Path) -> tuple[Path, ImportSummary]:
     return out, import_open_bandit(write_log(tmp_path / "source"), out)
 
 
-def test_the_summary_counts_records_and_says_what_range_to_run(imported: tuple[Path, ImportSummary]) -> None:
+def test_the_summary_has_record_counts_and_the_interval_to_run(imported: tuple[Path, ImportSummary]) -> None:
     _out, summary = imported
     assert summary.records == {
         "impressions": 6,
@@ -92,7 +92,7 @@ def test_an_impression_lands_in_the_hour_it_happened_in(imported: tuple[Path, Im
     assert hours == {"hour=2019-11-24T00", "hour=2019-11-24T02"}
 
 
-def test_ids_are_unique_and_carry_the_time_even_within_one_millisecond(
+def test_ids_of_one_millisecond_are_unique_and_contain_the_time(
     imported: tuple[Path, ImportSummary],
 ) -> None:
     rows = read(imported[0], "impressions")
@@ -140,25 +140,25 @@ def test_an_archive_its_folder_and_the_extracted_files_give_the_same_bytes(tmp_p
     assert trees[0] == trees[1] == trees[2]
 
 
-def test_a_source_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_source_names_the_log(tmp_path: Path) -> None:
     with pytest.raises(LandingError, match="no Open Bandit log here"):
         import_open_bandit(tmp_path / "nowhere", tmp_path / "out")
 
 
-def test_a_file_that_is_no_archive_is_named(tmp_path: Path) -> None:
+def test_the_error_for_a_broken_archive_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "obp-0.5.7.tar.gz").write_text("not found")
     with pytest.raises(LandingError, match=r"obp-0.5.7.tar.gz: not a readable"):
         import_open_bandit(tmp_path, tmp_path / "out")
 
 
-def test_a_missing_column_is_named(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_column_names_the_column(tmp_path: Path) -> None:
     source = write_log(tmp_path / "source", HEADER.replace("propensity_score", "pscore"))
     with pytest.raises(LandingError, match=r"random/men/men.csv lacks propensity_score"):
         import_open_bandit(source, tmp_path / "out")
 
 
-# The real log is 20 MB of CSV in someone else's source distribution: neither kept in this repository nor
-# fetched by a test. Whoever has it says where: FEED_ETL_OBP_SDIST=/path/to/obp-0.5.7.tar.gz.
+# The real log is 20 MB of CSV in the source distribution of another project. This repository does not contain it, and
+# no test downloads it. To run the test, set FEED_ETL_OBP_SDIST=/path/to/obp-0.5.7.tar.gz.
 @pytest.mark.skipif("FEED_ETL_OBP_SDIST" not in os.environ, reason="FEED_ETL_OBP_SDIST does not name the log")
 def test_the_real_log_is_a_week_of_sixty_thousand_impressions(tmp_path: Path) -> None:
     summary = import_open_bandit(Path(os.environ["FEED_ETL_OBP_SDIST"]), tmp_path)

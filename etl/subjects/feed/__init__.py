@@ -1,3 +1,3 @@
-"""The feed: what viewers are shown, by which ranker, and what they do about it."""
+"""The feed: the posts that viewers see, the ranking models that choose them, and how viewers react."""
 
 POSITION = 1

@@ -1,7 +1,7 @@
-"""What the outside world lands: the seven kinds of records and when one is not acceptable.
+"""The seven events of the feed, and the rules that quarantine a record.
 
-Source: the landing zone of the feed specification, sections 1 and 2. Rules are SQL over a typed record plus
-`id_ts` (the time minted into impression_id); a rule that is true names the reason a record is quarantined for.
+Source: feed specification, sections 1 and 2. A rule is SQL over a typed record plus `id_ts`, the time contained in
+impression_id. When a rule is true, the record is quarantined with the name of the rule as reason.
 """
 
 from etl.model.contract import FACTS_KEPT, LATENESS, Event

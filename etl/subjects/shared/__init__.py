@@ -1,3 +1,3 @@
-"""What several subjects use. It lands no events."""
+"""Columns and tables that several subjects use. This folder has no events."""
 
 POSITION = 0

@@ -11,12 +11,12 @@ from etl.subjects.shared.columns import columns
 if TYPE_CHECKING:  # the catalog is imported by commands that need no Spark
     from pyspark.sql import DataFrame
 
-FACTS_DAYS = 30  # how long records of facts stay; change logs and invoices are kept for good
+FACTS_DAYS = 30  # retention of fact records; change logs and invoices are kept forever
 
 
 @cache
 def bronze_table(event: Event) -> Table:
-    """The contract of an event's bronze table. Nothing else says what it is."""
+    """The contract of the bronze table of an event. It is derived from the event alone."""
     return Table(
         name=f"bronze_{event.name}",
         layer=Layer.BRONZE,
@@ -31,19 +31,19 @@ def bronze_table(event: Event) -> Table:
 
 
 def bronze_fields(event: Event) -> tuple[Column, ...]:
-    """An event's fields, those that a closing record may lack made nullable, and the hour minted into its id."""
+    """The fields of an event (nullable when optional on close), and the hour of its snowflake id when it has one."""
     fields = tuple(f.optional() if f.name in event.optional_on_close else f for f in event.fields)
     return (*fields, event.snowflake_hour) if event.snowflake_hour else fields
 
 
 def transform(records: DataFrame, table: Table) -> DataFrame:
-    """Typed, accepted records with provenance -> bronze rows."""
+    """Typed, accepted records with landed_hour and source_file -> bronze rows."""
     return records.select(*table.column_names)
 
 
 def doc(event: Event) -> str:
-    """What a row of an event's bronze table is."""
+    """The module docstring that a written bronze table would have: what one row is."""
     first = f"One row per accepted record of `{event.name}`, typed, with the hour and the file it landed in."
     if event.times:
         return first
-    return f"{first}\n\nKept for good: a late change can only slot into its place among all the others."
+    return f"{first}\n\nRows are kept forever: a late-arriving change takes its place among all changes of its key."

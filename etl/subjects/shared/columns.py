@@ -1,7 +1,7 @@
 """Columns that several subjects use.
 
-Privacy classes: `viewer` identifies a person who looks, clicks or buys, `creator` one who publishes, `text` is free
-text somebody wrote, `none` is neither. Erasure and mails are driven by them.
+Privacy classes: `viewer` identifies a person who looks, clicks or buys; `creator` identifies a person who publishes;
+`text` is free text that a person wrote; `none` is none of these. Erasure and e-mails depend on them.
 """
 
 from etl.model.contract import Column
@@ -11,29 +11,30 @@ SURFACES = ("feed", "reels", "stories", "explore")
 
 columns = Vocabulary(
     # as served
-    Column("surface", "STRING", "Where the post or ad was shown", values=SURFACES),
+    Column("surface", "STRING", "The part of the app where the post or ad was shown", values=SURFACES),
     # dimensions
-    Column("op", "STRING", "What the change log says", values=("upsert", "delete", "retire")),
-    Column("valid_from", "TIMESTAMP", "Start of a version, inclusive"),
-    Column("valid_to", "TIMESTAMP", "End of a version, exclusive; NULL for the last one", nullable=True),
-    Column("is_current", "BOOLEAN", "The version without an end; it may begin in the future"),
-    Column("is_deleted", "BOOLEAN", "The version ends, or will end, by a delete, not by a newer version"),
+    Column("op", "STRING", "Operation: upsert opens a version; delete and retire close it",
+           values=("upsert", "delete", "retire")),
+    Column("valid_from", "TIMESTAMP", "Start of the version, inclusive"),
+    Column("valid_to", "TIMESTAMP", "End of the version, exclusive; NULL while the version is open", nullable=True),
+    Column("is_current", "BOOLEAN", "True for the version without an end, even when it starts in the future"),
+    Column("is_deleted", "BOOLEAN", "True when a delete or retire ends the version, false when a newer version does"),
     # times
     Column("impression_ts", "TIMESTAMP", "When the post or ad was served", distinct=True),
-    Column("event_ts", "TIMESTAMP", "When the action happened; on an undo, when the thing undone happened",
+    Column("event_ts", "TIMESTAMP", "When it happened; an undo in fct_engagements has the time of the undone action",
            distinct=True),
-    Column("effective_ts", "TIMESTAMP", "From when the change holds"),
-    Column("landed_hour", "TIMESTAMP", "The hour the record's file arrived"),
+    Column("effective_ts", "TIMESTAMP", "The time from which the change holds"),
+    Column("landed_hour", "TIMESTAMP", "The hour in which the file of the record landed"),
     Column("event_hour", "TIMESTAMP", "The hour of event_ts"),
-    Column("hour", "TIMESTAMP", "The hour aggregated"),
-    Column("day", "DATE", "The day: in UTC, or in the advertiser's time zone where the table says so"),
+    Column("hour", "TIMESTAMP", "The hour that the row aggregates"),
+    Column("day", "DATE", "The day, in UTC unless the table says it is in the time zone of the advertiser"),
     # provenance
-    Column("source_file", "STRING", "Landing file the record came in"),
+    Column("source_file", "STRING", "Landing file that contained the record"),
     Column("event", "STRING", "Kind of landed record"),
-    Column("raw", "STRING", "The record as it came", privacy="viewer", nullable=True),
-    Column("reasons", "ARRAY<STRING>", "Every reason it was not accepted"),
+    Column("raw", "STRING", "The record as it landed", privacy="viewer", nullable=True),
+    Column("reasons", "ARRAY<STRING>", "Every reason why the record was quarantined"),
     # measures
-    Column("impressions", "BIGINT", "Impressions served; of ads, the valid ones", low=0),
-    Column("reach_hll", "BINARY", "Mergeable HLL sketch (lgK 12) of distinct viewers"),
-    Column("reach", "BIGINT", "Distinct viewers, estimated from the sketch", low=0),
+    Column("impressions", "BIGINT", "Impressions served; for ads, valid impressions only", low=0),
+    Column("reach_hll", "BINARY", "Mergeable HLL sketch (lgK 12) of the distinct people reached"),
+    Column("reach", "BIGINT", "Distinct people reached, estimated from the sketch", low=0),
 )  # fmt: skip

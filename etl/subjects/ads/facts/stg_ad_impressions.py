@@ -3,7 +3,7 @@
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from etl.model.contract import SEEN_AGAIN_DAYS, Input, InsertNew, Layer, Table
+from etl.model.contract import DEDUP_WINDOW_DAYS, Input, InsertNew, Layer, Table
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.events import AD_IMPRESSIONS
 from etl.subjects.shared.bronze_tables import bronze_table
@@ -25,7 +25,7 @@ TABLE = Table(
         "ad_impression_hour",
     ),
     key=("ad_impression_id",),
-    write=InsertNew(dedup_window_days=SEEN_AGAIN_DAYS),
+    write=InsertNew(dedup_window_days=DEDUP_WINDOW_DAYS),
     owner="ads",
     partition=("ad_impression_hour",),
     cluster=("user_id", "ad_impression_id"),

@@ -30,5 +30,5 @@ TABLE = Table(
 
 
 def transform(bronze_creators: DataFrame) -> DataFrame:
-    """All changes ever landed of some keys, in any order -> every version of those keys."""
+    """All changes that ever landed for some keys, in any order -> all versions of these keys."""
     return versions(bronze_creators, TABLE).select(*TABLE.column_names)

@@ -1,4 +1,4 @@
-"""One row per version of a post. A deleted post keeps its history: its last version is marked is_deleted."""
+"""One row per version of a post. A deleted post keeps its history; is_deleted is true for its last version."""
 
 from pyspark.sql import DataFrame
 
@@ -33,5 +33,5 @@ TABLE = Table(
 
 
 def transform(bronze_posts: DataFrame) -> DataFrame:
-    """All changes ever landed of some keys, in any order -> every version of those keys."""
+    """All changes that ever landed for some keys, in any order -> all versions of these keys."""
     return versions(bronze_posts, TABLE).select(*TABLE.column_names)

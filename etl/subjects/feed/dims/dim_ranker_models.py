@@ -1,4 +1,4 @@
-"""One row per version of a ranking model: a new ramp of deployed_pct is a new row with a new ranker_model_id."""
+"""One row per version of a ranking model. A change of deployed_pct is a new row with a new ranker_model_id."""
 
 from pyspark.sql import DataFrame
 
@@ -32,5 +32,5 @@ TABLE = Table(
 
 
 def transform(bronze_ranker_models: DataFrame) -> DataFrame:
-    """All changes ever landed of some keys, in any order -> every version of those keys."""
+    """All changes that ever landed for some keys, in any order -> all versions of these keys."""
     return versions(bronze_ranker_models, TABLE).select(*TABLE.column_names)

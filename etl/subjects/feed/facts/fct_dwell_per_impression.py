@@ -1,7 +1,7 @@
-"""One row per impression with at least one heartbeat: its beats collapsed to a time on post.
+"""One row per impression with at least one heartbeat: the time the viewer spent on the post.
 
-The set of beats seen is kept as bit words (bit b of word w is beat 64 w + b), so that a beat repeated, late or
-replayed in another hour never counts twice, long after the raw beats are gone. Folding is a bitwise OR.
+The set of beats is stored as bit words (bit b of word w is beat 64 w + b). So a duplicate, late-arriving or replayed
+beat never counts twice, even long after the raw beats are gone. Two sets are merged with a bitwise OR.
 """
 
 from pyspark.sql import DataFrame
@@ -13,7 +13,7 @@ from etl.subjects.feed.columns import columns
 
 
 def combine(existing: DataFrame, batch: DataFrame) -> DataFrame:
-    """Two sets of rows, at most one per impression each -> their fold; the same whichever comes first."""
+    """Merge two sets of rows, each with at most one row per impression. The order of the arguments does not matter."""
     union = existing.select(*TABLE.column_names).unionByName(batch.select(*TABLE.column_names))
     merged = F.expr(
         "aggregate(collect_list(beat_words), CAST(array() AS ARRAY<BIGINT>), (a, b) -> zip_with(a, b, "
@@ -49,16 +49,16 @@ TABLE = Table(
     retention_days=30,
 )
 KEY = ("impression_id", "impression_hour")
-FIRST_WORDS = 8  # of 64 beats each: the first two minutes
+FIRST_WORDS = 8  # 64 beats each, so the first two minutes
 FULL_VIEW = "0.99"
 BEAT_MS = 250
 
 
 def transform(records: DataFrame) -> DataFrame:
-    """Accepted heartbeats, repeats and all -> one row per impression.
+    """Accepted heartbeats, including duplicates -> one row per impression.
 
-    Aggregates are of fixed width, so that beats fold on the map side and never sort: the first words are one column
-    each. Beats beyond them, minutes into a post, are few and take a path of their own.
+    Each of the first words is a column of its own. So the aggregates have a fixed width, and Spark aggregates beats on
+    the map side without a sort. Later beats, minutes into a post, are few; they are aggregated separately.
     """
     bit = "shiftleft(1L, CAST(beat_seq % 64 AS INT))"
     words = [F.expr(f"bit_or(IF(beat_seq DIV 64 = {w}, {bit}, 0L))").alias(f"word_{w}") for w in range(FIRST_WORDS)]
@@ -83,7 +83,7 @@ def transform(records: DataFrame) -> DataFrame:
 
 
 def _dense() -> str:
-    """Words 0 to the last one, as an array; NULL where a long view was without a beat is a word of none."""
+    """SQL for the array of words from 0 to the last one. A word without a beat is 0."""
     first = ", ".join(f"word_{w}" for w in range(FIRST_WORDS))
     rest = f"transform(sequence({FIRST_WORDS}L, last DIV 64), w -> coalesce(by_word[w], 0L))"
     return (

@@ -1,22 +1,23 @@
-"""One row per action of a viewer on a post. Append-only: an undo is a row of its own, nothing is ever taken out.
+"""One row per action of a viewer on a post. The table is append-only: an undo is a row of its own.
 
-An undo row carries the time of what it undoes as event_ts, so both lie in the same hour, and when it was taken
-back as undone_ts. impression_id is NULL for reactions that came by deep link.
+In an undo row, event_ts is the time of the undone action, so both rows have the same hour; undone_ts is the time of
+the undo. impression_id is NULL for reactions through a deep link.
 """
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from etl.model.contract import SEEN_AGAIN_DAYS, Input, InsertNew, Layer, Table
+from etl.model.contract import DEDUP_WINDOW_DAYS, Input, InsertNew, Layer, Table
 from etl.subjects.feed.columns import columns
 from etl.subjects.feed.events import ENGAGEMENTS
 from etl.subjects.shared.bronze_tables import bronze_table
 
 
 def affected_hours(changed: DataFrame, fct_engagements: DataFrame) -> DataFrame:
-    """Rows whose standing a change may alter: all acts by the same viewer on the same post in the same hour.
+    """Rows that a change may settle or unsettle: same viewer, post, event type and hour.
 
-    A late undo or an earlier repeat changes which act is settled, and that one may belong to another impression.
+    A late-arriving undo or an earlier repetition changes which action is settled. That action may name another
+    impression.
     """
     same = ["viewer_id", "post_id", "event_type", "event_hour"]
     return fct_engagements.join(changed.select(*same).distinct(), same, "left_semi")
@@ -40,7 +41,7 @@ TABLE = Table(
         "event_hour",
     ),
     key=("engagement_id",),
-    write=InsertNew(SEEN_AGAIN_DAYS, affected_hours),
+    write=InsertNew(DEDUP_WINDOW_DAYS, affected_hours),
     owner="ranking",
     partition=("event_hour",),
     cluster=("viewer_id", "engagement_id"),
@@ -50,7 +51,7 @@ TABLE = Table(
 
 
 def transform(bronze_engagements: DataFrame) -> DataFrame:
-    """Bronze engagements -> fact rows, repeats not yet removed."""
+    """Bronze engagements -> fact rows, duplicates not yet removed."""
     is_undo = F.col("action") == "undo"
     acted = F.when(is_undo, F.col("original_ts")).otherwise(F.col("event_ts"))
     return (

@@ -1,6 +1,6 @@
-"""One row per impression: a post shown once to a viewer, stamped with the model that ranked it.
+"""One row per impression: a post shown once to a viewer, with the model that ranked it.
 
-The stamp (ranker_model_id, predicted_score) was frozen when the post was served and is never resolved again.
+ranker_model_id and predicted_score were recorded when the post was served. They are never looked up again.
 """
 
 from pyspark.sql import DataFrame
@@ -38,5 +38,5 @@ TABLE = Table(
 
 
 def transform(bronze_impressions: DataFrame) -> DataFrame:
-    """Bronze impressions -> fact rows, repeats not yet removed."""
+    """Bronze impressions -> fact rows, duplicates not yet removed."""
     return bronze_impressions.select(*TABLE.column_names)

@@ -1,6 +1,7 @@
 """One row per post and day with impressions: settled rates, reach and dwell.
 
-Merged from hours (sketches union), never recomputed from facts. No impressions: no denominator, no rate, no row.
+Rows are merged from hourly rollups (sketches are unioned), never computed from facts. A post-day without impressions
+has no denominator for rates, so it has no row.
 """
 
 from pyspark.sql import DataFrame
@@ -34,12 +35,12 @@ TABLE = Table(
     partition=("day",),
     cluster=("post_id",),
     inputs=(Input(agg_post_engagement_hourly.TABLE, by="hour"),),
-    checksum_skips=("reach_hll", "reach"),  # an estimate: it moves with the order viewers were seen in
+    checksum_skips=("reach_hll", "reach"),  # an estimate that depends on the order of rows
 )
 
 
 def transform(agg_post_engagement_hourly: DataFrame) -> DataFrame:
-    """Post-hours of whole days -> post-days."""
+    """Hourly rows of whole days -> one row per post and day."""
     sums = [F.sum(c).alias(c) for c in ("impressions", *ENGAGEMENT_MEASURES, *DWELL_MEASURES)]
     days = (
         agg_post_engagement_hourly.groupBy("post_id", F.to_date("hour").alias("day"))

@@ -1,7 +1,7 @@
-"""One row per viewer, ranking model version and day of the impression: what an experiment compares.
+"""One row per viewer, ranking model version and day of the impression: the input of ranker experiments.
 
-The viewer is the unit a model is tried on, so a lift is judged over viewers, never over impressions. Engagements are
-credited to the impression they name, as in agg_ranker_hourly; what came by deep link is no model's doing.
+An experiment assigns viewers to models, so a lift is computed over viewers, never over impressions. Engagements are
+credited to the impression they name, as in agg_ranker_hourly. Reactions through a deep link are credited to no model.
 """
 
 from pyspark.sql import DataFrame
@@ -34,7 +34,7 @@ CELL = ["viewer_id", "ranker_model_id", "day"]
 
 
 def transform(fct_impressions: DataFrame, fct_engagements: DataFrame, fct_dwell_per_impression: DataFrame) -> DataFrame:
-    """Facts of whole impression days, engagements also of the hours after -> viewer-model-days."""
+    """Facts of whole days, and engagements of the hours after them -> one row per viewer, model version and day."""
     stamp = fct_impressions.select(
         "impression_id", "impression_hour", "impression_ts", "viewer_id", "ranker_model_id"
     ).withColumn("day", F.to_date("impression_hour"))

@@ -1,6 +1,6 @@
-"""One row per viewer and day with any activity: how much, how long, and the sound they stayed for.
+"""One row per viewer and day with any activity: counts, dwell, and the sound with the most dwell.
 
-The audio is the one the post had when it was shown; ties go to the smallest id.
+The audio of a post is the one it had when it was shown. Ties go to the smallest id.
 """
 
 from functools import reduce
@@ -40,7 +40,7 @@ def transform(
     fct_dwell_per_impression: DataFrame,
     dim_posts: DataFrame,
 ) -> DataFrame:
-    """Facts of whole days and the versions of posts -> viewer-days."""
+    """Facts of whole days and all versions of posts -> one row per viewer and day."""
     parts = [
         _per_day(fct_impressions, "impression_hour").agg(F.count("*").alias("impressions")),
         _per_day(settle(fct_engagements).where("settled"), "event_hour").agg(F.count("*").alias("engagements")),
@@ -63,7 +63,7 @@ def _per_day(rows: DataFrame, hour: str) -> GroupedData:
 
 
 def _top_audio(impressions: DataFrame, dwell: DataFrame, posts: DataFrame) -> DataFrame:
-    """Viewer-days -> top_audio_id, by the version of the post that was live at impression_ts."""
+    """(viewer_id, day) -> top_audio_id, from the version of each post that held at impression_ts."""
     shown = impressions.select("impression_id", "impression_hour", "post_id", "impression_ts")
     versions = posts.where("audio_id IS NOT NULL").select("post_id", "audio_id", "valid_from", "valid_to")
     live = "impression_ts >= valid_from AND (valid_to IS NULL OR impression_ts < valid_to)"

@@ -1,16 +1,16 @@
--- question: Which posts are turning toxic, hour over hour? The review queue.
--- grain: one row per post and hour that alarms, steepest rise first; deleted posts need no review
+-- question: Which posts turn toxic from one hour to the next and need a review?
+-- grain: one row per post and hour above both limits, largest rise first; deleted posts are left out
 -- note: >-
---   An hour is compared with the clock hour before it, served at all; after a gap there is nothing to compare
---   with.
+--   Each hour is compared with the clock hour before it. An hour is left out when the post had no impressions in the
+--   hour before.
 -- inputs: [agg_post_engagement_hourly, dim_posts]
 -- parameters:
---   end: {type: HOUR, default: latest, meaning: "End of the range, not in it"}
---   start: {type: HOUR, default: end - 24 hours, meaning: First hour of the range; the hour before is read to compare}
---   min_impressions: {type: BIGINT, default: 1000, low: 0, meaning: Hours with no more impressions than this are noise}
---   floor: {type: DECIMAL, default: "0.005", low: 0, meaning: Negatives per impression that must be exceeded}
---   rise: {type: DECIMAL, default: "0.003", low: 0, meaning: Rise over the previous clock hour that must be exceeded}
---   limit: {type: INT, default: 500, low: 1, meaning: At most so many rows}
+--   end: {type: HOUR, default: latest, meaning: "End of the interval, exclusive"}
+--   start: {type: HOUR, default: end - 24 hours, meaning: "First hour of the interval; the hour before it is read, too"}
+--   min_impressions: {type: BIGINT, default: 1000, low: 0, meaning: An hour must have more impressions than this}
+--   floor: {type: DECIMAL, default: "0.005", low: 0, meaning: Negatives per impression must be above this}
+--   rise: {type: DECIMAL, default: "0.003", low: 0, meaning: The rise over the previous hour must be above this}
+--   limit: {type: INT, default: 500, low: 1, meaning: Maximum number of rows}
 WITH post_hours AS (
     SELECT post_id, hour, impressions, negatives, negatives / CAST(impressions AS DECIMAL(18, 0)) AS negative_rate
     FROM agg_post_engagement_hourly

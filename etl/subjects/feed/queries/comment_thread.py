@@ -1,4 +1,4 @@
-"""Finishes comment_thread: where in the thread each comment is."""
+"""Post-processing of comment_thread: adds the root and the depth of each comment."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from etl.transforms.trees import climb
 
 
 def finish(rows: DataFrame, given: dict[str, Any]) -> DataFrame:
-    """Comments with their parent -> comments with root and depth. Raises LakeError when they go in a circle."""
+    """Comments with their parent -> comments with root and depth. Raises LakeError when comments form a cycle."""
     parent = F.col("parent_comment_id")
     top = given["comment_id"]
     cut = parent if top is None else F.when(F.col("comment_id") != top, parent)
     placed = climb(rows.select(F.col("comment_id").alias("node"), cut.alias("parent")))
-    circle = placed.where("is_cyclic").orderBy("node").limit(5).collect()
-    if circle:
-        listed = ", ".join(str(row["node"]) for row in circle)
+    cycle = placed.where("is_cyclic").orderBy("node").limit(5).collect()
+    if cycle:
+        listed = ", ".join(str(row["node"]) for row in cycle)
         raise LakeError(
-            f"Comments of post {given['post_id']} answer each other in a circle, or hang below it: {listed}."
+            f"Comments of post {given['post_id']} reply to each other in a cycle, or are below one: {listed}. "
+            "Correct their parent_comment_id at the producer."
         )
     if top is not None:
         placed = placed.where(F.col("root") == top)

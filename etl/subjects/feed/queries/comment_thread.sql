@@ -1,13 +1,13 @@
 -- question: What is the thread of comments under a post, or under one of its comments?
--- grain: one row per comment, by depth, then time; a comment taken back keeps its place without its author
+-- grain: one row per comment, sorted by depth and time; an undone comment keeps its place, without its author
 -- note: >-
---   A comment whose parent is not in the range begins a thread of its own. A cycle is refused.
+--   A comment whose parent is not in the interval starts a thread of its own. The query fails when comments form a cycle.
 -- inputs: [fct_engagements, dim_posts]
 -- parameters:
 --   post_id: {type: BIGINT, meaning: The post; a deleted post has no thread}
---   comment_id: {type: BIGINT, default: null, meaning: Only this comment and what answers it}
---   end: {type: HOUR, default: latest, meaning: "End of the range, not in it"}
---   start: {type: HOUR, default: end - 720 hours, meaning: First hour of the range}
+--   comment_id: {type: BIGINT, default: null, meaning: Only this comment and the replies below it}
+--   end: {type: HOUR, default: latest, meaning: "End of the interval, exclusive"}
+--   start: {type: HOUR, default: end - 720 hours, meaning: First hour of the interval}
 WITH acts AS (
     SELECT *, bool_or(is_undone) OVER (PARTITION BY viewer_id, event_ts) AS is_removed
     FROM fct_engagements

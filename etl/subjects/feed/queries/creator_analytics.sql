@@ -1,11 +1,11 @@
--- question: How did each post of a creator do over a range of days, and how many people did the creator reach?
--- grain: one row per post of the creator with impressions, most impressions first; deleted posts are marked
+-- question: How did each post of a creator perform in an interval of days, and how many people did the creator reach?
+-- grain: one row per post of the creator with impressions, most impressions first; is_deleted marks deleted posts
 -- inputs: [mart_post_engagement_daily, dim_posts]
 -- once: [creator_reach, creator_impressions]
 -- parameters:
 --   creator_id: {type: BIGINT, meaning: The creator}
---   end: {type: DATE, default: latest, meaning: "End of the range, not in it"}
---   start: {type: DATE, default: end - 30 days, meaning: First day of the range}
+--   end: {type: DATE, default: latest, meaning: "End of the interval, exclusive"}
+--   start: {type: DATE, default: end - 30 days, meaning: First day of the interval}
 WITH posts AS (
     SELECT post_id, max_by(creator_id, valid_from) AS creator_id, NOT bool_or(is_current) AS is_deleted
     FROM dim_posts

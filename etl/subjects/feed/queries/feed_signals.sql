@@ -1,14 +1,14 @@
--- question: How strong is each post's engagement now, so that old and new posts compare?
--- grain: one row per post, strongest signal first; deleted posts are not served
+-- question: How strong is the engagement of each post now, comparable between old and new posts?
+-- grain: one row per post, strongest signal first; deleted posts are left out
 -- note: >-
---   Engagement is settled likes, saves, shares, comments and follows; impressions decay alike, so the rate is
---   fair to age.
+--   Engagement is settled likes, saves, shares, comments and follows. Impressions decay in the same way, so the rate does
+--   not depend on the age of a post.
 -- inputs: [agg_post_engagement_hourly, dim_posts]
 -- parameters:
---   end: {type: HOUR, default: latest, meaning: The moment signals are for; an hour that ends here counts in full}
---   start: {type: HOUR, default: end - 168 hours, meaning: First hour that counts}
---   half_life_hours: {type: DOUBLE, default: 24, low: 0.01, meaning: An hour this much older counts half}
---   limit: {type: INT, default: 100, low: 1, meaning: At most so many posts}
+--   end: {type: HOUR, default: latest, meaning: "Time of the signals, exclusive; the hour before it has weight 1"}
+--   start: {type: HOUR, default: end - 168 hours, meaning: First hour of the interval}
+--   half_life_hours: {type: DOUBLE, default: 24, low: 0.01, meaning: The weight halves every so many hours}
+--   limit: {type: INT, default: 100, low: 1, meaning: Maximum number of posts}
 WITH weighted AS (
     SELECT
         post_id,

@@ -1,9 +1,9 @@
-"""Judges a trial of two ranking models from the moments of its viewers. No Spark: counts, means, variances in.
+"""Compares two ranking models in an A/B test. The input is counts, means, variances and covariances; no Spark.
 
-The unit is the viewer. Each metric is a ratio of sums over viewers, its variance by the delta method (tea-tasting),
-less what the same viewers' earlier behaviour explains (CUPED) where there is any. P-values of the metrics are corrected
-by Holm; rising and falling are judged on corrected values for what a model must raise, on uncorrected ones for what it
-must not, where a correction would hide harm.
+The unit is the viewer. Each metric is a ratio of sums over viewers; its variance comes from the delta method
+(tea-tasting). When viewers have earlier days, CUPED removes the variance that their earlier behavior explains.
+P-values are corrected for the number of metrics. Metrics that must rise are judged by corrected p-values. Metrics that
+must not rise are judged without correction, because a correction would hide harm.
 """
 
 from __future__ import annotations
@@ -27,19 +27,20 @@ METRICS = {
 MUST_RISE = ("like_rate", "avg_dwell_ms")
 MUST_NOT_RISE = ("negative_rate", "regret_rate")
 ALPHA, POWER = 0.05, 0.8
-SAMPLE_RATIO_ALPHA = 0.001  # the level experimenters alarm on: a mismatch is a bug, not a finding
+SAMPLE_RATIO_ALPHA = 0.001  # the usual level for alarms: a mismatch is a bug in the test, not a result
 MAX_CROSSOVERS = 0.05
-ROUNDING = 1e-3  # an interval so much narrower than the plain one is what sums of floating-point numbers leave
-MIN_VIEWERS = 100  # per arm; below, the normal approximation of a ratio is not to be trusted
+ROUNDING = 1e-3  # a CUPED interval this much narrower than the plain one is only floating-point rounding error
+MIN_VIEWERS = 100  # per arm; with fewer, the normal approximation of a ratio is not reliable
 SHIP, HOLD, NOT_ENOUGH = "ship", "hold", "not enough data"
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What is known of a trial: each arm's moments, and how it was run.
+    """The data of an A/B test: the moments of each arm and how the test was run.
 
-    treatment_share: of the viewers of both arms, those the treatment should have. crossovers: viewers both models
-    served, in neither arm. cuped: the moments of `pre_*` columns are there and were made before the treatment.
+    treatment_share: the planned share of the treatment among the viewers of both arms. crossovers: the number of
+    viewers that both models served; they are in neither arm. cuped: moments of `pre_*` columns are available and come
+    from days before the treatment. minimum_effect: the smallest relative lift that matters.
     """
 
     control: Aggregates
@@ -51,18 +52,18 @@ class Trial:
 
     @property
     def arms(self) -> dict[object, Aggregates]:
-        """As tea-tasting takes them."""
+        """Both arms by name, in the form that tea-tasting takes."""
         return {"control": self.control, "treatment": self.treatment}
 
     @property
     def viewers(self) -> tuple[int, int]:
-        """Viewers of control and treatment."""
+        """The number of viewers of control and treatment."""
         return self.control.count(), self.treatment.count()
 
 
 @dataclass(frozen=True)
 class Lift:
-    """One metric; values that cannot be told are None. Differences are treatment minus control, at 95 %."""
+    """The result for one metric. Differences are treatment minus control, with 95 % intervals. Unknown values are None."""
 
     metric: str
     control: float | None = None
@@ -76,27 +77,27 @@ class Lift:
     p_value: float | None = None
     p_adjusted: float | None = None
     minimum_detectable: float | None = None
-    """The smallest relative lift that would be found four times in five."""
+    """The smallest relative lift that the test finds with a power of 80 %."""
 
     @property
     def rises(self) -> bool:
-        """Significantly, corrected for the number of metrics."""
+        """Whether the metric rises significantly, corrected for the number of metrics."""
         return self.p_adjusted is not None and self.p_adjusted < ALPHA and (self.difference or 0) > 0
 
     @property
     def falls(self) -> bool:
-        """Significantly, corrected for the number of metrics."""
+        """Whether the metric falls significantly, corrected for the number of metrics."""
         return self.p_adjusted is not None and self.p_adjusted < ALPHA and (self.difference or 0) < 0
 
     @property
     def harms(self) -> bool:
-        """Rises by its own interval, without correction."""
+        """Whether the metric rises significantly, without correction."""
         return self.difference_low is not None and self.difference_low > 0
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A lift per metric, the sample-ratio check, and the verdict with its reason."""
+    """One lift per metric, the p-value of the sample-ratio check, and the verdict with its reason."""
 
     lifts: tuple[Lift, ...]
     sample_ratio_p: float | None
@@ -105,21 +106,21 @@ class Judgement:
 
 
 def ratio(metric: str, cuped: bool) -> tt.RatioOfMeans:
-    """A metric as tea-tasting knows it."""
+    """A metric in the form that tea-tasting takes."""
     above, below = METRICS[metric]
     before = {"numer_covariate": f"pre_{above}", "denom_covariate": f"pre_{below}"} if cuped else {}
     return tt.RatioOfMeans(above, below, **before, confidence_level=1 - ALPHA)
 
 
 def judge(trial: Trial) -> Judgement:
-    """Analyse every metric and decide."""
+    """Analyze every metric and decide."""
     if min(trial.viewers) < MIN_VIEWERS:
         return _too_few(trial)
-    told = {m: _judged_by(trial, m) for m in METRICS if _can_be_told(trial, m)}
-    found = tt.Experiment({**told}).analyze(trial.arms, control="control")
-    adjusted = tt.adjust_fwer(found, alpha=ALPHA, arbitrary_dependence=True, method="bonferroni") if told else {}
+    measurable = {m: _estimator(trial, m) for m in METRICS if _is_measurable(trial, m)}
+    found = tt.Experiment({**measurable}).analyze(trial.arms, control="control")
+    adjusted = tt.adjust_fwer(found, alpha=ALPHA, arbitrary_dependence=True, method="bonferroni") if measurable else {}
     adjusted_of: Any = next(iter(adjusted.values()), {})
-    lifts = tuple(_lift(m, adjusted_of[m]) if m in told else Lift(m) for m in METRICS)
+    lifts = tuple(_lift(m, adjusted_of[m]) if m in measurable else Lift(m) for m in METRICS)
     share = trial.treatment_share
     p = tt.SampleRatio(share / (1 - share)).analyze(trial.arms, "control", "treatment").pvalue
     return Judgement(lifts, p, *_verdict(trial, {lift.metric: lift for lift in lifts}, p))
@@ -133,15 +134,15 @@ def _too_few(trial: Trial) -> Judgement:
     return Judgement(tuple(Lift(m) for m in METRICS), None, NOT_ENOUGH, reason)
 
 
-def _can_be_told(trial: Trial, metric: str) -> bool:
-    """Both arms have a denominator, and there is something to vary."""
+def _is_measurable(trial: Trial, metric: str) -> bool:
+    """Whether both arms have a denominator and at least one arm has a numerator."""
     above, below = METRICS[metric]
     arms = (trial.control, trial.treatment)
     return all(a.mean(below) > 0 for a in arms) and any(a.mean(above) > 0 for a in arms)
 
 
-def _judged_by(trial: Trial, metric: str) -> tt.RatioOfMeans:
-    """Less what earlier days explain; but not where they explain all, which leaves no variance to judge by."""
+def _estimator(trial: Trial, metric: str) -> tt.RatioOfMeans:
+    """The metric with CUPED, or without it when earlier days are missing or explain all variance."""
     adjusted, plain = ratio(metric, cuped=True), ratio(metric, cuped=False)
     if not trial.cuped or not all(a.mean(f"pre_{c}") > 0 for a in trial.arms.values() for c in METRICS[metric]):
         return plain
@@ -149,7 +150,7 @@ def _judged_by(trial: Trial, metric: str) -> tt.RatioOfMeans:
 
 
 def _width(trial: Trial, metric: tt.RatioOfMeans) -> float:
-    """Of the metric's interval; nothing when rounding left no variance or one below zero."""
+    """The width of the interval of the metric; 0 when rounding errors make its variance zero or negative."""
     try:
         with np.errstate(invalid="ignore", divide="ignore"):
             found: Any = metric.analyze(trial.arms, "control", "treatment")
@@ -159,37 +160,37 @@ def _width(trial: Trial, metric: tt.RatioOfMeans) -> float:
 
 
 def _lift(metric: str, found: Any) -> Lift:
-    """A metric's result, as tea-tasting gives it after the correction."""
+    """The result of a metric from the corrected output of tea-tasting."""
     names = {
         "control": "control", "treatment": "treatment", "difference": "effect_size",
         "difference_low": "effect_size_ci_lower", "difference_high": "effect_size_ci_upper",
         "relative_lift": "rel_effect_size", "relative_low": "rel_effect_size_ci_lower",
         "relative_high": "rel_effect_size_ci_upper", "p_value": "pvalue", "p_adjusted": "pvalue_adj",
     }  # fmt: skip
-    values = {ours: float(found[theirs]) for ours, theirs in names.items()}
+    values = {field: float(found[key]) for field, key in names.items()}
     values["minimum_detectable"] = _minimum_detectable(values) if values["control"] else math.inf
     return Lift(metric, **{k: v if math.isfinite(v) else None for k, v in values.items()})
 
 
 def _minimum_detectable(found: dict[str, float]) -> float:
-    """Relative; from the interval's own standard error."""
+    """The minimum detectable relative lift, from the standard error that the interval implies."""
     normal = NormalDist()
     error = (found["difference_high"] - found["difference_low"]) / 2 / normal.inv_cdf(1 - ALPHA / 2)
     return (normal.inv_cdf(1 - ALPHA / 2) + normal.inv_cdf(POWER)) * error / found["control"]
 
 
 def _verdict(trial: Trial, lifts: dict[str, Lift], sample_ratio_p: float) -> tuple[str, str]:
-    """`ship` iff what must rise does and what must not does not; else why not."""
+    """The verdict and its reason: `ship` only when every MUST_RISE metric rises and no MUST_NOT_RISE metric does."""
     control, treatment = trial.viewers
     if sample_ratio_p < SAMPLE_RATIO_ALPHA:
         return NOT_ENOUGH, (
-            f"sample-ratio mismatch: {treatment} of {control + treatment} viewers had the treatment where "
-            f"{trial.treatment_share:.1%} should have (p = {sample_ratio_p:.2g}); the verdict is withheld"
+            f"sample-ratio mismatch: {treatment} of {control + treatment} viewers had the treatment, but "
+            f"{trial.treatment_share:.1%} should have (p = {sample_ratio_p:.2g}); there is no verdict"
         )
     if trial.crossovers > MAX_CROSSOVERS * (control + treatment + trial.crossovers):
         return (
             NOT_ENOUGH,
-            f"{trial.crossovers} viewers saw both models: traffic is not split by viewer; the verdict is withheld",
+            f"{trial.crossovers} viewers saw both models: traffic is not split by viewer; there is no verdict",
         )
     harmed = [f"{m} rises" for m in MUST_NOT_RISE if lifts[m].harms] + [
         f"{m} falls" for m in MUST_RISE if lifts[m].falls
@@ -198,16 +199,16 @@ def _verdict(trial: Trial, lifts: dict[str, Lift], sample_ratio_p: float) -> tup
         return HOLD, " and ".join(harmed)
     flat = [m for m in MUST_RISE if not lifts[m].rises]
     if not flat:
-        return SHIP, "like_rate and avg_dwell_ms rise, neither negative_rate nor regret_rate does"
+        return SHIP, "like_rate and avg_dwell_ms rise; negative_rate and regret_rate do not rise"
     unseen = [m for m in flat if (lifts[m].minimum_detectable or math.inf) > trial.minimum_effect]
     if unseen:
         return NOT_ENOUGH, "; ".join(_unseen(lifts[m], trial.minimum_effect) for m in unseen)
-    return HOLD, f"{' and '.join(flat)} would have shown a rise of {trial.minimum_effect:.1%}, and did not"
+    return HOLD, f"{' and '.join(flat)} did not rise; the test would detect a rise of {trial.minimum_effect:.1%}"
 
 
 def _unseen(lift: Lift, minimum_effect: float) -> str:
     if lift.minimum_detectable is None:
-        return f"{lift.metric} has nothing to be measured by"
+        return f"{lift.metric} has no data to measure"
     return (
-        f"{lift.metric} could show a lift of {lift.minimum_detectable:.1%} at the least, {minimum_effect:.1%} matters"
+        f"{lift.metric}: the test detects lifts from {lift.minimum_detectable:.1%} on, but {minimum_effect:.1%} matters"
     )

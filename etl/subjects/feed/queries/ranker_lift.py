@@ -1,4 +1,4 @@
-"""Finishes ranker_lift: viewers to moments in Spark, so that no viewer is collected; moments to a verdict in `lift`."""
+"""Post-processing of ranker_lift. Spark computes moments over viewers, so no viewer is collected; `lift` judges them."""
 
 from __future__ import annotations
 
@@ -20,21 +20,24 @@ _TRIAL = (
 
 
 def finish(rows: DataFrame, given: dict[str, Any]) -> DataFrame:
-    """Viewers with their arm and sums -> one row per metric. Raises LakeError when the models never served together."""
+    """Viewers with their arm and sums -> one row per metric.
+
+    Raises LakeError when the two models were never live at the same time.
+    """
     trial = _trial(rows, given)
     judged = judge(trial)
-    told = (judged.verdict, judged.reason, *trial.viewers, trial.crossovers, judged.sample_ratio_p, trial.cuped)
-    made = [(*asdict(lift).values(), *told) for lift in judged.lifts]
-    return rows.sparkSession.createDataFrame(made, f"{_LIFT}, {_TRIAL}")
+    summary = (judged.verdict, judged.reason, *trial.viewers, trial.crossovers, judged.sample_ratio_p, trial.cuped)
+    results = [(*asdict(lift).values(), *summary) for lift in judged.lifts]
+    return rows.sparkSession.createDataFrame(results, f"{_LIFT}, {_TRIAL}")
 
 
 def _trial(rows: DataFrame, given: dict[str, Any]) -> Trial:
-    """One pass over the viewers."""
+    """Compute the moments of both arms in one pass over the viewers."""
     found = {row["arm"]: row for row in rows.groupBy("arm").agg(*_moments()).collect()}
     if not found:
         raise LakeError(
-            f"{given['control']} and {given['treatment']} served nobody at the same time from {given['start']} to "
-            f"{given['end']}: dim_ranker_models has the models and when they were live."
+            f"{given['control']} and {given['treatment']} served no viewer at the same time from {given['start']} to "
+            f"{given['end']}. Choose an interval in which both were live (see dim_ranker_models)."
         )
     return Trial(
         _aggregates(found.get("control")),
@@ -48,7 +51,7 @@ def _trial(rows: DataFrame, given: dict[str, Any]) -> Trial:
 
 
 def _columns() -> tuple[list[str], list[tuple[str, str]]]:
-    """Every column whose moments some metric needs, and every pair."""
+    """The columns whose moments the metrics need, and the pairs of columns whose covariance they need."""
     needed = [ratio(metric, cuped=True).aggr_cols for metric in METRICS]
     pairs = {(min(pair), max(pair)) for cols in needed for pair in cols.cov_cols}
     return sorted({c for cols in needed for c in cols.mean_cols}), sorted(pairs)
@@ -68,7 +71,7 @@ def _moments() -> list[Any]:
 
 
 def _aggregates(row: Row | None) -> Aggregates:
-    """The moments of an arm; an arm nobody was in has none."""
+    """The moments of an arm; an arm without viewers has count 0 and no moments."""
     if row is None:
         return Aggregates(count_=0)
     columns, pairs = _columns()

@@ -1,16 +1,16 @@
--- question: Is one ranking model better than another, judged over viewers?
--- grain: one row per metric, with a verdict over all of them
+-- question: Is one ranking model better than another for viewers?
+-- grain: one row per metric, each with the verdict over all metrics
 -- note: >-
---   A ramp issues new version rows, so a pair of rows live together is a stage of one split. Stages are not
---   pooled (their mix of days differs by arm): the one with the most impressions in its smaller arm is
---   judged.
+--   A ramp creates new model versions, so each pair of versions that are live at the same time is one stage of a split.
+--   Stages are not pooled, because their mix of days differs between the arms. The query uses the stage with the most
+--   impressions in its smaller arm.
 -- inputs: [mart_ranker_viewer_daily, dim_ranker_models]
 -- once: [verdict, reason, control_viewers, treatment_viewers, crossovers, sample_ratio_p, cuped]
 -- parameters:
---   control: {type: STRING, meaning: model_semver that is served today}
---   treatment: {type: STRING, meaning: model_semver that may replace it}
---   end: {type: DATE, default: latest, meaning: "End of the range, not in it"}
---   start: {type: DATE, default: end - 30 days, meaning: First day of the range}
+--   control: {type: STRING, meaning: model_semver of the current model}
+--   treatment: {type: STRING, meaning: model_semver of the model that may replace it}
+--   end: {type: DATE, default: latest, meaning: "End of the interval, exclusive"}
+--   start: {type: DATE, default: end - 30 days, meaning: First day of the interval}
 --   pre_days: {type: INT, default: 14, low: 0, meaning: Days before start that CUPED may use}
 --   minimum_effect: {type: DOUBLE, default: 0.05, low: 0, meaning: Smallest relative lift that matters}
 WITH versions AS (

@@ -1,13 +1,13 @@
--- question: Whose posts were shared most in the last hours?
+-- question: Which creators had the most shares in the last hours?
 -- grain: one row per creator, most shares first; deleted posts do not count
 -- note: >-
---   Views are impressions, reactions settled likes, shares settled shares. Erased creators are not in it: ids below
---   -2^62 are replacement ids, one for each post of theirs.
+--   Views are impressions, reactions are settled likes, shares are settled shares. Erased creators are left out: an id
+--   below -2^62 is a replacement id of one post of an erased creator.
 -- inputs: [agg_post_engagement_hourly, dim_posts, dim_creators]
 -- parameters:
---   end: {type: HOUR, default: latest, meaning: "End of the range, not in it"}
---   start: {type: HOUR, default: end - 24 hours, meaning: First hour of the range}
---   limit: {type: INT, default: 50, low: 1, meaning: At most so many creators}
+--   end: {type: HOUR, default: latest, meaning: "End of the interval, exclusive"}
+--   start: {type: HOUR, default: end - 24 hours, meaning: First hour of the interval}
+--   limit: {type: INT, default: 50, low: 1, meaning: Maximum number of creators}
 SELECT
     p.creator_id,
     any_value(c.handle) AS handle,

@@ -1,8 +1,8 @@
-"""One row per event and landed hour: records accepted, late and quarantined, and how long they took to arrive.
+"""One row per event and landed hour: accepted, late-arriving and quarantined records, and how long they took to land.
 
-Lag runs from the event to the *end* of the hour its file landed in: nothing finer is known of an arrival, so a lag is
-an upper bound, and an event on time has 0 to 3600 s. Change logs may be scheduled ahead or sent afterwards: they have
-neither lateness nor lag. Heartbeats never become a table; what was read of them is in the ledger.
+Lag is the time from the event to the *end* of the hour its file landed in. The exact time of arrival is unknown, so a
+lag is an upper bound: a record on time has a lag of 0 to 3600 s. Changes may be scheduled ahead or sent afterwards, so
+change logs have neither lateness nor lag. Heartbeats have no bronze table; the ledger counts the ones that were read.
 """
 
 from functools import reduce
@@ -50,7 +50,7 @@ def transform(
     bronze_creators: DataFrame,
     quarantine: DataFrame,
 ) -> DataFrame:
-    """Bronze and quarantine of whole landed hours -> event-hours."""
+    """Bronze and quarantine rows of whole landed hours -> one row per event and landed hour."""
     arrivals = [
         _arrivals(bronze_impressions, events.IMPRESSIONS, "impression_ts", "impression_hour"),
         _arrivals(bronze_engagements, events.ENGAGEMENTS, "event_ts", "date_trunc('hour', event_ts)"),
@@ -64,13 +64,13 @@ def transform(
         F.count_if(F.expr("own_hour < landed_hour")).alias("records_late"),
         F.when(F.count("lag_seconds") > 0, F.kll_sketch_agg_bigint("lag_seconds")).alias("lag_kll"),
     )  # fmt: skip
-    logged = quarantine.where(F.col("event").isin(*[e.name for e in COUNTED]))
-    refused = logged.groupBy(*CELL).agg(F.count("*").alias("records_quarantined"))
-    return accepted.join(refused, CELL, "full_outer").fillna(0, COUNTS).select(*TABLE.column_names)
+    counted = quarantine.where(F.col("event").isin(*[e.name for e in COUNTED]))
+    quarantined = counted.groupBy(*CELL).agg(F.count("*").alias("records_quarantined"))
+    return accepted.join(quarantined, CELL, "full_outer").fillna(0, COUNTS).select(*TABLE.column_names)
 
 
 def _arrivals(log: DataFrame, event: Event, happened: str = "NULL", own_hour: str = "NULL") -> DataFrame:
-    """Bronze rows -> event, landed_hour, the event's own hour and its lag; an undo is an event of its own."""
+    """Bronze rows -> (event, landed_hour, own_hour, lag_seconds). An undo has its own time, not the undone action's."""
     lag = f"unix_timestamp(landed_hour + INTERVAL 1 HOUR) - unix_timestamp(CAST({happened} AS TIMESTAMP))"
     own = f"CAST({own_hour} AS TIMESTAMP)"
     return log.select(

@@ -1,8 +1,8 @@
-"""One row per post and hour in which anything counts.
+"""One row per post and hour with at least one count above 0.
 
-Impressions and dwell go by impression hour, engagements by event hour.
+Impressions and dwell count in the hour of the impression, engagements in the hour of the event.
 
-Each source is aggregated to the grain before anything is joined, so no impression is counted once per reaction.
+Each source is aggregated to the grain before the join, so no impression is counted once per reaction.
 """
 
 from pyspark.sql import DataFrame
@@ -33,7 +33,7 @@ TABLE = Table(
 
 
 def transform(fct_impressions: DataFrame, fct_engagements: DataFrame, fct_dwell_per_impression: DataFrame) -> DataFrame:
-    """Facts of whole hours -> post-hours."""
+    """Facts of whole hours -> one row per post and hour."""
     dwell = fct_dwell_per_impression.select("impression_id", "impression_hour", "dwell_ms", "was_full_view")
     seen = (
         fct_impressions.join(dwell, ["impression_id", "impression_hour"], "left")

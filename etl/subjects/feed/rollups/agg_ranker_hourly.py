@@ -1,7 +1,8 @@
 """One row per ranking model version, surface and hour of the impression.
 
-Engagements are credited to the impression they name, within the attribution window, whatever hour they happen in.
-The clock of impression_ts may be seconds off the id's: an engagement may lie just before the hour in the id.
+Engagements within the attribution window are credited to the impression they name, whichever hour they happen in.
+impression_ts may differ from the time in impression_id by some seconds, so an engagement may happen shortly before the
+hour in the id.
 """
 
 from pyspark.sql import DataFrame
@@ -40,7 +41,7 @@ TABLE = Table(
 
 
 def transform(fct_impressions: DataFrame, fct_engagements: DataFrame, fct_dwell_per_impression: DataFrame) -> DataFrame:
-    """Facts of whole impression hours, engagements also of the hours after -> model-surface-hours."""
+    """Facts of whole hours, and engagements of the hours around -> one row per model version, surface and hour."""
     cell = [F.col("ranker_model_id"), F.col("surface"), F.col("impression_hour").alias("hour")]
     dwell = fct_dwell_per_impression.select("impression_id", "impression_hour", "dwell_ms", "was_full_view")
     seen = (

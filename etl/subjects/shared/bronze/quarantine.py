@@ -1,4 +1,4 @@
-"""One row per landed record (or unreadable file) that was not accepted, with every reason why."""
+"""One row per landed record (or unreadable file) that was not accepted, with all reasons."""
 
 from pyspark.sql import DataFrame
 

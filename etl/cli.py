@@ -1,4 +1,4 @@
-"""`feed-etl`: one command for everything an on-call engineer or an analyst does with the lake."""
+"""The `feed-etl` command line: registers every command and its global options, and turns errors into exit codes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    help="Landed event files to gated facts, dimensions, rollups and marts.\n\n"
-    "A first look:  feed-etl demo  ·  feed-etl tables  ·  feed-etl sql 'SELECT * FROM mart_post_engagement_daily'",
+    help="Build audited facts, dimensions, rollups and marts from landed event files.\n\n"
+    "To start:  feed-etl demo  ·  feed-etl tables  ·  feed-etl sql 'SELECT * FROM mart_post_engagement_daily'",
 )
 
 
@@ -32,9 +32,9 @@ def global_options(
     lake_uri: Annotated[str | None, typer.Option("--lake", help="URI of the lake [env: FEED_ETL_LAKE]")] = None,
     landing: Annotated[str | None, typer.Option(help="URI of the landing zone [env: FEED_ETL_LANDING]")] = None,
     master: Annotated[str | None, typer.Option(help="Spark master [env: FEED_ETL_MASTER]")] = None,
-    debug: Annotated[bool, typer.Option(help="Tracebacks and more logs.")] = False,
+    debug: Annotated[bool, typer.Option(help="Show tracebacks and debug logs.")] = False,
 ) -> None:
-    """Options that hold for every command."""
+    """Load the configuration, and set up logging, time zone and umask, before any command runs."""
     use_utc()
     level = logging.DEBUG if debug else logging.WARNING
     logging.basicConfig(
@@ -69,7 +69,7 @@ app.add_typer(report, name="report")
 
 
 def main() -> None:
-    """Entry point: an error of ours is one line and its own exit code; `--debug` shows where it came from."""
+    """Run the command line. A FeedEtlError prints one line and sets the exit code; `--debug` adds the traceback."""
     try:
         app(standalone_mode=True)
     except FeedEtlError as error:

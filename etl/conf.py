@@ -1,4 +1,4 @@
-"""Typed configuration: conf/base.yaml, then conf/NAME.yaml, then FEED_ETL_* in the environment."""
+"""Typed configuration. Later sources override: conf/base.yaml, conf/NAME.yaml, FEED_ETL_* variables, CLI options."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from etl import secrets
 from etl.errors import ConfigError, first_line
 
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2261, 12, 31)
-"""What any tool that looks at a lake can hold, in any time zone: nanoseconds from 1970 in 64 bits end in 2262."""
+"""Days that every reader of a lake can represent in any time zone: 64-bit nanoseconds since 1970 end in 2262."""
 
 
 def home() -> Path:
-    """The folder that holds conf/ and expectations/: FEED_ETL_HOME, or the checkout."""
+    """The folder that contains conf/ and expectations/: FEED_ETL_HOME, or else the checkout."""
     return Path(os.environ.get("FEED_ETL_HOME") or Path(__file__).parent.parent)
 
 
 def _address(text: str) -> str:
-    """One plain address, `name@host`: nothing a mail header could be made longer with."""
+    """Accept one plain address, `name@host`. Refuse anything that could inject text into a mail header."""
     try:
         address = Address(addr_spec=text)
-    except (HeaderParseError, IndexError, ValueError):  # the parser's own words say nothing about an address
+    except (HeaderParseError, IndexError, ValueError):  # the parser's own message does not help the user
         address = Address()
     if not text.isascii() or address.addr_spec != text or not address.domain:
         raise ValueError(f"{text!r} is not a mail address like name@host")
@@ -40,9 +40,9 @@ MailAddress = Annotated[str, AfterValidator(_address)]
 
 
 def _absolute(path: str) -> str:
-    """The whole path of a local folder: one that does not depend on where a command was started."""
+    """Accept an absolute path of a local folder, so that it does not depend on the working directory."""
     if not path.startswith(("/", "file:/")):
-        raise ValueError(f"{path!r} is not the whole path of a local folder, like /srv/feed-etl/outbox")
+        raise ValueError(f"{path!r} is not an absolute path of a local folder, like /srv/feed-etl/outbox")
     return path
 
 
@@ -50,61 +50,70 @@ LocalFolder = Annotated[str, AfterValidator(_absolute)]
 
 
 class Mail(BaseModel):
-    """How reports leave. The server is in the environment only, since its address may hold a password."""
+    """How reports are mailed. The SMTP server is set only in the environment, because its URL may hold a password."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    sender: MailAddress = Field(description="From whom reports come")
-    outbox: LocalFolder | None = Field(None, description="Folder that mails wait in; None: _outbox of the lake")
-    keep_days: int = Field(ge=1, description="How long sent mails are kept")
+    sender: MailAddress = Field(description="Sender address of reports")
+    outbox: LocalFolder | None = Field(None, description="Folder of mails to send; None: _outbox of the lake")
+    keep_days: int = Field(ge=1, description="Days that sent mails are kept")
 
 
 class Maintenance(BaseModel):
-    """How long things are kept that no contract speaks of, and when an hour is left in peace."""
+    """Retention of everything that no table contract covers, and when maintenance may compact an hour."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    heartbeat_hours: int = Field(ge=1, description="How long raw heartbeats stay in the landing zone once collapsed")
-    readers_hours: int = Field(ge=0, description="How long files of earlier versions stay for who still reads them")
-    quiet_hours: int = Field(ge=0, description="How long after its end an hour is left alone before it is compacted")
-    rejected_days: int = Field(ge=0, description="How long refused batches and finished backfills stay to be looked at")
-    ledger_days: int = Field(ge=1, description="How long the ledger keeps each run; older ones are folded")
+    heartbeat_hours: int = Field(
+        ge=1, description="Hours that raw heartbeats stay in the landing zone after they are collapsed"
+    )
+    readers_hours: int = Field(ge=0, description="Hours that files of earlier versions stay for running readers")
+    quiet_hours: int = Field(ge=0, description="Hours after the end of an hour before maintenance compacts it")
+    rejected_days: int = Field(ge=0, description="Days that rejected batches and finished backfills are kept")
+    ledger_days: int = Field(ge=1, description="Days that the ledger keeps each run; older runs are summarized")
     max_removed_share: float = Field(
-        0.2, gt=0, le=1, description="Share of a table's rows, or an event's landed files, that goes without --yes"
+        0.2,
+        gt=0,
+        le=1,
+        description="Largest share of a table's rows, or of an event's landed files, that is removed without --yes",
     )
 
 
 class EventCompleteness(BaseModel):
-    """What one event overrides of `completeness`; None takes the value that holds for all events."""
+    """Overrides of `completeness` for one event. None means: use the value for all events."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     expected: Literal["none", "history", "always"] = Field(
         default="history",
-        description="none: never judged; history: by its own past hours; always: each hour must have records",
+        description="none: never checked; history: compared with past hours; always: each hour must have records",
     )
     min_share: float | None = Field(
         default=None, ge=0, le=1, description="Smallest share of the usual number of records"
     )
-    severity: Literal["warning", "critical"] | None = Field(default=None, description="critical holds a late hour back")
+    severity: Literal["warning", "critical"] | None = Field(
+        default=None, description="critical: a late hour is not published"
+    )
 
 
 class Completeness(BaseModel):
-    """When a landed hour has fewer records than its event usually has: it is late."""
+    """When a landed hour is late: it has fewer records than the event usually has."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     min_hours: int = Field(
-        default=3, ge=1, description="Landed hours of an event that must be known before one is judged"
+        default=3, ge=1, description="Landed hours of an event that must be known before an hour is checked"
     )
     min_share: float = Field(default=0.1, ge=0, le=1, description="Smallest share of the usual number of records")
-    severity: Literal["warning", "critical"] = Field(default="warning", description="critical holds a late hour back")
+    severity: Literal["warning", "critical"] = Field(
+        default="warning", description="critical: a late hour is not published"
+    )
     events: dict[str, EventCompleteness] = Field(default_factory=dict, description="Overrides by event")
 
     @field_validator("events")
     @classmethod
     def _known(cls, events_: dict[str, EventCompleteness]) -> dict[str, EventCompleteness]:
-        from etl import catalog  # imports conf's own importers
+        from etl import catalog  # here, because the catalog imports modules that import conf
 
         names = [event.name for event in catalog.landing_events()]
         if unknown := sorted(events_.keys() - set(names)):
@@ -112,14 +121,14 @@ class Completeness(BaseModel):
         return events_
 
     def of(self, event: str) -> EventCompleteness:
-        """The rule of one event, every value filled in."""
+        """The completeness rule of one event, with every value filled in."""
         own = self.events.get(event, EventCompleteness())
         share = self.min_share if own.min_share is None else own.min_share
         return own.model_copy(update={"min_share": share, "severity": own.severity or self.severity})
 
 
 class Settings(BaseSettings):
-    """What differs between places. An unknown key is an error that names it."""
+    """All settings of one environment. An unknown key is an error that names the key."""
 
     model_config = SettingsConfigDict(env_prefix="FEED_ETL_", extra="forbid", frozen=True)
 
@@ -128,36 +137,46 @@ class Settings(BaseSettings):
     master: str = Field(description="Spark master")
     driver_memory: str = Field(pattern=r"^\d+[gm]$", description="Memory of the Spark driver")
     shuffle_partitions: int = Field(ge=1, description="Tasks of a shuffle")
-    few_rows: int = Field(ge=0, description="A table made of fewer rows is made in one task, without generated code")
-    parallel_tables: int = Field(ge=1, description="Tables of one run made at the same time")
+    few_rows: int = Field(
+        ge=0, description="A table with fewer input rows is computed in one task, without generated code"
+    )
+    parallel_tables: int = Field(ge=1, description="Tables of one run that are computed at the same time")
     timezone: str = Field(pattern="^UTC$", description="All times are UTC")
     snowflake_epoch_ms: int = Field(ge=0, description="Epoch of impression ids, ms")
-    lateness_days: int = Field(ge=0, description="How late a fact may land")
-    facts_days: int = Field(ge=1, description="How long facts are kept; how far an undo may reach back")
-    future_minutes: int = Field(ge=0, description="How far after its landed hour a fact may lie")
+    lateness_days: int = Field(ge=0, description="Days that a fact may arrive late")
+    facts_days: int = Field(ge=1, description="Days that facts are kept, and that an undo may reach back")
+    future_minutes: int = Field(ge=0, description="Minutes that a fact may lie after the end of its landed hour")
     min_day: date = Field(
-        ge=FIRST_DAY, le=LAST_DAY, description="First day a record of a change log or ledger may name"
+        ge=FIRST_DAY, le=LAST_DAY, description="First day that a record of a change log or ledger may name"
     )
-    max_day: date = Field(ge=FIRST_DAY, le=LAST_DAY, description="Last such day; an instant: up to its 00:00")
-    ledger_ahead_days: int = Field(ge=0, description="How many days after its landed day an invoice's day may lie")
-    quarantine_share: float = Field(ge=0, le=1, description="Allowed share of bad records per event and hour")
-    owners: dict[str, list[MailAddress]] = Field(description="Who gets the reports of an owner's tables")
-    on_call: list[MailAddress] = Field(default_factory=list, description="Who hears of every kind of failure")
-    mail: Mail = Field(description="How reports leave")
+    max_day: date = Field(
+        ge=FIRST_DAY, le=LAST_DAY, description="Last day that such a record may name; for an instant: 00:00 of it"
+    )
+    ledger_ahead_days: int = Field(ge=0, description="Days that an invoice's day may lie after its landed day")
+    quarantine_share: float = Field(ge=0, le=1, description="Largest allowed share of bad records per event and hour")
+    owners: dict[str, list[MailAddress]] = Field(description="Addresses that get the reports of each owner's tables")
+    on_call: list[MailAddress] = Field(default_factory=list, description="Addresses that get every kind of failure")
+    mail: Mail = Field(description="How reports are mailed")
     completeness: Completeness = Field(default_factory=Completeness, description="When a landed hour is late")
-    maintenance: Maintenance = Field(description="How long things are kept that no contract speaks of")
-    data_docs_runs: int = Field(ge=1, le=50, description="Newest runs of a table that Data Docs show")
-    backfill_days_without_yes: int = Field(ge=1, description="A backfill of more days than this wants --yes")
-    backfill_change_budget: float = Field(ge=0, description="Largest change of a measure a backfill makes unasked")
-    umask: str = Field("077", pattern=r"^0?[0-7]{3}$", description="Rights that new files and folders are made without")
-    lock_minutes: float = Field(30, gt=0, description="How long a commit waits for that of another process")
-    single_writer: bool = Field(False, description="On S3: one process at a time writes, and who runs it sees to that")
-    scratch: LocalFolder | None = Field(None, description="Folder of temporary files; None: one of this user's in /tmp")
-    spark: dict[str, str] = Field(default_factory=dict, description="Further Spark settings")
+    maintenance: Maintenance = Field(description="Retention of everything that no table contract covers")
+    data_docs_runs: int = Field(ge=1, le=50, description="Number of latest runs of a table that Data Docs show")
+    backfill_days_without_yes: int = Field(ge=1, description="A backfill of more days needs --yes")
+    backfill_change_budget: float = Field(
+        ge=0, description="Largest relative change of a measure that a backfill publishes without --accept-changes"
+    )
+    umask: str = Field("077", pattern=r"^0?[0-7]{3}$", description="umask of new files and folders")
+    lock_minutes: float = Field(30, gt=0, description="Minutes that a commit waits for a commit of another process")
+    single_writer: bool = Field(
+        False, description="On S3: the operator guarantees that only one process writes at a time"
+    )
+    scratch: LocalFolder | None = Field(
+        None, description="Folder of temporary files; None: a folder of this user in /tmp"
+    )
+    spark: dict[str, str] = Field(default_factory=dict, description="Additional Spark settings")
 
     @property
     def outbox(self) -> str:
-        """Where mails wait: with the lake they are about, unless a folder is named."""
+        """The folder of mails to send: inside the lake, unless `mail.outbox` names another one."""
         return self.mail.outbox or f"{self.lake.rstrip('/')}/_outbox"
 
     @classmethod
@@ -175,10 +194,10 @@ class Settings(BaseSettings):
 def _read_yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
         names = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
-        raise ConfigError(f"No configuration {path.stem!r} in {path.parent}. There is: {names}.")
+        raise ConfigError(f"No configuration {path.stem!r} in {path.parent}. Choose one of: {names}.")
     try:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # no UTF-8, a 32nd of May, brackets without end
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # not UTF-8, a 32nd of May, endless nesting
         raise ConfigError(f"{path} is not valid YAML: {first_line(error)}.") from error
     if not isinstance(loaded, dict) or not all(isinstance(name, str) for name in loaded):
         raise ConfigError(f"{path} must hold settings as `name: value`.")
@@ -186,12 +205,12 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def set_umask(settings: Settings) -> None:
-    """Make this process, and those it starts, make files that only their owner may read, or as conf says."""
+    """Set the umask of this process and of its child processes, from `umask` in conf/ (default: owner only)."""
     os.umask(int(settings.umask, 8))
 
 
 def _yaml(name: str) -> dict[str, Any]:
-    """What conf/ says of a place. Raises ConfigError when it holds a secret."""
+    """The merged settings of conf/base.yaml and conf/NAME.yaml. Raises ConfigError when they contain a secret."""
     merged: dict[str, Any] = {}
     for part in ("base", name):
         path = home() / "conf" / f"{part}.yaml"
@@ -202,7 +221,7 @@ def _yaml(name: str) -> dict[str, Any]:
 
 
 def _spark_file() -> dict[str, str]:
-    """Spark's settings that are secrets, from the file that FEED_ETL_SPARK_FILE names (YAML, `name: value`)."""
+    """Secret Spark settings, from the YAML file that FEED_ETL_SPARK_FILE names (`name: value`)."""
     file = os.environ.get("FEED_ETL_SPARK_FILE", "").strip()
     if not file:
         return {}
@@ -211,12 +230,15 @@ def _spark_file() -> dict[str, str]:
 
 
 def load(name: str = "local", **overrides: str | None) -> Settings:
-    """Settings of a place. Overrides (from the command line) win over everything; None is no override."""
+    """The settings of configuration `name`. Overrides come from the command line and win; None means no override.
+
+    Raises ConfigError when a file, a key or a value is not valid, or when a secret is in a readable place.
+    """
     merged = _yaml(name)
     try:
         settings = Settings(**merged)
     except SettingsError as error:
-        raise ConfigError(f"In the environment, {first_line(error)}; it is written as JSON.") from error
+        raise ConfigError(f"In the environment, {first_line(error)}. Write the value as JSON.") from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])

@@ -1,6 +1,6 @@
-"""The errors a user meets. Each is one line on the terminal and one exit code for a scheduler.
+"""The errors of the command line. Each one prints one line and has its own exit code for a scheduler.
 
-A message says what went wrong, where, and what to do next. The traceback is for `--debug`.
+A message says what is wrong, where, and what to do next. `--debug` also prints the traceback.
 """
 
 import re
@@ -10,14 +10,17 @@ LOGIN = re.compile(r"//[^/@\s]*:[^/@\s]*@")
 
 
 class FeedEtlError(Exception):
-    """Base of every error the suite raises on purpose. `is_recorded`: a ledger row says so already."""
+    """Base class of every error that this project raises on purpose.
+
+    `is_recorded` is true when a ledger row already records the failure.
+    """
 
     exit_code = 1
     is_recorded = False
 
 
 class ConfigError(FeedEtlError):
-    """A setting, a parameter or the machine itself is not as it must be (exit code 2)."""
+    """A setting, a parameter or the machine is not valid for this command (exit code 2)."""
 
     exit_code = 2
 
@@ -29,9 +32,9 @@ class LandingError(FeedEtlError):
 
 
 class GateFailed(FeedEtlError):
-    """A batch failed its gate and was not published (exit code 4).
+    """A batch failed its audit (the gate) and was not published (exit code 4).
 
-    The message may show rows, for whoever reads it now; `lasting` is what may be kept: it counts them.
+    The message may show rows, and is only for the terminal. `lasting` may be stored and mailed: it only counts rows.
     """
 
     exit_code = 4
@@ -48,7 +51,7 @@ class ContractViolation(FeedEtlError):
 
 
 class ConflictError(FeedEtlError):
-    """Another run holds or changed the same table-hours (exit code 6)."""
+    """Another run holds or has changed the same hours of a table (exit code 6)."""
 
     exit_code = 6
 
@@ -60,16 +63,16 @@ class LakeError(FeedEtlError):
 
 
 class MailError(FeedEtlError):
-    """Mails could not be sent; they wait in the outbox (exit code 8)."""
+    """Mails could not be sent and stay in the outbox (exit code 8)."""
 
     exit_code = 8
 
 
 def lasting(error: BaseException) -> str:
-    """What may be kept and mailed of an error: its class and its own words, which hold nothing of a record.
+    """The part of an error that may be stored and mailed: its class and its own text, without values of records.
 
-    What comes after a colon is the text of another program; it may hold a value of a row, so only error classes of
-    Spark are taken from it.
+    Text after a colon comes from another program and may contain a value of a row. Only Spark's error classes are
+    taken from it.
     """
     if not isinstance(error, FeedEtlError):
         return type(error).__name__
@@ -79,5 +82,5 @@ def lasting(error: BaseException) -> str:
 
 
 def first_line(error: object, length: int = 200) -> str:
-    """The first line of what an error says, cut to a length a terminal and a ledger can hold."""
+    """The first line of an error's text, cut to `length` characters for the terminal and the ledger."""
     return (str(error).strip().splitlines() or ["?"])[0][:length]

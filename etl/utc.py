@@ -1,7 +1,7 @@
-"""The process's time zone is UTC, so that every instant Python reads or prints is.
+"""Sets the time zone of the process to UTC, so that Python reads and prints every instant in UTC.
 
-PySpark collects a timestamp as a naive datetime in the time zone of the process. In any other zone than UTC the two
-hours of a clock change would be one, and text made of such a value would name the wrong instant.
+PySpark collects a timestamp as a naive datetime in the time zone of the process. In a zone with daylight saving time,
+the two hours of a clock change become one hour, and text made from such a value names the wrong instant.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 
 
 def use_utc() -> None:
-    """Set the zone of this process, and of the JVM and the Python workers it starts from now on, to UTC."""
+    """Set the time zone to UTC for this process, and for the JVM and the Python workers that it starts later."""
     if os.environ.get("TZ") != "UTC":
         os.environ["TZ"] = "UTC"
         time.tzset()

@@ -1,1 +1,1 @@
-"""The commands of `feed-etl`, a module per group. Each stays thin: parameters in, one call, print what came back."""
+"""The commands of `feed-etl`, one module per group. A command parses options, makes one call and prints the result."""

@@ -1,4 +1,4 @@
-"""Rebuild hours on purpose: plan, run, status, cancel, diff."""
+"""`feed-etl backfill`: rebuild published hours (plan, run, status, cancel, diff)."""
 
 from __future__ import annotations
 
@@ -15,16 +15,21 @@ from etl.operations.backfill import request as requests
 if TYPE_CHECKING:
     from etl.operations.backfill.register import Backfill
 
-backfill = typer.Typer(no_args_is_help=True, help="Rebuild hours beside the live ones, compare, then switch over.")
+backfill = typer.Typer(
+    no_args_is_help=True,
+    help="Rebuild hours in a staging area, compare them with the published hours, then replace these.",
+)
 
 From = Annotated[str, typer.Option("--from", help="First hour, UTC: 2026-06-01T10")]
-To = Annotated[str, typer.Option("--to", help="End of the range, not in it: 2026-06-01T13")]
+To = Annotated[str, typer.Option("--to", help="End of the interval (exclusive), UTC: 2026-06-01T13")]
 Tables = Annotated[list[str] | None, typer.Option("--table", help="Only this table (may be repeated).")]
 Only = Annotated[str, typer.Option(help=f"Which hours: {', '.join(requests.ONLY)}")]
-Version = Annotated[str | None, typer.Option("--from-version", help="Build one table by other logic of its own: v2")]
-AdFrom = Annotated[int | None, typer.Option(help="Only rows of ads from this id on; the others stay as they are.")]
-AdTo = Annotated[int | None, typer.Option(help="End of the range of ads, not in it.")]
-Id = Annotated[str, typer.Argument(help="The backfill's id, as `run` and `status` say it.")]
+Version = Annotated[
+    str | None, typer.Option("--from-version", help="Build one table with another version of its logic: v2")
+]
+AdFrom = Annotated[int | None, typer.Option(help="Rebuild only ads with this id or a greater one.")]
+AdTo = Annotated[int | None, typer.Option(help="End of the range of ad ids (exclusive).")]
+Id = Annotated[str, typer.Argument(help="Id of the backfill, as printed by `run` and `status`.")]
 
 
 @backfill.command()
@@ -39,7 +44,7 @@ def plan(
     ad_to: AdTo = None,
     as_json: Json = False,
 ) -> None:
-    """What a run would rebuild, what reads it, and what it may cost. Writes nothing."""
+    """Show what a run would rebuild, which tables read it, and the estimated cost. Writes nothing."""
     request = requests.make(parse_interval(start, end), table, only, version, (ad_from, ad_to))
     from etl.operations.backfill import driver
     from etl.operations.backfill import plan as plans
@@ -53,12 +58,12 @@ def plan(
 
 
 def _print_plan(made: dict[str, Any]) -> None:
-    for title, name in (("To rebuild", "steps"), ("Reads it, made anew by the next run", "downstream")):
+    for title, name in (("To rebuild", "steps"), ("Downstream, rebuilt by the next run", "downstream")):
         rows = [s | {"hours": len(s["hours"]), "which": ", ".join(h[:13] for h in s["hours"])} for s in made[name]]
         if rows:
             terminal.print_rows(rows, False, title)
     if not made["steps"]:
-        terminal.out.print(f"Nothing to rebuild: no hour of the range is {made['only']}.")
+        terminal.out.print(f"Nothing to rebuild: no hour of the interval is {made['only']}.")
     for table, why in made["kept"].items():
         terminal.out.print(f"[yellow]kept[/] {table}: {why}")
 
@@ -68,25 +73,25 @@ def _print_plan(made: dict[str, Any]) -> None:
 def run(
     context: typer.Context,
     start: Annotated[str | None, typer.Option("--from", help="First hour, UTC: 2026-06-01T10")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="End of the range, not in it: 2026-06-01T13")] = None,
-    reason: Annotated[str | None, typer.Option(help="Why, for those who read the register later.")] = None,
-    owner: Annotated[str | None, typer.Option(help="Who answers for it.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="End of the interval (exclusive): 2026-06-01T13")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why, kept in the backfill register.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Who is responsible for the backfill.")] = None,
     table: Tables = None,
     only: Only = "all",
     version: Version = None,
     ad_from: AdFrom = None,
     ad_to: AdTo = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Also above backfill_days_without_yes days.")] = False,
-    accept: Annotated[bool, typer.Option("--accept-changes", help="However much measures change.")] = False,
-    resume: Annotated[str | None, typer.Option(help="Go on with the backfill of this id.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Allow more than backfill_days_without_yes days.")] = False,
+    accept: Annotated[bool, typer.Option("--accept-changes", help="Publish any change of a measure.")] = False,
+    resume: Annotated[str | None, typer.Option(help="Continue the backfill with this id.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Rebuild, compare and switch over. Killed at any point, go on with --resume ID."""
+    """Rebuild hours, compare them, and publish them. After a crash at any point, continue with --resume ID."""
     given = {"--from": start, "--to": end, "--reason": reason, "--owner": owner}
     if resume is None:
         request = requests.make(_required_interval(given), table, only, version, (ad_from, ad_to))
     elif any(given.values()) or table or version or only != "all" or (ad_from, ad_to) != (None, None):
-        raise ConfigError(f"--resume goes on with {resume} as it was declared; only --accept-changes can be added.")
+        raise ConfigError(f"--resume continues {resume} as declared. Add no option except --accept-changes.")
     from etl.operations.backfill import driver
 
     cli: CliContext = context.obj
@@ -105,7 +110,7 @@ def run(
 def _required_interval(given: dict[str, str | None]) -> Any:
     missing = [option for option, value in given.items() if not (value or "").strip()]
     if missing:
-        raise ConfigError(f"A backfill is declared with {', '.join(given)}; missing: {', '.join(missing)}.")
+        raise ConfigError(f"A backfill needs {', '.join(given)}. Missing: {', '.join(missing)}.")
     return parse_interval(str(given["--from"]), str(given["--to"]))
 
 
@@ -113,7 +118,7 @@ def _print_result(done: Backfill | None, as_json: bool) -> None:
     if as_json:
         terminal.print_document({"backfill": done and _row(done)})
     elif done is None:
-        terminal.out.print("Nothing to rebuild in that range.")
+        terminal.out.print("Nothing to rebuild in that interval.")
     else:
         hours = sum(map(len, done.hours.values()))
         terminal.out.print(f"{done.id} is {done.state}: {hours} table-hours of {', '.join(done.hours)}")
@@ -125,7 +130,7 @@ def status(
     backfill_id: Annotated[str | None, typer.Argument(help="Only this one.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Every backfill and how far it got, oldest first."""
+    """Show every backfill and its progress, oldest first."""
     from etl.operations.backfill import driver
 
     cli: CliContext = context.obj
@@ -155,18 +160,18 @@ def _row(b: Backfill) -> dict[str, Any]:
 @backfill.command()
 @watched
 def cancel(context: typer.Context, backfill_id: Id) -> None:
-    """End a backfill that is in flight. Hours already switched over stay."""
+    """Cancel a backfill that is not finished. Hours that it has already published stay."""
     from etl.operations.backfill import driver
 
     cli: CliContext = context.obj
     over, switched = driver.cancel(cli.query_session(), cli.settings, backfill_id)
     stay = ", ".join(f"{count} of {table}" for table, count in switched.items() if count) or "none"
-    terminal.out.print(f"{over.id} is cancelled. Hours switched over already, which stay: {stay}.", soft_wrap=True)
+    terminal.out.print(f"{over.id} is cancelled. Published hours that stay: {stay}.", soft_wrap=True)
 
 
 @backfill.command()
 def diff(context: typer.Context, backfill_id: Id, as_json: Json = False) -> None:
-    """Staged against live by table-hour: rows, checksums, every measure, and what is over the budget."""
+    """Compare staged with published hours of each table: rows, checksums, measures, and changes over the budget."""
     from etl.operations.backfill import driver
 
     cli: CliContext = context.obj

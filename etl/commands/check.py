@@ -1,4 +1,4 @@
-"""Check a lake: the ledger, Delta's logs, files and checksums against each other."""
+"""`feed-etl check`: compare the ledger, the Delta logs, files and checksums of a lake."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def check(
     context: typer.Context,
     deep: Annotated[bool, typer.Option("--deep", help="Read every file: checksums, keys, dimensions.")] = False,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Make a lost ledger again; plan what differs to be made again.")
+        bool, typer.Option("--repair", help="Rebuild a lost ledger; make the next run rebuild what differs.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Say what differs between the ledger, Delta's logs, files and checksums. Writes nothing without --repair."""
+    """Report differences between the ledger, the Delta logs, files and checksums. Writes nothing without --repair."""
     from etl.operations.check import driver
 
     cli: CliContext = context.obj
 
     def show(finding: Finding, done: str) -> None:
         if not as_json:
-            said = f"{'note' if finding.is_note else finding.kind}  {finding}"
-            terminal.out.print(f"{said}{'. ' + done if done else ''}", markup=False, soft_wrap=True)
+            line = f"{'note' if finding.is_note else finding.kind}  {finding}"
+            terminal.out.print(f"{line}{'. ' + done if done else ''}", markup=False, soft_wrap=True)
 
     found = driver.check(cli.spark(), cli.settings, deep, repair, show)
     if as_json:

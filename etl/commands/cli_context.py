@@ -1,4 +1,4 @@
-"""What commands share: where they work, how an hour and a range are written, where messages go."""
+"""What all commands share: settings and session, parsing of hours and intervals, the console for messages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on standar
 
 @dataclass
 class CliContext:
-    """What the global options say; the session starts when a command needs it."""
+    """The settings from the global options. A command starts the Spark session when it needs one."""
 
     settings: conf.Settings
 
@@ -33,7 +33,7 @@ class CliContext:
         return session.start(self.settings)
 
     def query_session(self) -> SparkSession:
-        """The session of a command that asks and ends, and makes no table."""
+        """A session for a command that only reads, builds no table and ends soon."""
         from etl.engine.people import keys
         from etl.engine.spark import session
 
@@ -42,7 +42,7 @@ class CliContext:
 
 
 def parse_hour(text: str, option: str) -> datetime:
-    """`2026-06-01T10` -> that instant. Raises ConfigError that shows the form."""
+    """Parse an hour like `2026-06-01T10` (UTC). Raises ConfigError when the text has another format."""
     try:
         return datetime.strptime(text, "%Y-%m-%dT%H").replace(tzinfo=UTC)
     except ValueError as error:
@@ -50,8 +50,8 @@ def parse_hour(text: str, option: str) -> datetime:
 
 
 def parse_interval(start: str, end: str) -> tuple[datetime, datetime]:
-    """A half-open range of hours. Raises ConfigError when it is empty or reversed."""
+    """Parse a half-open interval of hours. Raises ConfigError when the interval is empty or reversed."""
     interval = parse_hour(start, "--from"), parse_hour(end, "--to")
     if interval[0] >= interval[1]:
-        raise ConfigError(f"--from {start} must be before --to {end}; --to is not part of the range.")
+        raise ConfigError(f"--from {start} must be before --to {end}; --to is not part of the interval.")
     return interval

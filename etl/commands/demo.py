@@ -1,4 +1,4 @@
-"""The demo: three made-up hours and, when set-up could fetch it, a real public log, from landing to marts."""
+"""The demo: three simulated hours and, if set-up downloaded it, a real public log, from landing to marts."""
 
 from __future__ import annotations
 
@@ -35,29 +35,29 @@ BY_MODEL = """
 
 
 def for_small_hours(settings: Settings) -> Settings:
-    """Settings that do many small jobs in one short process with less work."""
+    """Settings with less overhead for many small jobs in one short process."""
     return session.with_options(settings, session.SMALL_HOURS)
 
 
 def run(spark: SparkSession, settings: Settings, impressions_per_hour: int, console: Console) -> None:
-    """Simulate, run, show; then the same for the Open Bandit log in a lake beside."""
-    console.rule("A made-up feed, three hours")
-    made_up, real = _beside(settings, "simulated"), _beside(settings, "open_bandit")
-    keys.create_demo_keys([made_up.lake, real.lake])
-    simulate(local_folder(made_up.landing), START, END, impressions_per_hour, 7)
-    _run(spark, made_up, START, END, TOP_POSTS, console)
-    _dashboard(spark, made_up, console)
+    """Simulate a feed, run it and show it; then do the same for the Open Bandit log in a second lake."""
+    console.rule("A simulated feed, three hours")
+    simulated, real = _subfolder(settings, "simulated"), _subfolder(settings, "open_bandit")
+    keys.create_demo_keys([simulated.lake, real.lake])
+    simulate(local_folder(simulated.landing), START, END, impressions_per_hour, 7)
+    _run(spark, simulated, START, END, TOP_POSTS, console)
+    _dashboard(spark, simulated, console)
     console.rule("Open Bandit: 60,000 real impressions, two policies")
     if not any(PUBLIC_LOG.glob("*.tar.gz")):
-        console.print("Not fetched: set-up could not reach the package index. `make setup` tries again.")
+        console.print("Not downloaded: set-up could not reach the package index. Run `make setup` to try again.")
         return
     summary = import_open_bandit(PUBLIC_LOG, local_folder(real.landing))
     _run(spark, real, summary.first_hour, summary.end_hour, BY_MODEL, console)
     _dashboard(spark, real, console)
-    console.print(f"Look around: .venv/bin/feed-etl --lake {made_up.lake} tables")
+    console.print(f"Next: .venv/bin/feed-etl --lake {simulated.lake} tables")
 
 
-def _beside(settings: Settings, name: str) -> Settings:
+def _subfolder(settings: Settings, name: str) -> Settings:
     return settings.model_copy(update={"landing": f"{settings.landing}/{name}", "lake": f"{settings.lake}/{name}"})
 
 
@@ -74,7 +74,7 @@ def _run(
 
 
 def _dashboard(spark: SparkSession, settings: Settings, console: Console) -> None:
-    """Beside the lake, where it is local, so that a lake holds nothing but tables."""
+    """Write the dashboard next to the local lake folder, so that the lake contains only tables."""
     lake = local_folder(settings.lake)
     page = dashboard.write(spark, settings, lake.with_name(f"{lake.name}-dashboard.html"))
     console.print(f"Its dashboard: {page.as_uri()}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What the contracts and transforms say, as pages and as answers: nothing of it needs data."""
+"""`feed-etl docs` and `feed-etl impact`: documentation and lineage from contracts and transforms, without data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def docs(
     context: typer.Context,
     out: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("docs/tables"),
 ) -> None:
-    """Write the pages of every table (Markdown, and one HTML page of them all) from contracts and transforms."""
+    """Write a Markdown page per table, and one HTML page of all tables, from contracts and transforms."""
     from etl.docs import site
     from etl.lineage import tables as lineage_tables
 
@@ -33,10 +33,10 @@ def docs(
 
 def impact(
     context: typer.Context,
-    column: Annotated[str, typer.Argument(help="TABLE.COLUMN, landing.EVENT.FIELD, or a table: its rows")],
+    column: Annotated[str, typer.Argument(help="TABLE.COLUMN, landing.EVENT.FIELD, or TABLE for its rows")],
     as_json: Json = False,
 ) -> None:
-    """Everything that would change with a column: by value, or through a filter, a join, a group; rules, questions."""
+    """List the columns, rows, rules and named queries that depend on a column, directly or through a filter or join."""
     from etl.lineage import impact as impacts
     from etl.lineage import tables as lineage_tables
 
@@ -52,8 +52,8 @@ def impact(
     _print(f"What changes with {origin}", ("table", "columns", "how", "from"), _grouped(found))
     rules = [(r.table, r.rule.name, r.rule.severity, r.rule.reason) for r in readers]
     _print("Rules that read it", ("table", "rule", "severity", "reason"), rules)
-    query = [(a.question, ", ".join(map(str, a.columns))) for a in queries]
-    _print("Questions whose answers may change", ("question", "because of"), query)
+    affected = [(a.question, ", ".join(map(str, a.columns))) for a in queries]
+    _print("Named queries whose answers may change", ("question", "because of"), affected)
 
 
 def _document(origin: Source, found: list[Change], readers: list[Reader], queries: list[QueryUse]) -> dict[str, Any]:
@@ -67,10 +67,10 @@ def _document(origin: Source, found: list[Change], readers: list[Reader], querie
 
 
 def _grouped(found: list[Change]) -> list[tuple[str, ...]]:
-    """Columns that change alike on one line: by value all the way first, then what it only decides."""
+    """One line per table and kind of change: value changes first, then columns that are only influenced."""
     lines: dict[tuple[str, str, str], list[str]] = {}
     for change in found:
-        how = change.how if change.direct or change.how != "value" else "value of such a column"
+        how = change.how if change.direct or change.how != "value" else "value of an influenced column"
         column = "(rows)" if change.target.column == "*" else change.target.column
         lines.setdefault((change.target.table, how, str(change.via)), []).append(column)
     return [(table, ", ".join(columns), how, via) for (table, how, via), columns in lines.items()]

@@ -1,4 +1,4 @@
-"""Erase people on request."""
+"""`feed-etl erase`: erase people from the lake and the landing zone on request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_IDS = 1_000_000
 
 
 class IdKind(Enum):
-    """Whose ids a file holds."""
+    """The kind of ids in an id file."""
 
     VIEWERS = "viewers"
     CREATORS = "creators"
@@ -28,15 +28,17 @@ class IdKind(Enum):
 @watched
 def erase(
     context: typer.Context,
-    reason: Annotated[str, typer.Option(help="Why; kept with the receipt, so without the id.")],
-    viewer: Annotated[list[int] | None, typer.Option(help="Id of the person, as a viewer (may be repeated).")] = None,
-    user: Annotated[list[int] | None, typer.Option(help="The same, as a user of ads: one person, one id.")] = None,
-    creator: Annotated[list[int] | None, typer.Option(help="Id of a creator, with handle and captions.")] = None,
-    ids: Annotated[Path | None, typer.Option(help="A file of ids, one a line, all erased at once.")] = None,
-    ids_of: Annotated[IdKind, typer.Option(help="Whose ids the file holds.")] = IdKind.VIEWERS,
+    reason: Annotated[str, typer.Option(help="Why. Stored in the receipt, so do not write the id here.")],
+    viewer: Annotated[list[int] | None, typer.Option(help="viewer_id of the person (may be repeated).")] = None,
+    user: Annotated[
+        list[int] | None, typer.Option(help="user_id of the person in ads; the same id as viewer_id.")
+    ] = None,
+    creator: Annotated[list[int] | None, typer.Option(help="Id of a creator; also erases handle and captions.")] = None,
+    ids: Annotated[Path | None, typer.Option(help="A file with one id per line, all erased together.")] = None,
+    ids_of: Annotated[IdKind, typer.Option(help="The kind of ids in the file.")] = IdKind.VIEWERS,
     as_json: Json = False,
 ) -> None:
-    """Take people out of every table, landed file and log. Totals of posts stay; they never come back."""
+    """Erase people from every table, landed file and log, for good. Totals of posts do not change."""
     from etl.operations.erasure import driver
 
     cli: CliContext = context.obj
@@ -46,7 +48,7 @@ def erase(
     if not viewers and not creators:
         raise ConfigError("Say whom to erase: --viewer ID, --user ID, --creator ID, or --ids FILE.")
     if viewers and creators:
-        raise ConfigError("Viewers and creators are erased by two commands: each has a receipt of its own.")
+        raise ConfigError("Erase viewers and creators with two commands: each erasure has its own receipt.")
     role = CREATOR if creators else VIEWER
     receipt = driver.erase(cli.spark(), cli.settings, viewers or creators, reason, role)
     if as_json:
@@ -57,7 +59,7 @@ def erase(
 
 
 def _listed(file: Path) -> list[int]:
-    """Ids of a file. Raises ConfigError that names the line, without what is on it."""
+    """Read the ids of a file. Raises ConfigError with the number of a bad line, but not with its text."""
     try:
         lines = file.read_text(encoding="utf-8").split("\n")
     except (OSError, ValueError) as error:
@@ -65,25 +67,28 @@ def _listed(file: Path) -> list[int]:
     found = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
     for number, text in found:
         if not text.lstrip("-").isascii() or not text.lstrip("-").isdecimal() or len(text) > len(str(-(2**63))):
-            raise ConfigError(f"--ids {file}, line {number}: an id is a whole number, one a line.")
+            raise ConfigError(f"--ids {file}, line {number}: an id must be a whole number. Write one id per line.")
     if len(found) > MAX_IDS:
         raise ConfigError(f"--ids {file} has {len(found)} ids; give at most {MAX_IDS} at once.")
     return [int(text) for _, text in found]
 
 
 def _raise_if_incomplete(receipt: dict[str, Any]) -> None:
-    """Raises an error when anything could not be looked at. Files that a run may publish only wait."""
+    """Raise when the erasure is not complete. Files that a running job may still publish are no error: they wait.
+
+    Raises LandingError for files that cannot be read, and LakeError for anything else that is left to do.
+    """
     if receipt["unread"]:
         raise LandingError(
-            f"{len(receipt['unread'])} files of the landing zone are read by no run or cannot be read, so nobody can "
-            f"say whom they name: {', '.join(map(repr, receipt['unread'][:MAX_SHOWN]))}. All else is done. Repair or remove "
-            "them, then erase again."
+            f"{len(receipt['unread'])} files of the landing zone were not searched, because no run reads them or they "
+            f"cannot be read: {', '.join(map(repr, receipt['unread'][:MAX_SHOWN]))}. The rest is erased. Repair or "
+            "remove these files, then erase again."
         )
     waiting = [found["gone_at"] for found in receipt["tables"].values() if "files_waiting" in found]
     if len(receipt["incomplete"]) > len(waiting):
         raise LakeError(
-            f"The erasure is not complete: {'; '.join(receipt['incomplete'][:MAX_SHOWN])}. All else is done. Mend that; the "
-            "next `feed-etl maintain` finishes the erasure."
+            f"The erasure is not complete: {'; '.join(receipt['incomplete'][:MAX_SHOWN])}. The rest is erased. Repair "
+            "this; the next `feed-etl maintain` finishes the erasure."
         )
 
 
@@ -93,11 +98,11 @@ def _show(receipt: dict[str, Any]) -> None:
     landed = receipt["landing"].values()
     files, records = (sum(found[what] for found in landed) for what in ("files", "records"))
     batches = len(receipt.get("batches", []))
-    terminal.out.print(f"{records} records in {files} landed files, {batches} refused batches removed.")
+    terminal.out.print(f"Removed {records} records in {files} landed files and {batches} rejected batches.")
     if waiting := [found["gone_at"] for found in receipt["tables"].values() if "files_waiting" in found]:
         last = max(waiting)
         terminal.out.print(
-            f"[yellow]Files a run may be about to publish wait until {last}: `maintain` removes them.[/]"
+            f"[yellow]Files that a run may still publish are kept until {last}; then `maintain` removes them.[/]"
         )
 
 

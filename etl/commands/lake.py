@@ -1,4 +1,4 @@
-"""Look at the lake: its tables, their contracts, the ledger, or anything in SQL."""
+"""Commands that show the lake: tables, contracts, the ledger, and SQL queries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from etl.errors import ConfigError, first_line
 
 
 def tables(context: typer.Context, as_json: Json = False) -> None:
-    """All tables, in the order data flows."""
+    """List all tables, inputs before the tables that read them."""
     from etl.engine.sql import views
 
     cli: CliContext = context.obj
@@ -33,7 +33,7 @@ def tables(context: typer.Context, as_json: Json = False) -> None:
 
 
 def describe(context: typer.Context, table: str, as_json: Json = False) -> None:
-    """What a row of a table is: its columns, rules, owner, inputs."""
+    """Show the contract of a table: columns, rules, owner, inputs."""
     from etl.engine.people import keys, pseudonyms
     from etl.engine.quality import suites
 
@@ -47,7 +47,7 @@ def sql(
     query: str,
     format: Annotated[str, typer.Option(help="table, csv or json")] = "table",
 ) -> None:
-    """Ask the lake; every table is a view by its name, and so is the ledger."""
+    """Run a SQL query. Every table, and the ledger, is a view with its name."""
     from pyspark.errors import PySparkException
 
     from etl.engine.sql import printable, views
@@ -63,7 +63,7 @@ def sql(
 
 
 def ledger(context: typer.Context, as_json: Json = False) -> None:
-    """What every run did to every table, oldest first."""
+    """Show what every run did to every table, oldest first."""
     from dataclasses import asdict
 
     from etl.engine.spark.files import absolute

@@ -1,4 +1,4 @@
-"""Keep the lake: retention, landed files, compaction, leftovers, the ledger."""
+"""`feed-etl maintain`: retention, landed files, compaction, vacuum of orphan files, the ledger."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from etl.commands.watch import watched
 @watched
 def maintain(
     context: typer.Context,
-    dry_run: Annotated[bool, typer.Option(help="Say what would be done, and do nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Only show what would be done.")] = False,
     now: Annotated[
-        str | None, typer.Option(help="Deadlines as of this hour, UTC; else the end of the newest landed hour.")
+        str | None, typer.Option(help="Compute deadlines as of this hour, UTC; default: end of the last landed hour.")
     ] = None,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Remove also what is more than maintenance.max_removed_share of a table.")
+        bool, typer.Option("--yes", help="Allow removing more than maintenance.max_removed_share of a table.")
     ] = False,
     take_ownership: Annotated[
         bool, typer.Option("--take-ownership", help="Make this lake the owner of the landing zone first.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Take what is past its time off the disk, and lay closed hours out anew. Each thing is named before it is done."""
+    """Remove data past its retention, and compact closed hours. Prints each action before doing it."""
     from etl.engine.landing import owner
     from etl.operations.maintenance import driver
     from etl.operations.retention import window
@@ -48,5 +48,5 @@ def maintain(
         return terminal.print_document([action.as_json() for action in done])
     size = sum(action.size for action in done if action.do)
     held = sum(action.do is None for action in done)
-    words = f"{'To do' if dry_run else 'Done'}: {len(done) - held} things, {size / 1e6:.1f} MB of files. Held: {held}."
-    terminal.out.print(words)
+    state = "To do" if dry_run else "Done"
+    terminal.out.print(f"{state}: {len(done) - held} actions, {size / 1e6:.1f} MB of files. Held: {held}.")

@@ -1,4 +1,4 @@
-"""Ask a named question, or see which there are."""
+"""`feed-etl query` and `feed-etl queries`: run a named query, or list all of them."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ FORMATS = (*terminal.FORMATS, "parquet")
 
 def query(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="A question; `feed-etl queries` lists them.")],
-    param: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, repeatable.")] = None,
+    name: Annotated[str, typer.Argument(help="Name of the query; `feed-etl queries` lists all names.")],
+    param: Annotated[list[str] | None, typer.Option(help="A parameter, NAME=VALUE (may be repeated).")] = None,
     format: Annotated[str, typer.Option(help=", ".join(FORMATS))] = "table",
-    out: Annotated[Path | None, typer.Option(help="Write the answer to this file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the result to this file.")] = None,
     explain: Annotated[bool, typer.Option(help="Only show inputs, grain and partitions read.")] = False,
 ) -> None:
-    """Answer a named question from rollups and marts."""
+    """Run a named query over facts, rollups and marts."""
     from etl.queries import named_query
 
-    query = named_query.load(name)
-    values = query.typed(_pairs(param or []))
+    wanted = named_query.load(name)
+    values = wanted.typed(_pairs(param or []))
     _check(format, out)
     from etl.queries import binding, printing
 
     cli: CliContext = context.obj
     spark = cli.query_session()
-    bound = binding.ask(spark, cli.settings, query, values)
+    bound = binding.ask(spark, cli.settings, wanted, values)
     if explain:
         printing.print_explained(bound, binding.reads(spark, cli.settings, bound), as_json=format == "json")
     else:
@@ -41,9 +41,9 @@ def query(
 
 def queries(
     as_json: Json = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="As docs/queries.md.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the text of docs/queries.md.")] = False,
 ) -> None:
-    """All named questions with their parameters."""
+    """List all named queries with their parameters."""
     from etl.queries import printing
 
     if markdown:

@@ -1,4 +1,4 @@
-"""Tell people about the lake: reports to owners by mail, and pages."""
+"""`feed-etl report`: reports by mail to owners and on-call, and HTML pages."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from etl.errors import ConfigError, MailError
 if TYPE_CHECKING:
     from etl.reports.quality_mail import OwnerReport
 
-report = typer.Typer(no_args_is_help=True, help="Reports about the lake: to owners by mail, and as pages.")
+report = typer.Typer(no_args_is_help=True, help="Reports about the lake, by mail and as HTML pages.")
 report.command("dashboard")(report_dashboard.dashboard)
 report.command("virality")(report_dashboard.virality)
-Send = Annotated[bool, typer.Option("--send", help="Send at once what is in the outbox.")]
+Send = Annotated[bool, typer.Option("--send", help="Send all mails of the outbox now.")]
 
 
 @report.command()
 @watched
 def quality(
     context: typer.Context,
-    day: Annotated[str | None, typer.Option(help="Day of the runs, UTC: 2026-06-01; today when not given.")] = None,
+    day: Annotated[str | None, typer.Option(help="Day of the runs, UTC: 2026-06-01; default: today.")] = None,
     owner: Annotated[str | None, typer.Option(help="Only this owner.")] = None,
     send: Send = False,
     as_json: Json = False,
 ) -> None:
-    """What the gates of a day said, a mail to each owner with only that owner's tables."""
+    """Write a mail to each owner with the audit results of a day, only for that owner's tables."""
     from etl.reports import quality_mail, quality_reports
 
     cli: CliContext = context.obj
@@ -48,13 +48,14 @@ def failures(
     context: typer.Context,
     run: Annotated[str | None, typer.Option(help="Only the failed gates of this run.")] = None,
     failed_command: Annotated[
-        str | None, typer.Option(help="A command of feed-etl that a scheduler saw fail, to be noted first.")
+        str | None,
+        typer.Option(help="A feed-etl command that failed in a scheduler; recorded before mails are written."),
     ] = None,
     code: Annotated[int | None, typer.Option(help="The exit code of that command.")] = None,
     send: Send = False,
     as_json: Json = False,
 ) -> None:
-    """Mail failures of every kind to owners and on-call: when one begins, daily while it lasts, when it is over.
+    """Write mails about failures to owners and on-call: when one begins, daily while it lasts, and when it ends.
 
     With --run: the failed gates of that run, to the owners concerned.
     """
@@ -77,11 +78,11 @@ def failures(
 @report.command()
 def lateness(
     context: typer.Context,
-    allowed: Annotated[float, typer.Option(min=0, max=1, help="Share a look-back may miss.")] = 0.001,
-    by_hour: Annotated[bool, typer.Option(help="Delays also by hour of day.")] = False,
+    allowed: Annotated[float, typer.Option(min=0, max=1, help="Share of records that a look-back may miss.")] = 0.001,
+    by_hour: Annotated[bool, typer.Option(help="Also show delays by hour of day.")] = False,
     as_json: Json = False,
 ) -> None:
-    """How late records land by source, what look-backs of 1 to 48 hours would miss, and which one to take."""
+    """Show how late records land per source, what look-backs of 1 to 48 hours would miss, and the recommended one."""
     from etl.reports import lateness as lateness_report
 
     cli: CliContext = context.obj
@@ -96,16 +97,16 @@ def lateness(
         | {"recommended": f"{found.recommended[source]} h" if found.recommended[source] else "more than 48 h"}
         for source, missed in found.missed.items()
     ]
-    terminal.print_rows(shares, False, title="Share that a look-back misses")
+    terminal.print_rows(shares, False, title="Share of records that a look-back misses")
 
 
 @report.command()
 @watched
 def data_docs(
     context: typer.Context,
-    out: Annotated[str | None, typer.Option(help="Folder to write to; _data_docs of the lake when not given.")] = None,
+    out: Annotated[str | None, typer.Option(help="Output folder; default: _data_docs of the lake.")] = None,
 ) -> None:
-    """Great Expectations' Data Docs of the newest runs of every table (data_docs_runs in conf/)."""
+    """Write Great Expectations Data Docs for the latest runs of every table (data_docs_runs in conf/)."""
     from etl.engine.spark.files import local_folder
     from etl.reports import quality_docs, quality_reports
 
@@ -119,7 +120,7 @@ def data_docs(
 @report.command()
 @watched
 def send(context: typer.Context) -> None:
-    """Send every mail that waits in the outbox. Exit code 8 when some have to wait on."""
+    """Send every mail of the outbox. Exit code 8 when some mails could not be sent."""
     cli: CliContext = context.obj
     if waiting := _flush(cli):
         raise MailError(waiting)
@@ -145,13 +146,13 @@ def _write(cli: CliContext, reports: list[OwnerReport], send: bool, as_json: boo
 
 
 def _send(cli: CliContext) -> None:
-    """Send what waits; what cannot be sent is said, and waits on."""
+    """Send the mails of the outbox. Mails that cannot be sent stay there, and a message says so."""
     if waiting := _flush(cli):
         errors.print(f"[yellow]not sent yet[/] {waiting}", soft_wrap=True)
 
 
 def _flush(cli: CliContext) -> str:
-    """Send what waits; returns why something still has to, empty when nothing does."""
+    """Send the mails of the outbox. Returns why mails are left, or an empty text when none are left."""
     from etl.reports import smtp
     from etl.reports.outbox import Outbox
 

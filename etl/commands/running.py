@@ -1,4 +1,4 @@
-"""Bring the lake up to date, or see it done with made-up data."""
+"""`feed-etl run` and `feed-etl demo`: bring the lake up to date, or show that with simulated data."""
 
 from __future__ import annotations
 
@@ -17,14 +17,20 @@ from etl.errors import ConfigError
 def run(
     context: typer.Context,
     start: Annotated[str, typer.Option("--from", help="First landed hour, UTC: 2026-06-01T10")],
-    end: Annotated[str, typer.Option("--to", help="End of the range, not in it: 2026-06-01T13")],
+    end: Annotated[str, typer.Option("--to", help="End of the interval (exclusive), UTC: 2026-06-01T13")],
     table: Annotated[list[str] | None, typer.Option(help="Only this table (may be repeated).")] = None,
-    subject: Annotated[list[str] | None, typer.Option(help="feed or ads; without it, those that land.")] = None,
-    hour_by_hour: Annotated[bool, typer.Option(help="Judge each hour alone: a bad one holds back no other.")] = False,
-    shard: Annotated[str | None, typer.Option(help="Facts of these users only: 1/4 to 4/4, each a run.")] = None,
+    subject: Annotated[
+        list[str] | None, typer.Option(help="A subject such as feed or ads; default: subjects with landed files.")
+    ] = None,
+    hour_by_hour: Annotated[
+        bool, typer.Option(help="Audit and publish each hour alone: a bad hour does not hold back other hours.")
+    ] = False,
+    shard: Annotated[
+        str | None, typer.Option(help="Only facts of one shard of users: 1/4 to 4/4, one run each.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Bring the tables up to date with the files landed in a range of hours. Safe to run again, always."""
+    """Bring tables up to date with the files landed in an interval of hours. Safe to repeat at any time."""
     from etl.engine.jobs import runner
 
     cli: CliContext = context.obj
@@ -40,18 +46,21 @@ def run(
 
 
 def _tables(named: list[str] | None, subject: list[str] | None) -> list[str] | None:
-    """Tables to run; None leaves the choice to what has landed. Raises ConfigError for what there is not."""
+    """Tables to run. None means: all tables of subjects with landed files.
+
+    Raises ConfigError for an unknown table or subject, or when both options are given.
+    """
     if named and subject:
-        raise ConfigError("--table and --subject say the same twice: give one of them.")
+        raise ConfigError("--table and --subject both choose tables. Give only one of them.")
     catalog.select(named)
     return catalog.of_subjects(subject) if subject else named
 
 
 def demo(
     context: typer.Context,
-    impressions_per_hour: Annotated[int, typer.Option(min=1, help="Size of the made-up feed.")] = 5000,
+    impressions_per_hour: Annotated[int, typer.Option(min=1, help="Size of the simulated feed.")] = 5000,
 ) -> None:
-    """Three made-up hours and a real public log, from landing to marts, with a summary of each."""
+    """Run three simulated hours and a real public log from landing to marts, and summarize each run."""
     from etl.commands import demo as showcase
 
     cli = CliContext(showcase.for_small_hours(context.obj.settings))

@@ -1,4 +1,4 @@
-"""Make a new table's files."""
+"""`feed-etl new-table`: generate the files of a new table."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from etl.commands.cli_context import errors
 
 
 def new_table(
-    name: Annotated[str, typer.Argument(help="fct_something: the layer's prefix, lower case.")],
+    name: Annotated[str, typer.Argument(help="Name in lower case with the prefix of its layer, such as fct_clicks.")],
     layer: Annotated[str, typer.Option(help="dims, facts, rollups or marts")],
-    subject: Annotated[str, typer.Option(help="The folder of etl/subjects it is put into.")] = "feed",
+    subject: Annotated[str, typer.Option(help="Folder of etl/subjects for the table.")] = "feed",
 ) -> None:
-    """Make the module, the suite and the test file of a new table; the catalogue finds it."""
+    """Generate the module, the suite and the test file of a new table. The catalog finds it automatically."""
     from etl.scaffold import new_table as table
 
     for file in table.make(name, layer, subject):
         errors.print(f"made {file}", soft_wrap=True)
     errors.print(
-        "Next: say what a row is, change columns, rule and test to your own, then `make docs` and `make test`."
+        "Next: describe one row, change columns, rule and test to your own, then run `make docs` and `make test`."
     )

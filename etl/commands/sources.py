@@ -1,4 +1,4 @@
-"""Programs that make landing files."""
+"""`feed-etl simulate` and `feed-etl import`: programs that write landing files."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from etl import catalog
 from etl.commands.cli_context import errors, parse_interval
 from etl.errors import ConfigError
 
-imports = typer.Typer(no_args_is_help=True, help="Make landing files from public logs.")
+imports = typer.Typer(no_args_is_help=True, help="Write landing files from public logs.")
 
 
 def simulate(
     context: typer.Context,
     start: Annotated[str, typer.Option("--from", help="First hour, UTC: 2026-06-01T10")],
-    end: Annotated[str, typer.Option("--to", help="End of the range, not in it: 2026-06-01T13")],
+    end: Annotated[str, typer.Option("--to", help="End of the interval (exclusive), UTC: 2026-06-01T13")],
     impressions_per_hour: Annotated[int, typer.Option(min=1, help="Impressions served per hour.")] = 20000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
     subject: Annotated[str, typer.Option(help="A folder of etl/subjects that has a simulator: feed, ads.")] = "feed",
 ) -> None:
-    """Write made-up events of a subject to the landing zone, and beside it (_truth) what the marts must say."""
+    """Write simulated events of a subject to the landing zone, and the expected mart values to _truth."""
     from etl.engine.spark.files import local_folder
 
     interval = parse_interval(start, end)
@@ -39,9 +39,9 @@ def simulate(
 @imports.command("open-bandit")
 def open_bandit(
     context: typer.Context,
-    source: Annotated[Path, typer.Argument(help="The obp source distribution, or its folder.")],
+    source: Annotated[Path, typer.Argument(help="Source distribution of obp (.tar.gz), or its folder.")],
 ) -> None:
-    """The Open Bandit log: 60,000 real impressions by two policies, clicks as likes."""
+    """Import the Open Bandit log: 60,000 real impressions by two policies; clicks become likes."""
     from etl.engine.spark.files import local_folder
     from etl.sources.open_bandit import import_open_bandit
 

@@ -1,4 +1,4 @@
-"""Commands that nobody may be watching: what they raise is kept in the failure log, for `report failures` to mail."""
+"""Records failures of unattended commands in the failure log, so that `report failures` can mail them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ P = ParamSpec("P")
 R = TypeVar("R")
 log = logging.getLogger("feed_etl")
 FILE_ERROR = re.compile(r"(?:java\.(?:io|nio\.file)|org\.apache\.hadoop\.fs)\.\w*Exception[^\n]*")
-PRIVATE = ("erase",)  # its messages may name whom it is about
+PRIVATE = ("erase",)  # messages of this command may contain ids of people, so only the class is recorded
 
 
 def watched(command: Callable[P, R]) -> Callable[P, R]:
-    """The same command; a failure of it is noted, and its success ends one that was noted before."""
+    """Decorate a command: its failure is recorded in the failure log, its success ends an earlier failure."""
 
     @functools.wraps(command)
     def inner(*args: P.args, **named: P.kwargs) -> R:
-        context = cast(typer.Context, named["context"])  # as typer calls every command
+        context = cast(typer.Context, named["context"])  # typer passes it by keyword
         try:
             result = command(*args, **named)
         except FeedEtlError as error:
@@ -46,19 +46,19 @@ def watched(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def _file_error(error: Exception) -> LakeError | None:
-    """An error of ours for what a disk or a store raised, wherever it came from; None for what is no such failure."""
-    from py4j.protocol import Py4JJavaError  # what only asks for help need not wait for Spark
+    """A LakeError for an exception of a disk or an object store, raised in Python or Java. None for other errors."""
+    from py4j.protocol import Py4JJavaError  # here, so that `--help` does not import Spark
     from pyspark.errors import PySparkException
 
     found = FILE_ERROR.search(str(error)) if isinstance(error, Py4JJavaError | PySparkException) else None
     if found is None and (not isinstance(error, OSError) or isinstance(error, ConnectionError)):
         return None
-    said = first_line(found[0] if found else error)
-    return LakeError(f"A file could not be read or written: {said}. Mend that, then run again.")
+    cause = first_line(found[0] if found else error)
+    return LakeError(f"A file could not be read or written: {cause}. Repair that, then run again.")
 
 
 def _log_failure(context: typer.Context, error: Exception | None, code: int) -> None:
-    """What cannot be noted is a line in the log: the command's own end is what counts."""
+    """Record or clear a failure. If that fails, only log a line: the result of the command itself matters more."""
     from etl.reports import failure_log
 
     cli: CliContext = context.obj
@@ -71,4 +71,4 @@ def _log_failure(context: typer.Context, error: Exception | None, code: int) -> 
             text = type(error).__name__ if name in PRIVATE else lasting(error)
             failure_log.note(cli.settings, logged, code, text)
     except (OSError, ConfigError) as why:
-        log.warning("the failure of %s could not be noted: %s", name, why)
+        log.warning("the failure of %s could not be recorded: %s", name, why)

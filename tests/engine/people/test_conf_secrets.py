@@ -1,4 +1,4 @@
-"""A secret in conf/ is refused by its key; others reach Spark and no list of processes."""
+"""Secrets in conf/ are refused. Secrets from elsewhere reach Spark without showing up in the list of processes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ REFUSED = {
     "spark.hadoop.some.id": "AKIAIOSFODNN7EXAMPLE",
     "spark.hadoop.some.pem": "-----BEGIN RSA PRIVATE KEY----- MII",
 }
-FINE = {
+NOT_SECRET = {
     "spark.hadoop.fs.s3a.aws.credentials.provider": "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider",
     "spark.hadoop.hadoop.security.credential.provider.path": "jceks://file/etc/feed-etl/s3.jceks",
     "spark.authenticate": "true",
@@ -49,14 +49,14 @@ FINE = {
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A conf/ of the test's own."""
+    """A copy of conf/ for one test; returns its local.yaml."""
     shutil.copytree(conf.home() / "conf", tmp_path / "conf")
     monkeypatch.setenv("FEED_ETL_HOME", str(tmp_path))
     return tmp_path / "conf" / "local.yaml"
 
 
 @pytest.mark.parametrize("key", REFUSED)
-def test_a_secret_in_conf_is_refused_by_its_key(home: Path, key: str) -> None:
+def test_a_secret_in_conf_is_refused_and_the_error_names_its_key(home: Path, key: str) -> None:
     home.write_text(json.dumps({"spark": {key: REFUSED[key]}}))
     with pytest.raises(ConfigError, match=r"local\.yaml, key .*looks like a secret.*FEED_ETL_SPARK_FILE") as refused:
         conf.load()
@@ -64,7 +64,7 @@ def test_a_secret_in_conf_is_refused_by_its_key(home: Path, key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["lake", "landing", "master"])
-def test_a_uri_with_a_password_is_refused_wherever_it_stands(
+def test_a_uri_with_a_password_is_refused_as_an_option_and_in_the_environment(
     home: Path, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     uri = f"s3a://me:{SECRET}@bucket/x"
@@ -76,25 +76,27 @@ def test_a_uri_with_a_password_is_refused_wherever_it_stands(
         conf.load()
 
 
-def test_what_is_no_secret_is_none(home: Path) -> None:
-    home.write_text(json.dumps({"spark": FINE}))
-    assert conf.load().spark == FINE
+def test_settings_that_only_resemble_secrets_are_accepted(home: Path) -> None:
+    home.write_text(json.dumps({"spark": NOT_SECRET}))
+    assert conf.load().spark == NOT_SECRET
 
 
-def test_every_conf_of_this_tree_is_free_of_secrets() -> None:
+def test_no_conf_file_of_this_repository_contains_a_secret() -> None:
     for path in (conf.home() / "conf").glob("*.yaml"):
         assert conf.load(path.stem)
 
 
-def test_an_argument_of_a_jvm_is_no_place_for_one(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wherever it came from, the list of processes would show it."""
+def test_a_secret_in_jvm_arguments_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From whatever source it comes: the list of processes would show it."""
     key = "spark.driver.extraJavaOptions"
     monkeypatch.setenv("FEED_ETL_SPARK", json.dumps({key: REFUSED[key]}))
     with pytest.raises(ConfigError, match="Arguments of a JVM"):
         conf.load()
 
 
-def test_a_file_of_secrets_is_its_owners_alone(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_file_that_others_can_read_is_refused(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "spark.yaml"
     file.write_text(f"spark.hadoop.fs.s3a.secret.key: {SECRET}\n")
     monkeypatch.setenv("FEED_ETL_SPARK_FILE", str(file))
@@ -108,7 +110,7 @@ def test_a_file_of_secrets_is_its_owners_alone(home: Path, tmp_path: Path, monke
         conf.load()
 
 
-def test_the_mail_server_may_stand_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_mail_server_url_can_come_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "smtp"
     file.write_text(f"smtp://feed:{SECRET}@mail.example.com:25/\n")
     file.chmod(0o600)
@@ -137,16 +139,16 @@ print(json.dumps({
 
 
 def test_no_process_shows_a_secret_in_its_arguments(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python's, its JVM's and any other of this machine; Spark and Hadoop have them."""
-    given = {"spark.hadoop.fs.s3a.secret.key": SECRET, "spark.ssl.keyPassword": SECRET}
-    monkeypatch.setenv("FEED_ETL_SPARK", json.dumps(given))
+    """Neither Python, nor its JVM, nor another process of this machine. Spark and Hadoop do get the secret."""
+    secret_options = {"spark.hadoop.fs.s3a.secret.key": SECRET, "spark.ssl.keyPassword": SECRET}
+    monkeypatch.setenv("FEED_ETL_SPARK", json.dumps(secret_options))
     command = [sys.executable, "-c", SESSION, SECRET[::-1]]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert found.pop("java") >= 1
-    assert found == {"shown": 0, "known": True, "password": True, "umask": "0o77", "hadoop": "077"}
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result.pop("java") >= 1
+    assert result == {"shown": 0, "known": True, "password": True, "umask": "0o77", "hadoop": "077"}
 
 
-def test_names_are_judged_alone_where_the_value_says_nothing() -> None:
+def test_the_name_decides_when_the_value_does_not_look_like_a_secret() -> None:
     assert not secrets.is_secret("spark.sql.key", "12")
     assert secrets.is_secret("x.password", "12345678")

@@ -130,5 +130,7 @@ def test_a_table_made_anew_below_one_of_another_kind_is_refused(
     hourly = make(spark, settings, "agg_post_engagement_hourly")
     make(spark, settings, "mart_post_engagement_daily")
     spark.sql(f"ALTER TABLE delta.`{hourly}` SET TBLPROPERTIES ('{pseudonyms.SKETCHES}' = 'ids')")
-    with pytest.raises(ConfigError, match=r"mart_post_engagement_daily holds sketches of keyed .* is of ids"):
+    with pytest.raises(
+        ConfigError, match=r"mart_post_engagement_daily holds sketches of kind 'keyed .* are of kind 'ids'"
+    ):
         runner.open_context(spark, settings)

@@ -54,7 +54,7 @@ TOKENS = [t.encode(errors="replace") for t in hostile.INJECTED] + [
 def agent() -> str:
     """The JVM option that counts what code runs; the agent is fetched the first time."""
     folder = SHARE / "jacoco"  # not with the JARs that are on Spark's class path
-    (outer,) = jars.kept((JACOCO,), folder)
+    (outer,) = jars.ensure((JACOCO,), folder)
     with zipfile.ZipFile(outer) as archive:
         inner = archive.extract("jacocoagent.jar", folder)
     return f"-javaagent:{inner}=output=none,includes={':'.join(WATCHED)}"

@@ -136,7 +136,7 @@ def _hour_of(spark: SparkSession, settings: Settings, event: Event) -> Column:
 
     By position: it is done for every record, and a pattern takes longer than all that is judged of one.
     """
-    before = files.escaped(spark, f"{files.absolute(settings.landing)}/{event.name}") + "/hour="
+    before = files.escaped_path(spark, f"{files.absolute(settings.landing)}/{event.name}") + "/hour="
     hour = F.substring("_file", F.locate(before, F.col("_file")) + len(before), F.lit(len("2026-06-01T10")))
     return F.concat(hour, F.lit(":00")).cast("timestamp")
 

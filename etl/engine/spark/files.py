@@ -68,7 +68,7 @@ def glob_escape(uri: str) -> str:
     return re.sub(r"([\\*?\[\]{}])", r"\\\1", uri)
 
 
-def escaped(spark: SparkSession, uri: str) -> str:
+def escaped_path(spark: SparkSession, uri: str) -> str:
     """The path of a URI, without scheme and host, escaped as `_metadata.file_path` has it."""
     return str(path_of(spark, uri)[1].toUri().getRawPath())
 
@@ -159,7 +159,7 @@ def _walk_here(folder: Path) -> Iterator[LandedFile]:
                 yield LandedFile(f"file:{place}/{name}", told.st_size, told.st_mtime_ns // 1_000_000)
 
 
-def below(folder: str, file: str) -> str:
+def relative_path(folder: str, file: str) -> str:
     """Path of a file below a folder, both URIs; schemes may be written with one slash or three."""
     root = folder.split(":", 1)[1].lstrip("/")
     return file.split(":", 1)[1].lstrip("/").removeprefix(root).lstrip("/")

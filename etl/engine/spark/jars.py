@@ -102,7 +102,7 @@ JARS = (
     ),
 )
 
-LOCK_OF_S3 = Path(__file__).with_name("s3-jars.lock")  # a line for each: group:artifact:version and its SHA-256
+S3_LOCK = Path(__file__).with_name("s3-jars.lock")  # a line for each: group:artifact:version and its SHA-256
 
 # What Delta depends on and Spark ships itself; Spark's resolver takes these as glob patterns.
 SHIPPED_WITH_SPARK = (
@@ -127,16 +127,16 @@ UNUSED = ("org.wildfly.openssl:*", "software.amazon.awssdk:bundle")
 
 def delta_jars(folder: Path = SHARE / "jars") -> list[Path]:
     """The ten files, fetched into `folder` the first time. Raises ConfigError when they cannot be had."""
-    return kept(JARS, folder)
+    return ensure(JARS, folder)
 
 
 def s3_jars(folder: Path = SHARE / "jars") -> list[Path]:
     """What `s3a:` needs beside what Spark ships, fetched the first time. Raises ConfigError when it cannot be had."""
-    lines = [line.split() for line in LOCK_OF_S3.read_text().splitlines()]
-    return kept(tuple(Jar._make([*name.split(":"), sha256]) for name, sha256 in lines), folder)
+    lines = [line.split() for line in S3_LOCK.read_text().splitlines()]
+    return ensure(tuple(Jar._make([*name.split(":"), sha256]) for name, sha256 in lines), folder)
 
 
-def kept(jars: tuple[Jar, ...], folder: Path) -> list[Path]:
+def ensure(jars: tuple[Jar, ...], folder: Path) -> list[Path]:
     """The files in `folder`, fetched when one is missing. Raises ConfigError when they cannot be had."""
     files = [folder / jar.file_name for jar in jars]
     if not all(file.is_file() for file in files):

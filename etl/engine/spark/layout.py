@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 
 from etl.model.contract import Table
 
-SIDE_BY_SIDE = 24  # hours a task writes at once, without sorting its rows by hour first
+MAX_OPEN_HOURS = 24  # hours a task writes at once, without sorting its rows by hour first
 
 
 def range_partition(rows: DataFrame, table: Table, hours: int) -> DataFrame:
@@ -24,7 +24,7 @@ def range_partition(rows: DataFrame, table: Table, hours: int) -> DataFrame:
     return rows.repartitionByRange(table.hour, *table.cluster)
 
 
-def in_order(rows: DataFrame, table: Table) -> DataFrame:
+def sort_within_tasks(rows: DataFrame, table: Table) -> DataFrame:
     """Rows of each task by the first cluster column, as they lie in files.
 
     One number is sorted digit by digit. With a second column, or the hour before it, rows are compared with each
@@ -41,4 +41,6 @@ def lay_out(rows: DataFrame, table: Table, hours: int, preclustered: bool = Fals
     is dear a table's logic draws them beforehand, from what it reads (`Table.arranged`). A task then has a file of each
     hour, which is for as many hours only as it writes at once.
     """
-    return in_order(rows if preclustered and hours <= SIDE_BY_SIDE else range_partition(rows, table, hours), table)
+    return sort_within_tasks(
+        rows if preclustered and hours <= MAX_OPEN_HOURS else range_partition(rows, table, hours), table
+    )

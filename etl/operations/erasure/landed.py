@@ -86,7 +86,7 @@ def unlisted(context: RunContext, event: Event, hours: list[datetime]) -> list[s
     """Files below an event's folder that no run reads: hidden, or in a folder that is no landed hour."""
     root, folders = f"{files.absolute(context.settings.landing)}/{event.name}", {landing.folder(hour) for hour in hours}
     there = [f for f in files.walk(context.spark, root) if not f.name.endswith(".crc")]
-    paths = [(files.below(root, f.uri), f) for f in there]
+    paths = [(files.relative_path(root, f.uri), f) for f in there]
     return sorted(f"{event.name}/{path}" for path, _ in paths if not _is_read(path, folders))
 
 
@@ -163,9 +163,9 @@ def _lines(spark: SparkSession, event: Event, uris: list[str]) -> DataFrame:
 
 def _count(rows: DataFrame, found: list[LandedFile]) -> dict[str, int]:
     """By path below the hour. Spark names a file as in a URL, with one slash or three."""
-    paths = {files.below("file:", f.uri): f.path for f in found}
+    paths = {files.relative_path("file:", f.uri): f.path for f in found}
     per_file = rows.groupBy("source_file").count().collect()
-    return {paths[files.below("file:", unquote(row["source_file"]))]: row["count"] for row in per_file}
+    return {paths[files.relative_path("file:", unquote(row["source_file"]))]: row["count"] for row in per_file}
 
 
 def _person(event: Event, role: Role) -> Column:

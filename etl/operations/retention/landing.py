@@ -71,7 +71,7 @@ def _by_hour(context: RunContext, event: Event) -> tuple[dict[datetime, list[Lan
     by_hour: dict[datetime, list[LandedFile]] = {}
     strays: list[LandedFile] = []
     for file in files.walk(context.spark, root):
-        first, _, rest = files.below(root, file.uri).partition("/")
+        first, _, rest = files.relative_path(root, file.uri).partition("/")
         hour = landing.hour_of(first) if rest else None
         (strays if hour is None else by_hour.setdefault(hour, [])).append(file)
     return by_hour, strays
@@ -149,7 +149,7 @@ def _delete(window: Window, root: str, gone: list[LandedFile]) -> None:
         files.delete(window.context.spark, file.uri)
     above: set[str] = set()
     for file in gone:
-        parts = files.below(root, file.uri).split("/")[:-1]
+        parts = files.relative_path(root, file.uri).split("/")[:-1]
         above |= {"/".join(parts[: depth + 1]) for depth in range(len(parts))}
     for folder in sorted(above, key=lambda name: name.count("/"), reverse=True):
         files.delete_if_empty(window.context.spark, f"{root}/{folder}")
@@ -170,7 +170,7 @@ def _strays(window: Window, table: Table, found: list[LandedFile]) -> Iterator[A
     if len(old) < len(found):
         first = min((f for f in found if f not in old), key=lambda f: f.modified)
         what = f"{len(found) - len(old)} files in no hour's folder, which no run reads; they go {kept} after they were "
-        yield Action(STEP, table.event.name, f"{what}written. The oldest: {files.below(root, first.uri)!r}")
+        yield Action(STEP, table.event.name, f"{what}written. The oldest: {files.relative_path(root, first.uri)!r}")
 
 
 def _unknown(window: Window, root: str, made: set[str]) -> Iterator[Action]:

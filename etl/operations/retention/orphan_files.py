@@ -37,7 +37,9 @@ class Remain:
 
 def find(spark: SparkSession, uri: str) -> list[Remain]:
     """All of a table. The folder is listed before the log is read: what is published meanwhile is in the log."""
-    there = {files.below(uri, f.uri): f for f in files.walk(spark, uri) if _is_data(files.below(uri, f.uri))}
+    there = {
+        files.relative_path(uri, f.uri): f for f in files.walk(spark, uri) if _is_data(files.relative_path(uri, f.uri))
+    }
     newest = delta.snapshot(spark, uri)  # one version for both questions: no file may be in neither answer
     tombstones = DataFrame(newest.tombstones().toDF(), spark).select("path", "deletionTimestamp").collect()
     removed = {unquote(r["path"]): r["deletionTimestamp"] for r in tombstones}
@@ -63,11 +65,11 @@ def take(spark: SparkSession, uri: str, gone: list[Remain]) -> int:
         with delta.commit_lock(uri):
             live = _live(spark, uri)
             for remain in gone[start : start + AT_ONCE]:
-                if files.below(uri, remain.file.uri) not in live:
+                if files.relative_path(uri, remain.file.uri) not in live:
                     files.delete(spark, remain.file.uri)
                     taken.append(remain)
     for folder in {remain.file.uri.rsplit("/", 1)[0] for remain in taken}:
-        if files.below(uri, folder):
+        if files.relative_path(uri, folder):
             files.delete_if_empty(spark, folder)
     return sum(remain.file.size for remain in taken)
 

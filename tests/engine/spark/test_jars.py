@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from etl import conf
 from etl.engine.spark import jars, session
-from etl.engine.spark.jars import JARS, LOCK_OF_S3, Jar, delta_jars, verify
+from etl.engine.spark.jars import JARS, S3_LOCK, Jar, delta_jars, verify
 from etl.engine.spark.jvm import jvm
 from etl.errors import ConfigError
 
@@ -100,7 +100,7 @@ def test_the_lock_fits_the_installed_delta(spark: SparkSession) -> None:
 def test_the_lock_of_s3_fits_the_hadoop_that_spark_ships(spark: SparkSession) -> None:
     """Hadoop refuses classes of another version at the first call."""
     hadoop = jvm(spark, "org.apache.hadoop.util.VersionInfo").getVersion()
-    assert f"org.apache.hadoop:hadoop-aws:{hadoop} " in LOCK_OF_S3.read_text()
+    assert f"org.apache.hadoop:hadoop-aws:{hadoop} " in S3_LOCK.read_text()
 
 
 @pytest.mark.parametrize(("lake", "wanted"), [("lake", False), ("s3a://bucket/lake", True)])

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from support.rows import at, rows
 
-from etl.engine.spark.layout import SIDE_BY_SIDE, lay_out
+from etl.engine.spark.layout import MAX_OPEN_HOURS, lay_out
 from etl.subjects.ads.facts.fct_ad_clicks import TABLE
 
 
@@ -36,8 +36,8 @@ def test_rows_are_cut_into_even_ranges_in_order(clicks: DataFrame) -> None:
 
 
 def test_rows_arranged_already_stay_in_their_task(clicks: DataFrame) -> None:
-    assert laid_out(clicks, SIDE_BY_SIDE, preclustered=True) == [list(range(200))]
+    assert laid_out(clicks, MAX_OPEN_HOURS, preclustered=True) == [list(range(200))]
 
 
 def test_rows_of_more_hours_than_a_task_writes_at_once_are_spread_all_the_same(clicks: DataFrame) -> None:
-    assert len(laid_out(clicks, SIDE_BY_SIDE + 1, preclustered=True)) > 1
+    assert len(laid_out(clicks, MAX_OPEN_HOURS + 1, preclustered=True)) > 1

@@ -8,15 +8,15 @@ from etl import conf
 from etl.engine.spark import session
 
 
-@pytest.mark.parametrize(("works", "given", "collectors"), [
+@pytest.mark.parametrize(("runs_tasks", "user_options", "collectors"), [
     (True, "", ["-XX:+UseParallelGC"]),
     (True, "-Xss4m -XX:+UseZGC", ["-XX:+UseZGC"]),
     (False, "", []),
 ])  # fmt: skip
-def test_one_collector(works: bool, given: str, collectors: list[str]) -> None:
-    options = session.java_options(given, works)
+def test_one_collector(runs_tasks: bool, user_options: str, collectors: list[str]) -> None:
+    options = session.java_options(user_options, runs_tasks)
     assert session.COLLECTOR.findall(options) == collectors
-    assert given in options
+    assert user_options in options
 
 
 @pytest.mark.parametrize(("master", "memory", "hashed"), [

@@ -144,4 +144,4 @@ def affected_by(source: Input, table: Table, hours: set[datetime]) -> set[dateti
     """Return the output hours (days) of `table` that changes in these hours of an input may affect."""
     if source.as_of:
         return set()
-    return {out for hour in hours for out in planner.reached(source, table, hour)}
+    return {out for hour in hours for out in planner.output_hours(source, table, hour)}

@@ -97,7 +97,7 @@ def make(context: RunContext, request: Request) -> Plan:
 
 
 def _inputs(lake: LakeHours, request: Request) -> list[Table]:
-    """Return the inputs of the selected tables that have hours in this lake. A backfill starts at bronze: left out."""
+    """Return the inputs, except bronze, of the selected tables that have hours in this lake."""
     present = [t for t in (catalog.entry(name).table for name in request.tables) if lake.known(t)]
     inputs = {i.table.name: i.table for table in present for i in table.inputs}
     return [t for t in inputs.values() if t.hour != "landed_hour"]

@@ -20,7 +20,7 @@ from etl.engine.delta.checksums import Content
 from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs import ddl, winners
 from etl.engine.jobs.derivejob import input_hours
-from etl.engine.jobs.insertjob import once
+from etl.engine.jobs.insertjob import drop_equal_rows
 from etl.engine.jobs.recovery import recover
 from etl.engine.jobs.run_context import RunContext, as_literal, in_hours, pass_gate, publish, record
 from etl.engine.spark import files
@@ -143,7 +143,7 @@ def stage(staging: Staging, table: Table, hours: list[datetime]) -> None:
     rows = _with_other_ads(staging, table, hours, _rebuilt(staging, table, hours, entry).where(in_hours(table, hours)))
     insert = isinstance(table.write, InsertNew)
     staged = txn.stage(
-        once(range_partition(rows, table, len(hours)), table) if insert else lay_out(rows, table, len(hours))
+        drop_equal_rows(range_partition(rows, table, len(hours)), table) if insert else lay_out(rows, table, len(hours))
     )
     pass_gate(staging, table, staged, entry)
     contents = checksums.by_hour(staged, table)
@@ -185,7 +185,7 @@ def _rebuilt(staging: Staging, table: Table, hours: list[datetime], entry: Entry
 def _inserted(
     staging: Staging, table: Table, hours: list[datetime], entry: Entry, logic: Callable[..., DataFrame]
 ) -> DataFrame:
-    """Return the rows of all records that may belong to the hours, including late-arriving ones. Duplicates stay.
+    """Return the rows of all records that may belong to the hours, late-arriving ones included. Duplicates remain.
 
     Keys whose records differ are settled as in a run, with the live row as one of the candidates.
     """

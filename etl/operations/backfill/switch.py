@@ -113,10 +113,10 @@ def _name_when_staged(staging: Staging, source: Input) -> str:
 def _version_read(staging: Staging, source: Input, table: Table, hour: datetime, built: Entry) -> int:
     """Return the newest live version of an input whose changes to this hour are in the staged rows.
 
-    This is the version that staging read, with one exception. When the backfill also rebuilds the input and has switched
-    it over, the staged rows contain the switched rows, so the version of that switch counts. The exception does not hold
-    when another run has changed the input for this hour since, or when the input table was created again: its versions
-    then started again from 0.
+    This is the version that staging read, with one exception. When the backfill also rebuilds the input and has
+    switched it over, the staged rows contain the switched rows, so the version of that switch counts. The exception
+    does not hold when another run has changed the input for this hour since, or when the input table was created
+    again: its versions then started again from 0.
     """
     name_when_staged = _name_when_staged(staging, source)
     version_when_staged = built.input_versions[name_when_staged]

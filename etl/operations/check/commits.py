@@ -1,4 +1,4 @@
-"""Commits of a table that no run of ours made."""
+"""Finds commits of a table that no feed-etl run made."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from etl.model.contract import Table
 
 
 @dataclass(frozen=True)
-class Foreign:
+class ForeignCommit:
     """A commit made by hand: its version, Delta's name of the operation, and the hours whose files it changed."""
 
     version: int
@@ -23,21 +23,24 @@ class Foreign:
     hours: tuple[datetime, ...]
 
 
-def foreign(context: RunContext, table: Table) -> list[Foreign]:
-    """Commits that change rows and carry no ledger row, since the last repair, as far as the log goes."""
+def foreign_commits(context: RunContext, table: Table) -> list[ForeignCommit]:
+    """Return the commits since the last repair that change rows and carry no ledger row.
+
+    Commits that Delta has removed from the log are not found.
+    """
     checked = max((e.checked_version or 0 for e in context.ledger.published(table.name)), default=0)
     history = context.spark.sql(f"DESCRIBE HISTORY delta.`{context.uri(table)}`")
     by_hand = history.where((F.col("version") > int(checked)) & ~F.coalesce("userMetadata", F.lit("")).startswith("{"))
-    found = []
+    commits = []
     for row in by_hand.orderBy("version").select("version", "operation").collect():
-        changed, hours = _changed(context, table, row["version"])
-        if changed:
-            found.append(Foreign(row["version"], row["operation"], hours))
-    return found
+        changes_rows, hours = _changes(context, table, row["version"])
+        if changes_rows:
+            commits.append(ForeignCommit(row["version"], row["operation"], hours))
+    return commits
 
 
-def _changed(context: RunContext, table: Table, version: int) -> tuple[bool, tuple[datetime, ...]]:
-    """Whether a commit changes rows, and in which hours."""
+def _changes(context: RunContext, table: Table, version: int) -> tuple[bool, tuple[datetime, ...]]:
+    """Return whether a commit changes rows, and in which hours."""
     commit = f"{context.uri(table)}/_delta_log/{version:020}.json"
     if not files.exists(context.spark, commit):
         return False, ()

@@ -1,4 +1,4 @@
-"""A check of a lake, table by table; with `repair` what can be mended is mended or planned to be made again."""
+"""Checks a lake, table by table. With `repair`, it repairs what it can, or plans to rebuild it."""
 
 from __future__ import annotations
 
@@ -29,65 +29,66 @@ def check(
     spark: SparkSession,
     settings: Settings,
     deep: bool = False,
-    mend: bool = False,
+    apply_repair: bool = False,
     show: Show = lambda _finding, _done: None,
 ) -> list[tuple[Finding, str]]:
-    """What differs, and what a repair did about it ("" when nothing). Raises LakeError when there is no lake.
+    """Return each finding, with what the repair did about it ("" when nothing).
 
-    Without `mend` nothing is written.
+    Without `apply_repair` nothing is written. Raises LakeError when there is no lake.
     """
-    jvm(spark, "org.apache.spark.sql.delta.DeltaLog").clearCache()  # of this process: what is on the disk counts
-    lake, found = files.absolute(settings.lake), []
+    jvm(spark, "org.apache.spark.sql.delta.DeltaLog").clearCache()  # read the disk, not what this process remembers
+    lake, findings = files.absolute(settings.lake), []
     present = [t for t in catalog.tables() if files.exists(spark, f"{_uri(lake, t)}/_delta_log")]
     if not present and not files.exists(spark, f"{lake}/_ledger"):
         raise LakeError(f"There is no lake at {lake} yet. Run `feed-etl run` first.")
-    for finding, done in _all(spark, settings, present, deep, mend):
+    for finding, done in _check_all(spark, settings, present, deep, apply_repair):
         show(finding, done)
-        found.append((finding, done))
-    return found
+        findings.append((finding, done))
+    return findings
 
 
 def _uri(lake: str, table: Table) -> str:
     return f"{lake}/{table.layer.name.lower()}/{table.name}"
 
 
-def _all(
-    spark: SparkSession, settings: Settings, present: list[Table], deep: bool, mend: bool
+def _check_all(
+    spark: SparkSession, settings: Settings, present: list[Table], deep: bool, apply_repair: bool
 ) -> Iterator[tuple[Finding, str]]:
     lake = files.absolute(settings.lake)
-    torn = {t.name: problems for t in present if (problems := logs.check(spark, t.name, _uri(lake, t)))}
-    for problems in torn.values():
-        yield from ((finding, "") for finding in problems)
-    whole = [t for t in present if t.name not in torn]
+    broken_logs = {t.name: findings for t in present if (findings := logs.check(spark, t.name, _uri(lake, t)))}
+    for findings in broken_logs.values():
+        yield from ((finding, "") for finding in findings)
+    readable = [t for t in present if t.name not in broken_logs]
     lost = lost_ledger(spark, lake)
-    if lost and not mend:
+    if lost and not apply_repair:
         yield lost, ""
         return
     if lost:
-        yield lost, rebuild.rebuild(spark, settings, whole)
+        yield lost, rebuild.rebuild(spark, settings, readable)
     context = _context(spark, settings)
-    yield from _gone(context, present)
-    for table in whole:
-        yield from _table(context, table, deep, mend)
-    if mend:
+    yield from _missing_tables(context, present)
+    for table in readable:
+        yield from _check_table(context, table, deep, apply_repair)
+    if apply_repair:
         context.ledger.flush()
 
 
 def lost_ledger(spark: SparkSession, lake: str) -> Finding | None:
-    """A ledger that is not there or cannot be read."""
+    """Return a finding when the ledger does not exist or cannot be read."""
     uri = f"{lake}/_ledger"
     if not files.exists(spark, f"{uri}/_delta_log"):
-        return Finding("lost_ledger", "_ledger", f"it is not there: {uri}", next=AGAIN)
-    if torn := logs.check(spark, "_ledger", uri):
-        return Finding("lost_ledger", "_ledger", "; ".join(one.what for one in torn), next=AGAIN)
+        return Finding("lost_ledger", "_ledger", f"it does not exist: {uri}", next=REBUILD_LEDGER)
+    if findings := logs.check(spark, "_ledger", uri):
+        what = "; ".join(finding.what for finding in findings)
+        return Finding("lost_ledger", "_ledger", what, next=REBUILD_LEDGER)
     try:
         _ = Ledger(spark, lake).entries
     except (Py4JJavaError, PySparkException) as error:
-        return Finding("lost_ledger", "_ledger", f"it cannot be read: {first_line(error)}", next=AGAIN)
+        return Finding("lost_ledger", "_ledger", f"it cannot be read: {first_line(error)}", next=REBUILD_LEDGER)
     return None
 
 
-AGAIN = "Run `feed-etl check --repair`, which makes it again from the tables"
+REBUILD_LEDGER = "Run `feed-etl check --repair`, which rebuilds it from the tables"
 
 
 def _context(spark: SparkSession, settings: Settings) -> RunContext:
@@ -95,35 +96,36 @@ def _context(spark: SparkSession, settings: Settings) -> RunContext:
     return RunContext(spark, settings, ledger, f"check-{runner.new_run_id()}", delta.cached_listing(spark))
 
 
-def _gone(context: RunContext, present: list[Table]) -> Iterator[tuple[Finding, str]]:
-    """Tables that the ledger knows and nobody has, and those that no release knows."""
-    there = {t.name for t in present}
-    for name in sorted({e.table_name for e in context.ledger.entries if e.output_version} - there):
+def _missing_tables(context: RunContext, present: list[Table]) -> Iterator[tuple[Finding, str]]:
+    """Yield tables that have ledger rows and do not exist, with a note when the catalog does not define them."""
+    names = {t.name for t in present}
+    for name in sorted({e.table_name for e in context.ledger.entries if e.output_version} - names):
         if name not in catalog.entries():
-            yield Finding("lost_table", name, "the ledger has rows of it, and no module makes it", is_note=True), ""
+            what = "the ledger has rows of it, and the catalog does not define it"
+            yield Finding("lost_table", name, what, is_note=True), ""
         else:
             hours = [h for h, state in context.ledger.state(name).items() if state["row_count"]]
-            what = "the ledger knows it and it is not there"
+            what = "the ledger has rows of it, and the table does not exist"
             yield Finding("lost_table", name, what, tuple(sorted(hours)), f"Run `feed-etl run --table {name}`"), ""
 
 
-def _table(context: RunContext, table: Table, deep: bool, mend: bool) -> Iterator[tuple[Finding, str]]:
-    """Recovery only notes what it finds; without a repair nobody writes it down."""
-    known = len(context.ledger.entries)
+def _check_table(context: RunContext, table: Table, deep: bool, apply_repair: bool) -> Iterator[tuple[Finding, str]]:
+    """Yield the findings of one table. Recovery adds rows to the ledger in memory; only a repair writes them."""
+    entries_before = len(context.ledger.entries)
     try:
         new = is_new(context, table)
         recover(context, table)
     except LakeError as error:
         finding = Finding("lost_commits", table.name, str(error).split(". Run")[0], next=contents.REBUILD)
-        yield finding, repair.reconcile(context, table) if mend else ""
-        if not mend:
+        yield finding, repair.reconcile(context, table) if apply_repair else ""
+        if not apply_repair:
             return
         new = False
     if new:
-        yield Finding("new_table", table.name, "it was made anew; the next run of it makes its hours again"), ""
+        yield Finding("new_table", table.name, "it was created again; its next run rebuilds its hours"), ""
         return
-    if recorded := len(context.ledger.entries) - known:
-        what = f"{recorded} publishes are in its commits and not in the ledger"
-        yield Finding("unrecorded", table.name, f"{what}; the next run writes them down", is_note=True), ""
+    if recovered := len(context.ledger.entries) - entries_before:
+        what = f"{recovered} publishes are in its commits and not in the ledger"
+        yield Finding("unrecorded", table.name, f"{what}; the next run records them", is_note=True), ""
     for finding in contents.check(context, table, deep):
-        yield finding, repair.repair(context, table, finding, deep) if mend else ""
+        yield finding, repair.repair(context, table, finding, deep) if apply_repair else ""

@@ -1,4 +1,4 @@
-"""Delta's log of a table as files: each version is there, whole, up to the last one."""
+"""Checks the files of a table's Delta log: every version exists and is complete, up to the last one."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ CHECKPOINT = re.compile(r"(\d{20})\.checkpoint.*\.parquet")
 
 
 def check(spark: SparkSession, name: str, uri: str) -> list[Finding]:
-    """What is wrong with the log of a table; empty when its newest version can be read."""
+    """Return the findings in the log of a table. Empty when its newest version can be read."""
     log = files.list_files(spark, f"{uri}/_delta_log")
-    commits = {int(found[1]): f.uri for f in log if (found := COMMIT.fullmatch(f.name))}
-    points = {int(found[1]): f.uri for f in log if (found := CHECKPOINT.fullmatch(f.name))}
-    base = max(points, default=-1)
-    wrong = [*_checkpoint(spark, name, points.get(base)), *_gap(name, commits, base)]
-    wrong += _torn(spark, name, {v: commit for v, commit in commits.items() if v > base})
-    return wrong or list(_unreadable(spark, name, uri))
+    commits = {int(match[1]): f.uri for f in log if (match := COMMIT.fullmatch(f.name))}
+    checkpoints = {int(match[1]): f.uri for f in log if (match := CHECKPOINT.fullmatch(f.name))}
+    base = max(checkpoints, default=-1)
+    findings = [*_checkpoint(spark, name, checkpoints.get(base)), *_gap(name, commits, base)]
+    findings += _torn(spark, name, {v: commit for v, commit in commits.items() if v > base})
+    return findings or list(_unreadable(spark, name, uri))
 
 
 def _checkpoint(spark: SparkSession, name: str, uri: str | None) -> Iterator[Finding]:
@@ -41,7 +41,7 @@ def _checkpoint(spark: SparkSession, name: str, uri: str | None) -> Iterator[Fin
 
 
 def _gap(name: str, commits: dict[int, str], base: int) -> Iterator[Finding]:
-    """Versions after the newest checkpoint follow each other, from 0 where there is none."""
+    """Yield a finding when a version after the newest checkpoint (or from 0 without a checkpoint) is missing."""
     newest = max(commits, default=base)
     missing = [v for v in range(base + 1, newest) if v not in commits]
     if missing or newest < 0:
@@ -50,22 +50,22 @@ def _gap(name: str, commits: dict[int, str], base: int) -> Iterator[Finding]:
 
 
 def _torn(spark: SparkSession, name: str, commits: dict[int, str]) -> Iterator[Finding]:
-    """A commit is lines of JSON, the first of them at least."""
+    """Yield a finding for each commit file that is empty or has a line that is not JSON."""
     if not commits:
         return
     lines = spark.read.text([files.glob_escape(uri) for uri in commits.values()]).where("trim(value) != ''")
-    whole = F.count_if(F.get_json_object("value", "$").isNull()).alias("torn")
-    read = lines.groupBy(F.col("_metadata.file_name").alias("file")).agg(whole).collect()
-    torn = {unquote(row["file"]): row["torn"] for row in read}
+    not_json = F.count_if(F.get_json_object("value", "$").isNull()).alias("not_json")
+    counts = lines.groupBy(F.col("_metadata.file_name").alias("file")).agg(not_json).collect()
+    not_json_lines = {unquote(row["file"]): row["not_json"] for row in counts}
     for version, uri in sorted(commits.items()):
-        if torn.get(uri.rsplit("/", 1)[-1], 1):
+        if not_json_lines.get(uri.rsplit("/", 1)[-1], 1):
             last = version == max(commits)
             what = f"version {version} is half a commit: {uri}"
             yield Finding("torn_log", name, what, next=REMOVE if last else RESTORE)
 
 
-REMOVE = "Look at the file; if it is not whole, remove this last one, then run again"
-RESTORE = "Restore the file from a backup or the store's own versions; see docs/runbook.md"
+REMOVE = "Look at the file. If it is not complete, remove this last commit, then run again"
+RESTORE = "Restore the file from a backup or from the versions that the store keeps; see docs/runbook.md"
 
 
 def _unreadable(spark: SparkSession, name: str, uri: str) -> Iterator[Finding]:

@@ -1,7 +1,8 @@
-"""A lost ledger made again: from the rows that commits carry, and from the tables where their logs are too short.
+"""Rebuilds a lost ledger from the rows that commits carry, and from the tables themselves where logs are too short.
 
-What a table's log does not say any more counts as read by all that read it; what it says is compared exactly. So an
-hour is made once too often at worst. Landed hours whose files are gone are known, and are never emptied.
+Versions that a table's log no longer has count as consumed by all downstream tables. Versions that it has are compared
+exactly. So at worst a run rebuilds an hour that did not need it. Landed hours whose files are gone are recorded as
+`gone`, so that no run empties them.
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ from etl.engine.state.ledger import Ledger
 from etl.model.contract import InsertNew, Scd2, Table
 from etl.operations.backfill.register import Register
 
-UNKNOWN = "unknown"  # as a fingerprint: the hour has files that the table may not be made from; they are read again
+UNKNOWN = "unknown"  # as a fingerprint: the table may lack records of some files of the hour, so a run reads it again
 BEFORE = timedelta(microseconds=1)
 
 
 def rebuild(spark: SparkSession, settings: Settings, tables: list[Table]) -> str:
-    """Make the ledger of a lake again beside the old one and put it in its place; returns what was done, in words."""
+    """Build the ledger of a lake in `_rebuilt`, then move it to `_ledger`. Returns a sentence about what was done."""
     lake = files.absolute(settings.lake)
     run_id = f"rebuilt-{runner.new_run_id()}"
-    files.delete(spark, f"{lake}/_rebuilt")  # of a repair that was killed
+    files.delete(spark, f"{lake}/_rebuilt")  # a killed repair may have left it
     context = RunContext(spark, settings, Ledger(spark, f"{lake}/_rebuilt"), run_id, delta.cached_listing(spark))
     for table in tables:
         complete(context, table)
@@ -47,47 +48,50 @@ def rebuild(spark: SparkSession, settings: Settings, tables: list[Table]) -> str
     files.move(spark, f"{lake}/_rebuilt/_ledger", f"{lake}/_ledger")
     files.delete(spark, f"{lake}/_rebuilt")
     jvm(spark, "org.apache.spark.sql.delta.DeltaLog").clearCache()
-    return f"Made again from the commits of {len(tables)} tables: {rows} rows."
+    return f"Rebuilt from the commits of {len(tables)} tables: {rows} rows."
 
 
 def complete(context: RunContext, table: Table) -> None:
-    """Add what the ledger lacks of a table: its commits, and before them what it holds by older ones."""
+    """Add the ledger rows that a table lacks.
+
+    Each commit in the log gives its row. One more row, before them, stands for the versions that the log no longer has.
+    """
     newest, table_id = delta.identity(context.spark, context.uri(table))
-    known = {e.output_version for e in context.ledger.published(table.name)}
-    found = commits(context, table, -1, newest)
-    rows = [from_commit(text, version) for version, text in found if text.startswith("{") and version not in known]
-    for entry in rows:
+    recorded = {e.output_version for e in context.ledger.published(table.name)}
+    log = commits(context, table, -1, newest)
+    entries = [from_commit(text, version) for version, text in log if text.startswith("{") and version not in recorded]
+    for entry in entries:
         entry.table_id, entry.reason = table_id, "; ".join(filter(None, [entry.reason, RECOVERED]))
-    if _first(found) > 1:
-        begun = min((e.started_at for e in rows), default=context.ledger.now())
-        base = Entry(context.run_id, table.name, begun - BEFORE, table_id=table_id, reason="made again from the table")
-        base.output_version = _first(found) - 1
-        base.seen_version = base.output_version
-        _fill(context, table, base)
-        context.ledger.append(base)
-    for entry in rows:
+    if _oldest(log) > 1:
+        started_at = min((e.started_at for e in entries), default=context.ledger.now()) - BEFORE
+        context.ledger.append(_base_entry(context, table, started_at, table_id, _oldest(log) - 1))
+    for entry in entries:
         context.ledger.append(entry)
 
 
-def _first(found: list[tuple[int, str]]) -> int:
-    """The oldest version that a log has: what came before is known by its rows only."""
-    return min((version for version, _ in found), default=0)
+def _oldest(log: list[tuple[int, str]]) -> int:
+    """Return the oldest version that a log has."""
+    return min((version for version, _ in log), default=0)
 
 
-def _fill(context: RunContext, table: Table, base: Entry) -> None:
+def _base_entry(context: RunContext, table: Table, started_at: datetime, table_id: str, version: int) -> Entry:
+    """Return a ledger row for all versions of a table up to one, from the rows that the table has."""
+    base = Entry(context.run_id, table.name, started_at, table_id=table_id, reason="rebuilt from the table")
+    base.output_version = base.seen_version = version
     if table.hour and catalog.is_made(table):
-        held = checksums.by_hour(delta.read(context.spark, context.uri(table)), table)
-        base.published_hours = [content.state(hour) for hour, content in sorted(held.items())]
+        contents = checksums.by_hour(delta.read(context.spark, context.uri(table)), table)
+        base.published_hours = [content.state(hour) for hour, content in sorted(contents.items())]
     if table.event:
         base.fingerprints = _fingerprints(context, table)
         base.processed_hours = sorted(map(datetime.fromisoformat, base.fingerprints))
     elif table.inputs:
         base.processed_hours = _processed_hours(context, table)
         for source in (i.table for i in table.inputs):
-            version, base.input_ids[source.name] = delta.identity(context.spark, context.uri(source))
-            base.input_versions[source.name] = max(0, _first(commits(context, source, -1, version)) - 1)
+            newest, base.input_ids[source.name] = delta.identity(context.spark, context.uri(source))
+            base.input_versions[source.name] = max(0, _oldest(commits(context, source, -1, newest)) - 1)
     if table.retention_days is not None:
         base.kept_from = _kept_from(context, table)
+    return base
 
 
 def _processed_hours(context: RunContext, table: Table) -> list[datetime]:
@@ -96,7 +100,10 @@ def _processed_hours(context: RunContext, table: Table) -> list[datetime]:
 
 
 def _kept_from(context: RunContext, table: Table) -> datetime:
-    """Retention may have taken all before this, and took nothing after it: the deadline, or the first hour there is."""
+    """Return the retention deadline, or the first hour of the table when that is earlier.
+
+    Retention may have removed every hour before it, and has removed no hour after it.
+    """
     assert table.retention_days is not None
     landed = [h for t in catalog.tables() if t.event and t.hour == "landed_hour" for h in _hours(context, t)]
     newest = max(landed, default=datetime.fromisoformat("1970-02-01T00:00+00:00")) + timedelta(hours=1)
@@ -104,38 +111,41 @@ def _kept_from(context: RunContext, table: Table) -> datetime:
 
 
 def _hours(context: RunContext, table: Table) -> set[datetime]:
-    there = delta.is_table(context.spark, context.uri(table))
-    return {hour for hour, rows in counts(context, table).items() if rows} if there else set()
+    if not delta.is_table(context.spark, context.uri(table)):
+        return set()
+    return {hour for hour, rows in counts(context, table).items() if rows}
 
 
 def _fingerprints(context: RunContext, table: Table) -> dict[str, str]:
-    """Landed hour -> fingerprint of its files when the table and quarantine have rows of each of them."""
+    """Return landed hour -> fingerprint of its files: GONE when there are none, UNKNOWN when one was never read.
+
+    A file counts as read when the table or quarantine has a row of it.
+    """
     assert table.event
-    if table.hour != "landed_hour":  # beats are folded: to read what is there again changes nothing
+    if table.hour != "landed_hour":  # heartbeats are merged into aggregates: reading files again changes nothing
         return {}
-    named = _files_read(context, table)
-    listed = landing.listing(context.spark, context.settings, table.event, sorted(named))
-    marks = {}
-    for part in listed:
-        is_known = {f.name for f in part.files} <= named[part.hour]
-        marks[part.hour.isoformat()] = GONE if not part.files else part.fingerprint if is_known else UNKNOWN
-    return marks
+    read = _files_read(context, table)
+    prints = {}
+    for part in landing.listing(context.spark, context.settings, table.event, sorted(read)):
+        all_read = {f.name for f in part.files} <= read[part.hour]
+        prints[part.hour.isoformat()] = GONE if not part.files else part.fingerprint if all_read else UNKNOWN
+    return prints
 
 
 def _files_read(context: RunContext, table: Table) -> dict[datetime, set[str]]:
-    """Landed hour -> names of the files that rows of a table, or of quarantine, came from."""
+    """Return landed hour -> names of the files that rows of a table, or its rows in quarantine, came from."""
     assert table.event
     rows = _provenance(delta.read(context.spark, context.uri(table)))
-    beside = context.uri(catalog.entry("quarantine").table)
-    if delta.is_table(context.spark, beside):
+    quarantine = context.uri(catalog.entry("quarantine").table)
+    if delta.is_table(context.spark, quarantine):
         rows = rows.unionByName(
-            _provenance(delta.read(context.spark, beside).where(F.col("event") == table.event.name))
+            _provenance(delta.read(context.spark, quarantine).where(F.col("event") == table.event.name))
         )
-    found: dict[datetime, set[str]] = {}
+    names: dict[datetime, set[str]] = {}
     for row in rows.distinct().collect():
         name = unquote(row["source_file"]).rsplit("/", 1)[-1]
-        found.setdefault(checksums.as_hour(row["landed_hour"]), set()).add(name)
-    return found
+        names.setdefault(checksums.as_hour(row["landed_hour"]), set()).add(name)
+    return names
 
 
 def _provenance(rows: DataFrame) -> DataFrame:
@@ -143,12 +153,12 @@ def _provenance(rows: DataFrame) -> DataFrame:
 
 
 def _pin_logic(context: RunContext, register: Register) -> None:
-    """The logic that a backfill switched a table to has no commit of its own."""
-    begun = {e.run_id for e in context.ledger.entries}
-    for one in register.all():
-        if one.logic is not None and (one.state == "done" or one.id in begun):
-            for name in one.hours:
-                pinned = context.begin(catalog.entry(name).table)
-                pinned.logic_version = one.logic
-                pinned.reason = f"logic v{one.logic} from here on: {one.reason}"
-                context.ledger.append(pinned)
+    """Add a row for each table that a backfill switched to another logic version: no commit carries that row."""
+    started = {e.run_id for e in context.ledger.entries}
+    for backfill in register.all():
+        if backfill.logic is not None and (backfill.state == "done" or backfill.id in started):
+            for name in backfill.hours:
+                entry = context.begin(catalog.entry(name).table)
+                entry.logic_version = backfill.logic
+                entry.reason = f"logic v{backfill.logic} from here on: {backfill.reason}"
+                context.ledger.append(entry)

@@ -1,6 +1,6 @@
-"""What can be done about a finding. Nothing is made here: hours are planned, and a run or a backfill makes them again.
+"""Repairs a finding. It rebuilds no hour itself: it plans hours, and a run or a backfill rebuilds them.
 
-A repair is a row of the ledger, with what the hours really hold from then on and which of them are to be made again.
+A repair is a row of the ledger. It records what the hours hold now, and which of them must be rebuilt.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from etl.engine.state import planner
 from etl.engine.state.entry import DAMAGED, OWED, Entry
 from etl.model.contract import InsertNew, Scd2, Table
 from etl.operations.check import contents
-from etl.operations.check.finding import Finding, listed
+from etl.operations.check.finding import Finding, format_hours
 from etl.operations.check.rebuild import complete
 
-AFTER = timedelta(days=7)  # how long after an hour heartbeats of it may have landed
+MAX_LATENESS = timedelta(days=7)  # how long after an hour its heartbeats may have landed
 
 
 def repair(context: RunContext, table: Table, finding: Finding, deep: bool) -> str:
-    """Do what can be done; returns it in words, with the command that makes the hours again."""
+    """Repair a finding. Returns a sentence about what was done, with the command that rebuilds the hours."""
     if finding.kind not in ("lost_file", "changed_by_hand", "differs", "repeated_key"):
         return ""
     if finding.kind == "lost_file":
@@ -33,12 +33,12 @@ def repair(context: RunContext, table: Table, finding: Finding, deep: bool) -> s
 
 
 def _forget_files(context: RunContext, table: Table) -> None:
-    """Take files that are gone out of the table: what is left of it can be read."""
-    lost = {one.path for one in contents.lost_files(context, table)}
+    """Remove lost files from the newest version, so that the table can be read."""
+    lost = {file.path for file in contents.lost_files(context, table)}
     txn = Transaction(context.spark, context.uri(table))
     txn.remove_files(lost)
     entry = context.begin(table)
-    entry.reason = f"check: {len(lost)} data files are gone"
+    entry.reason = f"check: {len(lost)} data files are missing"
     entry.output_version = txn.commit(metadata(entry))
     record(context, entry, reason=entry.reason)
     context.seen[table.name] = entry.output_version
@@ -49,68 +49,74 @@ def _plan(context: RunContext, table: Table, hours: list[datetime], why: str) ->
     entry.checked_version = delta.current_version(context.spark, context.uri(table))
     if table.hour and context.ledger.state(table.name):
         entry.published_hours = contents.content(context, table, hours)
-    again = _landed(context, table, hours, entry) if table.event else _again(context, table, hours)
-    if not table.event:
-        entry.affected_hours = {DAMAGED: again}
+    if table.event:
+        planned = _plan_landed_hours(context, table, hours, entry)
+    else:
+        planned = _hours_to_rebuild(context, table, hours)
+        entry.affected_hours = {DAMAGED: planned}
     record(context, entry, reason=f"check: {why}")
-    lost = () if table.hour == "" else tuple(h for h in hours if h not in again)
-    return " ".join(filter(None, [_said(table, again), _cannot(table, lost)]))
+    not_planned = () if table.hour == "" else tuple(h for h in hours if h not in planned)
+    return " ".join(filter(None, [_next_command(table, planned), _cannot_rebuild(table, not_planned)]))
 
 
-def _again(context: RunContext, table: Table, hours: list[datetime]) -> list[datetime]:
-    """Of a dimension all landed hours: its rows have no hour of their own."""
+def _hours_to_rebuild(context: RunContext, table: Table, hours: list[datetime]) -> list[datetime]:
+    """Return the hours that retention still allows; of a dimension all landed hours, since its rows have no hour."""
     if isinstance(table.write, Scd2):
         return sorted(context.ledger.consumed(table.name))
     first = planner.open_from(context.ledger, table)
     return [hour for hour in hours if first is None or hour >= first] if table.inputs else []
 
 
-def _landed(context: RunContext, table: Table, hours: list[datetime], entry: Entry) -> list[datetime]:
-    """Landed hours that still have files are read again. Beats of an hour may have landed for some days after it."""
+def _plan_landed_hours(context: RunContext, table: Table, hours: list[datetime], entry: Entry) -> list[datetime]:
+    """Mark landed hours that still have files to be read again. Returns the hours of the table that this rebuilds.
+
+    Heartbeats of an hour may have landed up to MAX_LATENESS after it.
+    """
     assert table.event
-    wanted = set(hours)
+    landed = set(hours)
     if table.hour != "landed_hour" and hours:
-        known = map(datetime.fromisoformat, context.ledger.fingerprints(table.name))
-        wanted = {h for h in known if min(hours) <= h <= max(hours) + AFTER}
-    found = [p.hour for p in landing.listing(context.spark, context.settings, table.event, sorted(wanted)) if p.files]
-    entry.fingerprints = {hour.isoformat(): OWED for hour in found}
-    return found if table.hour == "landed_hour" else (hours if found else [])
+        recorded = map(datetime.fromisoformat, context.ledger.fingerprints(table.name))
+        landed = {h for h in recorded if min(hours) <= h <= max(hours) + MAX_LATENESS}
+    parts = landing.listing(context.spark, context.settings, table.event, sorted(landed))
+    with_files = [part.hour for part in parts if part.files]
+    entry.fingerprints = {hour.isoformat(): OWED for hour in with_files}
+    return with_files if table.hour == "landed_hour" else (hours if with_files else [])
 
 
-def _said(table: Table, again: list[datetime]) -> str:
-    if not again:
+def _next_command(table: Table, planned: list[datetime]) -> str:
+    if not planned:
         return ""
-    end = max(again) + (timedelta(days=1) if table.daily else timedelta(hours=1))
-    interval = f"--from {min(again):%Y-%m-%dT%H} --to {end:%Y-%m-%dT%H} --table {table.name}"
+    end = max(planned) + (timedelta(days=1) if table.daily else timedelta(hours=1))
+    interval = f"--from {min(planned):%Y-%m-%dT%H} --to {end:%Y-%m-%dT%H} --table {table.name}"
     if isinstance(table.write, InsertNew):
-        more = '--only stale --owner NAME --reason "check" --accept-changes'
-        return f"Planned: `feed-etl backfill run {interval} {more}` makes them again."
-    return f"Planned: the next run, or `feed-etl run {interval}`, makes them again."
+        options = '--only stale --owner NAME --reason "check" --accept-changes'
+        return f"Planned: `feed-etl backfill run {interval} {options}` rebuilds them."
+    return f"Planned: the next run, or `feed-etl run {interval}`, rebuilds them."
 
 
-def _cannot(table: Table, lost: tuple[datetime, ...]) -> str:
-    if not lost:
+def _cannot_rebuild(table: Table, hours: tuple[datetime, ...]) -> str:
+    if not hours:
         return ""
     return (
-        f"{listed(lost)} of {table.name} cannot be made again, since what they were made from is gone: "
-        "they count as they are now. Restore the table from a backup if you have one."
+        f"{format_hours(hours)} of {table.name} cannot be rebuilt, because their input is gone. "
+        "The ledger now records what they hold. Restore the table from a backup if you have one."
     )
 
 
 def reconcile(context: RunContext, table: Table) -> str:
-    """Bring a ledger and a table whose commits do not meet together again."""
-    after = newest_recorded(context.ledger.published(table.name))
-    if delta.current_version(context.spark, context.uri(table)) < after:
-        return _renumber(context, table, after)
+    """Reconcile the ledger with a table that lacks recorded commits, or whose commits the ledger lacks."""
+    recorded = newest_recorded(context.ledger.published(table.name))
+    if delta.current_version(context.spark, context.uri(table)) < recorded:
+        return _renumber(context, table, recorded)
     complete(context, table)
-    return "The ledger has what the table holds again."
+    return "The ledger again records what the table holds."
 
 
 def _renumber(context: RunContext, table: Table, after: int) -> str:
-    """Bring a table that lost commits past the versions that the ledger knows, so that what comes next is news."""
+    """Commit to a table that lost commits until its version is newer than any that downstream tables have consumed."""
     uri = context.uri(table)
     while delta.current_version(context.spark, uri) <= after:
         with delta.commit_metadata(context.spark, uri, ""):
             context.spark.sql(f"ALTER TABLE delta.`{uri}` SET TBLPROPERTIES ('feed_etl.renumbered' = '{after}')")
     recover(context, table)
-    return f"Versions of {table.name} go on after {after}; hours that lost rows follow."
+    return f"Versions of {table.name} continue after {after}. The hours that lost rows are listed next."

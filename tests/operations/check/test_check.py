@@ -1,4 +1,4 @@
-"""`feed-etl check`: what is lost or was changed behind the ledger's back is named, planned and made again."""
+"""`feed-etl check` finds data that is lost or was changed without a ledger row, and plans to rebuild it."""
 
 from __future__ import annotations
 
@@ -31,141 +31,143 @@ NINE, TEN = START.replace(hour=9), START.replace(hour=10)
 
 @pytest.fixture
 def lake(two_shares: Simulated, tmp_path: Path) -> Iterator[Settings]:
-    """Shares 1 (hour 8, landed at nine) and 2 (hour 9, landed at ten), in two commits of each table."""
+    """A lake with share 1 (of 08:00, landed at 09:00) and share 2 (of 09:00, landed at 10:00), one commit each."""
     settings = copy(two_shares, tmp_path)
     yield settings
     shutil.rmtree(settings.lake)
 
 
 def run(spark: SparkSession, settings: Settings) -> runner.Summary:
-    """Shares, from landing to facts."""
+    """Run the tables of shares, from landing to facts."""
     return runner.run(spark, settings, START, END, tables=TABLES)
 
 
-def numbers(spark: SparkSession, settings: Settings, table: str = "fct_shares") -> list[int]:
-    """The shares a table has."""
+def share_ids(spark: SparkSession, settings: Settings, table: str = "fct_shares") -> list[int]:
+    """The share ids in a table."""
     return sorted(r[0] for r in delta.read(spark, uri(settings, table)).select("share_id").collect())
 
 
-def kinds(spark: SparkSession, settings: Settings, deep: bool = False, mend: bool = False) -> dict[str, Finding]:
-    """Table -> what is wrong with it; notes aside."""
-    found = driver.check(spark, settings, deep, mend)
-    return {finding.table: finding for finding, _ in found if not finding.is_note}
+def findings_by_table(
+    spark: SparkSession, settings: Settings, deep: bool = False, apply_repair: bool = False
+) -> dict[str, Finding]:
+    """Table -> its finding, without notes."""
+    findings = driver.check(spark, settings, deep, apply_repair)
+    return {finding.table: finding for finding, _ in findings if not finding.is_note}
 
 
 def lose_ledger(spark: SparkSession, settings: Settings) -> None:
-    """As `rm -r` would."""
+    """Remove the ledger, as `rm -r` does."""
     shutil.rmtree(files.local_folder(f"{settings.lake}/_ledger"))
     jvm(spark, "org.apache.spark.sql.delta.DeltaLog").clearCache()
 
 
 def shorten_logs(spark: SparkSession, settings: Settings) -> None:
-    """What Delta's own clean-up leaves after some days: a checkpoint of the newest version, no commit before it."""
+    """Leave what Delta's log cleanup leaves after some days: a checkpoint of the newest version, no older commits."""
     for name in (*TABLES, "quarantine"):
         delta_log.forget_versions(spark, uri(settings, name))
 
 
-def test_a_whole_lake_has_no_finding_and_nothing_is_written(spark: SparkSession, lake: Settings) -> None:
+def test_a_check_of_an_intact_lake_finds_nothing_and_writes_nothing(spark: SparkSession, lake: Settings) -> None:
     before = sorted(p for p in Path(lake.lake).rglob("*.json"))
     assert driver.check(spark, lake, deep=True) == []
     assert sorted(p for p in Path(lake.lake).rglob("*.json")) == before
 
 
-def test_a_lost_ledger_stops_a_run_and_is_made_again(spark: SparkSession, lake: Settings) -> None:
-    """Logs are short and landed files gone: no hour is emptied, what lands later is read."""
+def test_a_lost_ledger_stops_a_run_and_a_repair_rebuilds_it(spark: SparkSession, lake: Settings) -> None:
+    """Logs are short and landed files are gone. Still no run empties an hour, and runs read what lands later."""
     shorten_logs(spark, lake)
     shutil.rmtree(Path(lake.landing) / "shares" / "hour=2026-06-01T09")
     lose_ledger(spark, lake)
     with pytest.raises(LakeError, match=r"ledger .* is lost.*check --repair"):
         run(spark, lake)
     assert not Path(lake.lake, "_ledger").exists()
-    assert kinds(spark, lake)["_ledger"].kind == "lost_ledger"
-    kinds(spark, lake, mend=True)
+    assert findings_by_table(spark, lake)["_ledger"].kind == "lost_ledger"
+    findings_by_table(spark, lake, apply_repair=True)
     assert driver.check(spark, lake, deep=True) == []
-    assert [e.rows_written for e in run(spark, lake).entries] == [0]  # an empty hour is not known any more
+    assert [e.rows_written for e in run(spark, lake).entries] == [0]  # the rebuilt ledger lacks the empty hour
     land(lake, 3, 10, shared=8)
     assert not run(spark, lake).errors
-    assert numbers(spark, lake) == numbers(spark, lake, "bronze_shares") == [1, 2, 3]
+    assert share_ids(spark, lake) == share_ids(spark, lake, "bronze_shares") == [1, 2, 3]
     assert driver.check(spark, lake, deep=True) == []
 
 
 @pytest.mark.slow
-def test_a_ledger_that_is_empty_is_as_good_as_lost(spark: SparkSession, lake: Settings) -> None:
-    """Such as an earlier release made in place of a lost one: the run stops at the first table, nothing is emptied."""
+def test_an_empty_ledger_is_treated_as_lost(spark: SparkSession, lake: Settings) -> None:
+    """Earlier releases wrote an empty ledger in place of a lost one. The run stops at the first table."""
     shorten_logs(spark, lake)
     shutil.rmtree(Path(lake.landing) / "shares" / "hour=2026-06-01T09")
     where = f"{files.absolute(lake.lake)}/_ledger"
     spark.sql(f"DELETE FROM delta.`{where}`")
     for _ in range(2):
         assert "check --repair" in str(run(spark, lake).errors["bronze_shares"])
-    assert kinds(spark, lake, mend=True)["bronze_shares"].kind == "lost_commits"
+    assert findings_by_table(spark, lake, apply_repair=True)["bronze_shares"].kind == "lost_commits"
     assert [e.rows_written for e in run(spark, lake).entries] == [0]
-    assert numbers(spark, lake, "bronze_shares") == [1, 2]
+    assert share_ids(spark, lake, "bronze_shares") == [1, 2]
 
 
-def test_rows_deleted_and_changed_by_hand_are_named_and_made_again(spark: SparkSession, lake: Settings) -> None:
-    """A fact by a backfill of exactly its hour, bronze by the next run."""
+def test_rows_deleted_or_changed_by_hand_are_found_and_rebuilt(spark: SparkSession, lake: Settings) -> None:
+    """A backfill rebuilds exactly the damaged hour of the fact. The next run rebuilds bronze."""
     drop(spark, lake, "fct_shares", [START])
     spark.conf.set(delta.METADATA, "")
     spark.sql(f"UPDATE delta.`{uri(lake, 'bronze_shares')}` SET channel = 'odd' WHERE share_id = 2")
     for deep in (False, True):
-        found = kinds(spark, lake, deep)
-        assert {name: (one.kind, one.hours) for name, one in found.items()} == {
+        found = findings_by_table(spark, lake, deep)
+        assert {name: (finding.kind, finding.hours) for name, finding in found.items()} == {
             "fct_shares": ("changed_by_hand", (START,)),
             "bronze_shares": ("changed_by_hand", (TEN,)),
         }
-    kinds(spark, lake, mend=True)
+    findings_by_table(spark, lake, apply_repair=True)
     assert not run(spark, lake).errors
     odd = delta.read(spark, uri(lake, "bronze_shares")).where("channel = 'odd'")
-    assert odd.isEmpty() and numbers(spark, lake) == [2]
+    assert odd.isEmpty() and share_ids(spark, lake) == [2]
     made = request.make((START, END), ["fct_shares"], "stale", None)
     plan = backfills.declare(spark, lake, made, "tests", "check")
     assert plan and plan.hours == {"fct_shares": [START]}
     backfills.go_on(spark, lake, plan.id, accept=True)
-    assert numbers(spark, lake) == [1, 2]
+    assert share_ids(spark, lake) == [1, 2]
     assert driver.check(spark, lake, deep=True) == []
 
 
-def test_a_lost_data_file_is_named_with_its_hour_and_planned(spark: SparkSession, lake: Settings) -> None:
-    """After the repair the table can be read; an hour whose landed files are gone keeps what is left."""
+def test_a_lost_data_file_is_found_with_its_hour_and_the_hour_is_rebuilt(spark: SparkSession, lake: Settings) -> None:
+    """After the repair the table can be read. The next run rebuilds the hour from its landed files."""
     bronze = files.local_folder(uri(lake, "bronze_shares"))
     next(bronze.glob("landed_hour=2026-06-01 10*/*.parquet")).unlink()
-    found = kinds(spark, lake)["bronze_shares"]
+    found = findings_by_table(spark, lake)["bronze_shares"]
     assert (found.kind, found.hours) == ("lost_file", (TEN,)) and "landed_hour=2026-06-01 10" in found.what
-    kinds(spark, lake, mend=True)
-    assert numbers(spark, lake, "bronze_shares") == [1]
+    findings_by_table(spark, lake, apply_repair=True)
+    assert share_ids(spark, lake, "bronze_shares") == [1]
     assert not run(spark, lake).errors
-    assert numbers(spark, lake, "bronze_shares") == [1, 2]
+    assert share_ids(spark, lake, "bronze_shares") == [1, 2]
     assert driver.check(spark, lake, deep=True) == []
 
 
-def test_a_torn_log_is_named_with_table_version_and_file(spark: SparkSession, lake: Settings) -> None:
+def test_a_damaged_log_is_found_with_table_version_and_file(spark: SparkSession, lake: Settings) -> None:
     log = files.local_folder(uri(lake, "fct_shares")) / "_delta_log"
-    tail = log / f"{3:020}.json"
-    tail.write_text('{"commitInfo":{"timestamp":17')
-    found = kinds(spark, lake)["fct_shares"]
-    assert found.kind == "torn_log" and "version 3 is half a commit" in found.what and found.what.endswith(tail.name)
-    tail.unlink()
-    tail.with_name(f"{1:020}.json").rename(tail)
-    assert "version 1 is missing" in kinds(spark, lake)["fct_shares"].what
+    last = log / f"{3:020}.json"
+    last.write_text('{"commitInfo":{"timestamp":17')
+    found = findings_by_table(spark, lake)["fct_shares"]
+    assert found.kind == "torn_log" and "version 3 is half a commit" in found.what and found.what.endswith(last.name)
+    last.unlink()
+    last.with_name(f"{1:020}.json").rename(last)
+    assert "version 1 is missing" in findings_by_table(spark, lake)["fct_shares"].what
 
 
-def test_commits_that_are_lost_are_made_again(spark: SparkSession, lake: Settings) -> None:
-    """A table of an older backup: versions go on after those that are known, and its hours are planned."""
+def test_hours_of_lost_commits_are_rebuilt(spark: SparkSession, lake: Settings) -> None:
+    """The table is an older backup. Its versions continue after the recorded ones, and its hours are planned."""
     log = files.local_folder(uri(lake, "bronze_shares")) / "_delta_log"
     for file in log.glob("*00002.*"):
         file.unlink()
-    assert kinds(spark, lake)["bronze_shares"].kind == "lost_commits"
-    kinds(spark, lake, mend=True)
+    assert findings_by_table(spark, lake)["bronze_shares"].kind == "lost_commits"
+    findings_by_table(spark, lake, apply_repair=True)
     assert not run(spark, lake).errors
-    assert numbers(spark, lake, "bronze_shares") == numbers(spark, lake) == [1, 2]
+    assert share_ids(spark, lake, "bronze_shares") == share_ids(spark, lake) == [1, 2]
     assert driver.check(spark, lake, deep=True) == []
 
 
-def test_a_repeated_key_is_found_by_a_deep_check(spark: SparkSession, lake: Settings) -> None:
+def test_a_deep_check_finds_a_duplicate_key(spark: SparkSession, lake: Settings) -> None:
     spark.conf.set(delta.METADATA, "")
-    where = uri(lake, "fct_shares")
-    spark.sql(f"INSERT INTO delta.`{where}` SELECT * FROM delta.`{where}` WHERE share_id = 1")
+    shares = uri(lake, "fct_shares")
+    spark.sql(f"INSERT INTO delta.`{shares}` SELECT * FROM delta.`{shares}` WHERE share_id = 1")
     found = [finding for finding, _ in driver.check(spark, lake, deep=True)]
     assert [(f.kind, f.hours) for f in found] == [("changed_by_hand", (START,)), ("repeated_key", (START,))]
-    assert checksums.by_hour(delta.read(spark, where), catalog.entry("fct_shares").table)[START].rows == 2
+    assert checksums.by_hour(delta.read(spark, shares), catalog.entry("fct_shares").table)[START].rows == 2

@@ -20,6 +20,10 @@ from etl.engine.spark.jvm import as_dict, as_seq, jvm, none
 from etl.errors import ConflictError
 
 MAX_CACHED_LISTINGS = 64
+HISTORY_PROPERTIES = dict.fromkeys(
+    ("delta.logRetentionDuration", "delta.deletedFileRetentionDuration"), "interval 2 days"
+)
+"""Table properties that bound how long a log keeps removed files: its statistics hold ids of rows that are gone."""
 METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 LOCK_MINUTES = "spark.feedetl.lock.minutes"  # our own key in the session's conf; Spark does not know it
 CONFLICT = re.compile("Concurrent|MetadataChanged|ProtocolChanged")  # in the class names of Delta's exceptions

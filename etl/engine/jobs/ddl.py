@@ -12,9 +12,6 @@ from etl.engine.people import pseudonyms
 from etl.errors import ContractViolation
 from etl.model.contract import Table
 
-# Statistics in a log hold ids of rows that are gone. Delta wants to know of removed files no longer than of versions.
-PAST = dict.fromkeys(("delta.logRetentionDuration", "delta.deletedFileRetentionDuration"), "interval 2 days")
-
 
 def columns_ddl(table: Table) -> str:
     """`name TYPE [NOT NULL]` for each column, as Spark SQL reads it."""
@@ -43,7 +40,9 @@ def ensure(spark: SparkSession, table: Table, uri: str) -> None:
     partitioned = f"PARTITIONED BY ({', '.join(table.partition)})" if table.partition else ""
     stats = {"delta.dataSkippingStatsColumns": found} if (found := _filtered_columns(table)) else {}
     people = pseudonyms.properties(spark, table, uri)
-    properties = ", ".join(f"'{name}' = '{value}'" for name, value in (PAST | stats | people).items())
+    properties = ", ".join(
+        f"'{name}' = '{value}'" for name, value in (delta.HISTORY_PROPERTIES | stats | people).items()
+    )
     delta.create(spark, uri, f"({fields}) USING DELTA {partitioned} TBLPROPERTIES ({properties})")
 
 

@@ -14,7 +14,6 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from etl.engine.delta import tables as delta
-from etl.engine.jobs.ddl import PAST
 from etl.errors import ConflictError, LakeError, first_line
 
 SCHEMA = """
@@ -41,7 +40,9 @@ COLUMNS = {"processed_hours": "handled", "affected_hours": "touched", "published
 _FIELDS = {column: field for field, column in COLUMNS.items()}
 MAX_FILES = 48  # a run appends one or two; more than this are written as one
 
-_PROPERTIES = ", ".join(f"'{name}' = '{value}'" for name, value in PAST.items())  # its log grows no more than others'
+_PROPERTIES = ", ".join(
+    f"'{name}' = '{value}'" for name, value in delta.HISTORY_PROPERTIES.items()
+)  # its log grows no more than others'
 
 
 def create(spark: SparkSession, uri: str) -> None:
@@ -59,7 +60,7 @@ def upgrade(spark: SparkSession, uri: str) -> None:
             added = [f for f in cast(StructType, StructType.fromDDL(SCHEMA)).fields if f.name in lacking]
             listed = ", ".join(f"{f.name} {f.dataType.simpleString()}" for f in added)
             spark.sql(f"ALTER TABLE delta.`{uri}` ADD COLUMNS ({listed})")
-        if not PAST.items() <= delta.properties(spark, uri).items():
+        if not delta.HISTORY_PROPERTIES.items() <= delta.properties(spark, uri).items():
             spark.sql(f"ALTER TABLE delta.`{uri}` SET TBLPROPERTIES ({_PROPERTIES})")
 
 

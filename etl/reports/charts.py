@@ -34,6 +34,11 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 10 or value == int(value) else f"{value:.2g}"
 
 
+def hour(when: datetime) -> str:
+    """An hour as tables write it: 2026-06-01 10:00."""
+    return f"{when:%Y-%m-%d %H:00}"
+
+
 def days(hours: Iterable[datetime]) -> list[float]:
     """Instants as matplotlib counts them."""
     return [float(date2num(h)) for h in hours]

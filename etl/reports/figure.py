@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
@@ -51,7 +51,10 @@ WIDTH, HEIGHT = 5.0, 2.4  # inches: 360 points, so that a phone shows text at it
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart with what it says in words and the numbers it was drawn from."""
+    """A chart, what it shows in one sentence (`says`, for screen readers), and its numbers as a table.
+
+    `name` is unique on the page. A tall figure takes two rows of the page's grid.
+    """
 
     name: str
     title: str
@@ -60,7 +63,7 @@ class Figure:
     svg: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
-    notes: Sequence[str] = field(default=())
+    is_tall: bool = False
 
 
 def canvas(height: float = HEIGHT, panels: int = 1) -> tuple[Canvas, list[Axes]]:

@@ -17,7 +17,6 @@ from etl.engine.state import planner
 from etl.engine.state.entry import Entry
 from etl.engine.state.ledger import Ledger
 from etl.model.contract import Layer, Table
-from etl.subjects.feed import events
 
 Interval = tuple[datetime, datetime]
 Events = Mapping[str, Mapping[datetime, LandedHour]]
@@ -73,24 +72,9 @@ class Skew:
     rows: int
 
     @property
-    def is_telling(self) -> bool:
+    def has_enough_rows(self) -> bool:
         """Whether there were rows enough to be spread evenly: a few never are."""
         return self.rows >= EVEN_ROWS * self.tasks
-
-
-@dataclass(frozen=True)
-class Heartbeats:
-    """Beats read, accepted and quarantined by the runs of a range, and the rows they collapsed to."""
-
-    read: int
-    accepted: int
-    quarantined: int
-    rows: int
-
-    @property
-    def collapse(self) -> float | None:
-        """Beats in per row out."""
-        return self.accepted / self.rows if self.rows else None
 
 
 def subjects(entries: list[Entry]) -> list[str]:
@@ -207,17 +191,6 @@ def skews(entries: list[Entry]) -> list[Skew]:
     facts = [t for t in catalog.tables() if t.layer is Layer.FACTS and t.name in newest]
     found = ((t, newest[t.name]) for t in facts)
     return [Skew(t, e.metrics["skew"], int(e.metrics["tasks"]), e.rows_written) for t, e in found]
-
-
-def heartbeats(ledger: Ledger, entries: list[Entry]) -> Heartbeats:
-    """Beats of the runs of a range; rows are those the hours these runs touched hold now."""
-    (table,) = [t for t in catalog.tables() if t.event is events.HEARTBEATS]
-    mine = [e for e in entries if e.table_name == table.name]
-    state = ledger.state(table.name)
-    hours = {h["hour"] for e in mine for h in e.published_hours}
-    passed = sum(e.records_accepted for e in mine if e.verdict == "passed")
-    rows = sum(state[h]["row_count"] for h in hours if h in state)
-    return Heartbeats(sum(e.records_read for e in mine), passed, sum(e.records_quarantined for e in mine), rows)
 
 
 def coverage(ledger: Ledger, interval: Interval) -> dict[str, set[datetime]]:

@@ -21,10 +21,16 @@ YEARS = "0002-01-01", "9999-01-01"  # a day less on either side than Python's: i
 
 @cache
 def text(name: str) -> str:
-    """The SQL of a question of a page: beside this module, or beside a subject's dashboard."""
-    subjects = (plugin for subject in catalog.subjects() if (plugin := catalog.plugin(subject, "dashboard")))
-    folders = [Path(__file__).parent, *(Path(plugin.__path__[0]) for plugin in subjects)]
-    return next(file for folder in folders if (file := folder / f"{name}.sql").is_file()).read_text(encoding="utf-8")
+    """The SQL of a page's query: `<name>.sql` in the folder of the dashboard of any subject.
+
+    Raises FileNotFoundError when no dashboard has the file.
+    """
+    plugins = (catalog.plugin(subject, "dashboard") for subject in catalog.subjects())
+    folders = [Path(str(plugin.__file__)).parent for plugin in plugins if plugin]
+    for folder in folders:
+        if (file := folder / f"{name}.sql").is_file():
+            return file.read_text(encoding="utf-8")
+    raise FileNotFoundError(f"There is no {name}.sql in {', '.join(map(str, folders))}.")
 
 
 def ask(spark: SparkSession, settings: Settings, name: str, **parameters: Any) -> list[Row]:

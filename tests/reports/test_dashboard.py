@@ -12,7 +12,8 @@ from support.local_lake import END, START, Simulated, local_settings
 from support.truth import expected
 
 from etl.errors import ConfigError, LakeError
-from etl.reports import dashboard, share_tree
+from etl.reports import dashboard
+from etl.subjects.feed.dashboard import share_tree
 
 
 def test_tiles_of_a_simulated_feed_show_the_truth(spark: SparkSession, simulated: Simulated, tmp_path: Path) -> None:

@@ -7,18 +7,19 @@ from pathlib import Path
 
 import pytest
 from support.browser import opened
-from support.made_up import HOSTILE, MISSING, ads, made_up
+from support.made_up import HOSTILE, MISSING, ads, feed, made_up
 
 from etl.reports import dashboard, pages
-from etl.reports.health import Health, Ingest, Ranker, Safety
-from etl.reports.operations import Heartbeats
+from etl.reports.health import Health
+from etl.subjects.feed.dashboard.health import Feed, Ingest, Ranker, Safety
+from etl.subjects.feed.dashboard.heartbeats import Heartbeats
 
 PHONE = {"width": 390, "height": 844}
 
 
 def everything() -> Health:
     """A lake of both subjects."""
-    return made_up(subjects=["feed", "ads"], ads=ads())
+    return made_up(subjects=["feed", "ads"], parts={"feed": feed(), "ads": ads()})
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def test_tiles_of_ads_show_the_numbers_given(page: Path) -> None:
 
 def test_a_lake_of_one_subject_shows_nothing_of_the_other(tmp_path: Path) -> None:
     feed = pages.write(dashboard.page(made_up()), tmp_path / "feed.html")
-    alone = pages.write(dashboard.page(made_up(subjects=["ads"], ads=ads())), tmp_path / "ads.html")
+    alone = pages.write(dashboard.page(made_up(subjects=["ads"], parts={"ads": ads()})), tmp_path / "ads.html")
     with opened(feed) as seen:
         assert seen.page.locator("h1").inner_text() == "Feed health"
         assert seen.page.locator("h2").all_inner_texts() == [
@@ -151,12 +152,8 @@ def test_a_phone_needs_no_sideways_scrolling(page: Path) -> None:
 
 def test_a_lake_with_hardly_anything_in_it_says_what_is_missing(tmp_path: Path) -> None:
     """No model, no landed hour, no post: a page without charts of them, not an error."""
-    empty = made_up(
-        ranker=Ranker([], []),
-        ingest=Ingest([], [], Heartbeats(0, 0, 0, 0), [], []),
-        safety=Safety([], {}, [], None, []),
-        landed=None, freshness=[], costs=[], runs={},
-    )  # fmt: skip
+    nothing = Feed(Ranker([], []), Ingest([], [], Heartbeats(0, 0, 0, 0), [], [], 0.01), Safety([], {}, [], None, []))
+    empty = made_up(parts={"feed": nothing}, landed=None, freshness=[], costs=[], runs={})
     with opened(pages.write(dashboard.page(empty), tmp_path / "empty.html")) as seen:
         assert seen.tile("like-lift") is None and seen.complaints == []
         assert "Nothing waits for review" in seen.page.locator("main").inner_text()

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from support import made_up
 from support.rows import at
 
 from etl import catalog
 from etl.engine.landing import arrivals
 from etl.engine.state.entry import Entry
 from etl.engine.state.ledger import Ledger
-from etl.reports import dashboard_tiles, operations
-from etl.reports.dashboard_tiles import Tile
+from etl.reports import operations
 
 TEN, ELEVEN, NOON = at("10:00"), at("11:00"), at("12:00")
 NO_FILES = arrivals.EMPTY
@@ -172,47 +169,6 @@ def test_skew_is_that_of_the_newest_publish_of_each_fact() -> None:
     ]
 
     assert [(s.table.name, s.ratio, s.tasks) for s in operations.skews(entries)] == [("fct_shares", 1.1, 4)]
-
-
-def test_an_uneven_publish_of_few_rows_alarms_nobody() -> None:
-    """Three rows in two tasks are 1.3 times the mean at best; the tile says that they cannot tell."""
-    few = entry("fct_shares", TEN, metrics={"skew": 2.0, "tasks": 2.0}, rows_written=1999)
-    many = entry("fct_impressions", TEN, metrics={"skew": 1.2, "tasks": 2.0}, rows_written=2000)
-
-    alone = skew_tile([few])
-    assert (alone.state, alone.value) == ("ok", "2.00 \u00d7")
-    assert "too few rows (1,999) to tell" in alone.detail
-    assert skew_tile([few, many]).value == "1.20 \u00d7"
-    uneven = entry("fct_shares", TEN, metrics={"skew": 2.0, "tasks": 2.0}, rows_written=2000)
-    assert skew_tile([uneven, many]).state == "alarm"
-
-
-def skew_tile(entries: list[Entry]) -> Tile:
-    shown = dataclasses.replace(made_up.ingest(), skews=operations.skews(entries))
-    return next(t for t in dashboard_tiles.ingest(shown, 0.01) if t.name == "skew")
-
-
-def test_heartbeats_collapse_to_the_rows_that_are_there_now() -> None:
-    """An hour folded twice has its rows once; beats of a run that failed are read but not in any row."""
-    state = {"hour": TEN, "row_count": 10, "checksum": "0-0"}
-    name = "fct_dwell_per_impression"
-    ledger = Remembered(
-        entry(
-            name,
-            TEN,
-            published_hours=[state | {"row_count": 8}],
-            records_read=81,
-            records_accepted=80,
-            records_quarantined=1,
-        ),
-        entry(name, ELEVEN, published_hours=[state], records_read=20, records_accepted=20),
-        entry(name, NOON, verdict="failed", records_read=50, records_accepted=30, records_quarantined=20),
-    )
-
-    found = operations.heartbeats(ledger, ledger.entries)
-
-    assert (found.read, found.accepted, found.quarantined, found.rows) == (151, 100, 21, 10)
-    assert found.collapse == 10
 
 
 def test_an_hour_that_lost_its_rows_is_not_covered() -> None:

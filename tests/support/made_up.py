@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,11 +10,14 @@ from typing import Any
 from etl import catalog
 from etl.engine.quality.completeness import FEW_RECORDS, NO_FILES, LandedHour
 from etl.engine.state.entry import Entry
-from etl.reports import health, intervals
-from etl.reports.health import Health, Ingest, Ranker, Safety
-from etl.reports.operations import Cost, Freshness, Gate, Heartbeats, Skew
+from etl.reports import intervals
+from etl.reports.health import Health
+from etl.reports.operations import Cost, Freshness, Gate, Skew
 from etl.subjects.ads.dashboard import health as ads_health
 from etl.subjects.ads.dashboard.health import Ads
+from etl.subjects.feed.dashboard import health as feed_health
+from etl.subjects.feed.dashboard.health import Feed, Ingest, Ranker, Safety
+from etl.subjects.feed.dashboard.heartbeats import Heartbeats
 from support.rows import at
 
 START, END = at("00:00"), at("00:00", day=2)
@@ -49,8 +53,8 @@ def ranker() -> Ranker:
         row = _served(semver, 96_000, likes)
         mine = [h for h in by_hour if h["model_semver"] == semver]
         dwell = intervals.mean([h["dwell_ms_sum"] for h in mine], [h["dwell_count"] for h in mine])
-        versions.append(row | {"first_deployed": START} | health.rates(row) | {"dwell": dwell})
-    return Ranker(versions, [row | health.rates(row) for row in by_hour])
+        versions.append(row | {"first_deployed": START} | feed_health.rates(row) | {"dwell": dwell})
+    return Ranker(versions, [row | feed_health.rates(row) for row in by_hour])
 
 
 def _landed(accepted: int, place: int) -> Row:
@@ -72,7 +76,7 @@ def ingest() -> Ingest:
         for i in range(10)
     ]
     skews = [Skew(catalog.entry(name).table, 1.02 + 0.05 * i, 4, 50_000) for i, name in enumerate(FACTS)]
-    return Ingest(by_hour, events, Heartbeats(2_004_000, 2_000_000, 4_000, 80_000), busiest, skews)
+    return Ingest(by_hour, events, Heartbeats(2_004_000, 2_000_000, 4_000, 80_000), busiest, skews, 0.01)
 
 
 def safety() -> Safety:
@@ -83,6 +87,11 @@ def safety() -> Safety:
     by_hour = [{"hour": h, "judged": 6, "over_floor": int(h >= at("09:00")), "negative_p99": 0.0087} for h in hours()]
     posts = [{"post_id": 900, "hour": h, "negative_rate": 0.0012 if h < at("09:00") else 0.00917} for h in hours()]
     return Safety(queue, told, by_hour, turned, posts)
+
+
+def feed(**changes: Any) -> Feed:
+    """The three sections of the feed."""
+    return replace(Feed(ranker(), ingest(), safety()), **changes)
 
 
 def landed_hours() -> dict[str, dict[datetime, LandedHour]]:
@@ -143,12 +152,8 @@ def made_up(**changes: Any) -> Health:
     given: Row = {
         "lake": "file:///lake",
         "interval": (START, END),
-        "allowed_quarantine": 0.01,
         "subjects": ["feed"],
-        "ads": None,
-        "ranker": ranker(),
-        "ingest": ingest(),
-        "safety": safety(),
+        "parts": {"feed": feed()},
         "gates": gates,
         "landed": hours()[-1],
         "freshness": [Freshness(t, hours()[-1], 2 if t.name == "fct_shares" else 0) for t in tables],

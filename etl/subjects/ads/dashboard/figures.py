@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from etl.reports import charts
-from etl.reports.charts import ByHour, number
-from etl.reports.dashboard_figures import hour
+from etl.reports.charts import ByHour, hour, number
 from etl.reports.figure import Figure
 from etl.reports.questions import Row
 from etl.subjects.ads.dashboard.health import Ads, listed, midnight

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from etl.reports import intervals
 from etl.reports.charts import number, percent
-from etl.reports.dashboard_tiles import Tile, interval, no_data
 from etl.reports.questions import Row
+from etl.reports.tile import Tile, interval_text, no_data
 from etl.subjects.ads.dashboard.health import DAY, Ads, Days
 
 UNEXPLAINED = ("unallocated", "no_delivery")  # as rec_spend_daily explains a difference
@@ -106,7 +106,9 @@ def _ctr(found: Ads) -> Tile:
     rate = intervals.rate(row["ad_clicks"], row["impressions"], row["viewers"])
     if not rate:
         return no_data("ctr", "CTR", "no valid impression in the range")
-    detail = f"{number(row['ad_clicks'])} clicks on {number(row['impressions'])} impressions; {interval(rate, percent)}"
+    detail = (
+        f"{number(row['ad_clicks'])} clicks on {number(row['impressions'])} impressions; {interval_text(rate, percent)}"
+    )
     return Tile("ctr", "CTR", percent(rate.value), rate.value, "plain", detail)
 
 

@@ -1,20 +1,19 @@
-"""The dashboard's charts, each with the numbers it was drawn from as a table."""
+"""The charts of the feed, each with its numbers as a table. `hours` are those of the page, with or without data."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from etl.model.contract import Layer
 from etl.reports import charts
-from etl.reports.charts import number, percent
-from etl.reports.dashboard_tiles import SKEW_LIMIT
-from etl.reports.figure import SERIES, Figure
-from etl.reports.health import FLOOR, MIN_IMPRESSIONS, Health
+from etl.reports.charts import hour, number, percent
+from etl.reports.figure import Figure
 from etl.reports.intervals import Estimate
-from etl.reports.operations import Cost
+from etl.reports.operations import Skew
 from etl.reports.questions import Row
+from etl.subjects.feed.dashboard.health import FLOOR, MIN_IMPRESSIONS, Ingest, Ranker, Safety
+from etl.subjects.feed.dashboard.tiles import SKEW_LIMIT
 
 MEASURES = {
     "like": "Like rate, per impression",
@@ -22,14 +21,8 @@ MEASURES = {
     "negative": "Negative rate, hides and reports per impression",
     "regret": "Regret rate, likes taken back within 5 minutes, per like",
 }
-RUNS_DRAWN = 18
-COST = ("Table", "Layer", "Runs", "Seconds", "Rows written")
-LAYER_COLOURS = {layer: SERIES[i] for i, layer in enumerate(Layer)}
-
-
-def hour(when: datetime) -> str:
-    """As the tables write an hour."""
-    return f"{when:%Y-%m-%d %H:00}"
+Hours = Sequence[datetime]
+Counts = Mapping[datetime, int]
 
 
 def _seconds(milliseconds: float) -> str:
@@ -44,12 +37,16 @@ def _estimate(estimate: Estimate | None, form: Callable[[float], str]) -> str:
     return f"{form(estimate.value)} ({form(estimate.low)} to {form(estimate.high)})"
 
 
-def ranker(health: Health) -> Iterator[Figure]:
-    """Rates with intervals per version, over the range and by hour."""
-    versions = health.ranker.versions
-    if not versions:
-        return
-    named = {v["model_semver"]: v for v in versions}
+def ranker(ranker: Ranker, hours: Hours) -> Iterator[Figure]:
+    """Rates of each model version with their intervals, over the interval of the page and by hour."""
+    if ranker.versions:
+        yield _versions(ranker)
+        for measure in MEASURES:
+            yield _rate_by_hour(ranker, hours, measure)
+
+
+def _versions(ranker: Ranker) -> Figure:
+    named = {v["model_semver"]: v for v in ranker.versions}
     panels: dict[str, Any] = {t: ({n: v[m] for n, v in named.items()}, percent) for m, t in MEASURES.items()}
     panels["Average dwell per impression that has dwell"] = ({n: v["dwell"] for n, v in named.items()}, _seconds)
     columns = ["Version", "Impressions", "Viewers", "Like rate", "Save rate", "Negative rate", "Regret rate", "Dwell"]
@@ -59,156 +56,133 @@ def ranker(health: Health) -> Iterator[Figure]:
         for n, v in named.items()
     ]  # fmt: skip
     says = "; ".join(f"{n}: like rate {_estimate(v['like'], percent)}" for n, v in named.items())
-    yield Figure("versions", "Rates by model version", "dot: rate; bar: 95 % interval; each axis from zero", says,
-                 charts.forest("versions", panels), columns, rows)  # fmt: skip
-    for measure in MEASURES:
-        yield _by_hour(health, measure, list(named))
+    svg, unit = charts.forest("versions", panels), "dot: rate; bar: 95 % interval; each axis from zero"
+    return Figure("versions", "Rates by model version", unit, says, svg, columns, rows, is_tall=True)
 
 
-def _by_hour(health: Health, measure: str, versions: Sequence[str]) -> Figure:
-    rows = health.ranker.hours
-    found = {v: {r["hour"]: r[measure] for r in rows if r["model_semver"] == v} for v in versions}
-    lines = {v: {h: e and e.value for h, e in hours.items()} for v, hours in found.items()}
-    table = [[hour(h), *[_estimate(found[v].get(h), percent) for v in versions]] for h in health.hours]
+def _rate_by_hour(ranker: Ranker, hours: Hours, measure: str) -> Figure:
+    versions = [v["model_semver"] for v in ranker.versions]
+    found = {v: {r["hour"]: r[measure] for r in ranker.hours if r["model_semver"] == v} for v in versions}
+    lines = {v: {h: e and e.value for h, e in by_hour.items()} for v, by_hour in found.items()}
+    table = [[hour(h), *[_estimate(found[v].get(h), percent) for v in versions]] for h in hours]
     title = f"{MEASURES[measure].split(',')[0]} by hour"
-    says = f"{title} of the impression for {', '.join(versions)}, over {len(health.hours)} hours."
-    svg = charts.hourly_lines(f"{measure}-hours", health.hours, lines, percent, bands=found)
+    says = f"{title} of the impression for {', '.join(versions)}, over {len(hours)} hours."
+    svg = charts.hourly_lines(f"{measure}-hours", hours, lines, percent, bands=found)
     return Figure(f"{measure}-hours", title, "band: 95 % interval", says, svg, ["Hour (UTC)", *versions], table)
 
 
-def ingest(health: Health) -> Iterator[Figure]:
-    """What landed by hour, lag, lateness, quarantine, the busiest posts and how evenly they were spread."""
-    rows = {r["hour"]: r for r in health.ingest.hours}
+def ingest(ingest: Ingest, hours: Hours) -> Iterator[Figure]:
+    """Impressions, lag, late share and quarantine share by landed hour, the busiest posts, and partition skew."""
+    rows = {r["hour"]: r for r in ingest.hours}
     if rows:
-        yield _landed(health, rows)
-        yield _lag(health, rows)
-        yield _share(health, rows, "late", "Late share by landed hour", "late", "facts")
-        yield _share(health, rows, "quarantine", "Quarantine share by landed hour", "quarantined", "read")
-    if health.ingest.busiest:
-        yield _busiest(health)
-    if health.ingest.skews:
-        values = {s.table.name: s.ratio for s in health.ingest.skews}
-        table = [[s.table.name, f"{s.ratio:.3f}", str(s.tasks)] for s in health.ingest.skews]
-        svg = charts.bars("skew", values, lambda v: f"{v:.2f}", (SKEW_LIMIT, f"limit {SKEW_LIMIT}"))
-        says = f"Largest task over mean: {', '.join(f'{n} {v:.2f}' for n, v in values.items())}; limit {SKEW_LIMIT}."
-        yield Figure("skew", "Partition skew, newest publish", "rows of the largest task \u00f7 mean of the tasks",
-                     says, svg, ["Table", "Skew", "Tasks"], table)  # fmt: skip
+        yield _landed(rows, hours, ingest.usual_impressions)
+        yield _lag(rows, hours)
+        yield _late(rows, hours)
+        yield _quarantine(rows, hours, ingest.allowed_quarantine)
+    if ingest.busiest:
+        yield _busiest(ingest.busiest)
+    if ingest.skews:
+        yield _skew(ingest.skews)
 
 
-def _landed(health: Health, rows: dict[datetime, Row]) -> Figure:
+def _skew(skews: Sequence[Skew]) -> Figure:
+    values = {s.table.name: s.ratio for s in skews}
+    table = [[s.table.name, f"{s.ratio:.3f}", str(s.tasks)] for s in skews]
+    svg = charts.bars("skew", values, lambda v: f"{v:.2f}", (SKEW_LIMIT, f"limit {SKEW_LIMIT}"))
+    says = f"Largest task over mean: {', '.join(f'{n} {v:.2f}' for n, v in values.items())}; limit {SKEW_LIMIT}."
+    unit = "rows of the largest task \u00f7 mean of the tasks"
+    return Figure("skew", "Partition skew, newest publish", unit, says, svg, ["Table", "Skew", "Tasks"], table)
+
+
+def _landed(rows: dict[datetime, Row], hours: Hours, usual: float | None) -> Figure:
     values = {h: float(r["impressions"]) for h, r in rows.items()}
-    usual = health.ingest.expected
-    svg = charts.hourly_bars(
-        "landed", health.hours, values, number, (usual, "median before the newest") if usual else None
-    )
-    table = [[hour(h), number(rows[h]["impressions"]) if h in rows else "no data"] for h in health.hours]
-    says = f"Impressions landed in {len(rows)} of {len(health.hours)} hours, {number(sum(values.values()))} in all."
+    level = (usual, "median before the newest") if usual else None
+    svg = charts.hourly_bars("landed", hours, values, number, level)
+    table = [[hour(h), number(rows[h]["impressions"]) if h in rows else "no data"] for h in hours]
+    says = f"Impressions landed in {len(rows)} of {len(hours)} hours, {number(sum(values.values()))} in all."
     return Figure("landed", "Impressions by landed hour", "records", says, svg, ["Landed hour (UTC)", "Records"], table)
 
 
-def _lag(health: Health, rows: dict[datetime, Row]) -> Figure:
+def _lag(rows: dict[datetime, Row], hours: Hours) -> Figure:
     names = {"P50": "lag_p50", "P90": "lag_p90", "P99": "lag_p99"}
     lines = {n: {h: r[c] / 60 for h, r in rows.items() if r[c] is not None} for n, c in names.items()}
-    table = [[hour(h), *[number(v[h]) if h in v else "no data" for v in lines.values()]] for h in health.hours]
-    svg = charts.hourly_lines("lag", health.hours, lines, lambda v: f"{v:,.0f}")
+    table = [[hour(h), *[number(v[h]) if h in v else "no data" for v in lines.values()]] for h in hours]
+    svg = charts.hourly_lines("lag", hours, lines, lambda v: f"{v:,.0f}")
     says = f"Percentiles of lag over {len(rows)} landed hours."
     unit = "minutes from event to the end of the landed hour"
     return Figure("lag", "Lag by landed hour", unit, says, svg, ["Landed hour (UTC)", *names], table)
 
 
-def _share(health: Health, rows: dict[datetime, Row], name: str, title: str, part: str, whole: str) -> Figure:
-    of = {h: r["facts"] if whole == "facts" else r["accepted"] + r["quarantined"] for h, r in rows.items()}
-    values = {h: rows[h][part] / n for h, n in of.items() if n}
-    limit = (health.allowed_quarantine, "allowed of an event and hour") if name == "quarantine" else None
+def _late(rows: dict[datetime, Row], hours: Hours) -> Figure:
+    of = {h: r["facts"] for h, r in rows.items()}
+    title = "Late share by landed hour"
+    svg, says, table = _share_by_hour("late", title, {h: r["late"] for h, r in rows.items()}, of, hours)
+    columns = ["Landed hour (UTC)", "Share", "Late", "Facts"]
+    return Figure("late", title, "late \u00f7 facts", says, svg, columns, table)
+
+
+def _quarantine(rows: dict[datetime, Row], hours: Hours, allowed: float) -> Figure:
+    part = {h: r["quarantined"] for h, r in rows.items()}
+    of = {h: r["accepted"] + r["quarantined"] for h, r in rows.items()}
+    title, level = "Quarantine share by landed hour", (allowed, "allowed of an event and hour")
+    svg, says, table = _share_by_hour("quarantine", title, part, of, hours, level)
+    columns = ["Landed hour (UTC)", "Share", "Quarantined", "Read"]
+    return Figure("quarantine", title, "quarantined \u00f7 read", says, svg, columns, table)
+
+
+def _share_by_hour(
+    name: str, title: str, part: Counts, of: Counts, hours: Hours, level: charts.Level | None = None
+) -> tuple[str, str, list[list[str]]]:
+    """SVG, sentence and table of the share `part` / `of` per hour; an hour whose `of` is 0 has no share."""
+    shares = {h: part[h] / n for h, n in of.items() if n}
     table = [
-        [hour(h), percent(values[h]), number(rows[h][part]), number(of[h])]
-        if h in values
-        else [hour(h), "no data", "", ""]
-        for h in health.hours
+        [hour(h), percent(shares[h]), number(part[h]), number(of[h])] if h in shares else [hour(h), "no data", "", ""]
+        for h in hours
     ]
-    svg = charts.hourly_bars(name, health.hours, values, percent, limit)
-    worst = max(values, key=lambda h: values[h], default=None)
-    says = f"{title}; the worst is {percent(values[worst])} in {hour(worst)}." if worst else f"{title}: no data."
-    return Figure(
-        name,
-        title,
-        f"{part} \u00f7 {whole}",
-        says,
-        svg,
-        ["Landed hour (UTC)", "Share", part.title(), whole.title()],
-        table,
-    )
+    worst = max(shares, key=lambda h: shares[h], default=None)
+    says = f"{title}; the worst is {percent(shares[worst])} in {hour(worst)}." if worst else f"{title}: no data."
+    return charts.hourly_bars(name, hours, shares, percent, level), says, table
 
 
-def _busiest(health: Health) -> Figure:
-    rows = health.ingest.busiest
+def _busiest(rows: list[Row]) -> Figure:
     values = {str(r["post_id"]): float(r["impressions"]) for r in rows}
     table = [[str(r["post_id"]), number(r["impressions"]), percent(r["share"])] for r in rows]
     when = hour(rows[0]["hour"])
     says = f"Post {rows[0]['post_id']} makes {percent(rows[0]['share'])} of the impressions of {when}."
     svg, columns = charts.bars("busiest", values, number), ["Post", "Impressions", "Share of the hour"]
-    return Figure(
-        "busiest", "Busiest posts, newest hour", f"impressions of {when} by post id", says, svg, columns, table
-    )
+    unit = f"impressions of {when} by post id"
+    return Figure("busiest", "Busiest posts, newest hour", unit, says, svg, columns, table)
 
 
-def safety(health: Health) -> Iterator[Figure]:
-    """Posts over the floor by hour, and how the worst of them got there."""
-    rows = {r["hour"]: r for r in health.safety.hours}
-    if rows:
-        values = {h: float(r["over_floor"]) for h, r in rows.items()}
-        table = [
-            [hour(h), str(rows[h]["over_floor"]), str(rows[h]["judged"]), percent(rows[h]["negative_p99"])]
-            if h in rows else [hour(h), "no data", "", ""]
-            for h in health.hours
-        ]  # fmt: skip
-        svg = charts.hourly_bars("over-floor", health.hours, values, number)
-        unit = f"posts with more than {MIN_IMPRESSIONS:,} impressions and a negative rate over {percent(FLOOR)}"
-        says = f"At most {number(max(values.values()))} posts over the floor in an hour."
-        columns = ["Hour (UTC)", "Over the floor", "Judged", "Negative rate P99"]
-        yield Figure("over-floor", "Posts over the floor by hour", unit, says, svg, columns, table)
-    if health.safety.posts:
-        yield _worst_posts(health)
+def safety(safety: Safety, hours: Hours) -> Iterator[Figure]:
+    """Posts over the floor by hour, and the negative rate of the worst of them by hour."""
+    if safety.hours:
+        yield _over_floor({r["hour"]: r for r in safety.hours}, hours)
+    if safety.worst_posts:
+        yield _worst_posts(safety.worst_posts, hours)
 
 
-def _worst_posts(health: Health) -> Figure:
+def _over_floor(rows: dict[datetime, Row], hours: Hours) -> Figure:
+    values = {h: float(r["over_floor"]) for h, r in rows.items()}
+    table = [
+        [hour(h), str(rows[h]["over_floor"]), str(rows[h]["judged"]), percent(rows[h]["negative_p99"])]
+        if h in rows
+        else [hour(h), "no data", "", ""]
+        for h in hours
+    ]
+    svg = charts.hourly_bars("over-floor", hours, values, number)
+    unit = f"posts with more than {MIN_IMPRESSIONS:,} impressions and a negative rate over {percent(FLOOR)}"
+    says = f"At most {number(max(values.values()))} posts over the floor in an hour."
+    columns = ["Hour (UTC)", "Over the floor", "Judged", "Negative rate P99"]
+    return Figure("over-floor", "Posts over the floor by hour", unit, says, svg, columns, table)
+
+
+def _worst_posts(rows: list[Row], hours: Hours) -> Figure:
     found: dict[str, dict[datetime, float]] = {}
-    for row in health.safety.posts:
+    for row in rows:
         found.setdefault(f"post {row['post_id']}", {})[row["hour"]] = row["negative_rate"]
-    table = [[hour(h), *[percent(v[h]) if h in v else "no data" for v in found.values()]] for h in health.hours]
-    svg = charts.hourly_lines("worst-posts", health.hours, found, percent, level=(FLOOR, f"floor {percent(FLOOR)}"))
+    table = [[hour(h), *[percent(v[h]) if h in v else "no data" for v in found.values()]] for h in hours]
+    svg = charts.hourly_lines("worst-posts", hours, found, percent, level=(FLOOR, f"floor {percent(FLOOR)}"))
     says = f"Negative rate by hour of the {len(found)} posts that rose most."
     title, unit = "Negative rate of the posts in the queue", "hides and reports per impression"
     return Figure("worst-posts", title, unit, says, svg, ["Hour (UTC)", *found], table)
-
-
-def operations(health: Health) -> Iterator[Figure]:
-    """Which hours are there, and what tables cost."""
-    tables = health.coverage
-    rows = [[n, str(len(found)), ", ".join(f"{h:%d %b %H}" for h in health.hours if h not in found) or "none"]
-            for n, found in tables.items()]  # fmt: skip
-    whole = sum(len(found) == len(health.hours) for found in tables.values())
-    says = f"{whole} of {len(tables)} tables have rows in each of the {len(health.hours)} hours."
-    yield Figure("coverage", "Hours that hold rows", "one square per table and hour; a missing hour is empty", says,
-                 charts.presence("coverage", health.hours, tables), ["Table", "Hours", "Missing"], rows)  # fmt: skip
-    if health.costs:
-        yield _cost(health.costs)
-    if health.runs:
-        table = [[run, f"{seconds:.1f}"] for run, seconds in health.runs.items()]
-        newest = dict(list(health.runs.items())[-RUNS_DRAWN:])
-        says = f"{len(health.runs)} runs, {sum(health.runs.values()):.0f} s in all."
-        unit = f"seconds over all tables; oldest first, at most the last {RUNS_DRAWN}"
-        svg = charts.bars("runs", newest, lambda v: f"{v:.0f}")
-        yield Figure("runs", "Cost per run", unit, says, svg, ["Run", "Seconds"], table)
-
-
-def _cost(costs: Sequence[Cost]) -> Figure:
-    seconds = {c.table.name: c.seconds for c in costs}
-    tints = {c.table.name: LAYER_COLOURS[c.table.layer] for c in costs}
-    table = [[c.table.name, c.table.layer.name.lower(), str(c.runs), f"{c.seconds:.1f}", number(c.rows)] for c in costs]
-    says = f"{costs[0].table.name} costs most, {costs[0].seconds:.0f} s of {sum(seconds.values()):.0f} s."
-    svg = charts.bars("cost", seconds, lambda v: f"{v:.0f}", tints=tints)
-    columns = ["Table", "Layer", "Runs", "Seconds", "Rows written"]
-    return Figure(
-        "cost", "Cost per table", "seconds of the runs of the range, coloured by layer", says, svg, columns, table
-    )

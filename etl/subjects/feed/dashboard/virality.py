@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 from pyspark.sql import SparkSession
 
 from etl.conf import Settings
-from etl.reports import charts, pages, share_tree
+from etl.reports import charts, pages
 from etl.reports import figure as fig
-from etl.reports.charts import number
-from etl.reports.dashboard_figures import hour
-from etl.reports.dashboard_tiles import Tile
+from etl.reports.charts import hour, number
 from etl.reports.figure import Figure
-from etl.reports.share_tree import Node, Tree
+from etl.reports.tile import Tile
+from etl.subjects.feed.dashboard import share_tree
+from etl.subjects.feed.dashboard.share_tree import Node, Tree
 
 NAMED = 40  # so many posts still have room for their ids
 LISTED = 500
@@ -29,7 +29,9 @@ def write(spark: SparkSession, settings: Settings, post_id: int, out: Path) -> P
 def page(tree: Tree) -> str:
     """The page's HTML."""
     figures = [_tree_figure(tree), _hours_figure(tree)] if tree.shares else []
-    return pages.render("virality.html.j2", tree=tree, tiles=_tiles(tree), figures=figures, listed=LISTED)
+    return pages.render(
+        "virality.html.j2", package=__package__, tree=tree, tiles=_tiles(tree), figures=figures, listed=LISTED
+    )
 
 
 def _tiles(tree: Tree) -> list[Tile]:

@@ -16,9 +16,9 @@ from support.truth import expected
 from etl import catalog, queries
 from etl.conf import Settings
 from etl.reports import dashboard, health, quality_mail, quality_reports
-from etl.reports.dashboard_tiles import Tile
 from etl.reports.health import Health
 from etl.reports.quality import PASSED, WARNED
+from etl.reports.tile import Tile
 from etl.subjects.ads.dashboard import figures as ads_figures
 from etl.subjects.ads.dashboard import health as ads_health
 from etl.subjects.ads.dashboard import tiles as ads_tiles
@@ -35,8 +35,7 @@ def found(spark: SparkSession, simulated_ads: Simulated) -> Health:
 
 def tiles(of: Health) -> dict[str, Tile]:
     """The tiles of ads by name."""
-    assert of.ads
-    return {tile.name: tile for tile in ads_tiles.ads(of.ads)}
+    return {tile.name: tile for tile in ads_tiles.ads(of.parts["ads"])}
 
 
 def money(rows: list[Row], column: str) -> Decimal:
@@ -75,10 +74,9 @@ def test_spend_of_ads_nobody_told_of_is_said(found: Health, simulated_ads: Simul
 
 def test_an_invoice_without_delivery_is_to_be_looked_at(found: Health) -> None:
     """Nothing else differs, and the tile warns all the same."""
-    assert found.ads
-    alone = [row for row in found.ads.spend if row["explanation"] == "no_delivery"]
+    alone = [row for row in found.parts["ads"].spend if row["explanation"] == "no_delivery"]
 
-    (tile,) = [t for t in ads_tiles.ads(replace(found.ads, spend=alone)) if t.name == "unallocated"]
+    (tile,) = [t for t in ads_tiles.ads(replace(found.parts["ads"], spend=alone)) if t.name == "unallocated"]
 
     assert tile.state == "watch" and "by up to 12.34 USD" in tile.detail
 
@@ -110,11 +108,11 @@ def test_pace_is_of_the_newest_day_that_is_over_everywhere(spark: SparkSession, 
 
     shown = tiles(early)["budget"]
 
-    assert early.ads and early.ads.pace_day == date(2026, 6, 2)
+    assert early.parts["ads"].pace_day == date(2026, 6, 2)
     share = sum(r["spent_usd"] for r in last.values()) / sum(r["daily_budget_usd"] for r in last.values())
     assert shown.raw == pytest.approx(float(share))
     assert set(last) == set(range(500, 508)) and shown.detail.endswith("nothing spent by 507")
-    assert max(row["hour"] for row in early.ads.clicks) < THIRD
+    assert max(row["hour"] for row in early.parts["ads"].clicks) < THIRD
 
 
 def test_a_lake_of_ads_has_a_page_of_its_own(spark: SparkSession, simulated_ads: Simulated, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from support.made_up import HOSTILE
 from support.rows import at
 
 from etl.errors import ConfigError, LakeError
-from etl.reports import pages, share_tree, virality
-from etl.reports.share_tree import Tree, grow
+from etl.reports import pages
+from etl.subjects.feed.dashboard import share_tree, virality
+from etl.subjects.feed.dashboard.share_tree import Tree, grow
 
 Row = dict[str, Any]
 

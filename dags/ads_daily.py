@@ -1,7 +1,8 @@
-"""Once a day the last eight days of ads again: what landed after its hour was run, until the last of them is locked.
+"""Daily: check the last eight days of ads again for files that landed after their hour was run.
 
-An hour whose files are the ones it was made from costs a listing. A conversion that came before its day was locked
-restates that day and no other; one that came later is kept and not counted. Each hour is judged by itself.
+Eight days are enough, because by then the day is locked. An hour with unchanged files costs only a file listing. A
+conversion that lands before its day is locked restates only that day. A later conversion is stored but not counted.
+Each hour is audited and published by itself.
 """
 
 from etl.airflow import dags

@@ -1,11 +1,11 @@
-"""Every table of ads, hour by hour: clicks in five-minute rows, rolled up to days, sessions, credit, spend.
+"""Hourly: every table of ads, from five-minute click rows to days, sessions, attribution credit and spend.
 
-A run handles its own interval, `[H, H+1h)`, as soon as it ended, one table to a task, as `feed_hourly` does. What a
-change reaches (the sessions around it, seven days of conversions after a click, a day in another time zone) is made
-again with it, by the ledger. A run also looks at `look_back_hours` landed hours before its own, for what a failed run
-left and for files that came into an hour after it was run. A record that is late, but lands in the newest hour, needs
-no look-back: `feed-etl report lateness` says how late records are, and what a pipeline that goes by event time would
-need.
+A run processes its own interval, `[H, H+1h)`, as soon as the interval ends, with one task per table, like
+`feed_hourly`. The ledger also plans every hour that a change affects: the sessions around it, seven days of
+conversions after a click, a day in another time zone. A run also checks `look_back_hours` landed hours before its own:
+for hours that a failed run left, and for files that landed after their hour was run. A late-arriving record that lands
+in the latest hour needs no look-back. `feed-etl report lateness` shows how late records are, and which look-back a
+pipeline that runs by event time would need.
 """
 
 from etl.airflow import dags

@@ -1,8 +1,8 @@
-"""Any range of hours again, by a form: which hours, which tables, why, and who answers for it.
+"""Manual: rebuild any interval of hours. The form asks for hours, tables, reason and owner.
 
-The plan lists hours, tables, what reads them and the estimated cost, and writes nothing. Without `dry run` the
-backfill then runs beside the live hours and is switched over hour by hour. To go on with one that was killed, or
-refused for what it changes, give its id (in the log of the run) as `resume`.
+The plan lists hours, tables, downstream tables and the estimated cost. It writes nothing. Without `dry run`, the
+backfill then rebuilds the hours in a staging area and publishes them hour by hour. To continue a backfill that was
+killed, or that stopped because its changes exceed the budget, enter its id (from the log of the run) as `resume`.
 """
 
 from etl.airflow import dags

@@ -1,7 +1,7 @@
-"""Once a day: each owner's data-quality report of the day by mail, the dashboard, Great Expectations' Data Docs.
+"""Daily: the data-quality report for each owner by mail, the dashboard, Great Expectations Data Docs, maintenance.
 
-And maintenance: what is past its time leaves the lake and the landing zone, closed hours are compacted. It names each
-thing before it does it, and waits for no report: what reports read is the ledger.
+Maintenance removes data past its retention from the lake and the landing zone, and compacts closed hours. It prints
+each action before doing it. It does not wait for the reports, because reports read only the ledger.
 """
 
 from etl.airflow import dags

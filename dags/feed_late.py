@@ -1,8 +1,8 @@
-"""Files that landed late: those that came into an hour after its run.
+"""Hourly: process late files, which landed after their hour was run.
 
-Half an hour after each hour, in one Spark application, the 24 landed hours before the last are looked at again. An hour
-whose files are the ones it was made from costs a listing; one with new files is made again, and so are the tables that
-read it. Each hour is judged by itself: a bad one does not hold back the others.
+Half an hour after each hour, one Spark application checks the 24 landed hours before the last one. An hour with
+unchanged files costs only a file listing. An hour with new files is rebuilt, and so are the tables that read it. Each
+hour is audited and published by itself: a bad hour does not hold back other hours.
 """
 
 from etl.airflow import dags

@@ -1,5 +1,5 @@
-"""What Airflow runs and how: a factory of DAGs, an operator that knows our exit codes, pools. Light at parse time.
+"""Airflow integration: a DAG factory, an operator that maps exit codes to retries, pools, alerts.
 
-Nothing here imports Spark, Great Expectations or the catalogue when a DAG file is read: what a DAG must know of the
-tables is in `tables.yaml`, made from the catalogue by `make dags`.
+Parsing a DAG file imports no Spark, no Great Expectations and no catalog. DAGs read the tables from `tables.yaml`,
+which `make dags` generates from the catalog.
 """

@@ -1,4 +1,4 @@
-"""Who is told when something is wrong. Nothing here changes a verdict: what fails here is a line in a log."""
+"""Alerts to owners and on-call. An alert never changes the result of a task: if an alert fails, it logs a line."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ ON_CALL = "FEED_ETL_ONCALL"
 
 
 def report(words: list[str], code: int | None) -> bool:
-    """Mail owners and on-call what went wrong, now that a command was given up; returns whether that command worked.
+    """Mail owners and on-call about a command that failed for good. Returns whether the report command succeeded.
 
-    Part of the task, not a callback of it: Airflow ends callbacks that go on for 20 seconds (`task_success_overtime`).
+    Called inside the task, not in a callback: Airflow stops callbacks after 20 seconds (`task_success_overtime`).
     """
     ended = [] if code is None else ["--code", str(code)]
     return _feed_etl([*commands.FAILURES, "--failed-command", shlex.join(words), *ended])
 
 
 def task_failed(context: dict[str, Any]) -> None:
-    """A task failed for good and could not say so by itself: it was killed, or `report failures` did not work."""
+    """Alert on-call about a task that failed without a report: it was killed, or `report failures` did not work."""
     if getattr(context.get("exception"), "is_reported", False):
         return
     task = context["task_instance"]
@@ -34,7 +34,7 @@ def task_failed(context: dict[str, Any]) -> None:
 
 
 def hour_is_late(context: dict[str, Any]) -> None:
-    """An hour was not published in time. A backfilled hour is old by nature, so it is not late."""
+    """Alert on-call about an hour that was not published in time. Backfilled hours are never late."""
     run = context["dag_run"]
     if run["run_type"] == "backfill":
         return
@@ -42,14 +42,14 @@ def hour_is_late(context: dict[str, Any]) -> None:
 
 
 def _alert(text: str) -> None:
-    """A line in the log, and a mail to each address on call."""
+    """Log a line and send a mail to each on-call address."""
     log.error(text)
     for address in on_call():
         _mail(address, text)
 
 
 def on_call() -> list[str]:
-    """Addresses of FEED_ETL_ONCALL, separated by commas; without it those of `on_call` in conf/."""
+    """The comma-separated addresses of FEED_ETL_ONCALL, or else the addresses of `on_call` in conf/."""
     addresses = [address.strip() for address in os.environ.get(ON_CALL, "").split(",")]
     if any(addresses):
         return [address for address in addresses if address]
@@ -57,20 +57,20 @@ def on_call() -> list[str]:
         from etl import conf
 
         return list(conf.load().on_call)
-    except Exception as error:  # an alert that cannot be mailed is still in the log
-        log.error("nobody is on call: %s", error)
+    except Exception as error:  # the alert is still in the log
+        log.error("no on-call address could be read: %s", error)
         return []
 
 
 def _mail(address: str, text: str) -> None:
-    """By Airflow's own connection `smtp_default`."""
+    """Send a mail with Airflow's connection `smtp_default`."""
     from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
     try:
         html = f"<p>{escape(text)}</p>"
         SmtpNotifier(to=address, from_email=address, subject=text, html_content=html).notify({})
-    except Exception as error:  # whatever mail does, it is no more than a line in the log
-        log.error("no mail to %s: %s", address, error)
+    except Exception as error:  # a failed mail must not fail the callback
+        log.error("could not send a mail to %s: %s", address, error)
 
 
 def _feed_etl(words: list[str]) -> bool:
@@ -81,5 +81,5 @@ def _feed_etl(words: list[str]) -> bool:
         log.error("%s did not run: %s", " ".join(words), error)
         return False
     if done.returncode:
-        log.error("%s ended with %d: %s", " ".join(words), done.returncode, done.stderr.strip()[-500:])
+        log.error("%s failed with exit code %d: %s", " ".join(words), done.returncode, done.stderr.strip()[-500:])
     return done.returncode == 0

@@ -1,4 +1,4 @@
-"""What spark-submit runs: `feed-etl` itself, on the master that spark-submit was given, with its exit codes."""
+"""The application for spark-submit: runs `feed-etl` on the master of spark-submit and keeps its exit codes."""
 
 import os
 

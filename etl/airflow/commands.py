@@ -1,6 +1,7 @@
-"""Every command line of `feed-etl` that a DAG runs, in one place, and nothing else: lists of words.
+"""Every `feed-etl` command line that a DAG runs, as a list of words.
 
-Words may hold Airflow's templates; `data_interval_start` is the hour of an hourly run, however it came about.
+Words may contain Airflow templates. `data_interval_start` is the hour of every hourly run: scheduled, manual or
+backfill.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ LATE_HOURS = 24
 
 
 def _or_start(instant: str) -> str:
-    """An instant of the data interval; of a run started by hand, which may have none, when it was started."""
+    """A template for an instant of the data interval. A manual run may have none, and then uses its start time."""
     return f"({instant} | default(dag_run.run_after, true))"
 
 
@@ -26,23 +27,29 @@ DASHBOARD = ["report", "dashboard"]
 DATA_DOCS = ["report", "data-docs"]
 MAINTAIN = ["maintain"]
 FAILURES = ["report", "failures", "--send"]
-"""Mails to owners and on-call about every kind of failure: when one begins, daily while it lasts, when it is over."""
+"""Mails about every kind of failure to owners and on-call: when one begins, daily while it lasts, when it ends."""
 
 
 def _at(instant: str, hours_before: int = 0) -> str:
-    """An expression of Airflow's templates for the hour of an instant, or so many hours before it."""
+    """An Airflow template expression for the hour of an instant, minus `hours_before` hours."""
     return f"({instant} - macros.timedelta(hours={hours_before})).strftime('{HOUR}')"
 
 
 def hour(table: str, first: datetime, look_back_hours: int = 0) -> list[str]:
-    """One table, one landed hour, and as many before it (none before the first), each judged by itself."""
+    """Run one table for the landed hour of the run and `look_back_hours` hours before it, but not before `first`.
+
+    Each hour is audited and published by itself.
+    """
     this, end = _at("data_interval_start"), _at("data_interval_end")
     oldest = f"[{this}, [{_at('data_interval_start', look_back_hours)}, '{first.strftime(HOUR)}'] | max] | min"
     return ["run", "--from", f"{{{{ {oldest} }}}}", "--to", f"{{{{ {end} }}}}", "--table", table, "--hour-by-hour"]
 
 
 def late(first: datetime, subject: str, look_back_hours: int = LATE_HOURS) -> list[str]:
-    """A subject, the hours before the newest that landed but none before the first, each judged by itself."""
+    """Run a subject for `look_back_hours` hours before the last landed hour, but not before `first`.
+
+    Each hour is audited and published by itself.
+    """
     now = _or_start("data_interval_end")
     end = _at(now, 1)
     oldest = f"[{_at(now, 1 + look_back_hours)}, '{first.strftime(HOUR)}'] | max"
@@ -51,14 +58,17 @@ def late(first: datetime, subject: str, look_back_hours: int = LATE_HOURS) -> li
 
 
 def backfill_plan(params: dict[str, Any]) -> list[str]:
-    """What a backfill would do, or how the one to go on with stands; writes nothing, refuses bad parameters."""
+    """Show the plan of a new backfill, or the differences of the one to resume. Writes nothing.
+
+    Raises ConfigError when a parameter is not valid.
+    """
     if params["resume"]:
         return ["backfill", "diff", params["resume"]]
     return ["backfill", "plan", *_interval(params), *_tables(params)]
 
 
 def backfill_run(params: dict[str, Any]) -> list[str]:
-    """A backfill, declared with reason and owner; or what is left of one that was killed or refused."""
+    """Run a new backfill with its reason and owner, or resume one. Raises ConfigError for a bad parameter."""
     accepted = ["--accept-changes"] if params["accept_changes"] else []
     if params["resume"]:
         return ["backfill", "run", "--resume", params["resume"], *accepted]
@@ -72,14 +82,14 @@ def _interval(params: dict[str, Any]) -> list[str]:
 
 
 def _tables(params: dict[str, Any]) -> list[str]:
-    """Which tables, and of which ads."""
+    """Options for the tables and the range of ad ids."""
     named = [("--table", name) for name in params["tables"] or []]
     ads = [("--ad-from", params["ad_from"]), ("--ad-to", params["ad_to"])]
     return [word for option, value in named + ads if value is not None for word in (option, str(value))]
 
 
 def _hour(instant: str, name: str) -> str:
-    """An instant as the form sends it -> an hour in UTC. Raises ConfigError when it is not a whole hour."""
+    """Convert an ISO instant from the form to an hour in UTC. Raises ConfigError when it is not a whole hour."""
     try:
         moment = datetime.fromisoformat(instant)
     except ValueError as error:

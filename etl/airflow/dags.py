@@ -1,4 +1,4 @@
-"""The factory: each function makes one DAG from the steps; a file in dags/ gives it a name, a schedule and a text."""
+"""The DAG factory: each function builds one kind of DAG. A file in dags/ gives it an id, a schedule and a text."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ TASKS = {
     "max_retry_delay": timedelta(minutes=10),
     "on_failure_callback": alerts.task_failed,
 }
-"""Retries are for what may pass by itself: after 1, 2, 4 and 8 minutes, so a table is given up within half an hour."""
+"""Retries are for temporary errors: after 1, 2, 4 and 8 minutes, so a task fails for good within half an hour."""
 IN_TIME = timedelta(minutes=45)
 
 
 def _first_hour() -> datetime:
-    """The first hour that is scheduled; hours before it are for backfills."""
+    """The first scheduled hour. Use backfills for earlier hours."""
     return datetime.strptime(os.environ.get(FIRST_HOUR, "2026-06-01T00"), commands.HOUR).replace(tzinfo=UTC)
 
 
@@ -50,12 +50,12 @@ def _dag(dag_id: str, doc: str, schedule: CronDataIntervalTimetable | None, **se
 
 
 def asset(step: Step) -> Asset:
-    """A table as others may wait for it: updated means passed its gate."""
+    """The Airflow asset of a table. It is updated when the table passes its audit and is published."""
     return Asset(name=step.name, uri=f"feed-etl://{step.layer}/{step.name}", group=step.layer)
 
 
 def hourly(dag_id: str, doc: str, cron: str, subject: str, look_back_hours: int = 0) -> DAG:
-    """A task per table of a subject, after the tables it reads or refers to; a missed hour is caught up."""
+    """One task per table of a subject, downstream of the tables it reads or refers to. Missed hours are caught up."""
     in_time = DeadlineAlert(
         reference=DeadlineReference.DAGRUN_LOGICAL_DATE,
         interval=timedelta(hours=1) + IN_TIME,
@@ -80,7 +80,7 @@ def _table(step: Step, look_back_hours: int) -> FeedEtlOperator:
 
 
 def late(dag_id: str, doc: str, cron: str, subject: str, look_back_hours: int = commands.LATE_HOURS) -> DAG:
-    """One task for a subject: what landed for hours that were run already, so there is nothing in the first hour."""
+    """One task per subject for files that land after their hour was run. It starts one hour after the first hour."""
     schedule, second = CronDataIntervalTimetable(cron, timezone="UTC"), _first_hour() + timedelta(hours=1)
     with _dag(dag_id, doc, schedule, start_date=second, catchup=False) as dag:
         FeedEtlOperator(
@@ -90,7 +90,7 @@ def late(dag_id: str, doc: str, cron: str, subject: str, look_back_hours: int = 
 
 
 def daily(dag_id: str, doc: str, cron: str) -> DAG:
-    """The reports of the day and maintenance; none waits for another."""
+    """Daily reports and maintenance, as independent tasks."""
     with _dag(dag_id, doc, CronDataIntervalTimetable(cron, timezone="UTC"), catchup=False) as dag:
         FeedEtlOperator(task_id="quality_report", command=commands.QUALITY_REPORT, pool=pools.HOURLY)
         FeedEtlOperator(task_id="dashboard", command=commands.DASHBOARD, pool=pools.HOURLY)
@@ -100,7 +100,7 @@ def daily(dag_id: str, doc: str, cron: str) -> DAG:
 
 
 def backfill(dag_id: str, doc: str) -> DAG:
-    """A plan that anyone may look at, then the run; both from the form. A second try would only meet the first one."""
+    """A plan, then the run, with parameters from the form. The run has no retries: it would conflict with itself."""
     with _dag(dag_id, doc, None, params=_form(), catchup=False) as dag:
         plan = BackfillOperator(task_id="plan", words=commands.backfill_plan, pool=pools.BACKFILL)
         run = BackfillOperator(
@@ -115,22 +115,24 @@ def _form() -> dict[str, Param]:
     owners = sorted({step.owner for step in steps()})
     return {
         "from": Param(type="string", format="date-time", title="From", description="First hour, UTC"),
-        "to": Param(type="string", format="date-time", title="To", description="End of the range, UTC, not in it"),
+        "to": Param(type="string", format="date-time", title="To", description="End of the interval (exclusive), UTC"),
         "tables": Param(
             [],
             type=["array", "null"],
             items={"type": "string", "enum": names},
             examples=names,
             title="Tables",
-            description="None named: all. What reads them is built again, too.",
+            description="Empty: all tables. Tables that read them are rebuilt, too.",
         ),
         "only": Param("missing", enum=["missing", "failed", "stale", "all"], title="Only hours that are"),
-        "ad_from": Param(None, type=["integer", "null"], title="Ads from", description="Only rows of these ads"),
-        "ad_to": Param(None, type=["integer", "null"], title="Ads to", description="End of that range, not in it"),
-        "reason": Param(type="string", minLength=3, title="Reason", description="Kept with the run"),
-        "owner": Param(owners[0], type="string", enum=owners, title="Owner", description="Who answers for it"),
-        "agreed": Param(False, type="boolean", title="Yes", description="Also when it costs more than the limit"),
-        "accept_changes": Param(False, type="boolean", title="Accept changes", description="Of measures, over budget"),
-        "resume": Param("", type=["string", "null"], title="Resume", description="Go on with the backfill of this id"),
+        "ad_from": Param(None, type=["integer", "null"], title="Ads from", description="First ad id to rebuild"),
+        "ad_to": Param(None, type=["integer", "null"], title="Ads to", description="End of the ad ids (exclusive)"),
+        "reason": Param(type="string", minLength=3, title="Reason", description="Stored in the backfill register"),
+        "owner": Param(owners[0], type="string", enum=owners, title="Owner", description="Who is responsible"),
+        "agreed": Param(False, type="boolean", title="Yes", description="Allow more days than the limit"),
+        "accept_changes": Param(
+            False, type="boolean", title="Accept changes", description="Publish changes of measures over the budget"
+        ),
+        "resume": Param("", type=["string", "null"], title="Resume", description="Continue the backfill with this id"),
         "dry_run": Param(True, type="boolean", title="Dry run", description="Only show the plan"),
     }

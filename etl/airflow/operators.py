@@ -1,4 +1,4 @@
-"""`feed-etl` as a task: spark-submit, and what its exit code means to the scheduler."""
+"""Operators that run `feed-etl` with spark-submit and decide by its exit code whether Airflow retries."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 PROPERTIES = "FEED_ETL_SPARK_PROPERTIES"
-"""In the environment: a file of Spark's settings in place of the one in Spark's configuration folder."""
+"""Environment variable: a Spark properties file that replaces the one in Spark's configuration folder."""
 APPLICATION = Path(__file__).with_name("application.py")
 FINAL = {error.exit_code: error.__name__ for error in (ConfigError, GateFailed, ContractViolation)}
-"""Exit codes that trying again cannot change. All others (landing, lake, conflict, a lost machine) are retried."""
+"""Exit codes that a retry cannot change. All others (landing, lake, conflict, a lost machine) are retried."""
 
 
 class FeedEtlOperator(SparkSubmitOperator):
-    """Runs one command of `feed-etl`; fails at once, without a retry, where another try would say the same.
+    """Runs one `feed-etl` command. Fails without a retry when a retry would fail in the same way.
 
-    When it is given up, owners and on-call get mail before it ends; `alerts.task_failed` is for what cannot do that.
+    Before the task fails for good, it mails owners and on-call. `alerts.task_failed` covers tasks that cannot do so.
     """
 
     def __init__(self, *, command: list[str], **kwargs: Any) -> None:
@@ -53,12 +53,12 @@ class FeedEtlOperator(SparkSubmitOperator):
 
     @property
     def exit_code(self) -> int | None:
-        """How spark-submit ended; in client mode that is how `feed-etl` ended. None when it never ran."""
+        """Exit code of spark-submit, which in client mode is that of `feed-etl`. None when it never started."""
         process = getattr(self._hook, "_submit_sp", None)
         return process.returncode if process else None
 
     def _add_landed_hour(self, context: Context) -> None:
-        """An asset event says which landed hour it is about."""
+        """Add the landed hour to the asset events of this task."""
         start = context.get("data_interval_start")
         for asset in self.outlets if start else []:
             context["outlet_events"][asset].extra = {"landed_hour": start.isoformat()}
@@ -70,7 +70,7 @@ def _is_last_try(context: Context) -> bool:
 
 
 class BackfillOperator(FeedEtlOperator):
-    """A command of `feed-etl backfill`, made from the parameters of the DAG run."""
+    """Runs a `feed-etl backfill` command that is built from the parameters of the DAG run."""
 
     def __init__(self, *, words: Callable[[dict[str, Any]], list[str]], skip_dry: bool = False, **kwargs: Any) -> None:
         super().__init__(command=[], **kwargs)
@@ -79,7 +79,7 @@ class BackfillOperator(FeedEtlOperator):
     def execute(self, context: Context) -> None:
         params = dict(context["params"])
         if self.skip_dry and params["dry_run"]:
-            raise AirflowSkipException("A dry run: the plan is in the log of the task before.")
+            raise AirflowSkipException("Dry run: the plan is in the log of the task `plan`.")
         try:
             self.application_args = self.words(params)
         except ConfigError as error:

@@ -1,7 +1,7 @@
-"""Spark pools: how many applications run at once, so that no backfill starves the hourly run.
+"""Spark pools, which limit parallel applications so that a backfill does not starve the hourly run.
 
-Airflow finds the policy by `airflow_local_settings.py` in its config folder, which `bin/airflow` writes; one that is an
-entry point only is not asked when the tasks of a run are made.
+Airflow loads the cluster policy from `airflow_local_settings.py` in its config folder, which `bin/airflow` writes. A
+policy that is only an entry point is not called when Airflow creates the tasks of a run.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ BACKFILL = "spark_backfill"
 
 
 def task_instance_mutation_hook(task_instance: TaskInstance, dag_run: DagRun | None) -> None:
-    """Airflow's own backfills run the hourly DAG: their tasks take their slots from the smaller pool.
+    """Move tasks of Airflow's own backfills of the hourly DAG to the smaller backfill pool.
 
-    The run's id says what it is; a run may not be loaded here.
+    The run id identifies a backfill: the DAG run itself may not be loaded at this point.
     """
     if task_instance.pool == HOURLY and (task_instance.run_id or "").startswith("backfill__"):
         task_instance.pool = BACKFILL

@@ -25,7 +25,7 @@ from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
 from etl.engine.jobs import runner
 from etl.engine.state.entry import Entry
-from etl.engine.state.shards import every
+from etl.engine.state.shards import all_shards
 from etl.operations.backfill import driver, request
 
 Record = dict[str, Any]
@@ -304,7 +304,7 @@ def test_shards_end_with_the_same_rows(spark: SparkSession, tmp_path: Path) -> N
     )
     run(spark, at_once, 10, 12, *tables)
     for hour in (11, 10, 11):
-        for shard in every(2):
+        for shard in all_shards(2):
             run(spark, sharded, hour, hour + 1, *tables, shard=shard)
     for table in tables:
         assert rows(spark, sharded, table) == rows(spark, at_once, table)

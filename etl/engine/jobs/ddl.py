@@ -1,4 +1,4 @@
-"""DDL derived from contracts: tables are made once, empty, with comments and bounded statistics."""
+"""Creates tables from their contracts: columns with comments, partitions, and bounded statistics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from etl.model.contract import Table
 
 
 def columns_ddl(table: Table) -> str:
-    """`name TYPE [NOT NULL]` for each column, as Spark SQL reads it."""
+    """The columns as Spark SQL: `name` TYPE [NOT NULL], separated by commas."""
     return ", ".join(f"`{c.name}` {c.type}{'' if c.nullable else ' NOT NULL'}" for c in table.columns)
 
 
@@ -23,14 +23,15 @@ def schema(table: Table) -> StructType:
     return cast(StructType, StructType.fromDDL(columns_ddl(table)))
 
 
-def _filtered_columns(table: Table) -> str:
+def _statistics_columns(table: Table) -> str:
+    """The columns that queries filter by (key, cluster columns, times), which get statistics in the Delta log."""
     times = [c.name for c in table.columns if c.type == "TIMESTAMP"]
-    wanted = dict.fromkeys((*table.key, *table.cluster, *times))
-    return ",".join(c for c in wanted if c not in table.partition)
+    filtered = dict.fromkeys((*table.key, *table.cluster, *times))
+    return ",".join(c for c in filtered if c not in table.partition)
 
 
 def ensure(spark: SparkSession, table: Table, uri: str) -> None:
-    """Make the table when it is not there. Raises ContractViolation when one is there with other columns."""
+    """Create the table when it does not exist. Raises ContractViolation when it exists with other columns."""
     if delta.is_table(spark, uri):
         return _compare(delta.read(spark, uri).schema, table)
     fields = ", ".join(
@@ -38,7 +39,7 @@ def ensure(spark: SparkSession, table: Table, uri: str) -> None:
         for c in table.columns
     )
     partitioned = f"PARTITIONED BY ({', '.join(table.partition)})" if table.partition else ""
-    stats = {"delta.dataSkippingStatsColumns": found} if (found := _filtered_columns(table)) else {}
+    stats = {"delta.dataSkippingStatsColumns": found} if (found := _statistics_columns(table)) else {}
     people = pseudonyms.properties(spark, table, uri)
     properties = ", ".join(
         f"'{name}' = '{value}'" for name, value in (delta.HISTORY_PROPERTIES | stats | people).items()
@@ -47,17 +48,26 @@ def ensure(spark: SparkSession, table: Table, uri: str) -> None:
 
 
 def _compare(found: StructType, table: Table) -> None:
-    there = [(f.name, f.dataType.simpleString()) for f in found.fields]
+    existing = [(f.name, f.dataType.simpleString()) for f in found.fields]
     wanted = [(f.name, f.dataType.simpleString()) for f in schema(table).fields]
-    if there != wanted:
-        odd = sorted({str(n) for n, _ in set(there) ^ set(wanted)})
-        raise ContractViolation(f"{table.name} in the lake differs from its contract in: {', '.join(odd)}.")
+    if existing != wanted:
+        names = sorted({str(name) for name, _ in set(existing) ^ set(wanted)})
+        raise ContractViolation(f"{table.name} in the lake differs from its contract in: {', '.join(names)}.")
 
 
 def conform(rows: DataFrame, table: Table) -> DataFrame:
-    """Rows with exactly the contract's columns and types. Raises ContractViolation naming what differs."""
+    """Rows with exactly the contract's columns, cast to its types.
+
+    Raises ContractViolation when the rows lack columns or have columns that are not in the contract.
+    """
     missing = [c for c in table.column_names if c not in rows.columns]
     extra = [c for c in rows.columns if c not in table.column_names]
     if missing or extra:
-        raise ContractViolation(f"{table.name}: transform gives not {missing or 'nothing'}, but {extra or 'nothing'}.")
+        raise ContractViolation(f"{table.name}: {_column_faults(missing, extra)}. Correct its final select.")
     return rows.select(*[rows[c.name].cast(c.type).alias(c.name) for c in table.columns])
+
+
+def _column_faults(missing: list[str], extra: list[str]) -> str:
+    faults = [f"transform() is missing columns {missing}"] if missing else []
+    faults += [f"transform() has columns {extra} that are not in the contract"] if extra else []
+    return " and ".join(faults)

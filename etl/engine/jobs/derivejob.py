@@ -1,8 +1,8 @@
-"""From tables to a table: facts insert what is new, rollups and marts replace hours, dimensions merge versions."""
+"""Makes tables from other tables: facts insert new rows, rollups and marts replace hours, dimensions merge versions."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame
@@ -26,25 +26,24 @@ def run(context: RunContext, table: Table) -> Entry | None:
     hours = planner.due(context.ledger, table, context.interval, context.shard_of(table))
     if not hours:
         return None
-    context.tune_for(sum(_rows(context, i, table, hours) for i in table.inputs))
+    context.tune_for(sum(_input_rows(context, i, table, hours) for i in table.inputs))
     entry = context.begin(table)
     entry.processed_hours = hours
     for source in (i.table for i in table.inputs):
-        entry.input_versions[source.name], entry.input_ids[source.name] = delta.identity(
-            context.spark, context.uri(source)
-        )
+        version, table_id = delta.identity(context.spark, context.uri(source))
+        entry.input_versions[source.name], entry.input_ids[source.name] = version, table_id
     match table.write:
         case InsertNew():
             insert_new(context, table, entry)
         case Replace():
-            _replace_hours(context, table, entry)
+            _replace_hours(context, table, table.write, entry)
         case Scd2():
             _merge_versions(context, table, entry)
     return record(context, entry)
 
 
-def _rows(context: RunContext, source: Input, table: Table, hours: list[datetime]) -> int:
-    """Rows of an input that are read for some hours of a table, as the ledger has them."""
+def _input_rows(context: RunContext, source: Input, table: Table, hours: list[datetime]) -> int:
+    """How many rows of an input a run reads to make some hours of a table, from the ledger."""
     state = context.ledger.state(source.table.name)
     if source.as_of or isinstance(table.write, Scd2):
         wanted = list(state)
@@ -54,92 +53,108 @@ def _rows(context: RunContext, source: Input, table: Table, hours: list[datetime
 
 
 def input_hours(source: Input, table: Table, hours: list[datetime]) -> list[datetime]:
-    """Hours of an input to read for some output hours, as far around them as the input asks."""
-    step = timedelta(hours=1)
-    interval = (24 if table.daily else 1) + source.ahead_hours
-    needed = {hour + i * step for hour in hours for i in range(-source.behind_hours, interval)}
+    """The hours (days) of an input to read for some output hours (days), with `behind_hours` and `ahead_hours`."""
+    end = (24 if table.daily else 1) + source.ahead_hours
+    needed = {hour + i * planner.HOUR for hour in hours for i in range(-source.behind_hours, end)}
     if source.table.daily:
         needed = {planner.grain(source.table, hour) for hour in needed}
     return sorted(needed)
 
 
-def _replace_hours(context: RunContext, table: Table, entry: Entry) -> None:
-    given = {i.table.name: _input(context, i, table, entry) for i in table.inputs}
-    rows = ddl.conform(context.transform(table)(**given).where(in_hours(table, entry.processed_hours)), table)
+def _replace_hours(context: RunContext, table: Table, write: Replace, entry: Entry) -> None:
+    """Make whole hours (days) from the inputs and publish those that differ from the published ones."""
+    inputs = {i.table.name: _input(context, i, table, entry) for i in table.inputs}
+    hours = in_hours(table, entry.processed_hours)
+    rows = ddl.conform(context.transform(table)(**inputs).where(hours), table)
     txn = context.transaction(table)
-    shard = context.shard_of(table)
-    if shard:
-        others = txn.read(in_hours(table, entry.processed_hours)).where(f"NOT ({context.mine(table)})")
-        # A key is another user's after a correction of its input: its published row is then of the past.
-        left = others.join(rows.select(*table.key), list(table.key), "left_anti")
-        rows = rows.unionByName(left.select(*table.column_names))
-    staged = txn.stage(
-        lay_out(
-            rows,
-            table,
-            len(entry.processed_hours),
-            isinstance(table.write, Replace) and table.write.preclustered and not shard,
-        )
-    )
+    is_sharded = context.shard_of(table) is not None
+    if is_sharded:
+        rows = _with_rows_of_other_shards(context, table, rows, txn.read(hours))
+    is_clustered = write.preclustered and not is_sharded
+    staged = txn.stage(lay_out(rows, table, len(entry.processed_hours), is_clustered))
     pass_gate(context, table, staged, entry)
     changed = keep_changed(context, table, txn, staged, entry.processed_hours)
     entry.rows_written = sum(c.rows for c in changed.values())
     publish(context, table, txn, entry, changed)
 
 
+def _with_rows_of_other_shards(context: RunContext, table: Table, rows: DataFrame, published: DataFrame) -> DataFrame:
+    """The rows of this shard, and the published rows of the other shards.
+
+    A correction of an input may move a key to a person of this shard. The published row of this key is then outdated.
+    """
+    others = published.where(f"NOT ({context.shard_predicate(table)})")
+    current = others.join(rows.select(*table.key), list(table.key), "left_anti")
+    return rows.unionByName(current.select(*table.column_names))
+
+
 def _input(context: RunContext, source: Input, table: Table, entry: Entry) -> DataFrame:
+    """The rows of an input that the processed hours read: all rows of a dimension, else its hours in this shard."""
     version = entry.input_versions[source.table.name]
     if source.as_of:
         return context.read(source.table, version)
     hours = in_hours(source.table, input_hours(source, table, entry.processed_hours))
-    return context.read(source.table, version, hours).where(context.mine(table))
-
-
-def _same_row(table: Table) -> str:
-    return " AND ".join(f"old.{c} <=> new.{c}" for c in table.column_names)
+    return context.read(source.table, version, hours).where(context.shard_predicate(table))
 
 
 def _merge_versions(context: RunContext, table: Table, entry: Entry) -> None:
-    source, known = table.inputs[0].table, "effective_ts IS NOT NULL"
-    version = entry.input_versions[source.name]
-    log_ = context.read(source, version).where(known)
-    affected_hours = context.read(source, version, in_hours(source, entry.processed_hours)).where(known)
-    keys = affected_hours.select(*table.versions.natural_key).distinct()
-    changes = log_.join(keys, list(table.versions.natural_key), "left_semi")
-    unequal = scd2.contradictions(changes, table)
-    entry.contradictions = unequal
+    """Compute all versions of the keys that changed in the processed hours, and merge the differences."""
+    key = list(table.versions.natural_key)
+    changes, keys = _changes_of_changed_keys(context, table, entry)
+    contradictions = scd2.contradictions(changes, table)
+    entry.contradictions = contradictions
     new = ddl.conform(catalog.entry(table.name).transform(changes), table).persist()
     txn = context.transaction(table)
     txn.watch("true")
-    old = context.read(table, txn.version).join(keys, list(table.versions.natural_key), "left_semi")
-    pass_gate(context, table, new, entry, winners.warning(unequal))
-    fresh = new.alias("new").join(old.alias("old"), F.expr(_same_row(table)), "left_anti")
-    identity = [*table.versions.natural_key, "valid_from"]
-    gone = old.join(new.select(*identity), identity, "left_anti").select(*table.column_names)
-    diff = fresh.withColumn("_gone", F.lit(False)).unionByName(gone.withColumn("_gone", F.lit(True))).persist()
+    old = context.read(table, txn.version).join(keys, key, "left_semi")
+    pass_gate(context, table, new, entry, winners.warning(contradictions))
+    diff = _differences(table, old, new).persist()
     entry.rows_written = diff.count()
     entry.records_read = changes.count()
     if entry.rows_written:
-        earliest = F.greatest(F.min("valid_from"), F.lit(planner.FIRST))  # a Python datetime has no year 0
-        first = diff.agg(F.least(earliest, F.lit(planner.LAST))).collect()[0][0]
-        entry.affected_hours = {
-            planner.FOLLOWING: [checksums.as_hour(first).replace(minute=0, second=0, microsecond=0)]
-        }
+        entry.affected_hours = {planner.FOLLOWING: [_first_affected_hour(diff)]}
         txn.raise_if_changed()
         _merge(context, table, diff, entry)
     for frame in (new, diff):
         frame.unpersist()
 
 
+def _changes_of_changed_keys(context: RunContext, table: Table, entry: Entry) -> tuple[DataFrame, DataFrame]:
+    """The change log of every key that changed in the processed hours, and these keys."""
+    source, key = table.inputs[0].table, list(table.versions.natural_key)
+    version, has_time = entry.input_versions[source.name], "effective_ts IS NOT NULL"
+    change_log = context.read(source, version).where(has_time)
+    processed = context.read(source, version, in_hours(source, entry.processed_hours)).where(has_time)
+    keys = processed.select(*key).distinct()
+    return change_log.join(keys, key, "left_semi"), keys
+
+
+def _differences(table: Table, old: DataFrame, new: DataFrame) -> DataFrame:
+    """New and changed versions, and versions that no longer exist (`_removed`)."""
+    same_row = " AND ".join(f"old.{c} <=> new.{c}" for c in table.column_names)
+    added = new.alias("new").join(old.alias("old"), F.expr(same_row), "left_anti")
+    version_key = [*table.versions.natural_key, "valid_from"]
+    removed = old.join(new.select(*version_key), version_key, "left_anti").select(*table.column_names)
+    return added.withColumn("_removed", F.lit(False)).unionByName(removed.withColumn("_removed", F.lit(True)))
+
+
+def _first_affected_hour(diff: DataFrame) -> datetime:
+    """The hour of the first `valid_from`, within the hours that can be due: a Python datetime has no year 0."""
+    earliest = F.greatest(F.min("valid_from"), F.lit(planner.FIRST))
+    first = diff.agg(F.least(earliest, F.lit(planner.LAST))).collect()[0][0]
+    return checksums.as_hour(first).replace(minute=0, second=0, microsecond=0)
+
+
 def _merge(context: RunContext, table: Table, diff: DataFrame, entry: Entry) -> None:
+    """Delete, update and insert versions in one Delta MERGE that carries the ledger row."""
     target = context.uri(table)
     on = " AND ".join(f"t.{c} = s.{c}" for c in (*table.versions.natural_key, "valid_from"))
     values: dict[str, str | Column] = {c: f"s.{c}" for c in table.column_names}
     merge = (
         DeltaTable.forPath(context.spark, target).alias("t").merge(diff.alias("s"), on)
-        .whenMatchedDelete("s._gone")
+        .whenMatchedDelete("s._removed")
         .whenMatchedUpdate(set=values)
-        .whenNotMatchedInsert("NOT s._gone", values)
+        .whenNotMatchedInsert("NOT s._removed", values)
     )  # fmt: skip
     with delta.translate_conflicts(target), delta.commit_metadata(context.spark, target, metadata(entry)):
         merge.execute()

@@ -1,9 +1,12 @@
-"""Facts: add the rows whose key is not there yet; replace a row only when an unequal record of its key comes before it.
+"""Makes fact tables (write mode InsertNew): inserts rows with a new key, and corrects a published row when it lost.
 
-Equal records of a key, which is what at-least-once delivery makes, are equal rows: they meet where rows are spread
-over files anyway and one is kept, without a shuffle of their own. Of what is published, only the hours that hold keys
-of the batch are compared with it. Unequal records of a key are rare: the gate's own rule on the key finds those of one
-batch. Only then the records of these few keys are looked up, and `winners` says which one stands.
+Duplicates, which at-least-once delivery makes, are equal records of a key and become equal rows. `drop_equal_rows`
+keeps one of them within each range partition that the rows are written in, so it needs no shuffle of its own. The
+batch is compared only with the published hours that hold keys of the batch.
+
+Unequal records of a key are rare. The gate's rule on the key finds those within a batch, and a comparison of hashes
+finds those that differ from a published row. Only then the job reads all records of these few keys, and `winners`
+decides which record wins.
 """
 
 from __future__ import annotations
@@ -22,20 +25,21 @@ from etl.engine.jobs import ddl, winners
 from etl.engine.jobs.run_context import RunContext, as_literal, enforce, in_hours, judged, publish
 from etl.engine.quality import suites
 from etl.engine.quality.gate import Verdict
-from etl.engine.spark.layout import in_order, range_partition
+from etl.engine.spark.layout import range_partition, sort_within_tasks
 from etl.engine.state.entry import Entry
-from etl.engine.state.shards import by_person
+from etl.engine.state.shards import person_column
 from etl.model.contract import InsertNew, Table
 
-FEW_KEYS = 1_000_000  # are sent to every task; more are brought together with what they are compared with
+MAX_BROADCAST_KEYS = 1_000_000
+"""Up to this many keys are broadcast to every task; more keys are joined with a shuffle."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows that a run has for a table, and the transaction they become part of it in.
+    """The rows that a run has for a fact, and the transaction that publishes them.
 
-    hours: of the rows, with how many. known: key and hash of the published rows with a key of the batch, in the hours
-    `found`; None when there are none.
+    rows: all rows, with duplicates. hours: hour -> number of rows. published_hours: hours in which keys of the batch
+    are published already. published_hashes: key and `_hash` of these published rows; None when there are none.
     """
 
     context: RunContext
@@ -44,8 +48,8 @@ class Batch:
     txn: Transaction
     rows: DataFrame
     hours: dict[datetime, int]
-    found: list[datetime]
-    known: DataFrame | None = None
+    published_hours: list[datetime]
+    published_hashes: DataFrame | None = None
 
     @property
     def key(self) -> list[str]:
@@ -54,47 +58,56 @@ class Batch:
     @property
     def new(self) -> DataFrame:
         """Rows whose key is not published."""
-        return self.rows if self.known is None else self.rows.join(self.known, self.key, "left_anti")
+        if self.published_hashes is None:
+            return self.rows
+        return self.rows.join(self.published_hashes, self.key, "left_anti")
 
     def published(self) -> DataFrame:
-        """The published rows with a key of the batch, and others of their hours."""
-        return self.txn.read(in_hours(self.table, self.found))
+        """All published rows of the hours in which keys of the batch are published."""
+        return self.txn.read(in_hours(self.table, self.published_hours))
 
 
 def insert_new(context: RunContext, table: Table, entry: Entry) -> None:
-    """Add what is new in the landed hours of an entry."""
+    """Publish what is new in the landed hours of an entry (`processed_hours`)."""
     source = table.inputs[0].table
     landed = context.read(source, entry.input_versions[source.name], in_hours(source, entry.processed_hours))
-    if context.shard_of(table) and by_person(table) not in table.key:  # whose a row is, the record that stands says
-        landed = _one_each(landed, table)
-    _insert(context, table, entry, landed.where(context.mine(table)))
+    if context.shard_of(table) and person_column(table) not in table.key:
+        # Records of one key may name two people. The winning record decides which shard makes the row.
+        landed = _winners_of_batch(landed, table)
+    _insert(context, table, entry, landed.where(context.shard_predicate(table)))
 
 
-def _one_each(landed: DataFrame, table: Table) -> DataFrame:
-    """Records, of each key with unequal ones only the one that stands among them."""
+def _winners_of_batch(landed: DataFrame, table: Table) -> DataFrame:
+    """The same records; of the unequal records of a key only the winning one."""
     event = table.inputs[0].table.event
     assert event
     contested = winners.contested(landed, table.key, event.fields)
-    single = landed.join(contested, list(table.key), "left_anti")
-    best = winners.smallest(landed.join(contested, list(table.key), "left_semi"), table)
-    return single.unionByName(best.select(*landed.columns))
+    uncontested = landed.join(contested, list(table.key), "left_anti")
+    winning = winners.smallest(landed.join(contested, list(table.key), "left_semi"), table)
+    return uncontested.unionByName(winning.select(*landed.columns))
 
 
 def _insert(context: RunContext, table: Table, entry: Entry, landed: DataFrame) -> None:
+    """Insert the rows of landed records; when keys are contested, correct the published rows too."""
     batch = _batch(context, table, entry, ddl.conform(context.transform(table)(landed), table))
     try:
-        contested = _contested(batch) or _add(batch)
+        contested = _contested_with_published(batch)
+        if contested is None:
+            contested = _insert_uncontested(batch)
         if contested is not None:
             _correct(batch, contested.persist())
     finally:
-        if batch.known is not None:
-            batch.known.unpersist()
+        if batch.published_hashes is not None:
+            batch.published_hashes.unpersist()
 
 
-def _add(batch: Batch) -> DataFrame | None:
-    """Publish the rows of keys that are new; returns the keys with unequal rows instead, when there are any."""
+def _insert_uncontested(batch: Batch) -> DataFrame | None:
+    """Publish the rows with a new key; returns None.
+
+    When the gate finds unequal rows of a key in the batch, it publishes nothing and returns the contested keys.
+    """
     table = batch.table
-    staged = batch.txn.stage(once(range_partition(batch.new, table, len(batch.hours)), table))
+    staged = batch.txn.stage(drop_equal_rows(range_partition(batch.new, table, len(batch.hours)), table))
     verdict = judged(batch.context, table, staged)
     if verdict.broke(suites.KEY):
         return winners.contested(batch.rows, table.key, table.columns)
@@ -103,150 +116,167 @@ def _add(batch: Batch) -> DataFrame | None:
 
 
 def _batch(context: RunContext, table: Table, entry: Entry, rows: DataFrame) -> Batch:
+    """The batch of some rows, compared with the hours of the table that hold their keys."""
     counts = {checksums.as_hour(r[0]): r[1] for r in rows.groupBy(table.hour).count().collect()}
     entry.records_read = sum(counts.values())
     txn = context.transaction(table)
-    txn.read(in_hours(table, counts))  # what another run adds to these hours meanwhile is a conflict
-    found = _hours_with_keys(context, table, txn, rows, counts)
-    batch = Batch(context, table, entry, txn, rows, counts, found)
-    if not found:
+    txn.read(in_hours(table, counts))  # so a concurrent run that adds rows to these hours is a conflict
+    published_hours = _hours_with_keys(context, table, txn, rows, counts)
+    batch = Batch(context, table, entry, txn, rows, counts, published_hours)
+    if not published_hours:
         return batch
-    hashed = checksums.row_hash(table.columns).alias("_hash")
-    known = batch.published().join(_keys(rows, table, counts), batch.key, "left_semi").select(*batch.key, hashed)
-    return replace(batch, known=known.persist())
+    row_hash = checksums.row_hash(table.columns).alias("_hash")
+    published = batch.published().join(_keys(rows, table, counts), batch.key, "left_semi").select(*batch.key, row_hash)
+    return replace(batch, published_hashes=published.persist())
 
 
 def _hours_with_keys(
     context: RunContext, table: Table, txn: Transaction, rows: DataFrame, counts: dict[datetime, int]
 ) -> list[datetime]:
-    """Hours in which keys of rows are published. Only keys are read of the table, and nothing where it is empty."""
-    there = _where_keys_may_be(context, table, txn, list(counts))
-    if not there:
+    """The hours in which keys of some rows are published. It reads only the key columns, and no empty table."""
+    candidates = _hours_that_may_have_keys(context, table, txn, list(counts))
+    if not candidates:
         return []
     if not table.dedup_window_days:
-        rows = rows.where(in_hours(table, there))
-        counts = {hour: counts[hour] for hour in there}
-    held = context.read(table, txn.version, in_hours(table, there)).select(*dict.fromkeys((*table.key, table.hour)))
-    found = held.join(_keys(rows, table, counts), list(table.key), "left_semi").select(table.hour).distinct()
+        rows = rows.where(in_hours(table, candidates))
+        counts = {hour: counts[hour] for hour in candidates}
+    columns = dict.fromkeys((*table.key, table.hour))
+    published = context.read(table, txn.version, in_hours(table, candidates)).select(*columns)
+    found = published.join(_keys(rows, table, counts), list(table.key), "left_semi").select(table.hour).distinct()
     return sorted(checksums.as_hour(r[0]) for r in found.collect())
 
 
 def _keys(rows: DataFrame, table: Table, counts: dict[datetime, int]) -> DataFrame:
     keys = rows.select(*table.key)
-    return F.broadcast(keys) if sum(counts.values()) <= FEW_KEYS else keys
+    return F.broadcast(keys) if sum(counts.values()) <= MAX_BROADCAST_KEYS else keys
 
 
-def _where_keys_may_be(context: RunContext, table: Table, txn: Transaction, hours: list[datetime]) -> list[datetime]:
-    """The published hours in which the keys of rows of some hours may be."""
-    there = [hour for hour, content in _contents(context, table, txn).items() if content.rows]
+def _hours_that_may_have_keys(
+    context: RunContext, table: Table, txn: Transaction, hours: list[datetime]
+) -> list[datetime]:
+    """The published hours that may hold a key of rows of some hours: the same hours, or the deduplication window."""
+    published = [hour for hour, content in _contents(context, table, txn).items() if content.rows]
     if not table.dedup_window_days or not hours:
-        return [hour for hour in there if hour in hours]
-    apart = timedelta(days=table.dedup_window_days)
-    return [hour for hour in there if min(hours) - apart <= hour <= max(hours) + apart]
+        return [hour for hour in published if hour in hours]
+    window = timedelta(days=table.dedup_window_days)
+    return [hour for hour in published if min(hours) - window <= hour <= max(hours) + window]
 
 
 def _contents(context: RunContext, table: Table, txn: Transaction) -> dict[datetime, Content]:
-    """What each hour holds, by the ledger; counted anew where the ledger does not know."""
-    known = context.ledger.state(table.name)
-    if known:
-        return {hour: Content.of(state) for hour, state in known.items()}
+    """Hour -> rows and checksum, from the ledger; computed from the table when the ledger has none."""
+    states = context.ledger.state(table.name)
+    if states:
+        return {hour: Content.of(state) for hour, state in states.items()}
     return checksums.by_hour(context.read(table, txn.version), table)
 
 
-def _contested(batch: Batch) -> DataFrame | None:
-    """The keys of which a published row differs, and then those that differ within the batch, too; None without any."""
-    if batch.known is None:
+def _contested_with_published(batch: Batch) -> DataFrame | None:
+    """The contested keys, when a row of the batch differs from the published row of its key; else None.
+
+    The result then includes the keys that are contested within the batch, so that one correction handles all of them.
+    """
+    if batch.published_hashes is None:
         return None
     hashed = batch.rows.select(*batch.key, checksums.row_hash(batch.table.columns).alias("_own"))
-    differing = hashed.join(batch.known, batch.key).where("_own <> _hash").select(*batch.key)
+    differing = hashed.join(batch.published_hashes, batch.key).where("_own <> _hash").select(*batch.key)
     if differing.isEmpty():
         return None
     return differing.unionByName(winners.contested(batch.rows, batch.table.key, batch.table.columns)).distinct()
 
 
 def _correct(batch: Batch, contested: DataFrame) -> None:
-    """Publish the rows of uncontested keys that are new, and those that stand of contested ones."""
-    table, key, same = batch.table, batch.key, [*batch.key, "_hash"]
-    records = _records(batch, contested)
-    was = _hashed(batch.published().join(contested, key, "left_semi"), table).persist()
-    now = _hashed(_settled(batch, records, was), table).persist()
-    gone = was.join(now, same, "left_anti").select(*same).persist()
-    added = [batch.new.join(contested, key, "left_anti"), now.join(was, same, "left_anti")]
-    staged, taken = _restage(batch, added, gone)
+    """Publish the new rows of uncontested keys and the winning rows of contested keys."""
+    table, key, same_row = batch.table, batch.key, [*batch.key, "_hash"]
+    records = _landed_records(batch, contested)
+    before = _hashed(batch.published().join(contested, key, "left_semi"), table).persist()
+    after = _hashed(_winning_rows(batch, records, before), table).persist()
+    removed = before.join(after, same_row, "left_anti").select(*same_row).persist()
+    added = [batch.new.join(contested, key, "left_anti"), after.join(before, same_row, "left_anti")]
+    staged, rewritten = _stage_correction(batch, added, removed)
     unequal = winners.smallest(records, table).where("_unequal").count()
-    batch.entry.contradictions, batch.entry.corrections = unequal, gone.count()
+    batch.entry.contradictions, batch.entry.corrections = unequal, removed.count()
     verdict = judged(batch.context, table, staged)
-    _publish(batch, staged, replace(verdict, failures=[*verdict.failures, *winners.warning(unequal)]), taken)
-    for frame in (contested, was, now, gone):
+    _publish(batch, staged, replace(verdict, failures=[*verdict.failures, *winners.warning(unequal)]), rewritten)
+    for frame in (contested, before, after, removed):
         frame.unpersist()
 
 
-def _settled(batch: Batch, records: DataFrame, published: DataFrame) -> DataFrame:
+def _winning_rows(batch: Batch, records: DataFrame, published: DataFrame) -> DataFrame:
     context, table = batch.context, batch.table
     kept_from = context.ledger.kept_from(table.inputs[0].table.name)
     return winners.settle(records, table, context.transform(table), published, kept_from)
 
 
-def _restage(batch: Batch, added: list[DataFrame], gone: DataFrame) -> tuple[DataFrame, DataFrame | None]:
-    """Stage rows with the others of files that hold rows which are gone; returns what is staged, and these files."""
-    table = batch.table
-    taken = None if gone.isEmpty() else batch.txn.read_for_rewrite(in_hours(table, batch.found), gone, batch.key)
-    if taken is not None:
-        added = [*added, _hashed(taken, table).join(gone, [*batch.key, "_hash"], "left_anti")]
+def _stage_correction(batch: Batch, added: list[DataFrame], removed: DataFrame) -> tuple[DataFrame, DataFrame | None]:
+    """Stage the added rows, and rewrite the files that hold removed rows without these rows.
+
+    Returns the staged rows, and all rows of the rewritten files as they were (None when no file is rewritten).
+    """
+    table, hours = batch.table, in_hours(batch.table, batch.published_hours)
+    rewritten = None if removed.isEmpty() else batch.txn.read_for_rewrite(hours, removed, batch.key)
+    if rewritten is not None:
+        added = [*added, _hashed(rewritten, table).join(removed, [*batch.key, "_hash"], "left_anti")]
     whole = reduce(DataFrame.unionByName, [rows.select(*table.column_names) for rows in added])
-    return batch.txn.stage(once(range_partition(whole, table, len({*batch.hours, *batch.found})), table)), taken
+    partitioned = range_partition(whole, table, len({*batch.hours, *batch.published_hours}))
+    return batch.txn.stage(drop_equal_rows(partitioned, table)), rewritten
 
 
 def _hashed(rows: DataFrame, table: Table) -> DataFrame:
     return rows.withColumn("_hash", checksums.row_hash(table.columns))
 
 
-def _records(batch: Batch, contested: DataFrame) -> DataFrame:
-    """All that has landed of some keys, also in hours that this table has yet to read: they decide now as then.
+def _landed_records(batch: Batch, contested: DataFrame) -> DataFrame:
+    """All landed records of the contested keys, also those of hours that this table has not read yet.
 
-    So every run that meets a key ends with the same row, in whatever order hours are processed.
+    So the same row wins in every run, in whatever order runs process the hours.
     """
     source = batch.table.inputs[0].table
-    first = as_literal(winners.landed_from(batch.table, [*batch.hours, *batch.found]), source)
+    first = as_literal(winners.landed_from(batch.table, [*batch.hours, *batch.published_hours]), source)
     landed = batch.context.read(source, batch.entry.input_versions[source.name], f"{source.hour} >= {first}")
     return landed.join(contested, batch.key, "left_semi")
 
 
-def _publish(batch: Batch, staged: DataFrame, verdict: Verdict, taken: DataFrame | None = None) -> None:
-    """Commit staged rows in place of those of the files taken out, if the gate lets them pass."""
+def _publish(batch: Batch, staged: DataFrame, verdict: Verdict, rewritten: DataFrame | None = None) -> None:
+    """Enforce the verdict, then commit the staged rows in place of the rows of rewritten files.
+
+    Raises GateFailed when the verdict is negative.
+    """
     context, table, entry, txn = batch.context, batch.table, batch.entry, batch.txn
     added = checksums.by_hour(staged, table)
-    gone = checksums.by_hour(taken, table) if taken is not None else {}
+    removed = checksums.by_hour(rewritten, table) if rewritten is not None else {}
     enforce(context, table, staged, entry, verdict)
-    rewritten = sum(c.rows for c in gone.values()) - (entry.corrections or 0)
-    entry.rows_written = sum(c.rows for c in added.values()) - rewritten
-    hours = sorted({*added, *gone})
+    copied_rows = sum(c.rows for c in removed.values()) - (entry.corrections or 0)
+    entry.rows_written = sum(c.rows for c in added.values()) - copied_rows
+    hours = sorted({*added, *removed})
     if hours:
-        changed = staged if taken is None else differing(taken, staged)
-        around = txn.read(in_hours(table, hours)).unionByName(staged)
-        entry.affected_hours = {table.hour: hours, **affected_elsewhere(table, changed, around)}
+        changed = staged if rewritten is None else differing(rewritten, staged)
+        rows_of_hours = txn.read(in_hours(table, hours)).unionByName(staged)
+        entry.affected_hours = {table.hour: hours, **affected_elsewhere(table, changed, rows_of_hours)}
     else:
         txn.keep_partitions(set(), table.hour)
     before = _contents(context, table, txn)
     nothing = Content()
-    after = {h: before.get(h, nothing) - gone.get(h, nothing) + added.get(h, nothing) for h in hours}
+    after = {h: before.get(h, nothing) - removed.get(h, nothing) + added.get(h, nothing) for h in hours}
     publish(context, table, txn, entry, after)
 
 
-def once(partitioned: DataFrame, table: Table) -> DataFrame:
-    """Equal rows once: they are in the same range, so that nothing is shuffled again."""
-    return in_order(partitioned.dropDuplicates(list(table.column_names)), table)
+def drop_equal_rows(partitioned: DataFrame, table: Table) -> DataFrame:
+    """Each row once, in file order. Equal rows are in one range partition already, so Spark does not shuffle again."""
+    return sort_within_tasks(partitioned.dropDuplicates(list(table.column_names)), table)
 
 
 def differing(old: DataFrame, new: DataFrame) -> DataFrame:
-    """Rows that are in one only."""
+    """The rows that are in only one of two DataFrames with the same columns."""
     return old.exceptAll(new).unionByName(new.exceptAll(old))
 
 
 def affected_elsewhere(table: Table, changed: DataFrame, rows: DataFrame) -> dict[str, list[datetime]]:
-    """Hours by another column that changed rows, among all rows, matter to; empty where no table reads by another."""
-    wider = table.write.affected_hours if isinstance(table.write, InsertNew) else None
-    if wider is None:
+    """Column -> hours by that column, other than the table's own, that a change affects.
+
+    changed: the rows that change. rows: all rows of their hours. Empty when the write mode has no hook for it.
+    """
+    hook = table.write.affected_hours if isinstance(table.write, InsertNew) else None
+    if hook is None:
         return {}
-    hours = wider(changed, rows).select("impression_hour").where("impression_hour IS NOT NULL").distinct().collect()
+    hours = hook(changed, rows).select("impression_hour").where("impression_hour IS NOT NULL").distinct().collect()
     return {"impression_hour": sorted(checksums.as_hour(r[0]) for r in hours)}

@@ -1,7 +1,7 @@
-"""What a run must know of a table before it works on it: publishes not recorded yet, and whether it is the same table.
+"""Brings the ledger up to date with a table before a run works on it.
 
-Delta's versions say something only together with the id of the table: one that is removed and made anew begins at
-version 0 again. See docs/decisions/0019-table-ids.md.
+It records publishes of killed runs, and notices a recreated table. A Delta version means something only together with
+Delta's table id: a recreated table has another id and begins at version 0 again. See docs/decisions/0019-table-ids.md.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ from etl.errors import LakeError
 from etl.model.contract import Table
 
 RECOVERED = "recovered from the commit"
-ANEW = "the table was made anew"
+RECREATED = "the table was recreated"
 
 
 def recover(context: RunContext, table: Table) -> None:
-    """Record publishes that a killed run committed but did not get to write into the ledger.
+    """Record publishes that a killed run committed but did not write into the ledger; note a recreated table.
 
-    Looks at all versions after the one that a run before had seen, not after the newest recorded: of runs that publish
-    side by side one may have been killed, and another recorded what came after. A table that was made anew is noted.
-    Raises LakeError when the table has lost commits that the ledger knows.
+    It looks at all versions after the last one up to which the ledger is complete (`seen`), not after the newest
+    recorded one: of two parallel runs one may be killed while the other records a later version.
+
+    Raises LakeError when the table or the ledger has lost commits.
     """
-    recorded = newest_recorded(context.ledger.published(table.name))  # before the log is read
+    recorded = newest_recorded(context.ledger.published(table.name))  # before reading the Delta log
     snapshot = delta.snapshot(context.spark, context.uri(table))
     newest = context.seen[table.name] = int(snapshot.version())
     context.ids[table.name] = str(snapshot.metadata().id())
@@ -55,14 +56,14 @@ def recover(context: RunContext, table: Table) -> None:
 
 
 def newest_recorded(published: list[Entry]) -> int:
-    """The newest version of a table that the ledger knows of."""
+    """The newest version of a table in its published ledger rows; 0 when there are none."""
     return max((max(e.seen, e.output_version or 0) for e in published), default=0)
 
 
 def _refuse_unknown(context: RunContext, table: Table, unrecorded: list[Entry]) -> None:
-    """Raises LakeError when commits are neither in the ledger nor in the log any more, and rows are there by them.
+    """Raises LakeError when the table holds rows of commits that neither the ledger nor the Delta log has any more.
 
-    Nothing is recorded before: what the log still says would pass for all there was.
+    The caller records nothing before this check: an incomplete ledger would look complete afterwards.
     """
     if not table.hour or not catalog.is_made(table):
         return
@@ -70,29 +71,29 @@ def _refuse_unknown(context: RunContext, table: Table, unrecorded: list[Entry]) 
         state["hour"]: state for e in unrecorded for state in e.published_hours
     }
     known = {hour: state["row_count"] for hour, state in states.items() if state["row_count"]}
-    there = {hour: rows for hour, rows in counts(context, table).items() if rows}
-    if there != known:
+    existing = {hour: rows for hour, rows in counts(context, table).items() if rows}
+    if existing != known:
         raise LakeError(
-            f"{table.name} has {len(there)} hours with rows and the ledger knows {len(known)}: it lost some, and the "
-            "table's log does not go back that far. Run `feed-etl check --repair`."
+            f"{table.name} has {len(existing)} hours with rows and the ledger knows {len(known)}: it lost some, and "
+            "the table's log does not go back that far. Run `feed-etl check --repair`."
         )
 
 
 def counts(context: RunContext, table: Table) -> dict[datetime, int]:
-    """Hour (day) -> rows, from the statistics of the newest version's log."""
+    """Hour (day) -> number of rows, from the statistics in the Delta log of the newest version."""
     found = delta.partitions(context.spark, context.uri(table), table.hour)
     return {planner.partition_hour(value): rows for value, (rows, _) in found.items()}
 
 
 def commits(context: RunContext, table: Table, after: int, newest: int) -> list[tuple[int, str]]:
-    """(version, what it was signed with) of the commits after a version that the log still has, oldest first."""
+    """(version, commit metadata) of the commits after a version that the Delta log still has, oldest first."""
     history = context.spark.sql(f"DESCRIBE HISTORY delta.`{context.uri(table)}` LIMIT {max(1, newest - after)}")
     found = history.where(f"version > {after}").orderBy("version").select("version", "userMetadata").collect()
     return [(row["version"], row["userMetadata"] or "") for row in found]
 
 
 def from_commit(metadata: str, version: int) -> Entry:
-    """The ledger row that a commit carries. What a later release adds to it is left out."""
+    """The ledger row that a commit carries. Fields that a later release added are ignored."""
     given = ledger_table.as_entry(json.loads(metadata, object_hook=_instant))
     known = {f.name for f in fields(Entry)}
     entry = Entry(**{name: value for name, value in given.items() if name in known})
@@ -105,38 +106,38 @@ def _instant(value: dict[str, str]) -> object:
 
 
 def is_new(context: RunContext, table: Table) -> bool:
-    """Whether a table is another one than the ledger knows under its name."""
+    """Whether a table was recreated: its Delta id is not the one in the ledger."""
     known = context.ledger.table_id(table.name)
     return known is not None and known != delta.table_id(context.spark, context.uri(table))
 
 
 def _note_new_table(context: RunContext, table: Table, newest: int) -> bool:
-    """Record that a table was made anew, if it was: what the one before was made from is due again.
+    """Record that a table was recreated, so that its inputs are due again; returns whether it was.
 
-    Rows that are there already, as in a copy, are what its hours hold. Landed hours are read again while their files
-    are there.
+    The rows that a recreated table already has (a copy, for example) are recorded as the content of their hours. Landed
+    hours are read again as long as their files exist.
     """
-    ledger, now = context.ledger, context.ids[table.name]
+    ledger, current_id = context.ledger, context.ids[table.name]
     with ledger.lock:
         known = ledger.table_id(table.name)
         before = ledger.published(table.name)
         backwards = known is None and newest < newest_recorded(before)
-        if known == now or (known is None and not backwards):
+        if known == current_id or (known is None and not backwards):
             return False
         entry = context.begin(table)
         entry.seen_version = 0
         if table.event:
             entry.fingerprints = dict.fromkeys(ledger.fingerprints(table.name), OWED)
         _note_rows(context, table, entry, before, newest)
-        log.warning("%s: %s (Delta's id is %s now). What it was made from is due again.", table.name, ANEW, now)
-        record(context, entry, reason=ANEW)
+        log.warning("%s: %s (its Delta id is %s now). Its inputs are due again.", table.name, RECREATED, current_id)
+        record(context, entry, reason=RECREATED)
         if not catalog.is_made(table):
             _read_again(context, {hour for e in before for hour in e.processed_hours})
         return True
 
 
 def _read_again(context: RunContext, hours: set[datetime]) -> None:
-    """Let what lands be read again, since a table that all landing jobs write beside (quarantine) was made anew."""
+    """Make landed hours due again for all tables with an event, because quarantine, which they share, was recreated."""
     for table in catalog.tables():
         known = context.ledger.fingerprints(table.name) if table.event else {}
         again = [hour.isoformat() for hour in hours if hour.isoformat() in known]
@@ -147,6 +148,7 @@ def _read_again(context: RunContext, hours: set[datetime]) -> None:
 
 
 def _note_rows(context: RunContext, table: Table, entry: Entry, before: list[Entry], newest: int) -> None:
+    """Note the rows that a recreated table already has: as published, and as a change of all hours known before."""
     rows = delta.read(context.spark, context.uri(table), newest)
     if rows.isEmpty():
         return
@@ -160,14 +162,17 @@ def _note_rows(context: RunContext, table: Table, entry: Entry, before: list[Ent
 
 
 def refuse_unfinished(context: RunContext, table: Table) -> None:
-    """Raises LakeError when a table that this one reads was made anew and lacks hours it had: none reads half of it."""
+    """Raises LakeError when an input was recreated and still lacks hours that it had before.
+
+    Otherwise the table would be made from an incomplete input.
+    """
     for name in catalog.reads(table):
         source = catalog.entry(name).table
         if is_new(context, source):
             recover(context, source)
-        owed = planner.owed(context.ledger, source)
-        if owed:
+        missing = planner.missing_hours(context.ledger, source)
+        if missing:
             raise LakeError(
-                f"{table.name} waits for {name}, which was made anew and lacks {len(owed)} hours it had, the first "
-                f"{owed[0]:%Y-%m-%dT%H}. Run `feed-etl run --table {name}` for any hour: it makes them all."
+                f"{table.name} waits for {name}, which was recreated and lacks {len(missing)} hours that it had, the "
+                f"first {missing[0]:%Y-%m-%dT%H}. Run `feed-etl run --table {name}` for any hour: it makes them all."
             )

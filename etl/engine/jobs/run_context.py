@@ -1,4 +1,4 @@
-"""What every job of a run shares: where it is, what it may touch, and how a batch gets through its gate."""
+"""RunContext, the state that a run carries, and the steps that all jobs share: audit, publish, ledger row."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from etl.engine.sql import views
 from etl.engine.state import ledger_table
 from etl.engine.state.entry import Entry
 from etl.engine.state.ledger import Ledger
-from etl.engine.state.shards import Shard, by_person
+from etl.engine.state.shards import Shard, person_column
 from etl.errors import ContractViolation, GateFailed
 from etl.model.contract import Table
 
@@ -36,7 +36,11 @@ log = logging.getLogger("feed_etl")
 
 @dataclass
 class RunContext:
-    """One run: its session, settings, ledger, id, the range of landed hours it may read and whose rows it makes."""
+    """The state of one run.
+
+    listing: (table URI, version, partition predicate) -> the data files. interval: the landed hours [start, end) that
+    the run reads. shard: the people whose rows the run makes; None means all people.
+    """
 
     spark: SparkSession
     settings: Settings
@@ -45,77 +49,77 @@ class RunContext:
     listing: Callable[[str, int, str], Listing]
     interval: tuple[datetime, datetime] | None = None
     shard: Shard | None = None
-    seen: dict[str, int] = field(default_factory=dict)  # table -> newest version that the ledger was made to know
-    ids: dict[str, str] = field(default_factory=dict)  # table -> Delta's id of it, as `recover` saw it
+    seen: dict[str, int] = field(default_factory=dict)  # table -> newest version when `recover` ran; the ledger has it
+    ids: dict[str, str] = field(default_factory=dict)  # table -> Delta's table id when `recover` ran
 
-    def apart(self) -> RunContext:
-        """The same run in a session of its own, for a thread: views and commit messages are a session's."""
+    def with_own_session(self) -> RunContext:
+        """The same run in a new Spark session, for a thread: each session has its own views and commit metadata."""
         spark = self.spark.newSession()
         delta.activate(spark)
         return replace(self, spark=spark, seen={}, ids={})
 
     def tune_for(self, rows: int) -> None:
-        """Set this table's own session up for about as many rows as it is made of."""
+        """Configure this session for the number of input rows: few rows are processed in one task."""
         if rows < self.settings.few_rows:
             for name, value in {**session.FEW_ROWS, "spark.sql.shuffle.partitions": "1"}.items():
                 self.spark.conf.set(name, value)
 
     def shard_of(self, table: Table) -> Shard | None:
-        """Whose rows of a table this run makes; None: everybody's."""
-        return self.shard if by_person(table) else None
+        """The shard of a table that this run makes; None when it makes the rows of all people."""
+        return self.shard if person_column(table) else None
 
-    def mine(self, table: Table) -> str:
-        """Predicate of the rows that this run makes of a table, in it and in the inputs it is cut by."""
-        shard, person = self.shard, by_person(table)
+    def shard_predicate(self, table: Table) -> str:
+        """SQL predicate of the rows of this run's shard, for the table and for the inputs it is sharded by."""
+        shard, person = self.shard, person_column(table)
         return shard.predicate(person) if shard and person else "true"
 
     def uri(self, table: Table) -> str:
-        """Where a table is."""
+        """URI of the table that this run writes."""
         return views.uri(self.settings, table)
 
     def published_uri(self, table: Table) -> str:
-        """Where the table is that readers see."""
+        """URI of the table that readers see. A backfill writes another one."""
         return self.uri(table)
 
     def read(self, table: Table, version: int | None = None, partitions: str = "true") -> DataFrame:
-        """Rows of a version (the newest, when none is given) in some partitions.
+        """Rows of a version in some partitions; of the newest version by default.
 
-        The log is asked once a run which files these are, however many tables and plans read them.
+        `listing` reads the Delta log once per run, however many tables and plans read these files.
         """
         newest = delta.current_version(self.spark, self.uri(table)) if version is None else version
         return self.listing(self.uri(table), newest, partitions).frame(self.spark)
 
     def transaction(self, table: Table) -> Transaction:
-        """A transaction on the version that `recover` saw, since when all this job knows is of then.
+        """A transaction that begins at the version that `recover` saw.
 
-        What another run has published meanwhile is a conflict, and not half of what this one goes by.
+        The job plans from the ledger as of that version. So a publish of another run since then is a conflict.
         """
         return Transaction(self.spark, self.uri(table), self.seen.get(table.name))
 
     def transform(self, table: Table) -> Callable[..., DataFrame]:
-        """The logic this lake makes a table with: version 1 until a backfill has switched to another."""
+        """The transform that this lake uses for a table: version 1 until a backfill switches to another version."""
         logic = self.logic(table, self.ledger.logic(table.name))
-        return lambda *inputs, **named: self.kept(table, logic(*inputs, **named))
+        return lambda *inputs, **named: self.without_removed_hours(table, logic(*inputs, **named))
 
     def logic(self, table: Table, version: int) -> Callable[..., DataFrame]:
-        """A version of a table's logic as this place makes it: with a key, viewers by their pseudonyms."""
+        """A version of a table's transform. Where a pseudonym key is set, it gives pseudonyms in place of ids."""
         sketches = pseudonyms.sketch_id_kind_of(self.spark, self.published_uri(table)) if table.has_sketch else ""
         return pseudonyms.pseudonymize(table, catalog.logic(table.name, version), sketches)
 
-    def kept(self, table: Table, rows: DataFrame) -> DataFrame:
-        """Rows but those of hours that retention took: what landed long ago and is read again stays gone.
+    def without_removed_hours(self, table: Table, rows: DataFrame) -> DataFrame:
+        """Rows of the hours that retention keeps: old landed records that are read again do not come back.
 
-        Nor those of hours that no release accepts any more: bronze of an earlier one may hold a day of year 9999.
+        Rows outside min_day … max_day are left out, too: bronze of an earlier release may hold a day of year 9999.
         """
         if not table.hour:
             return rows
         low, high = self.settings.min_day, self.settings.max_day
         possible = rows.where(F.col(table.hour).between(F.lit(low), F.lit(high)))
-        floor = self.ledger.kept_from(table.name)
-        return possible if floor is None else possible.where(f"{table.hour} >= {as_literal(floor, table)}")
+        kept_from = self.ledger.kept_from(table.name)
+        return possible if kept_from is None else possible.where(f"{table.hour} >= {as_literal(kept_from, table)}")
 
     def begin(self, table: Table) -> Entry:
-        """The ledger row of a table in this run, not yet written."""
+        """A new ledger row for a table in this run; `record` writes it."""
         start, end = self.interval or (None, None)
         entry = Entry(self.run_id, table.name, self.ledger.now(), start, end)
         entry.table_id = self.ids.get(table.name) or delta.table_id(self.spark, self.uri(table))
@@ -127,12 +131,12 @@ class RunContext:
 
 
 def as_literal(hour: datetime, table: Table) -> str:
-    """A partition value as SQL."""
+    """A partition value as a SQL literal."""
     return f"DATE'{hour:%Y-%m-%d}'" if table.daily else f"TIMESTAMP'{hour:%Y-%m-%d %H:%M:%S}+00:00'"
 
 
 def in_hours(table: Table, hours: Iterable[datetime]) -> str:
-    """A partition predicate with literal values, so that runs of other hours are disjoint."""
+    """A partition predicate with literal values: Delta sees from it that runs of other hours do not conflict."""
     listed = ", ".join(as_literal(hour, table) for hour in hours)
     return f"{table.hour} IN ({listed})" if listed else "false"
 
@@ -143,49 +147,58 @@ def as_partition(hour: datetime, table: Table) -> str:
 
 
 def judged(context: RunContext, table: Table, batch: DataFrame) -> gate.Verdict:
-    """What the gate says of a batch; references are looked up in the published dimensions."""
+    """The verdict of the gate on a batch. References are looked up in the published dimensions.
+
+    A missing or malformed suite is a critical failure, not an exception.
+    """
     for ref in table.references:
         context.read(ref.to).createOrReplaceTempView(ref.to.name)
     try:
         return gate.judge(batch, suites.suite(table))
     except ContractViolation as error:
-        return gate.Verdict(0, [gate.Failure("suite", "critical", "No gate, no publish.", None, None, [], str(error))])
+        why = "A batch without an audit is not published."
+        return gate.Verdict(0, [gate.Failure("suite", "critical", why, None, None, [], str(error))])
 
 
 def enforce(context: RunContext, table: Table, batch: DataFrame, entry: Entry, verdict: gate.Verdict) -> None:
-    """Note a verdict. Raises GateFailed, after keeping the batch and the verdict, when a critical rule failed."""
+    """Note a verdict in the ledger row. When it is negative, keep the batch in `_rejected` and raise GateFailed."""
     entry.rules, entry.failures = verdict.rules, verdict.as_json()
     entry.metrics["gate_seconds"] = round(verdict.seconds, 3)
     for failure in verdict.failures:
         log.warning("%s: %s %s", table.name, failure.severity, failure)
     if not verdict.passed:
-        _refuse(context, table, batch, entry, verdict)
+        _reject(context, table, batch, entry, verdict)
 
 
 def pass_gate(
     context: RunContext, table: Table, batch: DataFrame, entry: Entry, extra: list[gate.Failure] | None = None
 ) -> None:
-    """Judge a batch, together with what the job itself found, and enforce the verdict."""
-    found = judged(context, table, batch)
+    """Audit a batch: judge it, add the `extra` failures that the job itself found, and enforce the verdict.
+
+    Raises GateFailed when a critical rule failed or a rule could not be evaluated.
+    """
+    verdict = judged(context, table, batch)
     added = extra or []
-    enforce(context, table, batch, entry, gate.Verdict(found.rules + len(added), found.failures + added, found.seconds))
+    whole = gate.Verdict(verdict.rules + len(added), verdict.failures + added, verdict.seconds)
+    enforce(context, table, batch, entry, whole)
 
 
-def _refuse(context: RunContext, table: Table, batch: DataFrame, entry: Entry, verdict: gate.Verdict) -> None:
-    kept = f"{absolute(context.settings.lake)}/_rejected/{table.name}/{context.run_id}"
-    batch.write.format("delta").mode("overwrite").save(kept)
-    entry.metrics["rows_refused"] = float(delta.read(context.spark, kept).count())
+def _reject(context: RunContext, table: Table, batch: DataFrame, entry: Entry, verdict: gate.Verdict) -> None:
+    """Keep a batch that failed its audit, record it, and raise GateFailed with two texts: with and without samples."""
+    uri = f"{absolute(context.settings.lake)}/_rejected/{table.name}/{context.run_id}"
+    batch.write.format("delta").mode("overwrite").save(uri)
+    entry.metrics["rows_refused"] = float(delta.read(context.spark, uri).count())
     blocking = [f for f in verdict.failures if f.severity == "critical" or f.error]
-    record(context, entry, "failed", f"batch kept at {kept}")
-    shown, counted = (
-        f"{table.name} failed its gate and was not published: {'; '.join(words)}. The batch is kept at {kept}"
-        for words in (map(str, blocking), (f.counted for f in blocking))
+    record(context, entry, "failed", f"batch kept at {uri}")
+    with_samples, without_samples = (
+        f"{table.name} failed its gate and was not published: {'; '.join(failures)}. The batch is kept at {uri}"
+        for failures in (map(str, blocking), (f.counted for f in blocking))
     )
-    raise GateFailed(shown, counted)
+    raise GateFailed(with_samples, without_samples)
 
 
 def record(context: RunContext, entry: Entry, verdict: str = "passed", reason: str = "") -> Entry:
-    """Write the ledger row of a table."""
+    """Complete the ledger row of a table and append it to the ledger."""
     entry.verdict, entry.reason = verdict, reason
     entry.seconds = max(0.0, round((datetime.now(UTC) - entry.started_at).total_seconds(), 3))
     context.ledger.append(entry)
@@ -193,21 +206,21 @@ def record(context: RunContext, entry: Entry, verdict: str = "passed", reason: s
 
 
 def metadata(entry: Entry) -> str:
-    """The ledger row as kept in the commit itself, so that a run killed right after publishing is still recorded."""
+    """The ledger row as JSON for the commit metadata: `recover` reads it when a run was killed after its commit."""
     return json.dumps(ledger_table.as_row(asdict(entry)), default=lambda v: {"t": v.isoformat()})
 
 
 def keep_changed(
     context: RunContext, table: Table, txn: Transaction, staged: DataFrame, hours: list[datetime]
 ) -> dict[datetime, Content]:
-    """Of hours staged whole keep those that come out different from what is published; returns their content."""
+    """Drop the staged hours that equal the published ones from the transaction; returns the content of the others."""
     found = checksums.by_hour(staged, table)
-    before = {h: Content.of(s) for h, s in context.ledger.state(table.name).items()}
-    now = {hour: found.get(hour, Content()) for hour in hours}
-    changed = {hour: content for hour, content in now.items() if content != before.get(hour, Content())}
+    published = {hour: Content.of(state) for hour, state in context.ledger.state(table.name).items()}
+    after = {hour: found.get(hour, Content()) for hour in hours}
+    changed = {hour: content for hour, content in after.items() if content != published.get(hour, Content())}
     txn.keep_partitions({as_partition(hour, table) for hour in changed}, table.hour)
     txn.remove(in_hours(table, changed))
-    if unchanged := now.keys() - changed.keys():
+    if unchanged := after.keys() - changed.keys():
         txn.watch(in_hours(table, unchanged))
     return changed
 
@@ -215,7 +228,11 @@ def keep_changed(
 def publish(
     context: RunContext, table: Table, txn: Transaction, entry: Entry, contents: dict[datetime, Content]
 ) -> None:
-    """Commit what is staged; `contents` is the state after it of each hour that changes. Nothing changed: no commit."""
+    """Commit the staged files. A transaction without changes makes no commit.
+
+    contents: each hour that changes -> its rows and checksum after the commit. Raises ConflictError when another run
+    changed what this transaction read.
+    """
     entry.metrics["stage_seconds"] = round(txn.stage_seconds, 3)
     entry.published_hours = [content.state(hour) for hour, content in sorted(contents.items())]
     if txn.is_empty:

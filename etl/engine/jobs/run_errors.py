@@ -1,7 +1,7 @@
-"""Errors of tables as rows of the ledger, so that owners hear of them: what a run raised for a table, and its end.
+"""Records errors of tables in the ledger, so that reports can tell the owners about them.
 
-A row of verdict `error` is open as long as no later run over its landed hours was fine. A run that was fine and changed
-nothing leaves no row; where an error was open it writes one of verdict `recovered`.
+A row with verdict `error` is open until later runs have succeeded for all its landed hours. A run that succeeds and
+changes nothing writes no row; when an error is open, it writes one with verdict `recovered`.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from etl.errors import FeedEtlError, GateFailed, LakeError, lasting
 
 
 def record(context: RunContext, errors: Mapping[str, FeedEtlError], unchanged: Iterable[str]) -> None:
-    """Write a row for each table that raised, or is fine again. A gate's refusal has its row already.
+    """Write a ledger row for each table that raised an error or has recovered.
 
-    A ledger that cannot be written is a line in the log: the error itself goes on to whoever started the run.
+    A failed gate has its row already. When the ledger cannot be written, this logs a warning: the caller still reports
+    the errors themselves. Recorded errors get `is_recorded`.
     """
     raised = {name: error for name, error in errors.items() if not isinstance(error, GateFailed)}
     for name, error in raised.items():
         write(context, _row(context, name), ERROR, lasting(error))
-    broken = {e.table_name for e in open_errors(context.ledger.entries) if _meets(e, context.interval)}
-    for name in sorted(broken.intersection(unchanged)):
+    failing = {e.table_name for e in open_errors(context.ledger.entries) if _overlaps(e, context.interval)}
+    for name in sorted(failing.intersection(unchanged)):
         write(context, _row(context, name), RECOVERED)
     try:
         context.ledger.flush()
@@ -37,31 +38,31 @@ def record(context: RunContext, errors: Mapping[str, FeedEtlError], unchanged: I
 
 
 def _row(context: RunContext, name: str) -> Entry:
-    """A row without anything of the table itself, which may not be readable."""
+    """A ledger row without values from the table itself, which may be unreadable."""
     return Entry(context.run_id, name, context.ledger.now(), *(context.interval or (None, None)))
 
 
 def open_errors(entries: Iterable[Entry]) -> list[Entry]:
-    """Rows of verdict `error` of which some landed hour was not run well since. `entries` oldest first."""
-    left: list[tuple[Entry, set[datetime]]] = []
+    """The rows with verdict `error` and a landed hour for which no later run succeeded. `entries`: oldest first."""
+    still_open: list[tuple[Entry, set[datetime]]] = []
     for entry in entries:
         if entry.verdict == ERROR:
-            left.append((entry, set(hours_of(entry))))
+            still_open.append((entry, set(hours_of(entry))))
         elif entry.verdict in ("passed", RECOVERED):
             done = set(hours_of(entry))
-            left = [(e, hours - done if e.table_name == entry.table_name else hours) for e, hours in left]
-            left = [(e, hours) for e, hours in left if hours]
-    return [e for e, _ in left]
+            still_open = [(e, hours - done if e.table_name == entry.table_name else hours) for e, hours in still_open]
+            still_open = [(e, hours) for e, hours in still_open if hours]
+    return [e for e, _ in still_open]
 
 
 def hours_of(entry: Entry) -> list[datetime]:
-    """The landed hours of a run; of one without a range one instant, so that any later run of the table ends it."""
+    """The landed hours of a run; empty for a run without an interval, so that any later run of the table closes it."""
     if entry.range_from is None or entry.range_to is None:
         return []
     return planner.hours_between(entry.range_from, entry.range_to)
 
 
-def _meets(entry: Entry, interval: tuple[datetime, datetime] | None) -> bool:
+def _overlaps(entry: Entry, interval: tuple[datetime, datetime] | None) -> bool:
     return bool(
         interval
         and entry.range_from

@@ -1,4 +1,7 @@
-"""A run: the tables asked for, in the order data flows, each brought up to date; what fails stops what reads it."""
+"""Runs tables in the order of their lineage and brings each up to date.
+
+When a table fails, the run skips the tables that read it and goes on with the others.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from graphlib import TopologicalSorter
 
-from py4j.protocol import Py4JJavaError
+from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -27,16 +30,18 @@ from etl.engine.spark import files, storage
 from etl.engine.state import planner
 from etl.engine.state.entry import Entry
 from etl.engine.state.ledger import Ledger, refuse_lost_ledger
-from etl.engine.state.shards import Shard, by_person
+from etl.engine.state.shards import Shard, person_column
 from etl.errors import FeedEtlError, LakeError, LandingError, first_line
 from etl.model.contract import Table
 
 
 @dataclass
 class Summary:
-    """What a run did: the ledger rows it wrote, what failed and what was not tried because of it.
+    """What a run did.
 
-    `waiting` are tables that read a table not yet made for all shards: the run of the last shard makes them.
+    entries: the ledger rows it wrote. errors: table -> error. skipped: table -> the failed or skipped table that it
+    reads. waiting: table -> a table that it reads and that runs have not made for all shards yet; the run of the last
+    shard makes it. unchanged: tables that were up to date.
     """
 
     run_id: str
@@ -47,7 +52,7 @@ class Summary:
     unchanged: list[str] = field(default_factory=list)
 
     def add(self, hour: Summary) -> None:
-        """Count what a run did to one hour in; of several errors of a table the first one stays."""
+        """Add the summary of a run of one hour. When a table has several errors, the first one stays."""
         self.entries += hour.entries
         self.errors = hour.errors | self.errors
         self.skipped = hour.skipped | self.skipped
@@ -57,7 +62,7 @@ class Summary:
 
 
 def new_run_id() -> str:
-    """Sorts by time, unique."""
+    """A unique id that sorts by time: `20260601T100000-1a2b3c`."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
 
 
@@ -67,14 +72,20 @@ def open_context(
     interval: tuple[datetime, datetime] | None = None,
     shard: Shard | None = None,
 ) -> RunContext:
-    """A unit of work on the lake. Raises LakeError when it cannot be written, ConfigError when another key made it."""
+    """The RunContext of a new run; creates the ledger when there is none.
+
+    Raises LakeError when the lake cannot be read or written, or has tables but no ledger. Raises ConfigError when the
+    lake was made with another pseudonym key.
+    """
     lake = files.absolute(settings.lake)
     keys.refuse_inside(settings)
     storage.check(spark, settings)
     refuse_lost_ledger(spark, lake)
     try:
-        context = RunContext(spark, settings, Ledger(spark, lake), new_run_id(), delta.cached_listing(spark), interval, shard)
-    except Exception as error:
+        context = RunContext(
+            spark, settings, Ledger(spark, lake), new_run_id(), delta.cached_listing(spark), interval, shard
+        )
+    except (Py4JError, PySparkException, OSError) as error:
         raise LakeError(f"The lake {lake} cannot be read or written: {first_line(error)}") from error
     for table in catalog.tables():
         pseudonyms.check(spark, table, context.uri(table))
@@ -90,7 +101,12 @@ def run(
     progress: Callable[[str, Table], None] = lambda _state, _table: None,
     shard: Shard | None = None,
 ) -> Summary:
-    """Process the landed hours [start, end), of all users or a shard. Idempotent: run again after any interruption."""
+    """Process the landed hours [start, end), for all people or for a shard.
+
+    tables: names; by default all tables of the subjects that have landed. progress: called with "start" or "done" and
+    the table. A run is idempotent: repeat it after any interruption. Raises LandingError when there is no landing zone;
+    errors of single tables are in the summary.
+    """
     landing = files.absolute(settings.landing)
     if not files.exists(spark, landing):
         raise LandingError(f"There is no landing zone at {landing}. Set --landing, or try `feed-etl simulate`.")
@@ -99,16 +115,21 @@ def run(
     staged.remove_dead(spark, settings)
     summary = Summary(context.run_id)
     chosen = catalog.select(tables or catalog.of_subjects(subjects.landed(spark, settings)))
-    unusable = _made_ready(context, chosen)
+    unusable = _create_tables(context, chosen)
     try:
-        _side_by_side(context, chosen, unusable, summary, progress)
+        _run_in_parallel(context, chosen, unusable, summary, progress)
     finally:
         context.ledger.flush()
     run_errors.record(context, summary.errors, [*summary.unchanged])
-    flow = list(catalog.entries())
-    mine = [e for e in context.ledger.entries if e.run_id == context.run_id and e.verdict in ("passed", "failed")]
-    summary.entries = sorted(mine, key=lambda e: (flow.index(e.table_name), e.started_at))
+    summary.entries = _entries_of_run(context)
     return summary
+
+
+def _entries_of_run(context: RunContext) -> list[Entry]:
+    """The ledger rows of this run, in the order of lineage; rows that only report errors are left out."""
+    order = list(catalog.entries())
+    written = [e for e in context.ledger.entries if e.run_id == context.run_id and e.verdict in ("passed", "failed")]
+    return sorted(written, key=lambda e: (order.index(e.table_name), e.started_at))
 
 
 def run_hours(
@@ -120,7 +141,7 @@ def run_hours(
     progress: Callable[[str, Table], None] = lambda _state, _table: None,
     shard: Shard | None = None,
 ) -> Summary:
-    """As `run`, but each hour is judged by itself, so that a bad one holds back no other."""
+    """Run each hour by itself, so that the failed audit of one hour does not stop the others. See `run`."""
     whole = Summary(new_run_id())
     for hour in planner.hours_between(start, end):
         whole.add(run(spark, settings, hour, hour + planner.HOUR, tables, progress, shard))
@@ -128,43 +149,45 @@ def run_hours(
 
 
 def _needed(chosen: list[catalog.Entry]) -> list[Table]:
-    """The chosen tables and all they read or write beside."""
+    """The chosen tables, the tables that they read, and quarantine."""
     names = {"quarantine"}
     for table in (entry.table for entry in chosen):
         names |= {table.name, *catalog.reads(table)}
     return [entry.table for entry in catalog.select(sorted(names))]
 
 
-def _made_ready(context: RunContext, chosen: list[catalog.Entry]) -> dict[str, LakeError]:
-    """Make the tables of a run that are not there yet; returns those that cannot even be opened, and why."""
+def _create_tables(context: RunContext, chosen: list[catalog.Entry]) -> dict[str, LakeError]:
+    """Create the needed tables that do not exist; returns table -> error of those that cannot be opened."""
     needed = _needed(chosen)
     with ThreadPoolExecutor(context.settings.parallel_tables) as pool:
-        found = pool.map(lambda table: _unusable(context, table), needed)
-        return {table.name: why for table, why in zip(needed, found, strict=True) if why}
+        errors = pool.map(lambda table: _create_table(context, table), needed)
+        return {table.name: error for table, error in zip(needed, errors, strict=True) if error}
 
 
-def _unusable(context: RunContext, table: Table) -> LakeError | None:
+def _create_table(context: RunContext, table: Table) -> LakeError | None:
+    """Create a table when it does not exist; returns the error when it cannot be opened."""
     delta.activate(context.spark)
     try:
         ddl.ensure(context.spark, table, context.uri(table))
     except (Py4JJavaError, PySparkException) as error:
-        return _damaged(table.name, error)
+        return _storage_error(table.name, error)
     return None
 
 
-def _damaged(what: str, error: Exception) -> LakeError:
+def _storage_error(what: str, error: Exception) -> LakeError:
+    """An error of Spark or Delta as one line; its traceback goes to the debug log."""
     log.debug("%s", what, exc_info=error)
     return LakeError(f"{what} cannot be read or written: {first_line(error)}. See docs/runbook.md")
 
 
-def _side_by_side(
+def _run_in_parallel(
     context: RunContext,
     chosen: list[catalog.Entry],
     unusable: dict[str, LakeError],
     summary: Summary,
     progress: Callable[[str, Table], None],
 ) -> None:
-    """Tables that do not need each other at the same time: a small table leaves most of a machine idle."""
+    """Run the tables in the order of lineage, independent ones in parallel: a small table leaves most cores idle."""
     tables = {entry.table.name: entry.table for entry in chosen}
     order = TopologicalSorter(
         {name: [n for n in catalog.after(table) if n in tables] for name, table in tables.items()}
@@ -174,58 +197,71 @@ def _side_by_side(
     with ThreadPoolExecutor(context.settings.parallel_tables) as pool:
         while order.is_active():
             for name in order.get_ready():
-                running[pool.submit(_step, context, tables[name], unusable, summary, progress)] = name
+                running[pool.submit(_run_if_ready, context, tables[name], unusable, summary, progress)] = name
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 order.done(running.pop(future))
                 future.result()
 
 
-def _step(
+def _run_if_ready(
     context: RunContext,
     table: Table,
     unusable: dict[str, LakeError],
     summary: Summary,
     progress: Callable[[str, Table], None],
 ) -> None:
-    blocked = [name for name in catalog.reads(table) if name in {*summary.errors, *summary.skipped}]
-    if blocked:
-        summary.skipped[table.name] = blocked[0]
+    """Run a table unless one that it reads failed, cannot be opened, or waits for other shards; note the outcome."""
+    failed = [name for name in catalog.reads(table) if name in {*summary.errors, *summary.skipped}]
+    if failed:
+        summary.skipped[table.name] = failed[0]
         return
-    damaged = [name for name in (table.name, *catalog.reads(table)) if name in unusable]
-    if damaged:
-        summary.errors[table.name] = unusable[damaged[0]]
+    closed = [name for name in (table.name, *catalog.reads(table)) if name in unusable]
+    if closed:
+        summary.errors[table.name] = unusable[closed[0]]
         return
     if not catalog.is_made(table):
         return
-    if others := _unfinished(context, table):
-        summary.waiting[table.name] = others[0]
+    if unfinished := _inputs_unfinished_by_shards(context, table):
+        summary.waiting[table.name] = unfinished[0]
         return
     progress("start", table)
+    _run_and_note(context, table, summary)
+    if context.shard_of(table):
+        context.ledger.flush()  # at once: runs of other shards look for this row
+    progress("done", table)
+
+
+def _run_and_note(context: RunContext, table: Table, summary: Summary) -> None:
+    """Run a table in a session of its own. Its errors go to the summary; a bug in the code raises."""
     try:
-        if run_table(context.apart(), table) is None:
+        if run_table(context.with_own_session(), table) is None:
             summary.unchanged.append(table.name)
     except FeedEtlError as error:
         summary.errors[table.name] = error
     except (Py4JJavaError, PySparkException) as error:
-        summary.errors[table.name] = _damaged(f"{table.name} or a table it reads", error)
-    if context.shard_of(table):
-        context.ledger.flush()  # at once: runs of other shards look for it
-    progress("done", table)
+        summary.errors[table.name] = _storage_error(f"{table.name} or a table it reads", error)
 
 
-def _unfinished(context: RunContext, table: Table) -> list[str]:
-    """Tables it is made from, at any remove, that are still to be made for some shard. None for a shard's own."""
-    if context.shard is None or by_person(table):
+def _inputs_unfinished_by_shards(context: RunContext, table: Table) -> list[str]:
+    """Direct and indirect inputs that some shard has not made yet.
+
+    Empty for a run without a shard, and for a table that is itself made in shards.
+    """
+    if context.shard is None or person_column(table):
         return []
-    cut = [each for each in catalog.upstream(table) if by_person(each)]
-    if cut:
+    sharded = [upstream for upstream in catalog.upstream(table) if person_column(upstream)]
+    if sharded:
         context.ledger.refresh()
-    return [each.name for each in cut if planner.due(context.ledger, each, context.interval)]
+    return [upstream.name for upstream in sharded if planner.due(context.ledger, upstream, context.interval)]
 
 
 def run_table(context: RunContext, table: Table) -> Entry | None:
-    """Bring one table up to date, trying again when another run got in between."""
+    """Bring one table up to date; returns its ledger row, None when nothing changed.
+
+    When another run published the same hours meanwhile, try again with a fresh ledger. Raises ConflictError when all
+    attempts conflict.
+    """
     job = landjob.run if table.event else derivejob.run
     for attempt in attempts():
         with attempt, delta.translate_conflicts(f"{table.name} or a table it reads"):

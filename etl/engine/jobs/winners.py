@@ -1,7 +1,8 @@
-"""Which record of an id stands: the one with the smallest (landed hour, canonical text), whatever was processed first.
+"""Decides which of several unequal records of a key wins: the one with the smallest (landed hour, canonical text).
 
-Runs and backfills both decide here, so that both ways in end with the same rows (docs/decisions/0016-one-result.md).
-A key is *contested* when records of it are unequal; what a record says of its own arrival (file, hour) is not compared.
+The order of processing does not matter. Runs and backfills both decide here, so that both end with the same rows
+(docs/decisions/0016-one-result.md). A key is *contested* when its records are unequal. The file and the landed hour of
+a record are not compared.
 """
 
 from __future__ import annotations
@@ -19,19 +20,20 @@ from etl.model.contract import Column as Field
 from etl.model.contract import Event, Table
 from etl.model.privacy import REPLACEMENT_IDS_BELOW, viewer_column
 
-LANDED_BEHIND = 1  # hours: an event may lie minutes after the end of the hour it landed in
+LANDED_BEHIND = 1
+"""Hours that a record may land before its own hour: its time may lie minutes after the end of its landed hour."""
 RULE = "records_of_a_key_are_equal"
 
 
 def canonical_text(event: Event) -> Column:
-    """A typed record as JSON: keys sorted, decimals without trailing zeros, times in UTC to the microsecond."""
+    """A typed record as JSON text: sorted keys, decimals without trailing zeros, times in UTC with microseconds."""
     fields = sorted(event.fields, key=lambda field: field.name)
     members = [F.concat(F.lit(f'"{f.name}":'), F.coalesce(_json(f), F.lit("null"))) for f in fields]
     return F.concat(F.lit("{"), F.concat_ws(",", *members), F.lit("}"))
 
 
 def _json(field: Field) -> Column:
-    """A value as JSON; NULL where the value is."""
+    """A value as JSON text; NULL for NULL."""
     value, kind = F.col(field.name), field.type.split("(")[0]
     if kind == "TIMESTAMP":
         return F.date_format(value, "'\"'yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z\"'")
@@ -44,15 +46,15 @@ def _json(field: Field) -> Column:
 
 
 def landed_from(table: Table, hours: list[datetime]) -> datetime:
-    """The first landed hour in which a record of a key that has a row in some hours may lie."""
+    """The first landed hour that may hold a record of a key that has a row in some hours."""
     return min(hours) - timedelta(days=table.dedup_window_days, hours=LANDED_BEHIND)
 
 
 def contested(rows: DataFrame, key: tuple[str, ...], columns: tuple[Field, ...]) -> DataFrame:
-    """The keys of which rows differ in some columns."""
+    """The keys whose rows differ in some of the columns."""
     hashed = rows.select(*key, row_hash(columns).alias("_hash"))
-    range_partition = hashed.groupBy(*key).agg(F.min("_hash").alias("_least"), F.max("_hash").alias("_most"))
-    return range_partition.where("_least <> _most").select(*key)
+    by_key = hashed.groupBy(*key).agg(F.min("_hash").alias("_min"), F.max("_hash").alias("_max"))
+    return by_key.where("_min <> _max").select(*key)
 
 
 def settle(
@@ -62,35 +64,41 @@ def settle(
     published: DataFrame,
     kept_from: datetime | None,
 ) -> DataFrame:
-    """The rows that stand, from all records (of the table's first input) and all published rows of some keys.
+    """The winning rows of some keys.
 
-    A published row stands when the records do not tell which came first: retention took the earliest of them
-    (those landed before `kept_from`), erasure changed one of several in the first hour, or one alone is left.
+    candidates: all records of the keys, from the table's first input. published: all published rows of the keys.
+    kept_from: the first hour of the input that retention kept; None when it removed nothing.
+
+    A published row wins when the records cannot tell which one was first: the earliest record may be removed by
+    retention, erasure changed one of several records of the first hour, or all records that are left are equal.
     """
-    before = published.groupBy(*table.key).agg(F.min(table.hour).alias("_hour"))
-    best = smallest(candidates, table).join(before, list(table.key), "left")
-    lost = F.col("_hour") < F.lit(kept_from) + F.expr(f"INTERVAL {LANDED_BEHIND} HOUR") if kept_from else F.lit(False)
-    stands = F.col("_hour").isNotNull() & (~F.col("_unequal") | F.col("_unsure") | lost)
-    made = transform(best.where(~stands).select(*candidates.columns))
-    kept = published.join(best.where(stands).select(*table.key), list(table.key), "left_semi")
+    published_hours = published.groupBy(*table.key).agg(F.min(table.hour).alias("_hour"))
+    best = smallest(candidates, table).join(published_hours, list(table.key), "left")
+    may_be_removed = F.lit(False)
+    if kept_from:
+        may_be_removed = F.col("_hour") < F.lit(kept_from) + F.expr(f"INTERVAL {LANDED_BEHIND} HOUR")
+    published_wins = F.col("_hour").isNotNull() & (~F.col("_unequal") | F.col("_erased") | may_be_removed)
+    made = transform(best.where(~published_wins).select(*candidates.columns))
+    kept = published.join(best.where(published_wins).select(*table.key), list(table.key), "left_semi")
     return ddl.conform(made, table).unionByName(kept.select(*table.column_names))
 
 
 def smallest(candidates: DataFrame, table: Table) -> DataFrame:
-    """The one record of each key that stands, with `_unequal` (others differ) and `_unsure`.
+    """The winning record of each key, with two flags.
 
-    `_unsure`: of several in the first landed hour one is an erased person's, so that its text is not what it was.
+    `_unequal`: the key is contested. `_erased`: the records of its first landed hour are unequal, and one of them names
+    an erased person, so its text is not the original one.
     """
     source = table.inputs[0].table
     assert source.event
     by_key, in_hour = Window.partitionBy(*table.key), Window.partitionBy(*table.key, source.hour)
-    whose = viewer_column(source.column_names)
-    erased = F.col(whose) < REPLACEMENT_IDS_BELOW if whose else F.lit(False)
+    person = viewer_column(source.column_names)
+    is_erased = F.col(person) < REPLACEMENT_IDS_BELOW if person else F.lit(False)
     differ = {w: F.min("_text").over(w) != F.max("_text").over(w) for w in (by_key, in_hour)}
     return (
         candidates.withColumn("_text", canonical_text(source.event))
         .withColumn("_unequal", differ[by_key])
-        .withColumn("_unsure", differ[in_hour] & F.max(erased).over(in_hour))
+        .withColumn("_erased", differ[in_hour] & F.max(is_erased).over(in_hour))
         .withColumn("_rank", F.row_number().over(by_key.orderBy(source.hour, "_text")))
         .where("_rank = 1")
         .drop("_rank", "_text")
@@ -98,6 +106,6 @@ def smallest(candidates: DataFrame, table: Table) -> DataFrame:
 
 
 def warning(keys: int) -> list[Failure]:
-    """What the gate says of contested keys; nothing when there are none."""
-    why = "Unequal records of one key: the smallest by (landed hour, canonical text) stands."
+    """A warning of the gate about contested keys; empty when there are none."""
+    why = "Unequal records of one key: the smallest by (landed hour, canonical text) wins."
     return [Failure(RULE, "warning", why, keys, None, [])] if keys else []

@@ -1,4 +1,4 @@
-"""How far a lake has got: the newest landed hour that its runs processed. No value of a record moves it."""
+"""Finds the newest landed hour that the runs of a lake have processed. Values of records have no influence on it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from etl.errors import LakeError
 from etl.model.contract import Table
 
 EMPTY = Landed(datetime.min, ()).fingerprint
-"""Of an hour in which nothing landed."""
+"""Fingerprint of a landed hour without files."""
 
 
 def newest(spark: SparkSession, lake: str, table: Table) -> datetime:
-    """The start of the newest landed hour from which any table of the same subjects was published.
+    """The start of the newest landed hour with files from which any table of the same subjects was published.
 
-    An hour counts when files landed in it. Raises LakeError when there is none.
+    Raises LakeError when there is none.
     """
-    mine = catalog.subjects_of(table)
-    names = [t.name for t in catalog.tables() if t.event and catalog.subjects_of(t) & mine]
+    subjects = catalog.subjects_of(table)
+    names = [t.name for t in catalog.tables() if t.event and catalog.subjects_of(t) & subjects]
     uri = f"{lake}/_ledger"
     if delta.is_table(spark, uri):
         runs = delta.read(spark, uri).where(F.col("table_name").isin(names) & F.expr("verdict = 'passed'"))

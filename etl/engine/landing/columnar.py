@@ -1,8 +1,9 @@
-"""Parquet files of any writer as plain Spark columns: what Spark would refuse a whole file for is not asked of it.
+"""Reads Parquet files of any writer as plain Spark columns.
 
-Each file is judged by its own footer, so that what a file holds never depends on the files beside it. Columns are named
-in lower case, as contracts name them. Instants are read as the numbers they are stored as: nanoseconds, and those that
-a multiplication to microseconds would take out of 64 bits, become an instant out of every range, not an error.
+It asks Spark only for columns that Spark can read: one unsupported column would make Spark refuse the whole file. Each
+file is read by its own footer, so that its values do not depend on other files in the folder. Column names are in lower
+case, as in the contracts. Timestamps, also those in nanoseconds, are read as the numbers they are stored as. A number
+that overflows 64 bits as microseconds becomes a timestamp outside every allowed range, not an error.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from etl.engine.spark.jvm import jvm
 
 FILE = "_file"
 RESERVED = (FILE, "_metadata", "source_file", "landed_hour")
-"""Column names of this reader's own. A column of a file that has one is not read."""
+"""Column names that this reader adds itself. Columns of a file with one of these names are ignored."""
 NANOS = "spark.sql.legacy.parquet.nanosAsLong"
-FARTHEST = 10**18
-"""Microseconds from 1970, either way, that any instant is taken for that lies farther: 31,688 years."""
+MAX_MICROS = 10**18
+"""Largest distance of a timestamp from 1970, in microseconds (31,688 years); larger ones are cut to it."""
 FOOTERS_AT_ONCE = 8
 PATH, MESSAGE = "org.apache.hadoop.fs.Path", "org.apache.parquet.schema.MessageType"
 NOT_READABLE = "not readable"
@@ -42,8 +43,8 @@ PLAIN = (*INTEGRAL, "boolean", "float", "double", "decimal", "string", "binary",
 class Shape:
     """How files of one schema are read.
 
-    `columns` are the names and Spark types to ask for; `units` the unit of those that are instants, stored as numbers;
-    `refused` the names, in lower case, of columns that hold what Spark cannot read, or that are there twice.
+    columns: names and Spark types to ask for. units: (column, unit) of the timestamps, which are read as numbers.
+    refused: names, in lower case, of columns that Spark cannot read or that the file has twice.
     """
 
     columns: StructType
@@ -52,7 +53,10 @@ class Shape:
 
 
 def frames(spark: SparkSession, uris: list[str]) -> list[DataFrame]:
-    """A DataFrame for each shape that files have: their columns and `_file`. Raises Py4JJavaError for no Parquet."""
+    """One DataFrame for each shape of the files, with their columns and `_file` (the file's URI).
+
+    Raises Py4JJavaError when a file is not Parquet.
+    """
     spark.conf.set(NANOS, "true")
     groups: dict[str, tuple[Shape, list[str]]] = {}
     for uri, shape in zip(uris, _shapes(spark, uris), strict=True):
@@ -61,50 +65,52 @@ def frames(spark: SparkSession, uris: list[str]) -> list[DataFrame]:
 
 
 def _bare(spark: SparkSession, _: Shape, uris: list[str]) -> DataFrame:
-    """Rows of files without any column, which Parquet's reader fails at: as many as their footers say."""
+    """The rows of files without columns, as many as their footers count. Spark's Parquet reader fails on such files."""
     counted = [(str(jvm(spark, PATH)(uri).toUri().toString()), int(_footer(spark, uri).getNum_rows())) for uri in uris]
     rows = spark.createDataFrame(counted, f"{FILE} STRING, n BIGINT").where("n > 0")
     return rows.select(FILE, F.explode(F.expr("sequence(1, n)"))).select(FILE)
 
 
 def _frame(spark: SparkSession, shape: Shape, uris: list[str]) -> DataFrame:
+    """The rows of files of one shape. A refused column gets a list of text, which is the wrong type for every field."""
     rows = spark.read.schema(shape.columns).parquet(*[glob_escape(uri) for uri in uris])
     units = dict(shape.units)
-    given = [_value(field.name, units.get(field.name)).alias(field.name.lower()) for field in shape.columns.fields]
+    values = [_value(field.name, units.get(field.name)).alias(field.name.lower()) for field in shape.columns.fields]
     refused = [F.array(F.lit(NOT_READABLE)).alias(name) for name in shape.refused]
-    return rows.select(*given, *refused, F.col("_metadata.file_path").alias(FILE))
+    return rows.select(*values, *refused, F.col("_metadata.file_path").alias(FILE))
 
 
 def _value(name: str, unit: str | None) -> Column:
-    """A column of a file; the number of an instant as TIMESTAMP, without an overflow on the way."""
+    """A column of a file. The number of a timestamp becomes a TIMESTAMP, without an overflow on the way."""
     column = quoted(name)
     if unit is None:
         return column
     if unit == "NANOS":
         return F.timestamp_micros(F.call_function("div", column, F.lit(1000)))
-    times = 1000 if unit == "MILLIS" else 1
-    farthest = FARTHEST // times
-    bounded = F.greatest(F.least(column, F.lit(farthest)), F.lit(-farthest))
-    return F.timestamp_micros(F.when(column.isNotNull(), bounded) * times)  # `least` of NULL and a number is the number
+    micros = 1000 if unit == "MILLIS" else 1
+    limit = MAX_MICROS // micros
+    bounded = F.greatest(F.least(column, F.lit(limit)), F.lit(-limit))
+    # The condition keeps NULL: `least` of NULL and a number is the number.
+    return F.timestamp_micros(F.when(column.isNotNull(), bounded) * micros)
 
 
 def _shapes(spark: SparkSession, uris: list[str]) -> list[Shape]:
-    """The shape of each file by its footer; several footers are read at the same time."""
+    """The shape of each file, from its footer. It reads several footers in parallel."""
     with ThreadPoolExecutor(min(FOOTERS_AT_ONCE, len(uris))) as pool:
         schemas = list(pool.map(partial(_schema, spark), uris))
-    known: list[tuple[Any, Shape]] = []
-    found = []
+    distinct: list[tuple[Any, Shape]] = []
+    shapes = []
     for schema in schemas:
-        shape = next((shape for other, shape in known if other.equals(schema)), None)
+        shape = next((shape for other, shape in distinct if other.equals(schema)), None)
         if shape is None:
             shape = _shape(spark, schema)
-            known.append((schema, shape))
-        found.append(shape)
-    return found
+            distinct.append((schema, shape))
+        shapes.append(shape)
+    return shapes
 
 
 def _schema(spark: SparkSession, uri: str) -> Any:
-    """Parquet's own schema of a file. Raises Py4JJavaError for a file without a footer."""
+    """The Parquet schema of a file, as a Java object. Raises Py4JJavaError when the file has no footer."""
     path, conf = jvm(spark, PATH)(uri), spark._jsparkSession.sessionState().newHadoopConf()
     file = jvm(spark, "org.apache.parquet.hadoop.util.HadoopInputFile").fromPath(path, conf)
     try:
@@ -120,16 +126,15 @@ def _schema(spark: SparkSession, uri: str) -> Any:
 
 
 def _footer(spark: SparkSession, uri: str) -> Any:
-    """The footer of a file as the format has it. Raises Py4JJavaError when there is none."""
+    """The footer of a file, as a Java object of Parquet's format library. Raises Py4JJavaError when there is none."""
     path = jvm(spark, PATH)(uri)
     fs = path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
     size = fs.getFileStatus(path).getLen()
     stream = fs.open(path)
     try:
         stream.seek(size - 8)
-        length = int.from_bytes(
-            (stream.readInt() & 0xFFFFFFFF).to_bytes(4, "big"), "little"
-        )  # stored the other way round
+        # `readInt` is big-endian; Parquet stores the length of its footer little-endian.
+        length = int.from_bytes((stream.readInt() & 0xFFFFFFFF).to_bytes(4, "big"), "little")
         stream.seek(size - 8 - length)
         return jvm(spark, "org.apache.parquet.format.Util").readFileMetaData(stream)
     finally:
@@ -137,39 +142,41 @@ def _footer(spark: SparkSession, uri: str) -> Any:
 
 
 def _shape(spark: SparkSession, schema: Any) -> Shape:
-    fields = [field for field in schema.getFields() if _is_ours(field.getName())]
-    times = Counter(field.getName().lower() for field in fields)
-    columns, units, refused = [], {}, {name for name, count in times.items() if count > 1}
+    """How to read files with this Parquet schema."""
+    fields = [field for field in schema.getFields() if _is_data(field.getName())]
+    names = Counter(field.getName().lower() for field in fields)
+    columns, units, refused = [], {}, {name for name, count in names.items() if count > 1}
     for field in fields:
-        name, told = field.getName(), str(field.getLogicalTypeAnnotation())
-        if name.lower() in refused or told == "UNKNOWN":  # a column of this type holds NULL only
+        name, logical_type = field.getName(), str(field.getLogicalTypeAnnotation())
+        if name.lower() in refused or logical_type == "UNKNOWN":  # a column of this type holds only NULL
             continue
-        if unit := UNIT.match(told):
+        if unit := UNIT.match(logical_type):
             units[name] = unit[1]
-        kind = LongType() if unit else _type(spark, field)
-        if kind is None:
+        spark_type = LongType() if unit else _type(spark, field)
+        if spark_type is None:
             refused.add(name.lower())
         else:
-            columns.append(StructField(name, kind))
+            columns.append(StructField(name, spark_type))
     return Shape(
         StructType(sorted(columns, key=lambda c: c.name)), tuple(sorted(units.items())), tuple(sorted(refused))
     )
 
 
-def _is_ours(name: str) -> bool:
+def _is_data(name: str) -> bool:
+    """Whether a column is read: it has a name, and not one that this reader adds itself."""
     return name.lower() not in RESERVED and bool(name.strip())
 
 
 def _type(spark: SparkSession, field: Any) -> DataType | None:
-    """The Spark type of a column, where it is plain or a list of plain values and Spark can read it."""
+    """The Spark type of a column; None unless it is a plain type or a list of one, and Spark can read it."""
     converter = jvm(spark, "org.apache.spark.sql.execution.datasources.parquet.ParquetToSparkSchemaConverter")
     message = jvm(spark, MESSAGE)("one", jvm(spark, "java.util.List").of(field))
     try:
-        told = converter(spark._jsparkSession.sessionState().conf()).convert(message).json()
+        schema_json = converter(spark._jsparkSession.sessionState().conf()).convert(message).json()
     except (Py4JJavaError, PySparkException):
         return None
-    kind = StructType.fromJson(json.loads(told)).fields[0].dataType
-    if isinstance(kind, ArrayType) and isinstance(kind.elementType, NullType):
+    found = StructType.fromJson(json.loads(schema_json)).fields[0].dataType
+    if isinstance(found, ArrayType) and isinstance(found.elementType, NullType):
         return ArrayType(IntegerType())
-    plain = kind.elementType if isinstance(kind, ArrayType) else kind
-    return kind if plain.typeName().split("(")[0] in PLAIN else None
+    plain = found.elementType if isinstance(found, ArrayType) else found
+    return found if plain.typeName().split("(")[0] in PLAIN else None

@@ -1,7 +1,7 @@
-"""Which lake owns a landing zone: the one lake that may remove or rewrite landed files.
+"""Records which lake owns a landing zone: only this lake may remove or rewrite landed files. Other lakes only read.
 
-`<lake>/_lake.json` holds the lake's id, a random number that moves with the lake. `<landing>/_owner.json` names the
-owner. The first run of a lake on a landing zone without a marker makes both. Another lake reads the zone only.
+`<lake>/_lake.json` holds the lake's id, a random number that moves with the lake. `<landing>/_owner.json` holds the id
+of the owner. The first run on a landing zone without an owner writes both.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LAKE, OWNER = "_lake.json", "_owner.json"
 
 
 def claim(spark: SparkSession, settings: Settings) -> None:
-    """Make the lake the owner of its landing zone unless another one is. A zone that cannot be written has no owner."""
+    """Make the lake the owner of its landing zone, unless the zone has an owner. A read-only zone stays without one."""
     landing, lake = _places(settings)
     uri = f"{landing}/{OWNER}"
     if documents.read(spark, uri) is not None:
@@ -36,7 +36,10 @@ def claim(spark: SparkSession, settings: Settings) -> None:
 
 
 def take(spark: SparkSession, settings: Settings) -> str:
-    """Make the lake the owner whoever was; returns the marker that was there, empty when none was."""
+    """Make the lake the owner, even when another lake is; returns the previous owner file, empty when there was none.
+
+    Raises LandingError when there is no landing zone.
+    """
     landing, lake = _places(settings)
     uri = f"{landing}/{OWNER}"
     if not files.exists(spark, landing):
@@ -47,7 +50,7 @@ def take(spark: SparkSession, settings: Settings) -> str:
 
 
 def refusal(spark: SparkSession, settings: Settings) -> str | None:
-    """Why this lake must not remove or rewrite landed files; None when it owns the landing zone or there is none."""
+    """Why this lake must not remove or rewrite landed files; None when it owns the landing zone, or no zone exists."""
     landing, lake = _places(settings)
     if not files.exists(spark, landing):
         return None
@@ -55,20 +58,20 @@ def refusal(spark: SparkSession, settings: Settings) -> str | None:
     if text is None:
         return f"no lake owns the landing zone {landing} yet. The next `feed-etl run` makes this lake its owner"
     owner = _parsed(text)
-    mine = documents.read(spark, f"{lake}/{LAKE}")
-    if mine is not None and owner.get("id") and _parsed(mine).get("id") == owner["id"]:
+    own_text = documents.read(spark, f"{lake}/{LAKE}")
+    if own_text is not None and owner.get("id") and _parsed(own_text).get("id") == owner["id"]:
         return None
-    whose = owner.get("lake") or "unknown"
+    other = owner.get("lake") or "unknown"
     return (
-        f"the landing zone {landing} belongs to another lake ({whose}). Maintain and erase with that lake, or "
+        f"the landing zone {landing} belongs to another lake ({other}). Maintain and erase with that lake, or "
         "make this one the owner: `feed-etl maintain --take-ownership`"
     )
 
 
 def refuse(spark: SparkSession, settings: Settings) -> None:
     """Raises ConflictError unless this lake may remove and rewrite landed files."""
-    if found := refusal(spark, settings):
-        raise ConflictError(f"Landed files stay: {found}.")
+    if why := refusal(spark, settings):
+        raise ConflictError(f"Landed files stay: {why}.")
 
 
 def _places(settings: Settings) -> tuple[str, str]:
@@ -80,7 +83,7 @@ def _marker(lake_id: str, lake: str) -> str:
 
 
 def _own_id(spark: SparkSession, lake: str) -> str:
-    """The lake's id, made when it has none. Raises LakeError when its file is not as it must be."""
+    """The lake's id; writes a new one when the lake has none. Raises LakeError when the file holds no id."""
     uri = f"{lake}/{LAKE}"
     text = documents.read(spark, uri)
     if text is None:
@@ -88,7 +91,9 @@ def _own_id(spark: SparkSession, lake: str) -> str:
         text = documents.read(spark, uri) or ""
     found = _parsed(text).get("id")
     if not found:
-        raise LakeError(f"{uri} holds no id of the lake. Restore it, or remove it and take ownership anew.")
+        raise LakeError(
+            f"{uri} holds no id of the lake. Restore it, or remove it and run `feed-etl maintain --take-ownership`."
+        )
     return str(found)
 
 

@@ -1,4 +1,4 @@
-"""Reads the landing zone: `<landing>/<event>/hour=2026-06-01T10/<file>`, JSON Lines or Parquet, any mix."""
+"""Reads the landing zone: `<landing>/<event>/hour=2026-06-01T10/<file>`, as JSON Lines or Parquet in any mix."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ TEXT = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 PARQUET = (".parquet",)
 HOUR = "%Y-%m-%dT%H"
 MAX_LENGTH = 2**24
-"""Characters of one record, once files have to be read one by one: memory holds a few such records."""
-RECORD_BYTES = 20  # a record compressed: of a file's records no more than its size is known before it is read
+"""Largest number of characters of a record when files are checked one by one: a few such records fit in memory."""
+RECORD_BYTES = 20
+"""Size of a compressed record, to estimate the number of records of a file before it is read."""
 
 
 @dataclass(frozen=True)
@@ -35,18 +36,18 @@ class Landed:
 
     @property
     def fingerprint(self) -> str:
-        """Changes when a file is added, or is not the file it was."""
+        """A hash of the paths, sizes and modification times: it changes when a file is added, replaced or removed."""
         text = "\n".join(f"{f.path} {f.size} {f.modified}" for f in self.files)
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def folder(hour: datetime) -> str:
-    """The name of the folder that files of an hour land in."""
+    """The name of the folder of a landed hour: `hour=2026-06-01T10`."""
     return f"hour={hour.strftime(HOUR)}"
 
 
 def hour_of(name: str) -> datetime | None:
-    """The hour of such a folder; None for a name of any other form."""
+    """The landed hour of a folder name; None when the name has another form."""
     try:
         hour = datetime.strptime(name, f"hour={HOUR}").replace(tzinfo=UTC)
     except ValueError:
@@ -54,8 +55,8 @@ def hour_of(name: str) -> datetime | None:
     return hour if name == folder(hour) else None
 
 
-def passed_over(spark: SparkSession, settings: Settings, event: Event) -> list[str]:
-    """Names below an event's folder, hidden ones aside, that are no landed hour: nothing reads what is there."""
+def ignored_names(spark: SparkSession, settings: Settings, event: Event) -> list[str]:
+    """Names of visible files and folders in an event's folder that are not landed hours: no run reads them."""
     root = f"{files.absolute(settings.landing)}/{event.name}"
     folders = [f for f in files.list_folders(spark, root) if not f.is_hidden and hour_of(f.name) is None]
     return sorted(f.name for f in [*folders, *files.list_files(spark, root)])
@@ -64,20 +65,21 @@ def passed_over(spark: SparkSession, settings: Settings, event: Event) -> list[s
 def listing(
     spark: SparkSession, settings: Settings, event: Event, hours: list[datetime], hidden: bool = False
 ) -> list[Landed]:
-    """What has landed of an event, hour by hour, at any depth of folders; an hour without a folder has no files.
+    """The landed files of an event, hour by hour, at any depth of folders. An hour without a folder has no files.
 
-    `hidden` are those files that a producer has not given their name yet, and what is left of one that was killed:
-    files whose name, or a folder below the hour's, begins with `.` or `_`.
+    With `hidden` only the hidden files are listed: files whose name, or a folder below the hour's folder, begins with
+    `.` or `_`. A producer has not finished these files, or was killed.
     """
     root = f"{files.absolute(settings.landing)}/{event.name}"
     found = ((hour, files.list_below(spark, f"{root}/{folder(hour)}")) for hour in hours)
     return [
-        Landed(hour, tuple(_inside(settings, [f for f in listed if f.is_hidden == hidden]))) for hour, listed in found
+        Landed(hour, tuple(_with_links_outside(settings, [f for f in listed if f.is_hidden == hidden])))
+        for hour, listed in found
     ]
 
 
-def _inside(settings: Settings, listed: list[LandedFile]) -> list[LandedFile]:
-    """The same, with a mark on those that a link takes out of the landing zone: they are not ours to read or remove."""
+def _with_links_outside(settings: Settings, listed: list[LandedFile]) -> list[LandedFile]:
+    """The same files. A link to outside the landing zone gets `is_outside`, so no run reads or removes it."""
     if not files.absolute(settings.landing).startswith("file:"):
         return listed
     root = files.local_folder(settings.landing).resolve()
@@ -87,7 +89,7 @@ def _inside(settings: Settings, listed: list[LandedFile]) -> list[LandedFile]:
 
 
 def unreadable(spark: SparkSession, landed: list[Landed]) -> list[tuple[datetime, LandedFile]]:
-    """Every file that cannot be read to its end, or is of no known format. Reads each file: a slow path."""
+    """Every file that cannot be read to its end or has an unknown format. It reads each file, so it is slow."""
     found = [(part.hour, file) for part in landed for file in part.files]
     return [(hour, file) for hour, file in found if not _is_readable(spark, file)]
 
@@ -108,12 +110,15 @@ def _is_readable(spark: SparkSession, file: LandedFile) -> bool:
 
 
 def known(file: LandedFile) -> bool:
-    """Whether the name says a format this reader has, and the file lies in the landing zone."""
+    """Whether the file name has the suffix of a known format and the file lies in the landing zone."""
     return file.name.endswith((*TEXT, *PARQUET)) and not file.is_outside
 
 
 def read(spark: SparkSession, settings: Settings, event: Event, landed: list[Landed]) -> DataFrame:
-    """All records: raw, source_file, landed_hour, a typed column per field, `_corrupt`, and what `enrich` adds."""
+    """All records of some landed hours, with erased people suppressed.
+
+    Columns: raw, source_file, landed_hour, a typed column per field, `_corrupt`, and those that `records.enrich` adds.
+    """
     found = [file for part in landed for file in part.files]
     hour = F.lit(landed[0].hour) if len(landed) == 1 else _hour_of(spark, settings, event)
     parts = _text(spark, event, hour, [f.uri for f in found if f.name.endswith(TEXT)])
@@ -123,8 +128,8 @@ def read(spark: SparkSession, settings: Settings, event: Event, landed: list[Lan
     whole = parts[0]
     for part in parts[1:]:
         whole = whole.unionByName(part)
-    known = suppression.apply(whole, event, suppression.load(spark, files.absolute(settings.lake)))
-    return records.enrich(known, event, settings)
+    suppressed = suppression.apply(whole, event, suppression.load(spark, files.absolute(settings.lake)))
+    return records.enrich(suppressed, event, settings)
 
 
 def _no_lines(spark: SparkSession) -> DataFrame:
@@ -132,9 +137,9 @@ def _no_lines(spark: SparkSession) -> DataFrame:
 
 
 def _hour_of(spark: SparkSession, settings: Settings, event: Event) -> Column:
-    """Landed hour by a file's own path, `<root>/hour=2026-06-01T10/<path>`.
+    """The landed hour of a record, from the path of its file: `<root>/hour=2026-06-01T10/<path>`.
 
-    By position: it is done for every record, and a pattern takes longer than all that is judged of one.
+    It cuts the path by position: a regular expression for every record takes longer than all checks of the record.
     """
     before = files.escaped_path(spark, f"{files.absolute(settings.landing)}/{event.name}") + "/hour="
     hour = F.substring("_file", F.locate(before, F.col("_file")) + len(before), F.lit(len("2026-06-01T10")))
@@ -142,14 +147,14 @@ def _hour_of(spark: SparkSession, settings: Settings, event: Event) -> Column:
 
 
 def _provenance(rows: DataFrame, hour: Column) -> DataFrame:
-    """Adds landed_hour, and `_file` as source_file."""
+    """The same rows with landed_hour, and with `_file` renamed to source_file."""
     return rows.withColumn("landed_hour", hour).withColumnRenamed("_file", "source_file")
 
 
 def lines(spark: SparkSession, uris: list[str]) -> DataFrame:
-    """Text files as records: raw, `_file`. This is the only place that says where a record ends.
+    """Text files as records with the columns raw and `_file`. Only this function decides where a record ends.
 
-    A line ends with LF, CRLF or CR. A CR within a line that is one JSON object is space between its tokens.
+    A line ends with LF, CRLF or CR. A CR within a line that is one JSON object is white space between its tokens.
     """
     read = spark.read.option("lineSep", "\n").text([files.glob_escape(uri) for uri in uris])
     found = read.select(F.explode(records.split("value")).alias("raw"), F.col("_metadata.file_path").alias("_file"))
@@ -161,6 +166,6 @@ def _text(spark: SparkSession, event: Event, hour: Column, uris: list[str]) -> l
 
 
 def _columnar(spark: SparkSession, event: Event, hour: Column, uris: list[str]) -> list[DataFrame]:
-    """Files of one shape are read as one."""
+    """The records of Parquet files; one DataFrame for each schema."""
     groups = columnar.frames(spark, uris) if uris else []
     return [records.parse_columns(_provenance(rows, hour), event) for rows in groups]

@@ -1,7 +1,7 @@
-"""Typed records out of landed text or Parquet, and every reason a record is not acceptable.
+"""Parses landed text or Parquet into typed records, and finds every reason to quarantine a record.
 
-The fast path parses each record once with the contract's types; only the few records that fail are looked at
-again, field by field, to name all their reasons.
+The fast path parses each record once with the contract's types. Only the few bad records are parsed again, field by
+field, to name all their reasons.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, DataType, DecimalType, NullType, StructType
+from pyspark.sql.types import ArrayType, DataType, DecimalType, NullType
 
 from etl.conf import Settings
 from etl.model.contract import FACTS_KEPT, Event
@@ -20,16 +20,16 @@ from etl.model.contract import Column as Field
 from etl.transforms.scd2 import CLOSING
 from etl.transforms.snowflake import minted_ts
 
-DAY = r"^\d{4}-\d{2}-\d{2}\z"  # not `$`, which a line break may follow
+DAY = r"^\d{4}-\d{2}-\d{2}\z"  # not `$`, which also matches before a line break
 ISO = r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})\z"
 PARSED = {"TIMESTAMP": "STRING", "DATE": "STRING", "DECIMAL": "DOUBLE", "SMALLINT": "BIGINT", "INT": "BIGINT"}
 INTEGRAL = ("byte", "short", "integer", "long")
 MICROSECOND = timedelta(microseconds=1)
-BEYOND = 1e26  # no decimal of a contract comes near; what does is no number either
+MAX_DECIMAL = 1e26  # far above every decimal of a contract; larger values and NaN are of the wrong type
 FLAT = r"^\s*\{[^{}]*\}\s*$"
 NESTED = r"(?s)^\s*\{.*\}\s*$"
-PAIR = r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-HALF = r"\\u[dD][89a-fA-F]"
+SURROGATE_PAIR = r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+SURROGATE = r"\\u[dD][89a-fA-F]"
 MICROS = {
     "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX",
     "timestampNTZFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSS",
@@ -37,83 +37,88 @@ MICROS = {
 
 
 def parse_text(lines: DataFrame, event: Event) -> DataFrame:
-    """Lines (raw, source_file, landed_hour) -> the same plus one typed column per field and `_corrupt`."""
+    """Lines (raw, source_file, landed_hour) -> the same columns, one typed column per field, and `_corrupt`.
+
+    `_corrupt` is true when the line is not one JSON object in UTF-8, or a field is not of its type.
+    """
     parsed = lines.withColumn("_p", _parsed({f.name: _parsed_type(f) for f in event.fields}))
     fields = [_typed(F.col("_p")[f.name], f).alias(f.name) for f in event.fields]
     corrupt = F.col("_p").isNull() | F.col("_p._corrupt").isNotNull() | ~_one_object("raw") | ~_is_text(event)
-    lost = [_given(F.col("_p")[f.name], f) & _typed(F.col("_p")[f.name], f).isNull() for f in event.fields]
-    return parsed.select("raw", "source_file", "landed_hour", *fields, _any([corrupt, *lost]).alias("_corrupt"))
+    wrong_type = [_is_present(F.col("_p")[f.name], f) & _typed(F.col("_p")[f.name], f).isNull() for f in event.fields]
+    return parsed.select("raw", "source_file", "landed_hour", *fields, _any([corrupt, *wrong_type]).alias("_corrupt"))
 
 
 def quoted(name: str) -> Column:
-    """A column by its name, whatever is in it."""
+    """A column by its name, which may contain any character."""
     return F.col("`" + name.replace("`", "``") + "`")
 
 
 def as_text(columns: list[str]) -> Column:
-    """A row of a columnar file as the line it would be."""
+    """A row of a Parquet file as one line of JSON."""
     return F.to_json(F.struct(*[quoted(c) for c in columns]), MICROS) if columns else F.lit("{}")
 
 
 def parse_columns(rows: DataFrame, event: Event) -> DataFrame:
-    """Parquet rows with source_file and landed_hour -> as `parse_text`; raw is the row as JSON."""
-    given = StructType([f for f in rows.schema.fields if f.name not in ("source_file", "landed_hour")])
-    types = {f.name: f.dataType for f in given.fields}
-    fields, lost = [], []
+    """Parquet rows with source_file and landed_hour -> the columns of `parse_text`; raw is the row as JSON."""
+    types = {f.name: f.dataType for f in rows.schema.fields if f.name not in ("source_file", "landed_hour")}
+    fields, wrong_type = [], []
     for field in event.fields:
         found = quoted(field.name) if field.name in types else F.lit(None)
         value = _from_parquet(found, types.get(field.name, NullType()), field)
         fields.append(value.alias(field.name))
-        lost.append(found.isNotNull() & value.isNull())
+        wrong_type.append(found.isNotNull() & value.isNull())
     raw = as_text(list(types)).alias("raw")
-    return rows.select(raw, "source_file", "landed_hour", *fields, _any(lost).alias("_corrupt"))
+    return rows.select(raw, "source_file", "landed_hour", *fields, _any(wrong_type).alias("_corrupt"))
 
 
 def _parsed(types: dict[str, str]) -> Column:
-    """raw as a struct of these fields and `_corrupt`, which is set when any of them is not of its type."""
+    """raw as a struct of these fields and `_corrupt`, which is set when a field is not of its type."""
     schema = ", ".join(f"`{name}` {type_}" for name, type_ in types.items()) + ", `_corrupt` STRING"
     strict = {"allowNonNumericNumbers": "false", "allowSingleQuotes": "false"}
     return F.from_json("raw", schema, {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "_corrupt", **strict})
 
 
 def split(line: str) -> Column:
-    """The records of what ends with LF: one, but where a CR ends lines, too. A CR within one object is space.
+    """The records of one line that ends with LF: one record, or several when CR ends lines, too.
 
-    Functions of text replace bytes that are not UTF-8. A record that had any gets such a byte back: it stays no text.
+    A CR within one JSON object is white space. String functions replace bytes that are not UTF-8. So a record that had
+    such bytes gets one of them back, and is quarantined later as unparseable.
     """
     cr, valid = F.lit("\r"), F.is_valid_utf8(line)
     text = F.rtrim(F.make_valid_utf8(line), cr)
-    whole = ~F.contains(text, cr) | _one_object(text)
-    pieces = F.when(whole, F.array(text)).otherwise(F.split(text, "\r"))
-    broken = F.unhex(F.lit("FF")).cast("string")
-    marked = F.transform(
-        pieces, lambda each: F.when(~valid & F.contains(each, F.lit("\ufffd")), F.concat(each, broken)).otherwise(each)
-    )
-    return F.when(~F.contains(F.col(line), cr), F.array(line)).otherwise(marked)
+    is_one_record = ~F.contains(text, cr) | _one_object(text)
+    pieces = F.when(is_one_record, F.array(text)).otherwise(F.split(text, "\r"))
+    invalid_byte = F.unhex(F.lit("FF")).cast("string")
+
+    def marked(piece: Column) -> Column:
+        had_invalid_bytes = ~valid & F.contains(piece, F.lit("\ufffd"))
+        return F.when(had_invalid_bytes, F.concat(piece, invalid_byte)).otherwise(piece)
+
+    return F.when(~F.contains(F.col(line), cr), F.array(line)).otherwise(F.transform(pieces, marked))
 
 
 def _one_object(text: Column | str) -> Column:
-    """Whether a line is one JSON object: the parser itself stops after the first and does not see a second."""
+    """Whether a line is exactly one JSON object. The parser alone stops after the first object and ignores a second."""
     line = F.col(text) if isinstance(text, str) else text
-    alone = F.json_array_length(F.concat(F.lit("["), line, F.lit("]"))) == 1
-    return line.rlike(FLAT) | (line.rlike(NESTED) & F.coalesce(alone, F.lit(False)))
+    is_single = F.json_array_length(F.concat(F.lit("["), line, F.lit("]"))) == 1
+    return line.rlike(FLAT) | (line.rlike(NESTED) & F.coalesce(is_single, F.lit(False)))
 
 
 def _is_text(event: Event) -> Column:
-    """Whether a line is UTF-8 and says no half of a surrogate pair: the parser would take others for what it is not.
+    """Whether a line is UTF-8 and has no half of a surrogate pair, which the parser would replace.
 
-    An escaped half becomes no character of a text; it can only do harm where an event has free text.
+    An escaped half (`\\ud800`) is not a character. It can only do harm in an event that has free text.
     """
     valid = F.is_valid_utf8("raw")
     if not any(_is_free_text(f) for f in event.fields):
         return valid
     escapes = F.contains("raw", F.lit("\\ud")) | F.contains("raw", F.lit("\\uD"))
-    unpaired = F.regexp_replace(F.regexp_replace("raw", r"\\\\", " "), PAIR, " ").rlike(HALF)
+    unpaired = F.regexp_replace(F.regexp_replace("raw", r"\\\\", " "), SURROGATE_PAIR, " ").rlike(SURROGATE)
     return valid & ~(escapes & unpaired)
 
 
 def _parsed_type(field: Field) -> str:
-    """A type whose parser takes no text for a number; free text is read as VARIANT, which knows what it was."""
+    """The type to parse a field as. It must not accept text as a number; free text is VARIANT, which keeps its type."""
     if _is_free_text(field):
         return "VARIANT"
     return PARSED.get(field.type.split("(")[0], field.type)
@@ -123,11 +128,12 @@ def _is_free_text(field: Field) -> bool:
     return field.type == "STRING" and not field.values
 
 
-def _given(value: Column, field: Field) -> Column:
+def _is_present(value: Column, field: Field) -> Column:
     return value.isNotNull() & ~F.is_variant_null(value) if _is_free_text(field) else value.isNotNull()
 
 
 def _typed(value: Column, field: Field) -> Column:
+    """A parsed value in the type of its field; NULL when it does not fit."""
     if _is_free_text(field):
         return F.when(F.schema_of_variant(value) == "STRING", F.try_variant_get(value, "$", "STRING"))
     if field.type.startswith("DECIMAL"):
@@ -138,8 +144,8 @@ def _typed(value: Column, field: Field) -> Column:
 
 
 def _finite(value: Column) -> Column:
-    """A decimal while it is judged, before the contract's scale rounds it: DOUBLE holds its 15 digits, and is fast."""
-    return F.when(F.abs(value) < BEYOND, value)
+    """A decimal as DOUBLE, which holds 15 digits and is fast. Checks run before the contract's scale rounds it."""
+    return F.when(F.abs(value) < MAX_DECIMAL, value)
 
 
 def _instant(text: Column) -> Column:
@@ -147,7 +153,7 @@ def _instant(text: Column) -> Column:
 
 
 def _from_parquet(value: Column, found: DataType, field: Field) -> Column:
-    """The value of a field, NULL where it does not fit; whole numbers of any kind are integers, text is no number."""
+    """The value of a field; NULL when it does not fit. Every type of whole numbers is an integer; text is no number."""
     kind = found.typeName().split("(")[0]
     wanted = {"DECIMAL": "DOUBLE", "SMALLINT": "BIGINT", "INT": "BIGINT"}.get(field.type.split("(")[0], field.type)
     if field.type == "TIMESTAMP":
@@ -155,7 +161,7 @@ def _from_parquet(value: Column, found: DataType, field: Field) -> Column:
             return value.cast("timestamp")
         return _instant(value) if kind == "string" else F.lit(None).cast("timestamp")
     if wanted == "STRING":
-        text = value.cast("string")  # bytes as they are
+        text = value.cast("string")  # bytes become text without a conversion
         return F.when(F.is_valid_utf8(text), text) if kind in ("string", "binary") else F.lit(None).cast("string")
     if wanted.startswith("ARRAY"):
         return _elements(value, found, wanted)
@@ -169,21 +175,20 @@ def _from_parquet(value: Column, found: DataType, field: Field) -> Column:
 
 
 def _is_integral(found: DataType) -> bool:
-    """Whether a type holds whole numbers only: DECIMAL(38,0) is what Snowflake, (20,0) what UINT64 is read as."""
+    """Whether a type holds only whole numbers. Snowflake writes DECIMAL(38,0), and UINT64 is read as DECIMAL(20,0)."""
     return found.typeName() in INTEGRAL or (isinstance(found, DecimalType) and found.scale == 0)
 
 
 def _elements(value: Column, found: DataType, wanted: str) -> Column:
-    """A list of whole numbers, NULL where an element does not fit."""
-    nothing = F.lit(None).cast(wanted)
+    """A list of whole numbers; NULL when an element does not fit."""
     if not isinstance(found, ArrayType) or not _is_integral(found.elementType):
-        return nothing
-    lost = F.exists(value, lambda e: e.isNotNull() & e.try_cast("bigint").isNull())
-    return F.when(~F.coalesce(lost, F.lit(False)), value.try_cast(wanted))
+        return F.lit(None).cast(wanted)
+    does_not_fit = F.exists(value, lambda e: e.isNotNull() & e.try_cast("bigint").isNull())
+    return F.when(~F.coalesce(does_not_fit, F.lit(False)), value.try_cast(wanted))
 
 
 def enrich(parsed: DataFrame, event: Event, settings: Settings) -> DataFrame:
-    """Adds id_ts and its hour where records carry a snowflake id."""
+    """The same records with id_ts, the time in their snowflake id, and its hour. Other events stay as they are."""
     if not event.snowflake_hour:
         return parsed
     dated = parsed.withColumn("id_ts", minted_ts(event.snowflake, settings.snowflake_epoch_ms))
@@ -202,10 +207,10 @@ def _value_faults(event: Event) -> Iterator[tuple[str, Column]]:
 
 
 def _bound_faults(event: Event, settings: Settings) -> Iterator[tuple[str, Column]]:
-    """Days and instants outside what conf allows; not the record's own time of a fact, which its landed hour bounds."""
-    judged = {name for name, _ in event.times}
+    """Days and times outside min_day … max_day of conf. The own time of a fact is compared with its landed hour."""
+    own_times = {name for name, _ in event.times}
     for field in event.fields:
-        if field.type in ("DATE", "TIMESTAMP") and field.name not in judged:
+        if field.type in ("DATE", "TIMESTAMP") and field.name not in own_times:
             low, high = (F.lit(day).cast(field.type) for day in (settings.min_day, settings.max_day))
             yield f"out_of_range:{field.name}", ~F.col(field.name).between(low, high)
     for name in event.not_ahead:
@@ -214,24 +219,27 @@ def _bound_faults(event: Event, settings: Settings) -> Iterator[tuple[str, Colum
 
 
 def _limit(field: Field, limit: float) -> Column:
-    """In the type values are judged in: a comparison of two types would go through decimals of 38 digits."""
+    """A limit in the type that its field is parsed as: Spark compares two different types as decimals of 38 digits."""
     return F.lit(float(limit)) if field.type.startswith("DECIMAL") else F.lit(int(limit)).cast("bigint")
 
 
 def _time_faults(event: Event, settings: Settings) -> Iterator[tuple[str, Column]]:
-    """Compared as microseconds: a timestamp plus an interval goes by the calendar, record by record, and is slow."""
+    """Records too far before or after their landed hour, compared as microseconds.
+
+    To add an interval to a timestamp needs the calendar for every record, which is slow.
+    """
     landed, day = F.unix_micros("landed_hour"), timedelta(days=1)
     ahead = timedelta(minutes=60 + settings.future_minutes)
     for time, limit in event.times:
-        told = F.expr(f"unix_micros({time})")
-        kept = settings.facts_days - event.behind_days
-        back = (kept if limit == FACTS_KEPT else settings.lateness_days) * day
-        yield "in_future", told > landed + F.lit(ahead // MICROSECOND)
-        yield "too_late", told < landed - F.lit(back // MICROSECOND)
+        micros = F.expr(f"unix_micros({time})")
+        days_kept = settings.facts_days - event.behind_days
+        behind = (days_kept if limit == FACTS_KEPT else settings.lateness_days) * day
+        yield "in_future", micros > landed + F.lit(ahead // MICROSECOND)
+        yield "too_late", micros < landed - F.lit(behind // MICROSECOND)
 
 
 def faults(event: Event, settings: Settings) -> list[tuple[str, Column]]:
-    """(reason, predicate) of everything that can be wrong with a record whose fields have the right types."""
+    """(reason, predicate) of every fault that a record can have when its fields have the right types."""
     rules = [(reason, F.expr(sql)) for reason, sql in event.rules]
     return [*_value_faults(event), *_bound_faults(event, settings), *_time_faults(event, settings), *rules]
 
@@ -241,7 +249,7 @@ def _absent(event: Event) -> list[Column]:
 
 
 def _required(field: Field, event: Event) -> Column:
-    """An optional field of a closing record (delete, retire) may be absent."""
+    """Whether a record must have a field. A closing record (delete, retire) may lack those in `optional_on_close`."""
     if field.name not in event.optional_on_close:
         return F.lit(True)
     return ~F.coalesce(F.col("op").isin(*CLOSING), F.lit(False))
@@ -252,20 +260,20 @@ def _any(conditions: list[Column]) -> Column:
 
 
 def is_bad(event: Event, settings: Settings) -> Column:
-    """True for a record that goes to quarantine."""
+    """True for a record to quarantine."""
     return _any([F.col("_corrupt"), *_absent(event), *[fault for _, fault in faults(event, settings)]])
 
 
 def reasons(event: Event, settings: Settings) -> Column:
-    """All reasons, from the typed fields and the raw text: an array of codes without repeats."""
+    """All reasons to quarantine a record, from its typed fields and its raw text: an array of distinct codes."""
     text = _parsed({f.name: "STRING" for f in event.fields})
-    whole = _one_object("raw") & _is_text(event) & text.isNotNull() & text["_corrupt"].isNull()
-    codes = [F.when(~whole, F.lit("unparseable"))]
+    is_parseable = _one_object("raw") & _is_text(event) & text.isNotNull() & text["_corrupt"].isNull()
+    codes = [F.when(~is_parseable, F.lit("unparseable"))]
     for field in event.fields:
         present = text[field.name].isNotNull()
-        missing = whole & ~present & _required(field, event) if not field.nullable else F.lit(False)
+        missing = is_parseable & ~present & _required(field, event) if not field.nullable else F.lit(False)
         codes.append(F.when(missing, F.lit(f"missing:{field.name}")))
-        codes.append(F.when(whole & present & F.col(field.name).isNull(), F.lit(f"wrong_type:{field.name}")))
+        codes.append(F.when(is_parseable & present & F.col(field.name).isNull(), F.lit(f"wrong_type:{field.name}")))
     codes += [F.when(fault, F.lit(reason)) for reason, fault in faults(event, settings)]
     found = F.array_distinct(F.array_compact(F.array(*codes)))
     return F.when(F.size(found) > 0, found).otherwise(F.array(F.lit("unparseable")))

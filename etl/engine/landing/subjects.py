@@ -1,4 +1,4 @@
-"""Which subject areas a landing zone has: a run that names neither tables nor subjects does those that land."""
+"""Finds the subjects that a landing zone has data of: the default of a run that names neither tables nor subjects."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from etl.engine.spark import files
 
 
 def landed(spark: SparkSession, settings: Settings) -> list[str]:
-    """Subjects with a folder for any of their events; all of them where nothing has landed at all."""
+    """The subjects with a folder for at least one of their events; all subjects when nothing has landed at all."""
     root = files.absolute(settings.landing)
     found = [
         name

@@ -14,7 +14,7 @@ from etl.engine.delta import tables as delta
 from etl.engine.spark import files
 from etl.engine.state import ledger_table
 from etl.engine.state.entry import DAMAGED, Entry, code_version, from_row
-from etl.engine.state.shards import Shard, every
+from etl.engine.state.shards import Shard, all_shards
 from etl.errors import LakeError
 from etl.model.contract import InsertNew
 
@@ -176,7 +176,7 @@ class Ledger:
     def shards(self, table: str) -> list[list[Shard]]:
         """The ways a table was cut by runs of it."""
         counts = {e.shard.count for e in self.published(table) if e.shard}
-        return [every(count) for count in sorted(counts)]
+        return [all_shards(count) for count in sorted(counts)]
 
     def logic(self, table: str) -> int:
         """Version of a table's logic that the lake is made with: the one last switched to, 1 when none was.

@@ -1,7 +1,8 @@
-"""Which hours a table must be made for: those whose inputs changed since they were last read for it.
+"""Plans a run: decides which hours of a table are due, from the ledger alone.
 
-A publish records the hours it changed (`touched`); a reader records the version of each input it used for each
-hour it made (`handled`). An hour is due when some input was published later than it was last read for that hour.
+A publish records the hours it changed (`affected_hours`) and its version. A run records the hours it made
+(`processed_hours`) and the version of each input that it read for them. An hour is due when an input that it reads was
+published in a later version than the one read for this hour. See docs/decisions/0003-what-is-due.md.
 """
 
 from __future__ import annotations
@@ -15,126 +16,166 @@ from etl.engine.state.ledger import Ledger
 from etl.engine.state.shards import Shard
 from etl.model.contract import Input, InsertNew, Scd2, Table
 
-FOLLOWING = "valid_from"  # a dimension touches everything from here on
+FOLLOWING = "valid_from"
+"""Key of `affected_hours` of a dimension: its change affects all hours from this one on."""
 HOUR = timedelta(hours=1)
 FIRST, LAST = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (FIRST_DAY, LAST_DAY))
-"""A lake of an earlier release may hold an hour beyond these, which calendars end soon after: it is due for nothing."""
+"""The first and the last hour that can be due. A lake of an earlier release may hold hours outside: they are ignored,
+because Python's calendar ends soon after."""
+
+Interval = tuple[datetime, datetime]
+"""Landed hours [start, end)."""
+Consumed = dict[datetime, dict[str, int]]
+"""Output hour -> input table -> version of the input that was read for this hour: see `Ledger.consumed`."""
 
 
 def hours_between(start: datetime, end: datetime) -> list[datetime]:
-    """The hours of a half-open range."""
+    """The hours of a half-open interval."""
     return [start + i * HOUR for i in range(int((end - start) / HOUR))]
 
 
-def due(
-    ledger: Ledger, table: Table, interval: tuple[datetime, datetime] | None, shard: Shard | None = None
-) -> list[datetime]:
-    """Output hours (landed hours for what reads bronze) to make, oldest first; `span` bounds landed hours only.
+def due(ledger: Ledger, table: Table, interval: Interval | None, shard: Shard | None = None) -> list[datetime]:
+    """The hours of a table that a run must make, oldest first.
 
-    With a shard, those to make for it. An hour that is made for each of n shards is made for everybody. Hours that a
-    table had before it was made anew are due whatever the range.
+    Facts and dimensions count landed hours, and only these are limited by the interval; other tables count their own
+    hours (days). Hours that a recreated table had before are due in any interval. With a shard the result is for the
+    shard alone. Without one, an hour that runs made for each of n shards is complete and not due.
     """
-    found = _due(ledger, table, interval, shard)
-    for cut in ledger.shards(table.name) if shard is None and found else []:
-        left = {hour for each in cut for hour in _due(ledger, table, interval, each)}
-        found = [hour for hour in found if hour in left]
-    return found
+    hours = _due_for(ledger, table, interval, shard)
+    if shard is None and hours:
+        for shards in ledger.shards(table.name):
+            due_for_some_shard = {hour for each in shards for hour in _due_for(ledger, table, interval, each)}
+            hours = [hour for hour in hours if hour in due_for_some_shard]
+    return hours
 
 
-def _due(
-    ledger: Ledger, table: Table, interval: tuple[datetime, datetime] | None, shard: Shard | None
-) -> list[datetime]:
+def _due_for(ledger: Ledger, table: Table, interval: Interval | None, shard: Shard | None) -> list[datetime]:
+    """The due hours of one shard; without a shard, those that no run made for all people."""
     consumed = ledger.consumed(table.name, shard)
-    published = {i.table.name: _latest_touch(ledger, i, table, shard) for i in table.inputs if not i.as_of}
-    stale = {
-        hour
-        for name, hours in published.items()
-        for hour, version in hours.items()
-        if version > consumed.get(hour, {}).get(name, -1)
-    }
-    stale |= {h for i in table.inputs if i.as_of for h in _since(ledger, i, table, consumed)}
-    if not isinstance(table.write, InsertNew):
-        stale |= ledger.damaged(table.name)
+    hours = _with_changed_input(ledger, table, consumed, shard) | _with_changed_dimension(ledger, table, consumed)
+    if not isinstance(table.write, InsertNew):  # a run only adds rows to a fact: a backfill repairs its damaged hours
+        hours |= ledger.damaged(table.name)
     if interval and reads_landed_hours(table):
-        again = ledger.processed_before(table.name) - consumed.keys() | ledger.damaged(table.name)
-        stale = {h for h in stale if interval[0] <= h < interval[1] or h in again}
+        hours = _in_interval(hours, interval) | (hours & _due_in_any_interval(ledger, table, consumed))
     first = open_from(ledger, table)
-    return sorted(h for h in stale if first is None or h >= first)
+    return sorted(hour for hour in hours if first is None or hour >= first)
 
 
-def owed(ledger: Ledger, table: Table) -> list[datetime]:
-    """Hours that a table had before it was made anew and lacks still, oldest first. They are made whatever the range.
+def _in_interval(hours: set[datetime], interval: Interval) -> set[datetime]:
+    start, end = interval
+    return {hour for hour in hours if start <= hour < end}
 
-    Of a table with an event landed hours, of others those that `due` goes by.
+
+def _due_in_any_interval(ledger: Ledger, table: Table, consumed: Consumed) -> set[datetime]:
+    """Hours that a recreated table had before and lacks now, and damaged hours."""
+    return (ledger.processed_before(table.name) - consumed.keys()) | ledger.damaged(table.name)
+
+
+def _with_changed_input(ledger: Ledger, table: Table, consumed: Consumed, shard: Shard | None) -> set[datetime]:
+    """Hours for which an input was published later than the version that was read for them."""
+    return {
+        hour
+        for source in table.inputs
+        if not source.as_of
+        for hour, version in _latest_versions(ledger, source, table, shard).items()
+        if version > consumed.get(hour, {}).get(source.table.name, -1)
+    }
+
+
+def _latest_versions(ledger: Ledger, source: Input, table: Table, shard: Shard | None) -> dict[datetime, int]:
+    """Output hour -> the latest version of an input that changed something this hour reads."""
+    by_own_hour = _hour_column(source) == source.table.hour
+    latest: dict[datetime, int] = defaultdict(int)
+    for hour, version in _published_versions(ledger, source, shard).items():
+        for out in output_hours(source, table, hour) if by_own_hour else _same_hour(table, hour):
+            latest[out] = max(latest[out], version)
+    return latest
+
+
+def _published_versions(ledger: Ledger, source: Input, shard: Shard | None) -> dict[datetime, int]:
+    """Hour of an input -> the latest version that changed it. Publishes of shards with other people do not count."""
+    versions: dict[datetime, int] = defaultdict(int)
+    for entry in ledger.published(source.table.name):
+        # A correction counts in any case: the row that it replaces may belong to a person of another shard.
+        if shard and not shard.overlaps(entry.shard) and not entry.corrections:
+            continue
+        for hour in entry.affected_hours.get(_hour_column(source), []):
+            versions[hour] = max(versions[hour], entry.output_version or 0)
+    return versions
+
+
+def _hour_column(source: Input) -> str:
+    """The hour column by which a table reads an input: the input's own one, unless the contract names another."""
+    return source.by or source.table.hour
+
+
+def _same_hour(table: Table, hour: datetime) -> set[datetime]:
+    return {grain(table, hour)} if FIRST <= hour <= LAST else set()
+
+
+def _with_changed_dimension(ledger: Ledger, table: Table, consumed: Consumed) -> set[datetime]:
+    """Hours already made that lie at or after a later change of a dimension that they read as of their time."""
+    return {
+        hour
+        for source in table.inputs
+        if source.as_of
+        for since, version in _dimension_changes(ledger, source)
+        for hour, versions in consumed.items()
+        if version > versions.get(source.table.name, -1) and grain(table, since) <= hour
+    }
+
+
+def _dimension_changes(ledger: Ledger, source: Input) -> list[tuple[datetime, int]]:
+    """(first affected hour, version) of each publish of a dimension."""
+    return [
+        (min(entry.affected_hours[FOLLOWING]), entry.output_version or 0)
+        for entry in ledger.published(source.table.name)
+        if entry.affected_hours.get(FOLLOWING)
+    ]
+
+
+def missing_hours(ledger: Ledger, table: Table) -> list[datetime]:
+    """Hours that a recreated table had before and still lacks, oldest first. A run of any interval makes them.
+
+    For a table with an event these are landed hours; for other tables, the hours that `due` counts.
     """
     if table.event:
-        marks = ledger.fingerprints(table.name)
-        return sorted(datetime.fromisoformat(hour) for hour, mark in marks.items() if mark == OWED)
-    again = ledger.processed_before(table.name) - ledger.consumed(table.name).keys()
-    return [hour for hour in due(ledger, table, None) if hour in again] if again else []
+        fingerprints = ledger.fingerprints(table.name)
+        return sorted(datetime.fromisoformat(hour) for hour, found in fingerprints.items() if found == OWED)
+    missing = ledger.processed_before(table.name) - ledger.consumed(table.name).keys()
+    return [hour for hour in due(ledger, table, None) if hour in missing] if missing else []
 
 
 def open_from(ledger: Ledger, table: Table) -> datetime | None:
-    """The first hour of a table that can still be made; retention took those before, or what they were made from.
+    """The first hour of a table that can still be made; None when retention removed nothing yet.
 
-    They stay as they are, for good. None when retention took nothing yet.
+    Retention removed earlier hours, or the inputs they are made from. These hours are never made again.
     """
-    floors = [(ledger.kept_from(table.name), 0)]
-    floors += [(ledger.kept_from(i.table.name), i.behind_hours) for i in table.inputs if not i.as_of]
-    return max((floor + behind * HOUR for floor, behind in floors if floor), default=None)
+    kept = [(ledger.kept_from(table.name), 0)]
+    kept += [(ledger.kept_from(i.table.name), i.behind_hours) for i in table.inputs if not i.as_of]
+    return max((kept_from + behind * HOUR for kept_from, behind in kept if kept_from), default=None)
 
 
 def partition_hour(value: str) -> datetime:
-    """The instant of an hour (day) as Delta's log writes a partition value."""
+    """The hour (day) of a partition value as the Delta log writes it, in UTC."""
     at = datetime.fromisoformat(value)
     return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def reads_landed_hours(table: Table) -> bool:
-    """Facts and dimensions go by the hour their inputs landed, rollups and marts by the hour things happened."""
+    """Whether a table counts landed hours (facts, dimensions) and not the hours of its own rows (rollups, marts)."""
     return isinstance(table.write, InsertNew | Scd2)
 
 
 def grain(table: Table, hour: datetime) -> datetime:
-    """The partition of a table that an hour belongs to."""
+    """The partition of a table that an hour belongs to: the hour, or its day."""
     return hour.replace(hour=0) if table.daily else hour
 
 
-def reached(source: Input, table: Table, hour: datetime) -> set[datetime]:
-    """Output hours (days) that read an hour (day) of an input; none for one that no record may name."""
+def output_hours(source: Input, table: Table, hour: datetime) -> set[datetime]:
+    """The hours (days) of a table that read an hour (day) of an input; none outside FIRST … LAST."""
     if not FIRST <= hour <= LAST:
         return set()
     last = grain(table, hour + (source.behind_hours + (23 if source.table.daily else 0)) * HOUR)
     first, step = grain(table, hour - source.ahead_hours * HOUR), 24 * HOUR if table.daily else HOUR
     return {first + i * step for i in range((last - first) // step + 1)}
-
-
-def _latest_touch(ledger: Ledger, source: Input, table: Table, shard: Shard | None) -> dict[datetime, int]:
-    column = source.by or source.table.hour
-    affected_hours: dict[datetime, int] = defaultdict(int)
-    for e in ledger.published(source.table.name):
-        if shard and not shard.meets(e.shard) and not e.corrections:  # it may replace another's rows
-            continue
-        for hour in e.affected_hours.get(column, []):
-            affected_hours[hour] = max(affected_hours[hour], e.output_version or 0)
-    latest: dict[datetime, int] = defaultdict(int)
-    for hour, version in affected_hours.items():
-        here = {grain(table, hour)} if FIRST <= hour <= LAST else set()
-        for out in reached(source, table, hour) if column == source.table.hour else here:
-            latest[out] = max(latest[out], version)
-    return latest
-
-
-def _since(ledger: Ledger, source: Input, table: Table, consumed: dict[datetime, dict[str, int]]) -> set[datetime]:
-    """Hours already made that a later change of a dimension reaches back to."""
-    changes = [
-        (min(e.affected_hours[FOLLOWING]), e.output_version or 0)
-        for e in ledger.published(source.table.name)
-        if e.affected_hours.get(FOLLOWING)
-    ]
-    return {
-        hour
-        for hour, versions in consumed.items()
-        for since, version in changes
-        if version > versions.get(source.table.name, -1) and grain(table, since) <= hour
-    }

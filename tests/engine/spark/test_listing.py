@@ -91,6 +91,6 @@ def test_what_lies_beside_the_hours_is_named(
     for odd in ("hour=2026-06-01T10Z/a.jsonl", "date=2026-06-01/a.jsonl", "a.jsonl", "_tmp/a.jsonl", ".hidden.jsonl"):
         put(settings, odd, 99)
     assert not run(spark, settings).errors
-    (said,) = [text for text in caplog.messages if "no landed hour" in text]
+    (said,) = [text for text in caplog.messages if "no run reads" in text]
     assert "'a.jsonl', 'date=2026-06-01', 'hour=2026-06-01T10Z'" in said and "_tmp" not in said
     assert ids(spark, settings) == {1: 10}

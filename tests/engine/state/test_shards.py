@@ -23,7 +23,7 @@ from etl.errors import ConfigError
 
 FROM, TO = ADS_HOURS
 MIDDLE = FROM + timedelta(hours=1)
-BY_PERSON = {t.name for t in catalog.tables() if shards.by_person(t)}
+BY_PERSON = {t.name for t in catalog.tables() if shards.person_column(t)}
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_all_is_up_to_date_after_the_last_shard_for_everybody(
 ) -> None:
     """For the shards again, for a run without any, and for those of another count."""
     settings = copied(ads_hours, tmp_path)
-    for shard in shards.every(3):
+    for shard in shards.all_shards(3):
         run(spark, settings, str(shard))
     expected = content(spark, settings)
     assert expected == content(spark, whole)
@@ -125,18 +125,18 @@ def test_what_is_no_shard_is_refused_with_the_form(text: str) -> None:
 def test_shards_cut_every_user_into_exactly_one(spark: SparkSession) -> None:
     users = spark.range(-5000, 5000).selectExpr("id * 7919 AS user_id")
     for count in (1, 2, 3, 7, 64):
-        found = [users.where(shard.predicate("user_id")).count() for shard in shards.every(count)]
+        found = [users.where(shard.predicate("user_id")).count() for shard in shards.all_shards(count)]
         assert sum(found) == 10_000
         assert max(found) < 10_000 / count * 1.5
 
 
 def test_two_shards_meet_when_a_user_may_be_in_both() -> None:
-    assert Shard(1, 2).meets(None)
-    assert Shard(1, 2).meets(Shard(2, 4))
-    assert not Shard(1, 2).meets(Shard(3, 4))
-    assert Shard(2, 3).meets(Shard(1, 2))
-    assert Shard(2, 3).meets(Shard(2, 2))
-    assert not Shard(1, 3).meets(Shard(2, 2))
+    assert Shard(1, 2).overlaps(None)
+    assert Shard(1, 2).overlaps(Shard(2, 4))
+    assert not Shard(1, 2).overlaps(Shard(3, 4))
+    assert Shard(2, 3).overlaps(Shard(1, 2))
+    assert Shard(2, 3).overlaps(Shard(2, 2))
+    assert not Shard(1, 3).overlaps(Shard(2, 2))
 
 
 def test_only_facts_whose_inputs_all_name_the_person_are_cut() -> None:

@@ -11,12 +11,12 @@ import etl
 ROOT = Path(etl.__file__).parent
 ORDER = (
     ("errors", "utc"),
-    ("secrets", "model", "sources"),
+    ("secrets", "model"),
     ("transforms",),
     ("subjects.shared",),
     ("subjects",),
     ("catalog",),
-    ("conf",),
+    ("conf", "sources"),
     ("engine.spark",),
     ("engine.delta",),
     ("engine.people", "engine.sql"),
@@ -31,14 +31,14 @@ ORDER = (
     ("operations.erasure", "operations.check"),
     ("operations.maintenance",),
     ("reports",),
-    ("subjects.dashboard",),
+    ("subjects.dashboard", "subjects.simulate"),
     ("docs", "scaffold", "airflow"),
     ("commands",),
     ("cli",),
 )
 """From the lowest packages to the highest; packages in one line do not import each other.
 
-A subject's dashboard is above `reports`, which finds it by name and never imports it.
+A subject's dashboard is above `reports` and its simulator above `sources`: both are found by name and never imported.
 """
 RANK = {package: rank for rank, packages in enumerate(ORDER) for package in packages}
 STARTS_THE_CLI = "airflow.application"  # what spark-submit runs: the command line itself
@@ -50,7 +50,8 @@ def package(module: str) -> str:
     if first in ("engine", "operations"):
         return ".".join((first, *rest[:1]))
     if first == "subjects":
-        return "subjects.shared" if rest[:1] == ["shared"] else "subjects.dashboard" if "dashboard" in rest else first
+        plugin = next((name for name in ("dashboard", "simulate") if name in rest), "")
+        return "subjects.shared" if rest[:1] == ["shared"] else f"{first}.{plugin}" if plugin else first
     return first
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,73 +18,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
+from etl import catalog
 from etl.sources.stamps import hour_text, iso
 
 Row = dict[str, Any]
 Line = Row | str
 
-FIELDS: Mapping[str, Mapping[str, str]] = {
-    "impressions": {
-        "impression_id": "id", "viewer_id": "id", "post_id": "id", "feed_position": "int", "surface": "text",
-        "ranker_model_id": "id", "predicted_score": "float", "device_id": "id", "impression_ts": "time",
-    },
-    "engagements": {
-        "engagement_id": "id", "impression_id": "id", "viewer_id": "id", "post_id": "id",
-        "event_type": "text", "action": "text", "event_ts": "time", "original_ts": "time",
-        "comment_id": "id", "parent_comment_id": "id",
-    },
-    "heartbeats": {
-        "impression_id": "id", "viewer_id": "id", "beat_seq": "int", "beat_ts": "time",
-        "viewport_pct": "float",
-    },
-    "shares": {
-        "share_id": "id", "original_post_id": "id", "shared_post_id": "id", "viewer_id": "id",
-        "share_ts": "time", "channel": "text",
-    },
-    "ranker_models": {
-        "ranker_model_id": "id", "model_semver": "text", "feature_set": "text", "deployed_pct": "float",
-        "model_card_url": "text", "effective_ts": "time", "op": "text",
-    },
-    "posts": {
-        "post_id": "id", "creator_id": "id", "media_type": "text", "audio_id": "id", "caption": "text",
-        "effective_ts": "time", "op": "text",
-    },
-    "creators": {
-        "creator_id": "id", "handle": "text", "follower_count": "id", "country": "text",
-        "effective_ts": "time", "op": "text",
-    },
+_KINDS = {
+    "BIGINT": "id", "INT": "int", "SMALLINT": "int", "DECIMAL": "float", "STRING": "text", "DATE": "text",
+    "TIMESTAMP": "time", "BOOLEAN": "flag", "ARRAY<BIGINT>": "ids",
 }  # fmt: skip
-"""The fields of every feed event with their kinds: id and int are integers, time is microseconds since 1970 UTC."""
-
-ADS_FIELDS: Mapping[str, Mapping[str, str]] = {
-    "ad_impressions": {
-        "ad_impression_id": "id", "user_id": "id", "ad_id": "id", "session_id": "id", "surface": "text",
-        "clearing_cpm": "float", "spend_micros": "id", "is_valid": "flag", "experiment_ids": "ids",
-        "impression_ts": "time",
-    },
-    "ad_clicks": {"ad_id": "id", "user_id": "id", "session_id": "id", "click_ts": "time", "ad_impression_id": "id"},
-    "page_events": {
-        "user_id": "id", "session_id": "id", "event_name": "text", "event_ts": "time", "device": "text",
-        "region": "text",
-    },
-    "conversions": {
-        "conversion_id": "id", "user_id": "id", "conversion_ts": "time", "value_usd": "float", "received_ts": "time",
-    },
-    "ads": {"ad_id": "id", "creative_id": "id", "campaign_id": "id", "effective_ts": "time", "op": "text"},
-    "campaigns": {
-        "campaign_id": "id", "advertiser_id": "id", "objective": "text", "bid_strategy": "text",
-        "daily_budget_usd": "float", "effective_ts": "time", "op": "text",
-    },
-    "advertisers": {
-        "advertiser_id": "id", "time_zone": "text", "click_window_days": "int", "view_window_days": "int",
-        "effective_ts": "time", "op": "text",
-    },
-    "spend_ledger": {"campaign_id": "id", "day": "text", "billed_usd": "float", "streaming_usd": "float"},
-}  # fmt: skip
-"""The fields of every ads event: flag is true or false, ids is a list of integers. A day is text (JSON only)."""
-
-FACT_EVENTS = ("impressions", "engagements", "heartbeats", "shares")
-CHANGE_EVENTS = ("ranker_models", "posts", "creators")
+"""Type of a column -> kind of a landed field. Time is microseconds since 1970 UTC, a date is text (JSON only)."""
 
 _PARQUET_TYPES = {
     "id": pa.int64(), "int": pa.int32(), "float": pa.float64(), "text": pa.string(),
@@ -92,30 +37,16 @@ _PARQUET_TYPES = {
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 
 
+@cache
 def fields(event: str) -> Mapping[str, str]:
-    """The fields of an event with their kinds, for feed and ads events."""
-    return FIELDS[event] if event in FIELDS else ADS_FIELDS[event]
+    """The fields of an event with their kinds, from its contract."""
+    (found,) = (each for each in catalog.landing_events() if each.name == event)
+    return {field.name: _KINDS[field.type.split("(")[0]] for field in found.fields}
 
 
 def time_fields(event: str) -> tuple[str, ...]:
     """The fields of an event that hold a time."""
     return tuple(name for name, kind in fields(event).items() if kind == "time")
-
-
-def required_fields(event: str) -> tuple[str, ...]:
-    """The fields of a feed event that must be present and not null."""
-    return tuple(name for name in FIELDS[event] if name not in _OPTIONAL[event])
-
-
-_OPTIONAL: Mapping[str, frozenset[str]] = {
-    "impressions": frozenset({"device_id"}),
-    "engagements": frozenset({"impression_id", "original_ts", "comment_id", "parent_comment_id"}),
-    "heartbeats": frozenset(),
-    "shares": frozenset({"channel"}),
-    "ranker_models": frozenset({"model_card_url"}),
-    "posts": frozenset({"audio_id", "caption"}),
-    "creators": frozenset({"country"}),
-}
 
 
 def hour_folder(landing: Path, event: str, landed_us: int) -> Path:

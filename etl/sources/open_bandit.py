@@ -4,7 +4,7 @@ To write the next importer, do what this module does, top to bottom:
 
 1. read the source; raise LandingError when a file or a column is missing (`OpenBanditLog`);
 2. derive every id from the source alone (`_hashed`); an impression gets a `snowflake`;
-3. make rows with the fields of `landing_writer.FIELDS`, times in microseconds (`to_us`);
+3. make rows with the fields of `the contracts`, times in microseconds (`to_us`);
 4. write each row to the hour it happened in (`_land`), and return the interval to run in the summary.
 
 This module decides how to fill in what the log lacks:
@@ -27,7 +27,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
 
-from etl.sources.landing_writer import FIELDS, Row, hour_folder, time_fields, write_landing_file
+from etl.sources.landing_writer import Row, fields, hour_folder, time_fields, write_landing_file
 from etl.sources.open_bandit_log import USER_FEATURES, OpenBanditLog, Record
 from etl.sources.stamps import hour_of, snowflake, to_datetime, to_us
 
@@ -148,8 +148,8 @@ def _land(out: Path, event: str, rows: Iterable[Row], start_us: int) -> set[int]
     """Write each row to the hour it happened in, and changes to the first hour. Returns these hours."""
     by_hour: dict[int, list[Row]] = defaultdict(list)
     for row in rows:
-        fields = {name: row[name] for name in FIELDS[event] if name in row}
-        by_hour[max(start_us, hour_of(row[time_fields(event)[0]]))].append(fields)
+        record = {name: row[name] for name in fields(event) if name in row}
+        by_hour[max(start_us, hour_of(row[time_fields(event)[0]]))].append(record)
     for hour, of_hour in by_hour.items():
         write_landing_file(hour_folder(out, event, hour) / f"{event}.jsonl.gz", event, of_hour)
     return set(by_hour)

@@ -1,7 +1,8 @@
-"""Ads simulated to the byte, with the truth a pipeline must find in them.
+"""A simulator of ads that also writes the truth: the rows that a correct pipeline must compute.
 
-world makes advertisers, campaigns and ads, and edits them; traffic makes sessions, impressions, clicks and conversions;
-delivery makes them late and repeated and writes what lands; truth counts along, in plain Python.
+The module world creates and edits advertisers, campaigns and ads. traffic creates sessions, impressions, clicks and
+conversions. run delivers them, some late-arriving or duplicate, and writes landing files. truth computes the expected
+rows in plain Python. Equal scenarios give equal bytes.
 """
 
 from etl.subjects.ads.simulate.run import simulate, simulate_ads

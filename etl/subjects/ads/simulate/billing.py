@@ -1,4 +1,4 @@
-"""Invoices: some agree, some are cents off, some bill what was found invalid, some are for nothing, some never come."""
+"""Invoices: correct, a cent off, with invalid traffic, five dollars off, without delivery, or missing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CENT = Decimal("0.01")
 
 
 def bills(truth: Truth) -> Iterator[Row]:
-    """One for each campaign and day of its advertiser with spend, but for every fifth; and one without delivery."""
+    """An invoice per campaign and day with spend, except for every fifth one; and one invoice without delivery."""
     spent = truth.spend()
     for number, ((campaign, day), spend) in enumerate(sorted(spent.items())):
         off = (Decimal(0), CENT, spend.invalid, Decimal(5))[number % 4]

@@ -1,4 +1,4 @@
-"""Runs a scenario: makes all traffic, delivers it, bills it, and writes what landed with the truth beside it."""
+"""Runs a scenario: creates traffic and invoices, delivers them, and writes landing files and the truth."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ Waiting = dict[tuple[str, int], list[Row]]
 
 
 def simulate(out: Path, start: datetime, end: datetime, impressions_per_hour: int, seed: int) -> dict[str, int]:
-    """As `simulate_ads`, of the scenario with these and all other knobs at their defaults."""
+    """Like `simulate_ads`, with default values for all other parameters of the scenario."""
     return simulate_ads(out, AdsScenario(start, end, impressions_per_hour, seed))
 
 
 def simulate_ads(out: Path, scenario: AdsScenario) -> dict[str, int]:
-    """Write landing files for the hours of a scenario, and the truth under `out/_truth`; returns records by event.
+    """Write the landing files of a scenario, and the truth under `out/_truth`. Returns the number of records by event.
 
-    The same scenario writes the same bytes. Raises LandingError when `out` holds another scenario's files.
+    Equal scenarios write equal bytes. Raises LandingError when `out` has files of another scenario.
     """
     claim(out, scenario, "ads_scenario.json")
     waiting, truth = _deliver(scenario)
@@ -51,7 +51,7 @@ def simulate_ads(out: Path, scenario: AdsScenario) -> dict[str, int]:
 
 
 def _deliver(scenario: AdsScenario) -> tuple[Waiting, Truth]:
-    """Everything by the hour it lands in; the truth is told of what lands at all."""
+    """All records by the hour they land in, and the truth of the records that land before the end."""
     waiting: Waiting = defaultdict(list)
     truth, rng, make = Truth(), Random(scenario.seed + 1), Generator(scenario)
     for event, row, hour in changes(scenario):

@@ -1,4 +1,4 @@
-"""What simulated ads are made of: one frozen value with every knob."""
+"""The parameters of simulated ads."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from etl.sources.stamps import HOUR_US, to_us
 
 @dataclass(frozen=True)
 class AdsScenario:
-    """Simulated ads. Shares are fractions of 1; the same scenario always gives the same bytes.
+    """The parameters of simulated ads. Shares are fractions of 1. Equal scenarios give equal bytes.
 
-    Raises ConfigError when the range is empty or not whole hours, or there is nobody to show an ad to.
+    Raises ConfigError when the interval is empty or not whole UTC hours, or with too few users or impressions.
     """
 
     start: datetime
     """First landed hour, inclusive."""
     end: datetime
-    """Last landed hour, exclusive. What would land at or after it is never written."""
+    """End of the landed hours, exclusive. Records that would land at or after it are not written."""
     impressions_per_hour: int
-    """Ad impressions in each busy hour; everything else follows from them."""
+    """Ad impressions in each hour with traffic. All other numbers follow from it."""
     seed: int
-    """Chooses one among all with the same knobs."""
+    """The random seed. Another seed gives other records with the same parameters."""
     busy: tuple[int, ...] = ()
-    """Indexes of the hours that have traffic; none given: all."""
+    """Indexes of the hours with traffic; empty means all hours."""
     users: int = 400
-    """People who look at ads."""
+    """Number of users."""
     hot_share: float = 0.2
-    """Of impressions, those of the one hot ad."""
+    """Share of the impressions that show the most popular ad."""
     late_share: float = 0.03
-    """Of impressions, clicks and page events, those that land in a later hour than they happened in."""
+    """Share of impressions, clicks and page events that land in a later hour than they happened in."""
     repeat_share: float = 0.05
-    """Of all records, those delivered more than once."""
+    """Share of all records that are delivered more than once."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be simulated."""
+        """Raise ConfigError for parameters that cannot be simulated."""
         if self.end <= self.start or to_us(self.start) % HOUR_US or to_us(self.end) % HOUR_US:
             raise ConfigError(f"{self.start} to {self.end} is no range of whole UTC hours")
         if self.impressions_per_hour < 1 or self.users < 10:
@@ -49,14 +49,14 @@ class AdsScenario:
 
     @property
     def hours(self) -> int:
-        """How many landed hours there are."""
+        """The number of landed hours."""
         return (to_us(self.end) - self.start_us) // HOUR_US
 
     @property
     def busy_hours(self) -> tuple[int, ...]:
-        """Indexes of the hours that have traffic, in order."""
+        """Sorted indexes of the hours with traffic."""
         return tuple(sorted(self.busy)) or tuple(range(self.hours))
 
     def index(self, us: int) -> int:
-        """The index of the hour that a moment lies in."""
+        """The index of the hour that contains a time (microseconds since 1970)."""
         return (us - self.start_us) // HOUR_US

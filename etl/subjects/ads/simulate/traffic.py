@@ -1,4 +1,4 @@
-"""Sessions, what is shown and clicked in them, and what is bought afterwards, hour by hour."""
+"""Sessions with their page events, impressions and clicks, and the conversions that follow, hour by hour."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ MS = 1_000
 EVENTS = ("page_events", "ad_impressions", "ad_clicks", "conversions")
 USER_ID = 6_100_000_000
 BOT = USER_ID - 1
-"""The user who clicks once every minute."""
+"""A bot that clicks once every minute."""
 _DEVICES = ("phone", "tablet", "desktop", None)
 _REGIONS = ("EU", "US", "APAC", None)
 _SURFACES = ("feed", "reels", "stories", "explore")
 _DELAYS = (5 * MINUTE_US, HOUR_US, DAY_US - MS, DAY_US, 3 * DAY_US - MS, 3 * DAY_US, 7 * DAY_US - MS, 7 * DAY_US)
-"""From a touch to a conversion: the edges of every window, to the millisecond."""
-_TOLD = ((0.8, 2 * MINUTE_US), (0.9, 6 * DAY_US), (1.0, 8 * DAY_US + HOUR_US))
-"""Cumulative odds of how long after a conversion word of it comes."""
+"""Time from a touch to a conversion, with the limits of every window to the millisecond."""
+_REPORT_DELAYS = ((0.8, 2 * MINUTE_US), (0.9, 6 * DAY_US), (1.0, 8 * DAY_US + HOUR_US))
+"""(cumulative odds, time from a conversion to its report)."""
 
 
 @dataclass
 class Traffic:
-    """One hour of records by event."""
+    """The records of one hour by event."""
 
     records: dict[str, list[Row]] = field(default_factory=lambda: {e: [] for e in EVENTS})
 
     def add(self, event: str, **fields: object) -> None:
-        """One record; what is None is left out, as gateways do."""
+        """Add one record. Fields that are None are left out, as gateways do."""
         self.records[event].append({name: value for name, value in fields.items() if value is not None})
 
 
 class Generator:
-    """Makes the traffic of one scenario; ids run on from hour to hour."""
+    """Creates the traffic of one scenario. Ids continue from hour to hour."""
 
     def __init__(self, scenario: AdsScenario) -> None:
         self.scenario, self.rng = scenario, Random(scenario.seed)
         self.sessions, self.impressions, self.conversions = count(1_000), count(5_000_000), count(800_000)
 
     def hour(self, index: int) -> Traffic:
-        """Everything that begins in the hour with this index."""
+        """All traffic that starts in the hour with this index."""
         made, start = Traffic(), self.scenario.start_us + index * HOUR_US
         shown = 0
         while shown < self.scenario.impressions_per_hour:
@@ -56,18 +56,19 @@ class Generator:
         return made
 
     def _session(self, made: Traffic, start: int) -> int:
-        """A visit of up to two and a half hours, over the hour and over midnight; returns impressions shown."""
+        """Add a session of up to 150 minutes, possibly across midnight. Returns its number of impressions."""
         rng, session = self.rng, next(self.sessions)
         user = USER_ID + min(rng.randrange(self.scenario.users), rng.randrange(self.scenario.users))
-        interval = int(rng.random() ** 3 * 150 * MINUTE_US) + SECOND_US
+        length = int(rng.random() ** 3 * 150 * MINUTE_US) + SECOND_US
         device, region = rng.choice(_DEVICES), rng.choice(_REGIONS)
-        for i, at in enumerate(sorted({start + rng.randrange(interval) for _ in range(rng.randrange(2, 7))})):
-            told = i == rng.randrange(3)
+        for i, at in enumerate(sorted({start + rng.randrange(length) for _ in range(rng.randrange(2, 7))})):
+            has_device = i == rng.randrange(3)
             made.add("page_events", user_id=user, session_id=session, event_name=rng.choice(("view", "click", "view")),
-                     event_ts=at, device=device if told else None, region=region if told else None)  # fmt: skip
+                     event_ts=at, device=device if has_device else None,
+                     region=region if has_device else None)  # fmt: skip
         shown = rng.randrange(1, 12)
         for _ in range(shown):
-            self._impression(made, user, session, start + rng.randrange(interval))
+            self._impression(made, user, session, start + rng.randrange(length))
         return shown
 
     def _impression(self, made: Traffic, user: int, session: int, at: int) -> None:
@@ -97,20 +98,20 @@ class Generator:
             made.add("ad_clicks", ad_id=AD_ID + 2, user_id=BOT, session_id=session,
                      click_ts=start + minute * MINUTE_US)  # fmt: skip
 
-    def _convert(self, made: Traffic, user: int, affected_hours: int, delay: int) -> None:
-        at, draw = affected_hours + delay, self.rng.random()
-        told = next(wait for odds, wait in _TOLD if draw < odds)
+    def _convert(self, made: Traffic, user: int, touch_us: int, delay: int) -> None:
+        at, draw = touch_us + delay, self.rng.random()
+        report_delay = next(wait for odds, wait in _REPORT_DELAYS if draw < odds)
         made.add("conversions", conversion_id=next(self.conversions), user_id=user, conversion_ts=at,
-                 value_usd=self.rng.randrange(1, 20_000) / 100, received_ts=at + told)  # fmt: skip
+                 value_usd=self.rng.randrange(1, 20_000) / 100, received_ts=at + report_delay)  # fmt: skip
 
 
 def happened(event: str, row: Row) -> int:
-    """When a record was sent, before anything delayed it on its way."""
+    """The time at which a record is sent, in microseconds since 1970, before any lateness."""
     moment: int = row[{"page_events": "event_ts", "ad_impressions": "impression_ts", "ad_clicks": "click_ts",
                        "conversions": "received_ts"}[event]]  # fmt: skip
     return moment
 
 
 def repeated(rng: Random, share: float, rows: list[Row]) -> Iterator[Row]:
-    """Some of the rows once more."""
+    """A random share of the rows, to be delivered again."""
     return (row for row in rows if rng.random() < share)

@@ -1,6 +1,6 @@
-"""What a correct pipeline must find of ads: facts, from every lawful record that lands, in plain Python.
+"""The true facts of ads: what a correct pipeline must compute, in plain Python.
 
-It knows a record only by being told that it will land; delivering it again changes nothing.
+`run` adds a record to the truth when the record is sure to land. A duplicate changes nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SESSION_US = 6 * HOUR_US
 
 @dataclass
 class Spend:
-    """Of a campaign's day: micros by ad, and those of invalid impressions."""
+    """The spend of a campaign on one day: micros of valid impressions by ad, and micros of invalid impressions."""
 
     micros: Counter[int] = field(default_factory=Counter)
     invalid_micros: int = 0
@@ -42,17 +42,17 @@ class Spend:
 
 
 def cents(micros: int) -> Decimal:
-    """Dollars and cents, half up."""
+    """Dollars, rounded half up to the cent."""
     return (Decimal(micros) / 1_000_000).quantize(CENTS, ROUND_HALF_UP)
 
 
 def money(value: float) -> Decimal:
-    """Dollars as they were told, to the cent."""
+    """A landed amount in dollars as a decimal with two places."""
     return Decimal(str(value)).quantize(CENTS)
 
 
 def half_up(numerator: int | Decimal, denominator: int | Decimal, places: int) -> Decimal | None:
-    """A ratio to so many places; None where there is nothing to divide by."""
+    """A ratio rounded half up to so many places; None when the denominator is 0."""
     if not denominator:
         return None
     return (Decimal(numerator) / Decimal(denominator)).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
@@ -60,7 +60,7 @@ def half_up(numerator: int | Decimal, denominator: int | Decimal, places: int) -
 
 @dataclass
 class Truth:
-    """Every lawful record that lands, once."""
+    """Every valid record that lands, without duplicates."""
 
     changes: dict[str, dict[tuple[object, int], Row]] = field(default_factory=lambda: {event: {} for event in KEYS})
     impressions: dict[int, Row] = field(default_factory=dict)
@@ -70,11 +70,11 @@ class Truth:
     bills: list[Row] = field(default_factory=list)
 
     def change(self, event: str, row: Row) -> None:
-        """A change of a dimension will land."""
+        """Add a change of a dimension that will land."""
         self.changes[event][row[KEYS[event]], row["effective_ts"]] = row
 
     def accept(self, event: str, row: Row) -> None:
-        """A record will land."""
+        """Add a record that will land."""
         match event:
             case "ad_impressions":
                 self.impressions[row["ad_impression_id"]] = row
@@ -90,11 +90,11 @@ class Truth:
         return {event: versions_by_key(changes) for event, changes in self.changes.items()}
 
     def at(self, event: str, key: object, us: int) -> Row:
-        """What held at a moment; empty when nothing did."""
+        """The version of a key that held at a time; empty when none did."""
         return payload_at(self.versions[event].get(key, []), us)
 
     def stamped(self, row: Row, us: int) -> Row:
-        """A record with whose it was, and the day there."""
+        """A record with its creative, campaign, advertiser and local day as of a time."""
         ad = self.at("ads", row["ad_id"], us)
         campaign = self.at("campaigns", ad.get("campaign_id"), us)
         zone = self.at("advertisers", campaign.get("advertiser_id"), us).get("time_zone")
@@ -110,7 +110,7 @@ class Truth:
 
     @cached_property
     def fct_clicks(self) -> list[Row]:
-        """Every click with its id, validity and what its session had told."""
+        """Every click with its id, its validity, and the last device and region of its session."""
         per_hour = Counter((row["user_id"], hour_of(row["click_ts"])) for row in self.clicks.values())
         before: dict[tuple[int, int], int] = {}
         made = []
@@ -119,12 +119,12 @@ class Truth:
             is_double = who in before and at - before[who] < SECOND_US
             before[who] = at
             few = per_hour[row["user_id"], hour_of(at)] <= MAX_CLICKS_PER_HOUR
-            told = {name: self._told(row, at, name) for name in ("device", "region")}
-            made.append(self.stamped(row, at) | told | {"click_id": click_id(row), "is_valid": few and not is_double})
+            last = {name: self._last_value(row, at, name) for name in ("device", "region")}
+            made.append(self.stamped(row, at) | last | {"click_id": click_id(row), "is_valid": few and not is_double})
         return made
 
     @cached_property
-    def _tellings(self) -> dict[tuple[object, ...], list[tuple[int, str, str]]]:
+    def _page_values(self) -> dict[tuple[object, ...], list[tuple[int, str, str]]]:
         found: dict[tuple[object, ...], list[tuple[int, str, str]]] = defaultdict(list)
         for row in self.pages.values():
             for name in ("device", "region"):
@@ -132,15 +132,15 @@ class Truth:
                     found[row["user_id"], row["session_id"], name].append(
                         (row["event_ts"], row["event_name"], row[name])
                     )
-        return {key: sorted(told) for key, told in found.items()}
+        return {key: sorted(values) for key, values in found.items()}
 
-    def _told(self, click: Row, us: int, name: str) -> str | None:
-        told = self._tellings.get((click["user_id"], click["session_id"], name), [])
-        place = bisect_left(told, (us + 1, "", ""))
-        return told[place - 1][2] if place and told[place - 1][0] > us - SESSION_US else None
+    def _last_value(self, click: Row, us: int, name: str) -> str | None:
+        values = self._page_values.get((click["user_id"], click["session_id"], name), [])
+        place = bisect_left(values, (us + 1, "", ""))
+        return values[place - 1][2] if place and values[place - 1][0] > us - SESSION_US else None
 
     def touches(self) -> dict[int, list[tuple[str, int, object, Row]]]:
-        """User -> (click or view, when, id, row) of what may earn credit."""
+        """User -> (click or view, time, id, row) of every touch that may earn credit."""
         found: dict[int, list[tuple[str, int, object, Row]]] = defaultdict(list)
         for row in self.fct_clicks:
             if row["is_valid"] and row["advertiser_id"]:
@@ -163,8 +163,8 @@ class Truth:
         zone = "UTC"
         if best:
             kind, when, _, row = best
-            whose = ("session_id", "ad_id", "creative_id", "campaign_id", "advertiser_id", "ad_impression_id")
-            made |= {name: row.get(name) for name in whose}
+            names = ("session_id", "ad_id", "creative_id", "campaign_id", "advertiser_id", "ad_impression_id")
+            made |= {name: row.get(name) for name in names}
             made |= {"attribution": kind, "touch_ts": when, "click_id": row.get("click_id")}
             zone = self.at("advertisers", row["advertiser_id"], at)["time_zone"]
         day = local_day(at, zone)
@@ -177,7 +177,7 @@ class Truth:
         return 0 <= at - when < days * DAY_US
 
     def spend(self) -> dict[tuple[int, str], Spend]:
-        """(campaign, local day) -> what it spent."""
+        """(campaign, local day) -> spend."""
         found: dict[tuple[int, str], Spend] = defaultdict(Spend)
         for row in self.fct_impressions:
             if row["campaign_id"] and row["local_day"]:
@@ -188,24 +188,24 @@ class Truth:
 
 
 def click_id(row: Row) -> str:
-    """Half a SHA-256 of the grain."""
+    """The first 32 hex digits of the SHA-256 of the grain."""
     grain = f"{row['ad_id']}|{row['user_id']}|{row['session_id']}|{row['click_ts']}"
     return hashlib.sha256(grain.encode()).hexdigest()[:32]
 
 
 def local_day(us: int, zone: str) -> str:
-    """The day of a moment in a time zone."""
+    """The date of a time (microseconds since 1970) in a time zone."""
     return to_datetime(us).astimezone(ZoneInfo(zone)).date().isoformat()
 
 
 def locked_from(day: str, zone: str) -> int:
-    """Seven days after the day's end there."""
+    """Seven days after the end of a day in a time zone, in microseconds since 1970."""
     end = date.fromisoformat(day) + timedelta(days=8)
     return to_us(datetime(end.year, end.month, end.day, tzinfo=ZoneInfo(zone)))
 
 
 def by_session(rows: Iterator[Row]) -> dict[tuple[int, int], list[Row]]:
-    """Rows of each session."""
+    """(user, session) -> rows."""
     found: dict[tuple[int, int], list[Row]] = defaultdict(list)
     for row in rows:
         found[row["user_id"], row["session_id"]].append(row)

@@ -1,4 +1,4 @@
-"""The truth of what advertisers are told: campaigns, creatives and spend by day."""
+"""The true daily tables for advertisers: campaigns, creatives and spend."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _valid(rows: list[Row]) -> list[Row]:
 
 
 def campaign_days(truth: Truth) -> Iterator[Row]:
-    """Delivery, conversions and value of a campaign's day."""
+    """mart_campaign_daily: delivery, conversions and value of each campaign and day."""
     found: dict[tuple[int, int, str], Counter[str]] = defaultdict(Counter)
     people: dict[tuple[int, int, str], set[int]] = defaultdict(set)
     for row in _valid(truth.fct_impressions):
@@ -54,7 +54,7 @@ def _campaign(row: Row) -> tuple[int, int, str]:
 
 
 def _frequencies(truth: Truth) -> dict[tuple[int, int, str], Counter[tuple[str, str]]]:
-    """(advertiser, creative, day) -> (bucket, impressions or ad_clicks) -> how many."""
+    """(advertiser, creative, day) -> (bucket, impressions or ad_clicks) -> count."""
     seen: Counter[tuple[object, ...]] = Counter()
     cells: dict[tuple[int, int, str], Counter[tuple[str, str]]] = defaultdict(Counter)
     shown = ((row["impression_ts"], 0, str(row["ad_impression_id"]), row) for row in _valid(truth.fct_impressions))
@@ -69,23 +69,23 @@ def _frequencies(truth: Truth) -> dict[tuple[int, int, str], Counter[tuple[str, 
 
 
 def creative_frequencies(truth: Truth) -> Iterator[Row]:
-    """Impressions and clicks of a creative's day by how often it had been seen."""
+    """agg_creative_daily: impressions and clicks of each creative, day and frequency bucket."""
     for (advertiser, creative, day), cell in sorted(_frequencies(truth).items()):
         for bucket in sorted({bucket for bucket, _ in cell}):
             counts = {name: cell[bucket, name] for name in ("impressions", "ad_clicks")}
-            whose = {"advertiser_id": advertiser, "creative_id": creative, "day": day}
-            yield whose | {"frequency_bucket": bucket} | counts
+            key = {"advertiser_id": advertiser, "creative_id": creative, "day": day}
+            yield key | {"frequency_bucket": bucket} | counts
 
 
 def creative_days(truth: Truth) -> Iterator[Row]:
-    """How a creative's day compares with the advertiser's days before it."""
+    """mart_creative_daily: CTR, z-score and fatigue of each creative and day."""
     cells = _frequencies(truth)
     rated = {key: _rated(cell) for key, cell in cells.items()}
     for (advertiser, creative, day), (shown, clicked, ctr) in sorted(rated.items()):
         ages = (
             ((date.fromisoformat(day) - date.fromisoformat(other)).days, r)
-            for (who, _, other), r in rated.items()
-            if who == advertiser
+            for (owner, _, other), r in rated.items()
+            if owner == advertiser
         )
         before = [r[2] for age, r in ages if 1 <= age <= BASELINE_DAYS and r[0] >= MIN_IMPRESSIONS and r[2] is not None]
         yield {
@@ -119,7 +119,7 @@ def _fatigue(cell: Counter[tuple[str, str]]) -> Decimal | None:
 
 
 def spend_days(truth: Truth) -> Iterator[Row]:
-    """A campaign's day as delivered, as billed, and why the two differ."""
+    """rec_spend_daily: the spend of each campaign and day as delivered and as billed, with explanations."""
     spent, bills = truth.spend(), {(bill["campaign_id"], bill["day"]): bill for bill in truth.bills}
     for key in sorted(spent.keys() | bills.keys()):
         spend, bill = spent.get(key), bills.get(key, {})
@@ -137,11 +137,11 @@ def spend_days(truth: Truth) -> Iterator[Row]:
         }  # fmt: skip
 
 
-def _why(told: Decimal | None, spend: Spend | None, untold: str, otherwise: str) -> str:
-    """What explains why another number is not the one counted in batch."""
-    if told is None or spend is None:
-        return untold if told is None else "no_delivery"
-    off = told - spend.batch
+def _why(figure: Decimal | None, spend: Spend | None, missing: str, otherwise: str) -> str:
+    """The explanation of the difference between another figure and the batch spend."""
+    if figure is None or spend is None:
+        return missing if figure is None else "no_delivery"
+    off = figure - spend.batch
     if not off:
         return "agrees"
     if off == spend.invalid:

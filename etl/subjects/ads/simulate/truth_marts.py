@@ -1,4 +1,4 @@
-"""The truth of every ads table as JSON Lines, `<table>.jsonl`, in the columns a test compares."""
+"""Writes the true rows of every ads table as JSON Lines, `<table>.jsonl`, with the columns that tests compare."""
 
 from __future__ import annotations
 
@@ -40,30 +40,30 @@ def _pick(row: Row, *names: str) -> Row:
     return {name: row.get(name) for name in names}
 
 
-_WHOSE = ("creative_id", "campaign_id", "advertiser_id", "local_day")
+_STAMP = ("creative_id", "campaign_id", "advertiser_id", "local_day")
 
 
 def _clicks(truth: Truth) -> Iterator[Row]:
     own = ("click_id", "ad_id", "user_id", "session_id", "click_ts", "ad_impression_id", "device", "region", "is_valid")
-    return (_pick(row, *own, "time_zone", *_WHOSE) for row in truth.fct_clicks)
+    return (_pick(row, *own, "time_zone", *_STAMP) for row in truth.fct_clicks)
 
 
 def _impressions(truth: Truth) -> Iterator[Row]:
     own = ("ad_impression_id", "user_id", "ad_id", "session_id", "surface", "spend_micros", "is_valid", "impression_ts")
-    return (_pick(row, *own, "experiment_ids", "time_zone", *_WHOSE) for row in truth.fct_impressions)
+    return (_pick(row, *own, "experiment_ids", "time_zone", *_STAMP) for row in truth.fct_impressions)
 
 
 def _conversions(truth: Truth) -> Iterator[Row]:
     own = ("conversion_id", "user_id", "conversion_ts", "received_ts", "attribution", "touch_ts", "click_id",
            "ad_impression_id", "session_id", "ad_id", "locked_from", "is_in_time")  # fmt: skip
     return (
-        _pick(row, *own, *_WHOSE) | {"value_usd": money(row["value_usd"]), "day": _day(row["conversion_ts"])}
+        _pick(row, *own, *_STAMP) | {"value_usd": money(row["value_usd"]), "day": _day(row["conversion_ts"])}
         for row in truth.fct_conversions
     )
 
 
 def sessions(truth: Truth) -> Iterator[Row]:
-    """Page events and valid ad clicks, session by session."""
+    """One row per session, from page events and valid ad clicks."""
     clicks = by_session(row for row in truth.fct_clicks if row["is_valid"])
     pages = by_session(iter(truth.pages.values()))
     for key in sorted(clicks.keys() | pages.keys()):
@@ -79,8 +79,8 @@ def sessions(truth: Truth) -> Iterator[Row]:
 
 
 def _first(rows: list[Row], name: str) -> str | None:
-    told = [(row["event_ts"] if "event_ts" in row else row["click_ts"], row[name]) for row in rows if row.get(name)]
-    return min(told)[1] if told else None
+    values = [(row["event_ts"] if "event_ts" in row else row["click_ts"], row[name]) for row in rows if row.get(name)]
+    return min(values)[1] if values else None
 
 
 def _sessions(truth: Truth) -> Iterator[Row]:
@@ -108,13 +108,13 @@ def _ad_days(truth: Truth) -> Iterator[Row]:
 
 
 def _session_days(truth: Truth) -> Iterator[Row]:
-    paid = {(r["user_id"], r["session_id"]) for r in truth.fct_conversions if r["attribution"] == "click"}
+    credited = {(r["user_id"], r["session_id"]) for r in truth.fct_conversions if r["attribution"] == "click"}
     cells: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for row in sessions(truth):
         cells[row["day"], row["region"] or "unknown", row["device"] or "unknown"].append(row)
     for (day, region, device), rows in sorted(cells.items()):
         clicked = [row for row in rows if row["has_ad_clicked"]]
-        converted = sum((row["user_id"], row["session_id"]) in paid for row in rows)
+        converted = sum((row["user_id"], row["session_id"]) in credited for row in rows)
         users, pressed = ({row["user_id"] for row in some} for some in (rows, clicked))
         clicks, on_ads = (sum(row[name] for row in rows) for name in ("clicks", "ad_clicks"))
         yield {

@@ -1,7 +1,7 @@
-"""Advertisers, campaigns and ads, and what is edited of them, in mid-day and told of late.
+"""Advertisers, campaigns and ads, and their edits, some in the middle of a day and some late-arriving.
 
-Four advertisers in four time zones, each with windows of its own for clicks and views; two campaigns each, three ads in
-each of them. The first ad is the hot one. The last campaign is never shown.
+There are four advertisers in four time zones with different click and view windows. Each has two campaigns with three
+ads each. The first ad is the most popular one. The last campaign has no ads.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from etl.subjects.ads.simulate.scenario import AdsScenario
 
 ZONES = ("UTC", "America/Los_Angeles", "Asia/Kolkata", "Pacific/Kiritimati")
 WINDOWS = ((7, 1), (7, 0), (1, 1), (3, 1))
-"""Days of credit for a click and for a view, by advertiser."""
+"""(click window, view window) in days, by advertiser."""
 CAMPAIGNS, ADS = 8, 21
 ADVERTISER_ID, CAMPAIGN_ID, AD_ID, CREATIVE_ID = 10, 500, 7_000, 90_000
 HOT_AD = AD_ID
 
 Change = tuple[str, Row, int]
-"""Event, record, index of the hour it lands in."""
+"""(event, record, index of the landed hour)."""
 
 
 def advertiser_of(campaign: int) -> int:
@@ -29,7 +29,7 @@ def advertiser_of(campaign: int) -> int:
 
 
 def changes(scenario: AdsScenario) -> Iterator[Change]:
-    """Everything as it stands ten days before the start, then the edits."""
+    """The initial state, effective ten days before the start, then the edits."""
     since = scenario.start_us - 10 * DAY_US
     for i, zone in enumerate(ZONES):
         yield "advertisers", _advertiser(ADVERTISER_ID + i, zone, *WINDOWS[i], since), 0
@@ -43,7 +43,7 @@ def changes(scenario: AdsScenario) -> Iterator[Change]:
 
 
 def _edits(scenario: AdsScenario) -> Iterator[Change]:
-    """In the second busy hour and after: two told of late, one of them to the hour before's traffic."""
+    """Edits from the second hour with traffic on. One ad edit lands two hours late."""
     busy = scenario.busy_hours
     first = scenario.start_us + busy[min(1, len(busy) - 1)] * HOUR_US
     hour = scenario.index(first)

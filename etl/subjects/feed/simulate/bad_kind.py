@@ -1,6 +1,6 @@
-"""What makes a record bad: one way to break a lawful row, and the reasons a reader must find.
+"""Kinds of bad records: one way to break a valid row, and the quarantine reasons that a reader must report.
 
-Timestamps are microseconds since 1970, like everywhere in the sources; only a wrongly typed one is text.
+Timestamps are microseconds since 1970, as in all sources. Only a timestamp with a wrong type is text.
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from etl.sources.landing_writer import FIELDS, Row
+from etl.sources.landing_writer import Row
 from etl.sources.stamps import HOUR_US
+from etl.subjects.feed.simulate.fields import FIELDS
 
 Spoil = Callable[[Row, int], None]
-"""Breaks a row in place, knowing the start of the landed hour."""
+"""A function (row, start of the landed hour in microseconds) that breaks the row in place."""
 
 
 def _leave(_row: Row, _landed_us: int) -> None:
@@ -20,27 +21,28 @@ def _leave(_row: Row, _landed_us: int) -> None:
 
 
 def _is_plain(row: Row) -> bool:
-    """A row that undoes, deletes and retires nothing, so that breaking a field has just the one reason."""
+    """Whether a row is a do or an upsert. Breaking a field of such a row gives exactly one quarantine reason."""
     return row.get("action", row.get("op", "do")) in ("do", "upsert")
 
 
 @dataclass(frozen=True)
 class BadKind:
-    """One way a record is bad."""
+    """One way to break a record."""
 
     reasons: tuple[str, ...]
-    """All its reason codes."""
+    """All quarantine reasons of the broken record."""
     spoil: Spoil = _leave
+    """Breaks the row."""
     typed: bool = True
-    """Whether a typed file (Parquet) can hold it."""
+    """Whether a typed file (Parquet) can hold the broken record."""
     fits: Callable[[Row], bool] = _is_plain
-    """Whether a row may be broken this way."""
+    """Whether a row can be broken this way."""
     text: Callable[[str], str] | None = None
-    """Breaks the JSON text instead."""
+    """Breaks the JSON text of the row; None leaves the text unchanged."""
 
 
 def missing(field: str) -> BadKind:
-    """Null in one half, absent in the other; the hour's parity decides."""
+    """A field that is absent in odd landed hours and null in even ones."""
 
     def spoil(row: Row, landed_us: int) -> None:
         row[field] = None
@@ -51,7 +53,9 @@ def missing(field: str) -> BadKind:
 
 
 def wrong_type(event: str, field: str) -> BadKind:
-    """Digits in quotes or a fraction for an integer, words for a number, a moment without offset or date."""
+    """A field of the wrong type: digits in quotes or a fraction for an integer, text or a list for a number, or a
+    timestamp without an offset or without a date.
+    """
     wrong: dict[str, tuple[object, object]] = {
         "id": (str(10**9 + 7), 12.5),
         "int": ("3", 12.5),
@@ -67,7 +71,7 @@ def wrong_type(event: str, field: str) -> BadKind:
 
 
 def value(code: str, field: str, bad: object) -> BadKind:
-    """A value of the right type that is not lawful."""
+    """A value of the right type that is not allowed."""
 
     def spoil(row: Row, _landed_us: int) -> None:
         row[field] = bad
@@ -76,7 +80,7 @@ def value(code: str, field: str, bad: object) -> BadKind:
 
 
 def both(one: BadKind, other: BadKind) -> BadKind:
-    """A record bad in two ways, with the reasons of both."""
+    """A record that is broken in two ways, with the reasons of both."""
 
     def spoil(row: Row, landed_us: int) -> None:
         one.spoil(row, landed_us)

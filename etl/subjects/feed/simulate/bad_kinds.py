@@ -1,15 +1,16 @@
-"""The kinds of bad record of every event, each with all its reasons."""
+"""The kinds of bad records of every event, each with all its quarantine reasons."""
 
 from __future__ import annotations
 
-from etl.sources.landing_writer import FIELDS, Row, required_fields, time_fields
+from etl.sources.landing_writer import Row, time_fields
 from etl.sources.stamps import DAY_US, HOUR_US, MINUTE_US, SECOND_US, minted_us, snowflake
 from etl.subjects.feed.simulate.bad_kind import BadKind, both, missing, value, wrong_type
+from etl.subjects.feed.simulate.fields import FIELDS, required_fields
 
 
 def kinds_of(event: str) -> tuple[BadKind, ...]:
-    """All the kinds of one event, the ones peculiar to it first."""
-    return (*_peculiar(event), *_common(event))
+    """All kinds of one event; kinds that only this event has come first."""
+    return (*_specific(event), *_common(event))
 
 
 def _common(event: str) -> tuple[BadKind, ...]:
@@ -20,7 +21,7 @@ def _common(event: str) -> tuple[BadKind, ...]:
     return (unparseable, *absent, *wrong, not_an_object)
 
 
-def _peculiar(event: str) -> tuple[BadKind, ...]:
+def _specific(event: str) -> tuple[BadKind, ...]:
     match event:
         case "impressions":
             return (*_impression_times(), *_impression_values())
@@ -44,7 +45,7 @@ def _impression_values() -> tuple[BadKind, ...]:
 
 
 def _impression_times() -> tuple[BadKind, ...]:
-    """A time that disagrees with the id, both in the future, both too old, and a future that disagrees."""
+    """A time that differs from the id; id and time in the future; both too old; a future time that differs."""
 
     def drift(row: Row, _landed_us: int) -> None:
         row["impression_ts"] = minted_us(row["impression_id"]) - 10 * SECOND_US
@@ -61,18 +62,18 @@ def _impression_times() -> tuple[BadKind, ...]:
 
 
 def _move_impression(row: Row, us: int) -> None:
-    """Move an impression in time, the id with it."""
+    """Change the time of an impression, and the time in its id."""
     row["impression_id"] = snowflake(us // 1000, row["impression_id"] & (1 << 22) - 1)
     row["impression_ts"] = us
 
 
 def _after(landed_us: int) -> int:
-    """Ten minutes after the end of the landed hour: more than clocks may drift."""
+    """Ten minutes after the end of the landed hour, which is more than the allowed clock drift."""
     return landed_us + HOUR_US + 10 * MINUTE_US
 
 
 def _late_and_early(event: str) -> tuple[BadKind, ...]:
-    """Event time more than 5 minutes ahead, or more than 7 days old."""
+    """An event time more than 5 minutes in the future, or more than 7 days old."""
     (field, *_rest) = time_fields(event)
 
     def ahead(row: Row, landed_us: int) -> None:
@@ -89,7 +90,7 @@ def _late_and_early(event: str) -> tuple[BadKind, ...]:
 
 
 def _old_impression() -> BadKind:
-    """A beat of now for an impression minted 8 days ago."""
+    """A heartbeat on time for an impression whose id is 8 days old."""
 
     def spoil(row: Row, landed_us: int) -> None:
         row["impression_id"] = snowflake((landed_us - 8 * DAY_US) // 1000, row["impression_id"] & (1 << 22) - 1)
@@ -98,7 +99,7 @@ def _old_impression() -> BadKind:
 
 
 def _undos() -> tuple[BadKind, ...]:
-    """An undo of nothing, of something still to come, and of something older than facts are kept."""
+    """An undo without original_ts, of a future action, and of an action older than the retention of facts."""
 
     def of_nothing(row: Row, _landed_us: int) -> None:
         row["action"] = "undo"

@@ -1,7 +1,7 @@
-"""Records that must be quarantined: every kind a real producer has sent, each with all its reasons.
+"""Adds records that must be quarantined, of every kind that real producers send.
 
-A bad record is a lawful one, broken. Half of them keep the lawful id, half carry one of their own: a
-pipeline that lets either through shows it in its facts.
+A bad record is a broken copy of a valid record. Half of the copies keep the id of the valid record, the other half get
+a new id. A pipeline that accepts either of them has wrong facts.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from itertools import cycle
 
 import numpy as np
 
-from etl.sources.landing_writer import CHANGE_EVENTS, FIELDS, Line, Row
+from etl.sources.landing_writer import Line, Row
 from etl.subjects.feed.simulate.bad_kind import BadKind
 from etl.subjects.feed.simulate.bad_kinds import kinds_of
+from etl.subjects.feed.simulate.fields import CHANGE_EVENTS, FIELDS
 from etl.subjects.feed.simulate.scenario import Scenario
 from etl.subjects.feed.simulate.truth import Truth
 
@@ -26,10 +27,10 @@ _TRIES = 100
 
 
 class BadRecords:
-    """Spoils a small share of every landed hour, taking turns through the kinds."""
+    """Adds a small share of bad records to every landed hour and cycles through the kinds."""
 
     def __init__(self, scenario: Scenario, truth: Truth) -> None:
-        """The reasons of every bad record are told to `truth`."""
+        """`truth` collects the quarantine reasons of every bad record."""
         self._scenario, self._truth = scenario, truth
         self._rng = np.random.default_rng([scenario.seed, 0xBAD])
         self._turns: dict[str, Iterator[BadKind]] = {event: cycle(kinds_of(event)) for event in FIELDS}
@@ -38,42 +39,42 @@ class BadRecords:
     def spoil(
         self, event: str, landed_us: int, files: Mapping[FileKey, list[Line]], formats: Mapping[FileKey, str]
     ) -> int:
-        """Put bad lines into the files of one event and landed hour; returns how many."""
-        lawful = {key: [line for line in lines if isinstance(line, dict)] for key, lines in files.items()}
-        wanted = int(sum(map(len, lawful.values())) * self._scenario.bad_share)
+        """Insert bad lines into the files of one event and landed hour. Returns their number."""
+        valid = {key: [line for line in lines if isinstance(line, dict)] for key, lines in files.items()}
+        wanted = int(sum(map(len, valid.values())) * self._scenario.bad_share)
         for _ in range(wanted):
-            kind, key, row = self._choose(event, lawful, formats)
+            kind, key, row = self._choose(event, valid, formats)
             line = self._break(event, kind, row, landed_us)
             files[key].insert(int(self._rng.integers(len(files[key]) + 1)), line)
             self._truth.quarantined(event, landed_us, kind.reasons)
         return wanted
 
     def _choose(
-        self, event: str, lawful: Mapping[FileKey, list[Row]], formats: Mapping[FileKey, str]
+        self, event: str, valid: Mapping[FileKey, list[Row]], formats: Mapping[FileKey, str]
     ) -> tuple[BadKind, FileKey, Row]:
-        """The next kind in turn that some file can hold, a file that can, and a row of it to break."""
+        """The next kind that a file can hold, such a file, and a row of the file to break."""
         while True:
             kind = next(self._turns[event])
-            keys = [key for key, rows in lawful.items() if rows and (kind.typed or formats[key] != "parquet")]
+            keys = [key for key, rows in valid.items() if rows and (kind.typed or formats[key] != "parquet")]
             for _ in range(_TRIES if keys else 0):
                 key = keys[int(self._rng.integers(len(keys)))]
-                row = lawful[key][int(self._rng.integers(len(lawful[key])))]
+                row = valid[key][int(self._rng.integers(len(valid[key])))]
                 if kind.fits(row):
                     return kind, key, row
 
     def _break(self, event: str, kind: BadKind, row: Row, landed_us: int) -> Line:
-        """A broken copy; every other one has an id no lawful record has."""
+        """A broken copy. Every second copy has an id that no valid record has."""
         self._made[event] += 1
         copy = dict(row)
         if self._made[event] % 2:
             id_field = next(iter(FIELDS[event]))
-            copy[id_field] = self._own_id(event, row[id_field])
+            copy[id_field] = self._new_id(event, row[id_field])
         kind.spoil(copy, landed_us)
         return kind.text(json.dumps(copy, default=str)) if kind.text else copy
 
-    def _own_id(self, event: str, lawful_id: int) -> int:
-        """An id of its own; an impression's keeps the time minted into it."""
+    def _new_id(self, event: str, valid_id: int) -> int:
+        """An id that no valid record has. An impression id keeps the time it contains."""
         if event in ("impressions", "heartbeats"):
-            return lawful_id | _LOW_MASK - self._made[event]
+            return valid_id | _LOW_MASK - self._made[event]
         far = 2 * _FAR_ID if event in CHANGE_EVENTS else _FAR_ID
-        return lawful_id + far + self._made[event]
+        return valid_id + far + self._made[event]

@@ -1,7 +1,7 @@
-"""The change logs of rankers, posts and creators: what changed in an hour, and when the news of it lands.
+"""The change logs of rankers, posts and creators: the changes of each hour, and the hours in which they land.
 
-What is referred to is known by then: the first news of a post, creator or ranker version is never late.
-Later edits may be, and all news may be repeated.
+The first change of a post, creator or ranker version is never late, so facts only refer to known ids. Later changes may
+be late-arriving, and every change may be duplicated.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from etl.subjects.feed.simulate.world import CONTROL, TREATMENT, Ramp, World, an
 
 _LATE = 0.15
 REPEAT = 5
-"""How much more often than facts a change is delivered again."""
+"""Changes are duplicated this many times as often as facts."""
 _RETIRED_ID = 9_000
 _SWAPPED = (2, 3, 5)
-"""Popular posts whose audio is swapped every hour, the first of them twice."""
+"""Indexes of popular posts whose audio changes every hour; the audio of the first one changes twice."""
 
 
 def send_changes(world: World, outbox: Outbox, hour: int) -> None:
-    """Everything that changes in the hour with this index; the initial state too, in the first."""
+    """Send all changes of the hour with this index. The first hour also sends the initial state."""
     rng = np.random.default_rng([world.scenario.seed, 0xC4A6, hour])
     if hour == 0:
         _send_initial(world, outbox, rng)
@@ -43,13 +43,13 @@ def _send(world: World, outbox: Outbox, event: str, rows: list[Row], hours: np.n
 
 
 def _change(payload: Row, effective_us: int, op: str = "upsert") -> Row:
-    """The record of a change; what is null is left out."""
+    """The record of a change. Null fields are left out."""
     known = {name: value for name, value in payload.items() if value is not None}
     return known | {"effective_ts": effective_us, "op": op}
 
 
 def _send_initial(world: World, outbox: Outbox, rng: np.random.Generator) -> None:
-    """Posts and creators as they stand, each since some day before the start."""
+    """Send the initial posts and creators, each effective since some time in the 90 days before the start."""
     for event, state in (("creators", world.creators), ("posts", world.posts)):
         ages = rng.integers(HOUR_US, 90 * DAY_US, len(state)).tolist()
         rows = [
@@ -60,7 +60,7 @@ def _send_initial(world: World, outbox: Outbox, rng: np.random.Generator) -> Non
 
 
 def _scheduled(world: World, event: str) -> list[tuple[Row, int, str]]:
-    """Changes that are known at once and take effect after the end: a delete, a transfer, a new handle."""
+    """Changes that land at the start and take effect after the end: a delete, a new creator, a new handle."""
     end = world.scenario.end_us
     celebrity, other = list(world.creators.values())[:2]
     if event == "creators":
@@ -73,7 +73,7 @@ def _scheduled(world: World, event: str) -> list[tuple[Row, int, str]]:
 
 
 def _send_rankers(world: World, outbox: Outbox, hour: int) -> None:
-    """Versions in force at the start land at once, a ramp in its hour or, every other one, an hour ahead."""
+    """Send ranker versions. The initial versions land at the start; a ramp lands in its hour or the hour before."""
     for place, ramp in enumerate(world.ramps):
         rows = _ramp_rows(ramp)
         if max(0, place - 1 - (place + 1) % 2) == hour:
@@ -103,7 +103,7 @@ def _ranker(semver: str, model_id: int, pct: float) -> Row:
 
 
 def _old_ranker(world: World) -> list[Row]:
-    """A ranker long retired, whose birth is told an hour after its end; and one announced again unchanged."""
+    """A retired ranker whose first change lands an hour after its last one, and an unchanged version of a ranker."""
     start, old = world.scenario.start_us, _ranker("v3.0.0", _RETIRED_ID, 100.0)
     same = _ranker(CONTROL, world.ramps[0].control_id, 100 - world.ramps[0].treatment_pct)
     return [
@@ -114,7 +114,7 @@ def _old_ranker(world: World) -> list[Row]:
 
 
 def _post_changes(world: World, hour: int, rng: np.random.Generator) -> Iterator[Row]:
-    """Edits of captions, swaps of audio, deletions, returns, and news that changes nothing."""
+    """New captions, new audio, deletes, restored posts, and changes that change nothing."""
     ids = list(world.posts)
     quiet = [post for post in ids[20:] if post not in world.deleted]
     edits = max(3, len(ids) // 200)
@@ -136,7 +136,7 @@ def _post_changes(world: World, hour: int, rng: np.random.Generator) -> Iterator
 
 
 def _moments(world: World, hour: int, rng: np.random.Generator, size: int) -> Iterator[int]:
-    """So many ever later moments around the middle of an hour, no two alike."""
+    """`size` increasing, distinct times around the middle of an hour."""
     step = 40 * MINUTE_US // size
     start = world.scenario.hour_us(hour) + 10 * MINUTE_US
     yield from (start + place * step + int(rng.integers(1, step)) for place in range(size))
@@ -148,7 +148,7 @@ def _edit(world: World, post: int, us: int, **changed: object) -> Row:
 
 
 def _creator_changes(world: World, hour: int, rng: np.random.Generator) -> Iterator[Row]:
-    """Follower counts move, the celebrity's always; some news is none; one account closes in hour 1."""
+    """New follower counts (always for the celebrity), a change that changes nothing, and one delete in hour 1."""
     ids = list(world.creators)
     moved = rng.choice(len(ids) - 2, max(1, len(ids) // 50), replace=False) + 1
     moment = _moments(world, hour, rng, len(moved) + 3)

@@ -1,4 +1,4 @@
-"""Runs a scenario: hour by hour, everything that happens is sent, then everything that landed is written."""
+"""Runs a scenario. For each hour it sends all records that happen and writes all records that landed."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ from etl.subjects.feed.simulate.world import World
 
 @dataclass(frozen=True)
 class TruthSummary:
-    """What was written, by event."""
+    """What the simulator wrote, by event."""
 
     folder: Path
-    """Where the truth lies: `<out>/_truth`, one `<table>.jsonl` each."""
+    """The folder of the truth, `<out>/_truth`, with one `<table>.jsonl` per table."""
     records: Mapping[str, int]
-    """Records in the landing files, repeated and bad ones included."""
+    """The number of records in the landing files, including duplicates and bad records."""
     accepted: Mapping[str, int]
-    """Of them, those a pipeline must accept, repeated ones included."""
+    """The number of records that a pipeline must accept, including duplicates."""
     quarantined: Mapping[str, int]
-    """Of them, those it must quarantine."""
+    """The number of records that a pipeline must quarantine."""
 
 
 def simulate(
     out: Path, start: datetime, end: datetime, impressions_per_hour: int, seed: int, **knobs: Any
 ) -> TruthSummary:
-    """Write a simulated feed's landing files for landed hours [start, end), and the truth under `out/_truth`.
+    """Write the landing files of a simulated feed for landed hours [start, end), and the truth under `out/_truth`.
 
-    `knobs` are further fields of Scenario. The same arguments write the same bytes.
-    Raises ConfigError for a scenario that cannot be, LandingError when `out` holds another scenario's files.
+    `knobs` are further fields of Scenario. Equal arguments write equal bytes.
+    Raises ConfigError for an invalid scenario, and LandingError when `out` has files of another scenario.
     """
     return simulate_scenario(out, Scenario(start, end, impressions_per_hour, seed, **knobs))
 
 
 def simulate_scenario(out: Path, scenario: Scenario) -> TruthSummary:
-    """As `simulate`, of a scenario at hand."""
+    """Like `simulate`, with a Scenario as argument."""
     claim(out, scenario, "scenario.json")
     truth = Truth()
     world, outbox = World(scenario), Outbox(out, scenario, truth)

@@ -1,7 +1,7 @@
-"""Engagements: what viewers do about a post, and what they take back.
+"""Engagements: the reactions of viewers to posts, and their undos.
 
-Every action has its own id and moment. An undo says when the thing undone happened; it may come within five
-minutes (a regret), later, in another hour, twice, or land before what it undoes.
+Every action has its own id and time. An undo has the time of the undone action as original_ts. It may happen within
+five minutes (a regret), later, in another hour, or twice. It may also land before the action it undoes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ODDS = {
 }
 _TOXIC_ODDS = {"hide": 0.03, "report": 0.015}
 _DEEP_LINKS = 0.008
-"""Per impression, engagements of viewers who came by a link: no impression_id."""
+"""Engagements through a deep link, without impression_id, per impression."""
 _UNDO_ODDS = {
     "like": 0.15,
     "save": 0.06,
@@ -38,14 +38,14 @@ _UNDO_ODDS = {
 _REGRET, _REGRET_LIMIT_US = 0.6, 5 * MINUTE_US
 _UNDONE_TWICE, _RELIKED, _REPEATED = 0.05, 0.35, 0.08
 _UNDO_FIRST = 0.15
-"""Of undone actions, those whose own record is held back an hour, so that the undo lands first."""
+"""The share of undone actions that land an hour later, so that the undo lands first."""
 _NEXT_DAY, _CLOCK_BEHIND = 0.003, 0.003
 _REPLY = 0.75
 
 
 @dataclass
 class Reactions:
-    """The engagements of one hour's impressions on their way out."""
+    """The engagements of one hour, to be sent together."""
 
     world: World
     rng: np.random.Generator
@@ -54,17 +54,17 @@ class Reactions:
     """Extra hours of delay, one per row."""
 
     def act(self, row: Row, held: int = 0) -> None:
-        """One action under an id of its own."""
+        """Add one action with a new id. `held` is its extra delay in hours."""
         self.rows.append({"engagement_id": next(self.world.engagement_ids), **row})
         self.held.append(held)
 
     def send(self, outbox: Outbox) -> None:
-        """Deliver them all."""
+        """Send all engagements."""
         outbox.send("engagements", self.rows, [row["event_ts"] for row in self.rows], self.held)
 
 
 def send_reactions(world: World, outbox: Outbox, served: Served, hour: int, rng: np.random.Generator) -> None:
-    """Every engagement that an hour's impressions, and links followed in it, lead to."""
+    """Send the engagements that the impressions and deep links of an hour lead to."""
     reactions = Reactions(world, rng)
     for event_type in _ODDS:
         hits = np.flatnonzero(rng.random(len(served)) < _odds(world, served, event_type, hour))
@@ -77,7 +77,10 @@ def send_reactions(world: World, outbox: Outbox, served: Served, hour: int, rng:
 
 
 def _odds(world: World, served: Served, event_type: str, hour: int) -> np.ndarray:
-    """Per impression; the newer ranker earns more likes, the toxic post turns bad after the first hour."""
+    """The odds of an engagement, per impression.
+
+    The newer ranker gets more likes. Viewers hide and report the toxic post from the second hour on.
+    """
     odds = np.full(len(served), _ODDS[event_type])
     if event_type == "like":
         odds[served.is_treatment] *= 1 + world.scenario.lift
@@ -87,7 +90,7 @@ def _odds(world: World, served: Served, event_type: str, hour: int) -> np.ndarra
 
 
 def _from_impression(world: World, served: Served, index: int, rng: np.random.Generator) -> Row:
-    """Seconds to minutes after the impression; some a day later, by some phones' clocks just before it."""
+    """An engagement seconds to minutes after its impression; a few are a day later or, with wrong clocks, before it."""
     delay, draw = int(rng.exponential(20 * SECOND_US)), rng.random()
     if draw < _NEXT_DAY:
         delay = int(rng.integers(20 * HOUR_US, 28 * HOUR_US))
@@ -102,7 +105,7 @@ def _from_impression(world: World, served: Served, index: int, rng: np.random.Ge
 
 
 def _from_link(world: World, served: Served, index: int, rng: np.random.Generator) -> Row:
-    """By anyone, often on the celebrity's post, without an impression: the field is null or absent."""
+    """An engagement without an impression (null or absent), by any viewer, often for the celebrity's post."""
     row = {
         "viewer_id": int(world.viewer_ids[int(rng.integers(len(world.viewer_ids)))]),
         "post_id": int(served.post_ids[index]) if index % 2 else world.celebrity_post,
@@ -112,7 +115,7 @@ def _from_link(world: World, served: Served, index: int, rng: np.random.Generato
 
 
 def _react(reactions: Reactions, event_type: str, base: Row) -> None:
-    """One action with all that may follow from it."""
+    """Add one action, and its undo or repetition, if any."""
     rng = reactions.rng
     action = {**base, "event_type": event_type, "action": "do"}
     if event_type == "comment":
@@ -126,7 +129,7 @@ def _react(reactions: Reactions, event_type: str, base: Row) -> None:
 
 
 def _take_back(reactions: Reactions, action: Row) -> None:
-    """The undo; at times a second one from a retrying client, or the same action done again after it."""
+    """Add the undo; sometimes also a second undo from a retrying client, or the same action again after the undo."""
     rng, done_us = reactions.rng, action["event_ts"]
     undo_us = done_us + _undo_delay(rng)
     undo = action | {"action": "undo", "event_ts": undo_us, "original_ts": done_us}
@@ -138,7 +141,7 @@ def _take_back(reactions: Reactions, action: Row) -> None:
 
 
 def _undo_delay(rng: np.random.Generator) -> int:
-    """Under five minutes, exactly five (no longer a regret), or up to an hour and a half."""
+    """The time until an undo: under five minutes, exactly five minutes (not a regret), or up to 90 minutes."""
     draw = rng.random()
     if draw < _REGRET:
         return int(rng.integers(SECOND_US, _REGRET_LIMIT_US))
@@ -146,7 +149,7 @@ def _undo_delay(rng: np.random.Generator) -> int:
 
 
 def _comment(world: World, base: Row, rng: np.random.Generator) -> Row:
-    """A comment, often a reply to an earlier one: to the latest, so that threads grow deep, or to any."""
+    """A comment, often a reply to the latest comment, which makes deep threads, or to a random one."""
     thread = [(us, comment) for us, comment in world.comments[base["post_id"]] if us < base["event_ts"]]
     comment = {"comment_id": next(world.comment_ids)}
     world.comments[base["post_id"]].append((base["event_ts"], comment["comment_id"]))

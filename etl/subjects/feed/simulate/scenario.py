@@ -1,4 +1,4 @@
-"""What a simulated feed is made of: one frozen value with every knob."""
+"""The parameters of a simulated feed."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ _HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Scenario:
-    """One simulated feed. Shares are fractions of 1; the same scenario always gives the same bytes.
+    """The parameters of a simulated feed. Shares are fractions of 1. Equal scenarios give equal bytes.
 
-    Raises ConfigError when the range is not whole UTC hours or a share cannot be.
+    Raises ConfigError when the interval is not whole UTC hours, or when a parameter is out of its range.
     """
 
     start: datetime
     """First landed hour, inclusive."""
     end: datetime
-    """Last landed hour, exclusive. What would land at or after it is never written."""
+    """End of the landed hours, exclusive. Records that would land at or after it are not written."""
     impressions_per_hour: int
-    """Impressions served in each hour; everything else follows from them."""
+    """Impressions served in each hour. All other numbers follow from it."""
     seed: int
-    """Chooses one feed among all those with the same knobs."""
+    """The random seed. Another seed gives another feed with the same parameters."""
     partitions: int = 4
-    """Log partitions, 1 to 1024; a viewer always has the same one."""
+    """Number of log partitions, 1 to 1024. A viewer always has the same partition."""
     viewers: int = 2_000
-    """People who watch; their activity is Zipf-distributed."""
+    """Number of viewers. Their activity is Zipf-distributed."""
     posts: int = 1_500
-    """Posts that exist at the start; reshares add more. At least 100."""
+    """Number of posts at the start, at least 100. Shares add more."""
     creators: int = 400
-    """Accounts that post; the first is the celebrity. At least 10."""
+    """Number of accounts that post, at least 10. The first one is the celebrity."""
     celebrity_share: float = 0.05
-    """Of impressions, those of the celebrity's newest post."""
+    """Share of the impressions that show the latest post of the celebrity."""
     toxic_share: float = 0.07
-    """Of impressions, those of a post that viewers hide and report from the second hour on."""
+    """Share of the impressions that show the post that viewers hide and report from the second hour on."""
     hot_viewer_share: float = 0.02
-    """Of impressions, those of the one viewer who never stops scrolling."""
+    """Share of the impressions of the most active viewer."""
     late_share: float = 0.02
-    """Of facts, those that land in a later hour than they happened in."""
+    """Share of the facts that land in a later hour than they happened in."""
     repeat_share: float = 0.02
-    """Of facts, those delivered more than once. Change logs repeat five times as often."""
+    """Share of the facts that are delivered more than once. For changes, it is five times as high."""
     bad_share: float = 0.004
-    """Of an event's records in a landed hour, those that must be quarantined; under 0.005, rounded down."""
+    """Share of the records of an event and landed hour that must be quarantined; under 0.005, rounded down."""
     lift: float = 0.3
-    """How much more, relatively, the newer ranker earns in likes and dwell."""
+    """Relative lift of likes and dwell with the newer ranker."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be simulated."""
+        """Raise ConfigError for parameters that cannot be simulated."""
         for name in ("start", "end"):
             _check_whole_hour(name, getattr(self, name))
         if self.end <= self.start:
@@ -71,7 +71,7 @@ class Scenario:
 
     @property
     def hours(self) -> int:
-        """How many landed hours there are."""
+        """The number of landed hours."""
         return (self.end_us - self.start_us) // HOUR_US
 
     def hour_us(self, index: int) -> int:

@@ -1,4 +1,4 @@
-"""Impressions: who is shown what, where, by which ranker, and the id minted at that instant."""
+"""Impressions: which viewer sees which post, on which surface, by which ranker, with which id."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SURFACE_ODDS = [0.55, 0.25, 0.12, 0.08]
 
 @dataclass(frozen=True)
 class Served:
-    """The impressions of one hour as arrays of one length, in order of time."""
+    """The impressions of one hour in time order, as arrays of equal length."""
 
     impression_ids: np.ndarray
     viewer_ids: np.ndarray
@@ -27,15 +27,15 @@ class Served:
     is_treatment: np.ndarray
     """Whether the newer ranker chose the post."""
     rows: list[Row]
-    """The same as landing records."""
+    """The impressions as landing records."""
 
     def __len__(self) -> int:
-        """How many impressions."""
+        """The number of impressions."""
         return len(self.rows)
 
 
 def serve(world: World, hour: int, rng: np.random.Generator) -> Served:
-    """Show `impressions_per_hour` posts in the hour with this index."""
+    """Create the impressions of the hour with this index."""
     scenario, size = world.scenario, world.scenario.impressions_per_hour
     times = scenario.hour_us(hour) + np.sort(rng.integers(0, HOUR_US, size))
     viewers = rng.choice(scenario.viewers, size, p=world.viewer_odds)
@@ -57,7 +57,7 @@ def serve(world: World, hour: int, rng: np.random.Generator) -> Served:
 
 
 def _rows(columns: dict[str, np.ndarray]) -> list[Row]:
-    """Landing records; a client that hides its device sends null, an old one leaves the field out."""
+    """Landing records. device_id is null for clients that hide it and absent for old clients."""
     values = zip(*(column.tolist() for column in columns.values()), strict=True)
     rows = [dict(zip(columns, value, strict=True)) for value in values]
     for row in rows[::11]:
@@ -68,7 +68,7 @@ def _rows(columns: dict[str, np.ndarray]) -> list[Row]:
 
 
 def _posts(world: World, size: int, rng: np.random.Generator) -> np.ndarray:
-    """The celebrity's and the toxic post have fixed shares, the rest a Zipf tail."""
+    """The post of each impression: the celebrity and toxic posts have fixed shares, others are Zipf-distributed."""
     tail, scenario = world.live_posts()[2:], world.scenario
     posts: np.ndarray = rng.choice(tail, size, p=zipf(len(tail), 0.7))
     draw = rng.random(size)
@@ -78,7 +78,7 @@ def _posts(world: World, size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _stamp(world: World, times: np.ndarray, buckets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The ranker version in force at each moment for each viewer, and whether it is of the newer ranker."""
+    """The ranker version that serves each viewer at each time, and whether it is the newer ranker."""
     place = np.searchsorted([ramp.effective_us for ramp in world.ramps], times, side="right") - 1
     is_treatment = buckets < np.array([ramp.treatment_pct for ramp in world.ramps])[place]
     control = np.array([ramp.control_id for ramp in world.ramps])[place]
@@ -89,10 +89,10 @@ def _stamp(world: World, times: np.ndarray, buckets: np.ndarray) -> tuple[np.nda
 def _mint(
     scenario: Scenario, hour: int, times: np.ndarray, viewer_ids: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Snowflakes: milliseconds, then 10 bits of worker (the partition), 1 of hour parity, 11 of sequence.
+    """Snowflake ids: milliseconds, then 10 bits for the worker (the partition), 1 for hour parity, 11 for the sequence.
 
-    A mint follows the impression within 80 ms, but one clock in a hundred is up to 3 s off: the minted
-    hour is not always the hour of impression_ts. The parity keeps two hours' mints of one millisecond apart.
+    An id is created within 80 ms after the impression, but one clock in a hundred is up to 3 s off. So the hour in the
+    id is not always the hour of impression_ts. The parity bit separates ids of two hours with the same millisecond.
     """
     drift = np.where(
         rng.random(len(times)) < 0.01, rng.integers(-3000, 3001, len(times)), rng.integers(0, 80, len(times))
@@ -105,7 +105,7 @@ def _mint(
 
 
 def _sequence(ms: np.ndarray) -> np.ndarray:
-    """The place of each mint among those of its millisecond, from 0."""
+    """The position of each id among the ids of its millisecond, from 0."""
     order = np.argsort(ms, kind="stable")
     ranked = ms[order]
     first = np.searchsorted(ranked, ranked, side="left")
@@ -115,6 +115,6 @@ def _sequence(ms: np.ndarray) -> np.ndarray:
 
 
 def hasty(scenario: Scenario, hour: int, times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Extra hours of delay: -1 for a few of the first minutes, which a slow clock files an hour early."""
+    """Extra hours of delay: -1 for a few records of the first minutes, which a slow clock files an hour early."""
     first_minutes = (times - scenario.hour_us(hour) < 4 * MINUTE_US) & (hour > 0)
     return np.where(first_minutes & (rng.random(len(times)) < 0.05), -1, 0)

@@ -1,4 +1,4 @@
-"""Shares: each makes a new post, which can be shared on, so that a post grows a tree."""
+"""Shares. Each share creates a new post, which can be shared again, so shares form a tree."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from etl.subjects.feed.simulate.world import World, reshare
 
 _ODDS = 0.008
 _RESHARED = 0.5
-"""Of shares, those of a post that is itself a share made shortly before."""
+"""The share of shares whose original post is itself a recent share."""
 _OFFLINE = 12
-"""Of so many shares, one is sent an hour later."""
+"""One in so many shares lands an hour later."""
 _CHANNELS = ("story", "message", "copied_link", None)
 
 
 def send_shares(world: World, outbox: Outbox, served: Served, hour: int, rng: np.random.Generator) -> None:
-    """The hour's shares: the share itself, the engagement of the one who shared, and the post it makes."""
+    """Send the shares of an hour: each share, the engagement of the viewer who shared, and the new post."""
     hits = np.flatnonzero(rng.random(len(served)) < _ODDS).tolist()
     shares = list(_shares(world, served, hits, rng))
     times = [share["share_ts"] for share, _impression in shares]
@@ -35,7 +35,7 @@ def send_shares(world: World, outbox: Outbox, served: Served, hour: int, rng: np
 def _shares(
     world: World, served: Served, hits: list[int], rng: np.random.Generator
 ) -> Iterator[tuple[Row, int | None]]:
-    """Shares in order of time, each with the impression it came from; None when reached by a link."""
+    """Shares in time order, each with its impression; None when the viewer came through a deep link."""
     made: list[int] = []
     for index in hits:
         original, impression = int(served.post_ids[index]), int(served.impression_ids[index])
@@ -48,7 +48,7 @@ def _shares(
 
 
 def _share(world: World, served: Served, index: int, original: int, shared: int, rng: np.random.Generator) -> Row:
-    """The moment is that of the impression, so that shares follow each other in the order they were made."""
+    """A share record. Its time is the time of the impression, so shares are in the order they are created."""
     share = {
         "share_id": next(world.share_ids),
         "original_post_id": original,
@@ -73,7 +73,7 @@ def _engagement(world: World, share: Row, impression_id: int | None) -> Row:
 
 
 def _post(world: World, share: Row, rng: np.random.Generator) -> Row:
-    """The change record of the new post; it lands in its own hour, for the next hour already serves it."""
+    """The change record of the new post. It is never late, because the next hour already serves the post."""
     creators = list(world.creators)
     creator = creators[1 + int(rng.integers(len(creators) - 2))]
     post_id, original = share["shared_post_id"], share["original_post_id"]

@@ -1,6 +1,6 @@
-"""What a correct pipeline must find, accumulated while the feed is made, in plain dictionaries.
+"""The truth: what a correct pipeline must compute, collected in plain dictionaries while the feed is simulated.
 
-It knows a record only by being told that it will land; delivering it again changes nothing.
+The outbox adds a record to the truth when the record is sure to land. A duplicate changes nothing.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from etl.sources.stamps import MINUTE_US, hour_of, minted_us
 FULL_VIEW = 0.99
 REGRET_US = 5 * MINUTE_US
 ONCE_AN_HOUR = frozenset({"like", "save", "follow_creator", "hide"})
-"""Event types of which a viewer's repeats on a post within an hour count once."""
+"""Event types that count once per viewer, post and hour."""
 
 CHANGE_KEYS = {"ranker_models": "model_semver", "posts": "post_id", "creators": "creator_id"}
 """The natural key of each change log."""
 
 EngagementKey = tuple[int, int, str, int]
-"""Viewer, post, event type, moment of the action done: what an undo takes back."""
+"""Viewer, post, event type and time of the original action. An undo and the undone action have equal keys."""
 
 
 @dataclass
 class Dwell:
-    """The beats of one impression: a bit for every beat_seq seen, the largest viewport share."""
+    """The heartbeats of one impression: one bit for every beat_seq, and the largest viewport share."""
 
     viewer_id: int
     beats: int = 0
@@ -34,18 +34,18 @@ class Dwell:
 
     @property
     def dwell_ms(self) -> int:
-        """A quarter of a second for every distinct beat."""
+        """250 ms for every distinct beat."""
         return 250 * self.beats.bit_count()
 
     @property
     def is_full_view(self) -> bool:
-        """Whether the post was on screen as good as whole, before any rounding."""
+        """Whether at least 0.99 of the post was on screen, before rounding."""
         return self.viewport >= FULL_VIEW
 
 
 @dataclass
 class Truth:
-    """Every lawful record that lands, once, and the counts of what landed."""
+    """Every valid record that lands, without duplicates, and the counts of landed records."""
 
     impressions: dict[int, Row] = field(default_factory=dict)
     engagements: dict[int, Row] = field(default_factory=dict)
@@ -55,12 +55,12 @@ class Truth:
         default_factory=lambda: {event: {} for event in CHANGE_KEYS}
     )
     landing: dict[tuple[str, int], Counter[str]] = field(default_factory=dict)
-    """(event, landed hour) → records accepted and quarantined."""
+    """(event, landed hour) -> numbers of accepted and quarantined records."""
     reasons: Counter[tuple[str, int, str]] = field(default_factory=Counter)
-    """(event, landed hour, reason) → records with it."""
+    """(event, landed hour, reason) -> number of records."""
 
     def accept(self, event: str, row: Row) -> None:
-        """A lawful record will land."""
+        """Add a valid record that will land."""
         match event:
             case "impressions":
                 self.impressions[row["impression_id"]] = row
@@ -74,11 +74,11 @@ class Truth:
                 self.changes[event][row[CHANGE_KEYS[event]], row["effective_ts"]] = row
 
     def landed(self, event: str, landed_us: int, records: Counter[str]) -> None:
-        """An hour of an event has been written, with so many records accepted and quarantined."""
+        """Add the numbers of accepted and quarantined records of an event and landed hour."""
         self.landing[event, landed_us] = records
 
     def quarantined(self, event: str, landed_us: int, reasons: Iterable[str]) -> None:
-        """A bad record has been written, with all its reasons."""
+        """Add a bad record with all its quarantine reasons."""
         self.reasons.update((event, landed_us, reason) for reason in reasons)
 
     def _beat(self, row: Row) -> None:
@@ -90,42 +90,42 @@ class Truth:
 
 
 def done_ts(engagement: Row) -> int:
-    """The moment of the action done: an undo lies where what it undoes lies."""
+    """The time of the original action. For an undo, this is original_ts."""
     moment: int = engagement["original_ts"] if engagement["action"] == "undo" else engagement["event_ts"]
     return moment
 
 
 def engagement_key(engagement: Row) -> EngagementKey:
-    """What ties an undo to what it undoes."""
+    """The key that an undo and the undone action share."""
     return engagement["viewer_id"], engagement["post_id"], engagement["event_type"], done_ts(engagement)
 
 
 def impression_hour(impression_id: int) -> int:
-    """The hour minted into an id, microseconds since 1970."""
+    """The hour contained in an id, in microseconds since 1970."""
     return hour_of(minted_us(impression_id))
 
 
 def settled(truth: Truth) -> list[Row]:
-    """The `do` records that count: not taken back, and a viewer's repeats within an hour once."""
+    """The settled `do` records: not undone, and repetitions within an hour only once."""
     undone = {engagement_key(row) for row in truth.engagements.values() if row["action"] == "undo"}
-    standing = (
+    not_undone = (
         row for row in truth.engagements.values() if row["action"] == "do" and engagement_key(row) not in undone
     )
     first: dict[object, Row] = {}
-    for row in sorted(standing, key=lambda row: (row["event_ts"], row["engagement_id"])):
-        first.setdefault(_counted_as(row), row)
+    for row in sorted(not_undone, key=lambda row: (row["event_ts"], row["engagement_id"])):
+        first.setdefault(_settlement_key(row), row)
     return list(first.values())
 
 
-def _counted_as(row: Row) -> object:
-    """Records of the same value count once."""
+def _settlement_key(row: Row) -> object:
+    """Records with equal keys count once."""
     if row["event_type"] not in ONCE_AN_HOUR:
         return row["engagement_id"]
     return row["viewer_id"], row["post_id"], row["event_type"], hour_of(row["event_ts"])
 
 
 def regretted(truth: Truth) -> list[Row]:
-    """The likes done that were taken back in under five minutes."""
+    """The likes that were undone in less than five minutes."""
     quick = {
         engagement_key(row)
         for row in truth.engagements.values()

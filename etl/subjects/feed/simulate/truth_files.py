@@ -1,7 +1,7 @@
 """Writes the truth as JSON Lines, one file per table, sorted by key.
 
-Moments and hours are ISO 8601 with +00:00 to the microsecond, days `YYYY-MM-DD`, decimals text at the scale
-of their column.
+Times and hours are ISO 8601 to the microsecond with +00:00. Days are `YYYY-MM-DD`. Decimals are text with the scale of
+their column.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
-from etl.sources.landing_writer import FIELDS, Row
+from etl.sources.landing_writer import Row
 from etl.sources.stamps import hour_of, iso
 from etl.sources.truth_versions import versions_by_key
 from etl.subjects.feed.simulate import truth_rollups as rollups
+from etl.subjects.feed.simulate.fields import FIELDS
 from etl.subjects.feed.simulate.truth import Truth, done_ts, impression_hour
 
 _HOURLY_SUMS = (*rollups.REACTIONS, "full_views", *rollups.DWELL_SUMS)
@@ -53,7 +54,7 @@ def _moment(us: int | None) -> str | None:
 
 
 def decimal_text(value: float, places: int) -> str:
-    """A number as written, rounded half up to so many places."""
+    """The decimal text of a number, rounded half up to so many places."""
     return str(Decimal(repr(value)).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP))
 
 
@@ -67,7 +68,7 @@ def _impression(row: Row) -> Row:
 
 
 def _engagement(row: Row) -> Row:
-    """An undo lies where what it undoes lies; when it was taken back is undone_ts."""
+    """A row of fct_engagements. An undo has the time of the undone action as event_ts and its own as undone_ts."""
     undone, impression_id = row["action"] == "undo", row.get("impression_id")
     names = (
         "engagement_id",

@@ -1,4 +1,4 @@
-"""Rollups and marts as they must come out: counted record by record, cell by cell."""
+"""The true rollups and marts, computed record by record in plain Python."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from etl.sources.truth_versions import payload_at, versions_by_key
 from etl.subjects.feed.simulate.truth import Dwell, Truth, done_ts, engagement_key, impression_hour, regretted, settled
 
 ATTRIBUTION_US = DAY_US
-"""An engagement is a ranker's doing when it comes within a day of the impression."""
+"""An engagement is credited to a ranker when it happens within a day of the impression."""
 _RATE_LIMIT = Decimal("99.99999")
 _MEASURE = {
     "like": "likes", "save": "saves", "share": "shares", "comment": "comments",
@@ -25,29 +25,29 @@ DWELL_SUMS = ("dwell_ms_sum", "dwell_count")
 
 @dataclass
 class Cell:
-    """One row of a rollup in the making."""
+    """The measures of one row of a rollup."""
 
     sums: Counter[str] = field(default_factory=Counter)
     viewers: set[int] = field(default_factory=set)
     audio_ms: Counter[int] = field(default_factory=Counter)
 
     def add(self, measure: str, amount: int = 1) -> None:
-        """Count."""
+        """Add an amount to a measure."""
         self.sums[measure] += amount
 
     def saw(self, viewer_id: int) -> None:
-        """One impression of a viewer."""
+        """Add one impression of a viewer."""
         self.add("impressions")
         self.viewers.add(viewer_id)
 
     def watched(self, dwell: Dwell) -> None:
-        """The dwell of one impression."""
+        """Add the dwell of one impression."""
         self.add("full_views", int(dwell.is_full_view))
         self.add("dwell_ms_sum", dwell.dwell_ms)
         self.add("dwell_count")
 
     def pick(self, *measures: str) -> dict[str, int]:
-        """Some of the sums, zero where nothing was counted."""
+        """Some of the sums; 0 for a measure without counts."""
         return {measure: self.sums[measure] for measure in measures}
 
 
@@ -55,7 +55,7 @@ Cells = dict[tuple[object, ...], Cell]
 
 
 def _reactions(truth: Truth) -> Iterator[tuple[str, Row]]:
-    """Settled engagements by their measure, then each regretted like once per viewer, post and moment."""
+    """Settled engagements with their measure, then each regretted like once per viewer, post and time."""
     yield from ((_MEASURE[row["event_type"]], row) for row in settled(truth))
     yield from (("regrets", row) for row in {engagement_key(row): row for row in regretted(truth)}.values())
 
@@ -89,7 +89,7 @@ def ranker_viewer_days(truth: Truth) -> Cells:
 
 
 def _credited(truth: Truth, cell: Callable[[Row], tuple[object, ...]]) -> Cells:
-    """Impressions with what they led to, by a cell that each impression belongs to."""
+    """Impressions, their engagements and dwell, by the key that `cell` returns for the impression."""
     cells: Cells = defaultdict(Cell)
     for impression in truth.impressions.values():
         cells[cell(impression)].saw(impression["viewer_id"])
@@ -111,7 +111,7 @@ def _ranker_viewer_cell(impression: Row) -> tuple[object, ...]:
 
 
 def post_days(hours: Cells) -> Cells:
-    """mart_post_engagement_daily by (post, day): the hours of a day together."""
+    """mart_post_engagement_daily by (post, day), summed over the hours of the day."""
     cells: Cells = defaultdict(Cell)
     for (post_id, hour), cell in hours.items():
         day = cells[post_id, _day(hour)]
@@ -134,7 +134,7 @@ def viewer_days(truth: Truth) -> Cells:
 
 
 def _add_audio(truth: Truth, cells: Cells) -> None:
-    """Dwell by the audio the post had when it was shown."""
+    """Add dwell by the audio that the post had when it was shown."""
     versions = versions_by_key(truth.changes["posts"])
     for impression, dwell in _watched_impressions(truth):
         audio = payload_at(versions.get(impression["post_id"], ()), impression["impression_ts"]).get("audio_id")
@@ -144,23 +144,23 @@ def _add_audio(truth: Truth, cells: Cells) -> None:
 
 
 def top_audio(cell: Cell) -> int | None:
-    """The audio with the most dwell, the smallest id of several; None without any."""
+    """The audio with the most dwell; ties go to the smallest id; None without audio."""
     return min(cell.audio_ms, key=lambda audio: (-cell.audio_ms[audio], audio), default=None)
 
 
 def average_dwell(cell: Cell) -> int:
-    """Milliseconds per impression with dwell, rounded half up; 0 without any."""
+    """Milliseconds per impression with dwell, rounded half up; 0 without dwell."""
     count = cell.sums["dwell_count"]
     return (2 * cell.sums["dwell_ms_sum"] + count) // (2 * count) if count else 0
 
 
 def rate(cell: Cell, measure: str) -> str:
-    """A settled measure over impressions, rounded half up to 5 places, at most 99.99999."""
+    """A measure divided by impressions, rounded half up to 5 places, at most 99.99999."""
     exact = Decimal(cell.sums[measure]) / Decimal(cell.sums["impressions"])
     return str(min(exact.quantize(Decimal("0.00001"), ROUND_HALF_UP), _RATE_LIMIT))
 
 
 def _day(us: object) -> int:
     if not isinstance(us, int):
-        raise TypeError(f"not a moment: {us!r}")
+        raise TypeError(f"not a time in microseconds: {us!r}")
     return us - us % DAY_US

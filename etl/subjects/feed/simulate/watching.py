@@ -1,4 +1,4 @@
-"""Heartbeats: a beat every 250 ms while a post is on screen, with the losses and repeats of a real client."""
+"""Heartbeats: one every 250 ms while a post is on screen; some are lost or duplicated, as with real clients."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _LONG_WATCH, _LONG_BEATS = 0.005, (65, 240)
 _LOST = 0.03
 _REPLAYED, _RESTARTED, _TAIL_HELD = 0.01, 0.004, 0.006
 _EDGES = np.array([0.984, 0.985, 0.986, 0.989, 0.99, 0.991, 0.994, 0.995])
-"""Viewport shares around where a full view begins and where two places round up."""
+"""Viewport shares close to the limit of a full view, and close to where rounding to two places changes the value."""
 
 
 def send_beats(outbox: Outbox, scenario: Scenario, served: Served, rng: np.random.Generator) -> None:
-    """Every beat of an hour's impressions, replays and late tails included."""
+    """Send all heartbeats of the impressions of an hour, including replayed and late-arriving ones."""
     lengths = _lengths(scenario, served, rng)
     owner = np.repeat(np.arange(len(served)), lengths)
     sequence = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -32,7 +32,7 @@ def send_beats(outbox: Outbox, scenario: Scenario, served: Served, rng: np.rando
 
 
 def _lengths(scenario: Scenario, served: Served, rng: np.random.Generator) -> np.ndarray:
-    """Beats per impression: geometric, none where the viewer swiped past, a few watches over 64 beats."""
+    """Beats per impression: geometric, zero when the viewer swipes past, and a few with more than 64 beats."""
     size = len(served)
     mean = np.where(served.is_treatment, _MEAN_BEATS * (1 + scenario.lift), _MEAN_BEATS)
     lengths = rng.geometric(1 / mean)
@@ -61,7 +61,7 @@ def _beats(
 
 
 def _peaks(size: int, rng: np.random.Generator) -> np.ndarray:
-    """The largest part of each post that is on screen: all of it, part of it, or an edge value."""
+    """The largest visible part of each post: all of it, a part of it, or a value close to a limit."""
     kind = rng.random(size)
     peaks = np.where(kind < 0.5, 1.0, rng.integers(200, 980, size) / 1000)
     edges = rng.choice(_EDGES, size)
@@ -69,18 +69,18 @@ def _peaks(size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _visible(size: int, rng: np.random.Generator) -> np.ndarray:
-    """How much of that part a beat sees; two beats in three see all of it."""
+    """The share of that part that is visible at each beat; it is 1 for two beats in three."""
     return np.where(rng.random(size) < 2 / 3, 1.0, rng.integers(300, 1000, size) / 1000)
 
 
 def _held_tail(lengths: np.ndarray, owner: np.ndarray, sequence: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Extra hours of delay: a phone that went offline sends the second half of its beats an hour later."""
+    """Extra hours of delay: an offline phone sends the second half of its beats an hour later."""
     is_held = (rng.random(len(lengths)) < _TAIL_HELD) & (lengths > 1)
     return (is_held[owner] & (2 * sequence >= lengths[owner])).astype(np.int64)
 
 
 def _send_again(outbox: Outbox, served: Served, owner: np.ndarray, rows: list[Row], rng: np.random.Generator) -> None:
-    """All beats of some impressions once more: replayed as they were, or counted anew from 0 later."""
+    """Send all beats of some impressions again: replayed without changes, or restarted from 0 after 90 seconds."""
     for share, later_us in ((_REPLAYED, 0), (_RESTARTED, 90 * SECOND_US)):
         chosen = np.flatnonzero((rng.random(len(served)) < share)[owner]).tolist()
         again = [rows[index] | {"beat_ts": rows[index]["beat_ts"] + later_us} for index in chosen]

@@ -1,4 +1,4 @@
-"""The accounts, posts and rankers of a simulated feed as they stand while its hours pass."""
+"""The current state of a simulated feed: its accounts, posts and rankers."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from etl.subjects.feed.simulate.scenario import Scenario
 
 CONTROL, TREATMENT = "v3.1.0", "v3.2.0"
 RAMP = (30.0, 40.0, 50.0)
-"""Percent of traffic the newer ranker gets after each ramp; it starts with FIRST_PCT."""
+"""Percent of traffic of the newer ranker after each ramp; it starts with FIRST_PCT."""
 FIRST_PCT = 20.0
 CELEBRITY, TOXIC = 0, 1
-"""Index of the celebrity's newest post, and of the post that turns toxic."""
+"""Indexes of the latest post of the celebrity and of the post that turns toxic."""
 
 _POST_ID, _CREATOR_ID, _VIEWER_ID, _MODEL_ID, _AUDIO_ID = (
     7_000_000_000,
@@ -34,7 +34,7 @@ _COUNTRIES = ("DE", "FR", "BR", "IN", "US", None)
 
 @dataclass(frozen=True)
 class Ramp:
-    """From when on which ranker versions serve, and the share of viewers the newer one has."""
+    """A change of traffic shares: the new ranker versions, their start, and the percentage of the newer ranker."""
 
     effective_us: int
     control_id: int
@@ -43,10 +43,10 @@ class Ramp:
 
 
 class World:
-    """What exists; the change log tells of every change made here."""
+    """Everything that exists. Each change of this state is also sent as a change record."""
 
     def __init__(self, scenario: Scenario) -> None:
-        """The state just before the first hour."""
+        """Create the state at the start of the first hour."""
         self.scenario = scenario
         rng = np.random.default_rng([scenario.seed, 0x30B1D])
         self.creators: dict[int, Row] = {_CREATOR_ID + i: _creator(i, rng) for i in range(scenario.creators)}
@@ -64,7 +64,7 @@ class World:
 
     @property
     def celebrity_post(self) -> int:
-        """The id of the celebrity's newest post."""
+        """The id of the latest post of the celebrity."""
         return _POST_ID + CELEBRITY
 
     @property
@@ -73,7 +73,7 @@ class World:
         return _POST_ID + TOXIC
 
     def live_posts(self) -> np.ndarray:
-        """The ids the feed may serve in the next hour: celebrity, toxic, then by popularity."""
+        """The ids of the posts that can be served: celebrity post, toxic post, then by popularity."""
         return np.array([post for post in self.posts if post not in self.deleted], dtype=np.int64)
 
 
@@ -84,7 +84,7 @@ def zipf(size: int, exponent: float) -> np.ndarray:
 
 
 def ramp_bucket(viewer_id: int) -> float:
-    """Where in 0 to 100 a viewer lies; the newer ranker serves those below its percentage."""
+    """A fixed number from 0 to 100 for a viewer. The newer ranker serves viewers below its percentage."""
     return int.from_bytes(blake2b(f"ramp:{viewer_id}".encode(), digest_size=8).digest(), "big") / 2**64 * 100
 
 
@@ -107,7 +107,7 @@ def _creator(index: int, rng: np.random.Generator) -> Row:
 
 
 def _post(index: int, scenario: Scenario, rng: np.random.Generator) -> Row:
-    """The celebrity has the first post and every fiftieth; one in eight is without sound."""
+    """A post. The celebrity has the first and every fiftieth post; one in eight posts has no sound."""
     creator = 0 if index % 50 == 0 else 1 + int((scenario.creators - 1) * rng.random() ** 2)
     audio = None if rng.random() < 0.125 else _AUDIO_ID + int(60 * rng.random() ** 2)
     return {
@@ -120,19 +120,19 @@ def _post(index: int, scenario: Scenario, rng: np.random.Generator) -> Row:
 
 
 def reshare(post_id: int, original: Row, creator_id: int) -> Row:
-    """The post that a share makes: the same media and sound under another account."""
+    """The post that a share creates: the same media and sound with another creator."""
     caption = f"reshared from {original['post_id']}"
     return original | {"post_id": post_id, "creator_id": creator_id, "caption": caption}
 
 
 def another_audio(current: int | None, rng: np.random.Generator) -> int:
-    """An audio other than the current one."""
+    """An audio id that differs from the current one."""
     audio = _AUDIO_ID + int(rng.integers(60))
     return audio + 60 if audio == current else audio
 
 
 def _ramps(scenario: Scenario) -> tuple[Ramp, ...]:
-    """Serving starts ten days back; a ramp at half past an hour gives both rankers new version rows."""
+    """The initial shares, effective ten days before the start, and ramps at half past an hour with new versions."""
     first = Ramp(scenario.start_us - 10 * DAY_US, _MODEL_ID, _MODEL_ID + 1, FIRST_PCT)
     later = (
         Ramp(_ramp_us(scenario, k), _MODEL_ID + 2 + 2 * k, _MODEL_ID + 3 + 2 * k, pct) for k, pct in enumerate(RAMP)

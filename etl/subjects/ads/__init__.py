@@ -1,3 +1,3 @@
-"""Ads: what is shown, clicked and bought, and what it costs whom."""
+"""Ads: impressions, clicks, conversions, and the spend of advertisers."""
 
 POSITION = 2

@@ -1,7 +1,7 @@
-"""What the outside world lands of ads, and when a record is not acceptable. Source: the ads specification, Events.
+"""The events of ads, and the rules that quarantine a record. Source: the ads specification, Events.
 
-A click has no id of its own: (ad_id, user_id, session_id, click_ts) is its grain. An outcome may be told of weeks
-later, so conversions are taken as far back as facts are kept: what is too late to count is still counted.
+A click has no id; its grain is (ad_id, user_id, session_id, click_ts). A conversion may be reported weeks later, so
+conversions are accepted for as long as facts are retained. A conversion that is too late to count is still stored.
 """
 
 from etl.model.contract import FACTS_KEPT, LATENESS, Event
@@ -12,7 +12,7 @@ _ZONE = "^(UTC|[A-Z][A-Za-z_]+(/[A-Z][A-Za-z0-9_+-]+)+)$"
 
 
 def _cents(field: str) -> tuple[str, str]:
-    """A fraction of a cent is refused, not rounded away."""
+    """The rule that quarantines an amount with a fraction of a cent, instead of rounding it."""
     return f"fraction_of_a_cent:{field}", f"{field} != round({field}, 2)"
 
 
@@ -36,7 +36,7 @@ CONVERSIONS = Event(
     "conversions",
     columns("conversion_id", "user_id", "conversion_ts", "value_usd", "received_ts"),
     times=(("conversion_ts", FACTS_KEPT), ("received_ts", FACTS_KEPT)),
-    behind_days=7,  # the longest window: the touches that may have earned it are there
+    behind_days=7,  # the longest window: clicks and views that may earn the credit are still retained
     rules=(_cents("value_usd"), ("out_of_range:received_ts", "received_ts < conversion_ts")),
 )
 ADS = Event(

@@ -10,7 +10,7 @@ DWELL_MEASURES = ("dwell_ms_sum", "dwell_count")
 
 columns = Vocabulary(
     # keys
-    Column("impression_id", "BIGINT", "One post shown once; a snowflake id that contains the time", low=0, distinct=True),
+    Column("impression_id", "BIGINT", "One post shown once; a snowflake id with the time", low=0, distinct=True),
     Column("engagement_id", "BIGINT", "One action of a viewer on a post; an undo has an id of its own", distinct=True),
     Column("share_id", "BIGINT", "One share", distinct=True),
     Column("viewer_id", "BIGINT", "The person who looked or acted", privacy="viewer"),
@@ -35,14 +35,14 @@ columns = Vocabulary(
     Column("is_undone", "BOOLEAN", "True for the row that undoes an earlier action"),
     Column("channel", "STRING", "How the post was shared", nullable=True),
     Column("beat_seq", "INT", "Number of the heartbeat within the impression; one every 250 ms", low=0, high=345599),
-    Column("viewport_pct", "DECIMAL(5,2)", "Largest visible part of the post; 1 is all of it", unit="fraction", low=0, high=1),
+    Column("viewport_pct", "DECIMAL(5,2)", "Largest visible part of the post", unit="fraction", low=0, high=1),
     Column("was_full_view", "BOOLEAN", "At some beat at least 0.99 of the post was visible, before rounding"),
-    Column("beat_words", "ARRAY<BIGINT>", "Bit set of the beats, 64 per word; duplicate beats do not change it"),
+    Column("beat_words", "ARRAY<BIGINT>", "Bit set of the beats, 64 per word; duplicates do not change it"),
     Column("dwell_ms", "INT", "Time on the post: 250 ms for each distinct beat", unit="ms", low=250),
     # dimensions
     Column("model_semver", "STRING", "Released version of a ranking model"),
     Column("feature_set", "STRING", "Features the model reads"),
-    Column("deployed_pct", "DECIMAL(5,2)", "Share of traffic of this model version", unit="percent", low=0, high=100),
+    Column("deployed_pct", "DECIMAL(5,2)", "Traffic share of this model version", unit="percent", low=0, high=100),
     Column("model_card_url", "STRING", "URL of the model card", nullable=True),
     Column("media_type", "STRING", "Kind of post"),
     Column("caption", "STRING", "Text under the post", privacy="text", nullable=True),
@@ -72,8 +72,8 @@ columns = Vocabulary(
     Column("save_rate", "DECIMAL(7,5)", "Settled saves per impression", unit="ratio", low=0),
     Column("share_rate", "DECIMAL(7,5)", "Settled shares per impression", unit="ratio", low=0),
     Column("negative_rate", "DECIMAL(7,5)", "Settled hides and reports per impression", unit="ratio", low=0),
-    Column("avg_dwell_ms", "INT", "dwell_ms_sum / dwell_count, half up; 0 without dwell", unit="ms", low=0),
-    Column("records_accepted", "BIGINT", "Landed records that were accepted, including duplicates", unit="records", low=0),
+    Column("avg_dwell_ms", "INT", "dwell_ms_sum / dwell_count, half up; 0 if none", unit="ms", low=0),
+    Column("records_accepted", "BIGINT", "Accepted landed records, including duplicates", unit="records", low=0),
     Column("records_late", "BIGINT", "Late-arriving records: accepted records of an hour before their landed hour",
            unit="records", low=0),
     Column("records_quarantined", "BIGINT", "Landed records and unreadable files that were quarantined",

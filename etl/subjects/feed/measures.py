@@ -66,7 +66,7 @@ def engagement_measures() -> list[Column]:
 
 
 def impression_measures() -> list[Column]:
-    """Aggregates over impressions left-joined with their dwell. Both have one row per impression: there is no fan-out."""
+    """Aggregates over impressions left-joined with dwell. Both have one row per impression, so nothing fans out."""
     return [
         F.count("*").alias("impressions"),
         F.hll_sketch_agg("viewer_id", HLL_LG_K).alias("reach_hll"),

@@ -1,4 +1,4 @@
-"""One row per version of an ad: what it shows and which campaign it is of."""
+"""One row per version of an ad: its creative and its campaign."""
 
 from pyspark.sql import DataFrame
 
@@ -21,5 +21,5 @@ TABLE = Table(
 
 
 def transform(bronze_ads: DataFrame) -> DataFrame:
-    """All changes ever landed of some keys, in any order -> every version of those keys."""
+    """All changes that ever landed for some keys, in any order -> all versions of these keys."""
     return versions(bronze_ads, TABLE).select(*TABLE.column_names)

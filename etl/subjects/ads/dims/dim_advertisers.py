@@ -1,4 +1,4 @@
-"""One row per version of an advertiser: its days are those of its time zone, credit goes by its windows."""
+"""One row per version of an advertiser: its time zone, which defines its days, and its attribution windows."""
 
 from pyspark.sql import DataFrame
 
@@ -21,5 +21,5 @@ TABLE = Table(
 
 
 def transform(bronze_advertisers: DataFrame) -> DataFrame:
-    """All changes ever landed of some keys, in any order -> every version of those keys."""
+    """All changes that ever landed for some keys, in any order -> all versions of these keys."""
     return versions(bronze_advertisers, TABLE).select(*TABLE.column_names)

@@ -1,4 +1,4 @@
-"""One row per version of a campaign, edits in mid-day included."""
+"""One row per version of a campaign; an edit in the middle of a day is a new version, too."""
 
 from pyspark.sql import DataFrame
 
@@ -21,5 +21,5 @@ TABLE = Table(
 
 
 def transform(bronze_campaigns: DataFrame) -> DataFrame:
-    """All changes ever landed of some keys, in any order -> every version of those keys."""
+    """All changes that ever landed for some keys, in any order -> all versions of these keys."""
     return versions(bronze_campaigns, TABLE).select(*TABLE.column_names)

@@ -1,7 +1,7 @@
-"""One row per click on an ad, with what was known of it then and whether it is taken for valid traffic.
+"""One row per click on an ad, with its campaign, device and region at that time, and whether it is valid traffic.
 
-click_id is a hash of the grain: the same click has the same id in any engine, run and order. Ad, campaign and
-advertiser are those as of the click, device and region those the session had told by then, less than six hours before.
+click_id is a hash of the grain: a click has the same id in every engine, run and order. Creative, campaign and
+advertiser are as of the click. Device and region are the last values of the session in the six hours before the click.
 """
 
 from pyspark.sql import DataFrame, Window
@@ -49,7 +49,7 @@ TABLE = Table(
     made_of_person=(("click_id", click_id("click_ts")),),
 )
 SESSION = ["user_id", "session_id"]
-TOLD = ["device", "region"]
+PAGE_FIELDS = ["device", "region"]
 
 
 def transform(
@@ -59,34 +59,34 @@ def transform(
     dim_campaigns: DataFrame,
     dim_advertisers: DataFrame,
 ) -> DataFrame:
-    """Clicks of whole hours and the hour before, page events as far back as a session lasts -> clicks.
+    """Clicks of whole hours and the hour before, and page events of the session length before -> clicks.
 
-    All that is looked at in order is one user's, and files hold ranges of users: rows are brought together once, for
-    the windows and the files.
+    All windows are per user, and output files hold ranges of users. So rows are range-partitioned by user once, for
+    the windows and for the write.
     """
-    told = stg_page_events.select(
-        *SESSION, F.col("event_ts").alias("_at"), F.lit(False).alias("_is_click"), "event_name", *TOLD
+    pages = stg_page_events.select(
+        *SESSION, F.col("event_ts").alias("_at"), F.lit(False).alias("_is_click"), "event_name", *PAGE_FIELDS
     )
     clicks = stg_ad_clicks.withColumn("_at", F.col("click_ts")).withColumn("_is_click", F.lit(True))
-    line = clicks.unionByName(told, allowMissingColumns=True).repartitionByRange("user_id")
-    known = _told_by_then(judge_traffic(line)).where("_is_click")
+    events = clicks.unionByName(pages, allowMissingColumns=True).repartitionByRange("user_id")
+    known = _with_last_values(judge_traffic(events)).where("_is_click")
     stamped = stamp(known, "click_ts", dim_ads, dim_campaigns, dim_advertisers)
     return stamped.withColumn("click_id", click_id("click_ts")(F.col("user_id"))).select(*TABLE.column_names)
 
 
-def _told_by_then(line: DataFrame) -> DataFrame:
-    """Clicks and what sessions told, with the device and region last told of, at their own instant included.
+def _with_last_values(events: DataFrame) -> DataFrame:
+    """Fill device and region with the last value of the session up to and including the time of each row.
 
-    What was told six hours before or earlier is of another visit, also where a run of many hours sees it.
+    A value that is six hours old or older belongs to another visit and is not used, even when a run reads it.
     """
     so_far = Window.partitionBy(*SESSION).orderBy("_at", "_is_click", "event_name")
     last = {
         f"_{name}": F.last(F.when(F.col(name).isNotNull(), F.struct("_at", name)), ignorenulls=True).over(so_far)
-        for name in TOLD
+        for name in PAGE_FIELDS
     }
     visit = SESSION_HOURS * HOUR_US
     recent = {
         name: F.expr(f"IF(unix_micros(_at) - unix_micros(_{name}._at) < {visit}, _{name}.{name}, NULL)")
-        for name in TOLD
+        for name in PAGE_FIELDS
     }
-    return line.withColumns(last).withColumns(recent)
+    return events.withColumns(last).withColumns(recent)

@@ -1,4 +1,4 @@
-"""One row per ad impression: what it cost, whether it is valid, and whose it was when it was shown."""
+"""One row per ad impression: its price, whether it is valid, and its campaign and advertiser at that time."""
 
 from pyspark.sql import DataFrame
 
@@ -47,6 +47,6 @@ TABLE = Table(
 def transform(
     stg_ad_impressions: DataFrame, dim_ads: DataFrame, dim_campaigns: DataFrame, dim_advertisers: DataFrame
 ) -> DataFrame:
-    """Impressions of whole hours and all versions of what they are of -> impressions."""
+    """Impressions of whole hours, and all versions of ads, campaigns and advertisers -> impressions."""
     stamped = stamp(stg_ad_impressions, "impression_ts", dim_ads, dim_campaigns, dim_advertisers)
     return stamped.select(*TABLE.column_names)

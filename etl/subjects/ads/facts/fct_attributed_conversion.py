@@ -1,11 +1,13 @@
-"""One row per conversion, attributed or not: what earned its credit, and of which campaign that was.
+"""One row per conversion, attributed or not: the click or view that earned the credit, and its campaign.
 
-The last valid click within the advertiser's click window earns it, else the last valid view within its view window,
-else nothing does: organic. Windows are the advertiser's as of the conversion, and half-open: a touch exactly a window
-before earns nothing. Of touches at one instant the smaller id wins. Ad, creative and campaign are as of the touch.
+The last valid click within the advertiser's click window earns the credit. Without one, the last valid view within the
+view window earns it. Without either, the conversion is organic. Windows are the advertiser's as of the conversion. They
+are half-open: a touch (click or view) exactly one window before the conversion earns nothing. Of touches at the same
+time, the smaller id wins. Ad, creative and campaign are as of the touch.
 
-local_day is the conversion's day where the advertiser is (UTC for organic ones); is_in_time says whether word of it
-came before that day was locked. It depends on received_ts, not on when a run saw the record: no rerun opens a lock.
+local_day is the day of the conversion in the time zone of the advertiser (UTC when organic). is_in_time is true when
+the conversion was received before that day was locked. It depends on received_ts and not on the time of a run, so no
+rerun changes a locked day.
 """
 
 from functools import reduce
@@ -57,14 +59,22 @@ TABLE = Table(
     retention_days=30,
     made_of_person=(("click_id", click_id("touch_ts")),),
 )
-WHOSE = ("session_id", "ad_id", "creative_id", "campaign_id", "advertiser_id")
-TOUCH = ("touch_ts", "click_id", "ad_impression_id", *WHOSE)
+TOUCH = (
+    "touch_ts",
+    "click_id",
+    "ad_impression_id",
+    "session_id",
+    "ad_id",
+    "creative_id",
+    "campaign_id",
+    "advertiser_id",
+)
 
 
 def transform(
     stg_conversions: DataFrame, fct_ad_clicks: DataFrame, fct_ad_impressions: DataFrame, dim_advertisers: DataFrame
 ) -> DataFrame:
-    """Conversions of whole days and touches as far back as any window -> conversions with their credit."""
+    """Conversions of whole days, and touches of the longest window before -> conversions with their credit."""
     touches = _touches(fct_ad_clicks, fct_ad_impressions)
     credited = stg_conversions.join(_credit(stg_conversions, touches, dim_advertisers), "conversion_id", "left")
     return (
@@ -80,25 +90,26 @@ def transform(
 
 
 def _touches(clicks: DataFrame, impressions: DataFrame) -> DataFrame:
-    """Valid clicks and views of known ads as one kind of row."""
+    """Valid clicks and views of known ads -> (user_id, attribution, TOUCH)."""
     clicked = clicks.withColumns({"touch_ts": F.col("click_ts"), "attribution": F.lit("click")})
     seen = impressions.withColumns(
         {"touch_ts": F.col("impression_ts"), "attribution": F.lit("view"), "click_id": F.lit(None).cast("string")}
     )
-    own = [
+    touches = [
         rows.where("is_valid AND advertiser_id IS NOT NULL").select("user_id", "attribution", *TOUCH)
         for rows in (clicked, seen)
     ]
-    return reduce(DataFrame.unionByName, own)
+    return reduce(DataFrame.unionByName, touches)
 
 
 def _credit(conversions: DataFrame, touches: DataFrame, dim_advertisers: DataFrame) -> DataFrame:
-    """(conversion_id, touch): the one touch that earns the credit of each conversion that any does."""
-    asked = conversions.select("conversion_id", F.col("user_id").alias("_user"), "conversion_ts")
+    """(conversion_id, touch): the touch that earns the credit. Organic conversions have no row."""
+    wanted_conversions = conversions.select("conversion_id", F.col("user_id").alias("_user"), "conversion_ts")
     passed = "unix_micros(conversion_ts) - unix_micros(touch_ts)"
-    near = touches.join(asked, F.expr(f"user_id = _user AND {passed} >= 0 AND {passed} < {CLICK_DAYS * DAY_US}"))
-    wanted = ("click_window_days", "view_window_days", "time_zone")
-    windows = as_of(near, dim_advertisers, "advertiser_id", "conversion_ts", *wanted)
+    in_reach = F.expr(f"user_id = _user AND {passed} >= 0 AND {passed} < {CLICK_DAYS * DAY_US}")
+    near = touches.join(wanted_conversions, in_reach)
+    advertiser = ("click_window_days", "view_window_days", "time_zone")
+    windows = as_of(near, dim_advertisers, "advertiser_id", "conversion_ts", *advertiser)
     days = "IF(attribution = 'click', click_window_days, view_window_days)"
     first = "struct(attribution, -unix_micros(touch_ts) AS ago, click_id, ad_impression_id)"  # click before view
     return (

@@ -1,7 +1,7 @@
-"""One row per campaign and day of the advertiser that was billed: the invoice, and the streaming counter beside it.
+"""One row per campaign and billed day of the advertiser: the invoice and the streaming counter.
 
-Of two invoices for one day the first to land stands; the other is in bronze. Rows are inserted by the hour they landed
-in, so the partition is an hour too: the one the day begins with.
+Of two invoices for one day, the one that landed first is kept; the other one stays in bronze. The partition of an
+InsertNew table must be an hour, so it is day_start, midnight of the day.
 """
 
 from pyspark.sql import DataFrame
@@ -26,5 +26,5 @@ TABLE = Table(
 
 
 def transform(bronze_spend_ledger: DataFrame) -> DataFrame:
-    """Bronze invoices -> fact rows, repeats not yet removed."""
+    """Bronze invoices -> fact rows, duplicates not yet removed."""
     return bronze_spend_ledger.withColumn("day_start", F.col("day").cast("timestamp")).select(*TABLE.column_names)

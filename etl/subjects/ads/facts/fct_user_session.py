@@ -1,9 +1,9 @@
-"""One row per user, session and day it began: when it began and ended, what was clicked in it.
+"""One row per user, session and day it started: its start, its end and its clicks.
 
-A session lies in the UTC day it began, however far it runs into the next, and is made of page events and valid ad
-clicks. It lasts six hours at most: what its id does in the first six hours of a day is the day before's if the id was
-seen in the last six of that, else a session of the new day. An id that lives longer so has a row a day, and every row
-is the same whichever days are made together.
+A session consists of page events and valid ad clicks. It belongs to the UTC day it started, even when it continues into
+the next day. A session is at most six hours long. Events in the first six hours of a day belong to the day before when
+the same session id was active in the last six hours of that day; otherwise they start a session of the new day. So a
+session id that is used for longer has one row per day. A row does not depend on which days are computed together.
 """
 
 from functools import reduce
@@ -48,7 +48,7 @@ EVENT = ("user_id", "session_id", "at", "event_name", "device", "region", "ad_id
 
 
 def transform(stg_page_events: DataFrame, fct_ad_clicks: DataFrame) -> DataFrame:
-    """Page events and clicks of whole days and the hours around -> sessions, those of the days around too."""
+    """Page events and clicks of whole days and the hours around them -> sessions, including some of the days around."""
     pages = stg_page_events.withColumn("at", F.col("event_ts")).withColumn("ad_id", F.lit(None).cast("bigint"))
     clicks = fct_ad_clicks.where("is_valid").withColumn("at", F.col("click_ts"))
     on_ads = clicks.withColumn("event_name", F.lit(None).cast("string"))
@@ -63,17 +63,17 @@ def transform(stg_page_events: DataFrame, fct_ad_clicks: DataFrame) -> DataFrame
             F.count_if(F.col("event_name") == "click").alias("clicks"),
             F.count("ad_id").alias("ad_clicks"),
             F.count_distinct("ad_id").alias("distinct_ads"),
-            _first_told("device"),
-            _first_told("region"),
+            _first_value("device"),
+            _first_value("region"),
         )
     )
     return sessions.withColumn("has_ad_clicked", F.col("ad_clicks") > 0).select(*TABLE.column_names)
 
 
 def _by_day(events: DataFrame) -> DataFrame:
-    """Events with the `day` their session began; only what a run for that day alone reads can change it.
+    """Add `day`, the day the session of an event started. It depends only on events that a run for that day reads.
 
-    `_midnight` is the day that begins within six hours of an event, or began up to eighteen hours ago.
+    `_midnight` is the day that starts within six hours after an event, or started up to eighteen hours before it.
     """
     around = Window.partitionBy("user_id", "session_id", "_midnight")
     return (
@@ -84,6 +84,6 @@ def _by_day(events: DataFrame) -> DataFrame:
     )
 
 
-def _first_told(name: str) -> Column:
-    """The earliest value told; of several at one instant the first by the alphabet."""
+def _first_value(name: str) -> Column:
+    """The earliest value that is not NULL; of several at the same time, the alphabetically first."""
     return F.min_by(name, F.when(F.col(name).isNotNull(), F.struct("at", name))).alias(name)

@@ -1,7 +1,7 @@
-"""One row per click on an ad, once however often it arrived: (ad_id, user_id, session_id, click_ts) is its grain.
+"""One row per click on an ad, without duplicates. The grain is (ad_id, user_id, session_id, click_ts).
 
-What a row never changes again is here; what depends on how the world stood (ad, campaign, device) is in fct_ad_clicks,
-since a late change of those makes it anew.
+This table holds the columns that never change. Columns that depend on dimensions or page events (campaign, device) are
+in fct_ad_clicks, because a late-arriving change of these updates them.
 """
 
 from pyspark.sql import DataFrame
@@ -27,5 +27,5 @@ TABLE = Table(
 
 
 def transform(bronze_ad_clicks: DataFrame) -> DataFrame:
-    """Bronze clicks -> rows in the hour they happened in, repeats not yet removed."""
+    """Bronze clicks -> rows with the hour of the click, duplicates not yet removed."""
     return bronze_ad_clicks.withColumn("click_hour", F.date_trunc("hour", "click_ts")).select(*TABLE.column_names)

@@ -1,4 +1,4 @@
-"""One row per ad impression, once however often it arrived, in the hour the ad was shown."""
+"""One row per ad impression, without duplicates, in the hour the ad was shown."""
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -35,7 +35,7 @@ TABLE = Table(
 
 
 def transform(bronze_ad_impressions: DataFrame) -> DataFrame:
-    """Bronze impressions -> rows in the hour they happened in, repeats not yet removed."""
+    """Bronze impressions -> rows with the hour of the impression, duplicates not yet removed."""
     return bronze_ad_impressions.withColumn("ad_impression_hour", F.date_trunc("hour", "impression_ts")).select(
         *TABLE.column_names
     )

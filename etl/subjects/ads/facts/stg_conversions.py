@@ -1,6 +1,7 @@
-"""One row per conversion, once however often it was told of, in the hour it happened.
+"""One row per conversion, without duplicates, in the hour it happened.
 
-Of records of one conversion with other times or values, the first to land stands, however far apart they are.
+When records of one conversion have different times or values, the one that landed first is kept, however many days
+apart they are.
 """
 
 from pyspark.sql import DataFrame
@@ -26,7 +27,7 @@ TABLE = Table(
 
 
 def transform(bronze_conversions: DataFrame) -> DataFrame:
-    """Bronze conversions -> rows in the hour they happened in, repeats not yet removed."""
+    """Bronze conversions -> rows with the hour of the conversion, duplicates not yet removed."""
     return bronze_conversions.withColumn("conversion_hour", F.date_trunc("hour", "conversion_ts")).select(
         *TABLE.column_names
     )

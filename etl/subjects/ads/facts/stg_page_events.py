@@ -1,4 +1,4 @@
-"""One row per page event, once however often it arrived: (user_id, session_id, event_name, event_ts) is its grain."""
+"""One row per page event, without duplicates. The grain is (user_id, session_id, event_name, event_ts)."""
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -23,5 +23,5 @@ TABLE = Table(
 
 
 def transform(bronze_page_events: DataFrame) -> DataFrame:
-    """Bronze page events -> rows in the hour they happened in, repeats not yet removed."""
+    """Bronze page events -> rows with the hour of the event, duplicates not yet removed."""
     return bronze_page_events.withColumn("event_hour", F.date_trunc("hour", "event_ts")).select(*TABLE.column_names)

@@ -1,9 +1,9 @@
-"""One row per campaign and day of its advertiser: delivery, spend, and the conversions it earned.
+"""One row per campaign and day of its advertiser: delivery, spend, conversions and their value.
 
-A conversion counts in the day it happened, and re-opens it for seven days after its end; from locked_from on the row is
-final. Value and return on spend are told by window too: of clicks and of views. What came later than the lock is in
-fct_attributed_conversion, where is_in_time is false: no rerun counts it, only a restatement that changes this rule
-under a name of its own.
+A conversion counts in the day it happened. Conversions change the row for seven days after the end of the day; from
+locked_from on the row is final. Value and ROAS exist in total, for the click window and for the view window.
+Conversions received after the lock are only in fct_attributed_conversion, with is_in_time false. No rerun counts them;
+only a restatement with a new rule does.
 """
 
 from functools import reduce
@@ -54,7 +54,7 @@ TABLE = Table(
         Input(fct_ad_clicks.TABLE, by="click_hour", behind_hours=EAST_HOURS, ahead_hours=WEST_HOURS),
         Input(fct_attributed_conversion.TABLE, by="day", behind_hours=EAST_HOURS, ahead_hours=WEST_HOURS),
     ),
-    checksum_skips=("reach_hll", "reach"),  # an estimate: it moves with the order users were seen in
+    checksum_skips=("reach_hll", "reach"),  # an estimate that depends on the order of rows
 )
 KEY = ["advertiser_id", "campaign_id", "day"]
 
@@ -62,16 +62,16 @@ KEY = ["advertiser_id", "campaign_id", "day"]
 def transform(
     fct_ad_impressions: DataFrame, fct_ad_clicks: DataFrame, fct_attributed_conversion: DataFrame
 ) -> DataFrame:
-    """Facts of whole days wherever the advertiser is -> campaign-days."""
+    """Facts of whole days in every time zone -> one row per campaign and local day."""
     lock = F.max(locked_from("day")).alias("locked_from")
-    shown = _of(fct_ad_impressions, "is_valid").agg(
+    shown = _by_campaign_day(fct_ad_impressions, "is_valid").agg(
         F.count("*").alias("impressions"),
         F.hll_sketch_agg("user_id", HLL_LG_K).alias("reach_hll"),
         F.expr("CAST(CAST(sum(spend_micros) AS DECIMAL(20,0)) * 0.000001 AS DECIMAL(18,6))").alias("spend_usd"),
         lock,
     )
-    clicked = _of(fct_ad_clicks, "is_valid").agg(F.count("*").alias("ad_clicks"), lock)
-    earned = _of(fct_attributed_conversion, "is_in_time").agg(
+    clicked = _by_campaign_day(fct_ad_clicks, "is_valid").agg(F.count("*").alias("ad_clicks"), lock)
+    earned = _by_campaign_day(fct_attributed_conversion, "is_in_time").agg(
         F.count_if(F.col("attribution") == "click").alias("conversions_click"),
         F.count_if(F.col("attribution") == "view").alias("conversions_view"),
         _value("click"),
@@ -86,32 +86,32 @@ def transform(
         .withColumn("reach", F.hll_sketch_estimate("reach_hll"))
         .withColumn("ctr", ratio("ad_clicks", "impressions", 7, "DECIMAL(9,7)"))
         .withColumn("value_usd_sum", F.expr("CAST(value_click_usd + value_view_usd AS DECIMAL(18,2))"))
-        .withColumn("roas", _return("value_usd_sum"))
-        .withColumn("roas_click", _return("value_click_usd"))
-        .withColumn("roas_view", _return("value_view_usd"))
+        .withColumn("roas", _roas("value_usd_sum"))
+        .withColumn("roas_click", _roas("value_click_usd"))
+        .withColumn("roas_view", _roas("value_view_usd"))
         .select(*TABLE.column_names)
     )
 
 
-def _of(facts: DataFrame, which: str) -> GroupedData:
-    """Rows that count, of a campaign, by its days."""
-    known = facts.where(which).where("campaign_id IS NOT NULL AND advertiser_id IS NOT NULL")
+def _by_campaign_day(facts: DataFrame, condition: str) -> GroupedData:
+    """Rows of known campaigns that meet the condition, grouped by campaign and local day."""
+    known = facts.where(condition).where("campaign_id IS NOT NULL AND advertiser_id IS NOT NULL")
     return known.withColumn("day", F.col("local_day")).groupBy(*KEY)
 
 
 def _value(attribution: str) -> Column:
-    """What the conversions that one window earned are worth."""
+    """The value of the conversions with credit for a click or for a view."""
     total = F.expr(f"sum(value_usd) FILTER (WHERE attribution = '{attribution}')")
     return total.cast("DECIMAL(18,2)").alias(f"value_{attribution}_usd")
 
 
-def _return(value: str) -> Column:
-    """A value over the spend, half up, at most what the type holds."""
+def _roas(value: str) -> Column:
+    """value / spend_usd, rounded half up and capped at the limit of the type; NULL without spend."""
     rate = f"CAST(least(round({value} / spend_usd, 4), 99999999.9999) AS DECIMAL(12,4))"
     return F.expr(f"CASE WHEN spend_usd > 0 THEN {rate} END")
 
 
 def _merge(one: DataFrame, other: DataFrame) -> DataFrame:
-    """Campaign-days that either has; locked_from is the later one where a time zone changed in mid-day."""
+    """Full outer join by campaign-day. The later locked_from wins when a time zone changed during the day."""
     both = one.join(other.withColumnRenamed("locked_from", "_lock"), KEY, "full_outer")
     return both.withColumn("locked_from", F.greatest("locked_from", "_lock")).drop("_lock")

@@ -1,8 +1,9 @@
-"""One row per creative and day of the advertiser: CTR, how unusual it is for this advertiser, and fatigue.
+"""One row per creative and day of the advertiser: CTR, its z-score among the advertiser's creatives, and fatigue.
 
-The z-score holds a day's CTR against all days of all creatives of the advertiser in the 28 days before that had 1,000
-impressions, each day counting once; a day with fewer has no score. It is computed from exact sums, so no order of rows
-changes a digit. Days without any such row are no gap: the range is of dates, not of rows.
+The z-score compares the CTR of a day with the baseline: all creative-days of the advertiser in the 28 days before with
+at least 1,000 impressions, with equal weight. A day with fewer impressions has no score. The score is computed from
+exact sums, so it does not depend on the order of rows. The 28 days are calendar days, so days without rows do not
+extend the baseline.
 """
 
 from pyspark.sql import DataFrame, Window
@@ -33,15 +34,15 @@ HAS_MIN_IMPRESSIONS = f"impressions >= {MIN_IMPRESSIONS}"
 
 
 def transform(agg_creative_daily: DataFrame) -> DataFrame:
-    """Creative-days by frequency, 28 days before too -> creative-days with their score."""
+    """Rows by creative, day and frequency, also of the 28 days before -> one row per creative and day."""
     later = "frequency_bucket IN ('4-7', '8+')"
     days = agg_creative_daily.groupBy("advertiser_id", "creative_id", "day").agg(
         F.sum("impressions").alias("impressions"),
         F.sum("ad_clicks").alias("ad_clicks"),
         *[
-            F.sum(F.expr(f"IF({which}, {what}, 0)")).alias(f"{name}_{what}")
-            for name, which in (("first", "frequency_bucket = '1'"), ("later", later))
-            for what in ("impressions", "ad_clicks")
+            F.sum(F.expr(f"IF({condition}, {measure}, 0)")).alias(f"{name}_{measure}")
+            for name, condition in (("first", "frequency_bucket = '1'"), ("later", later))
+            for measure in ("impressions", "ad_clicks")
         ],
     )
     rated = days.withColumn("ctr", ratio("ad_clicks", "impressions", 7, "DECIMAL(9,7)"))
@@ -54,7 +55,7 @@ def transform(agg_creative_daily: DataFrame) -> DataFrame:
 
 
 def _baselines(rated: DataFrame) -> DataFrame:
-    """(advertiser_id, day) -> number, sum and sum of squares of the CTRs in the 28 days before."""
+    """(advertiser_id, day) -> count, sum and sum of squares of the CTRs in the 28 days before."""
     per_day = rated.groupBy("advertiser_id", "day").agg(
         F.count_if(F.expr(HAS_MIN_IMPRESSIONS)).alias("n"),
         F.sum(F.expr(f"IF({HAS_MIN_IMPRESSIONS}, ctr, 0)")).alias("s"),
@@ -70,13 +71,13 @@ def _baselines(rated: DataFrame) -> DataFrame:
     )
 
 
-_N = "CAST(baseline_days AS DECIMAL(9,0))"  # a digit more, and _VARIANCE would not fit: it would keep 13 places of 14
+_N = "CAST(baseline_days AS DECIMAL(9,0))"  # with one digit more, _VARIANCE would keep only 13 of its 14 places
 _VARIANCE = f"({_N} * ctr_squares - ctr_sum * ctr_sum)"  # times n squared
 _Z = f"""CASE WHEN {HAS_MIN_IMPRESSIONS} AND {_VARIANCE} > 0 THEN
     CAST(round(CAST({_N} * ctr - ctr_sum AS DOUBLE) / sqrt(CAST({_VARIANCE} AS DOUBLE)), 4) AS DECIMAL(12,4)) END"""
-_KEPT = (  # DECIMAL(18,0) by itself: a wider quotient keeps six places, and would be rounded twice
+_KEPT_SHARE = (  # cast to DECIMAL(18,0): a wider quotient keeps only six places and would be rounded twice
     "CAST(later_ad_clicks * first_impressions AS DECIMAL(18,0))"
     " / CAST(later_impressions * first_ad_clicks AS DECIMAL(18,0))"
 )
 _FATIGUE = f"""CASE WHEN later_impressions > 0 AND first_ad_clicks > 0 AND first_impressions > 0 THEN
-    CAST(greatest(round(1 - {_KEPT}, 5), -99.99999) AS DECIMAL(7,5)) END"""
+    CAST(greatest(round(1 - {_KEPT_SHARE}, 5), -99.99999) AS DECIMAL(7,5)) END"""

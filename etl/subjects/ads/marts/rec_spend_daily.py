@@ -1,12 +1,12 @@
-"""One row per campaign and day of its advertiser that was delivered or billed: three numbers of one spend.
+"""One row per campaign and day of its advertiser with delivery or an invoice: a reconciliation of three spend figures.
 
-The house counts in batch, the streaming counter counted while it happened, the invoice is what is owed. What the ads
-spent and what cannot be given to any of them is the campaign's charge, to the cent.
+batch_usd is computed from impressions, streaming_usd comes from the streaming counter, and billed_usd is the invoice.
+The charge of the campaign (campaign_usd) is the spend of its ads plus unallocated_usd, to the cent.
 
-The difference of either is explained where it is exactly the spend on impressions found invalid afterwards, or no more
-than half a cent for each ad and half a cent for the campaign (rounding); an invoice for a day without delivery, and
-delivery without an invoice or a count, say so. Spend on ads of no known advertiser is in no row: the dashboard says
-how much.
+A difference from batch_usd is explained by invalid_traffic when it is exactly the spend on impressions found invalid
+afterwards. It is explained by rounding when it is at most half a cent for each ad and half a cent for the campaign.
+no_delivery, no_invoice and no_counter mark rows without one of the figures. Spend on ads without a known advertiser is
+in no row; the dashboard shows its amount.
 """
 
 from pyspark.sql import Column, DataFrame
@@ -49,7 +49,7 @@ KEY = ["campaign_id", "day"]
 
 
 def transform(fct_ad_impressions: DataFrame, fct_spend_ledger: DataFrame) -> DataFrame:
-    """Impressions of whole days wherever the advertiser is, invoices of the days -> campaign-days."""
+    """Impressions of whole days in every time zone, and invoices of these days -> one row per campaign and day."""
     both = _spent(fct_ad_impressions).join(fct_spend_ledger, KEY, "full_outer")
     zeros = {name: F.coalesce(name, F.lit(0)) for name in ("ad_usd", "batch_usd", "invalid_usd")}
     charged = both.withColumns(zeros).withColumn("campaign_usd", F.coalesce("billed_usd", "batch_usd"))
@@ -65,10 +65,10 @@ def transform(fct_ad_impressions: DataFrame, fct_spend_ledger: DataFrame) -> Dat
     return charged.withColumns(differences).withColumns(explanations).select(*TABLE.column_names)
 
 
-def _why(difference: str, untold: str, otherwise: str) -> Column:
-    """What explains a difference from batch_usd."""
+def _why(difference: str, missing: str, otherwise: str) -> Column:
+    """The explanation of a difference from batch_usd; `missing` when the other figure is NULL."""
     return F.expr(f"""CASE
-        WHEN {difference} IS NULL THEN '{untold}'
+        WHEN {difference} IS NULL THEN '{missing}'
         WHEN ads IS NULL THEN 'no_delivery'
         WHEN {difference} = 0 THEN 'agrees'
         WHEN {difference} = invalid_usd THEN 'invalid_traffic'
@@ -77,7 +77,7 @@ def _why(difference: str, untold: str, otherwise: str) -> Column:
 
 
 def _spent(impressions: DataFrame) -> DataFrame:
-    """Campaign-days -> spend to the cent, half up: of the campaign, of its ads each, and on invalid impressions."""
+    """Spend per campaign and local day: sum of the ads, total, and on invalid impressions; each half up to the cent."""
     known = impressions.where("campaign_id IS NOT NULL AND local_day IS NOT NULL")
     per_ad = known.groupBy("campaign_id", "ad_id", F.col("local_day").alias("day")).agg(
         F.sum(F.expr("IF(is_valid, spend_micros, 0)")).alias("micros"),
@@ -92,5 +92,5 @@ def _spent(impressions: DataFrame) -> DataFrame:
 
 
 def _cents(micros: str) -> str:
-    """Millionths of a dollar to dollars and cents, half up."""
+    """SQL that converts millionths of a dollar to dollars, rounded half up to the cent."""
     return f"round(CAST({micros} AS DECIMAL(20,0)) * 0.000001, 2)"

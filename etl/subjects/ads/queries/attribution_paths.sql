@@ -1,15 +1,15 @@
--- question: What had people seen and clicked before they converted?
+-- question: Which ads do people see and click before they convert?
 -- grain: one row per path, most conversions first
 -- note: >-
---   A path is the last valid touches of any campaign in the seven days before a conversion, oldest first; the credit is
---   the last click's or view's all the same. A conversion without any touch is `organic`. Clicks and impressions are
---   kept 30 days, so that paths of conversions older than 23 days may have lost their beginning.
+--   A path is the last valid touches (clicks and views) of any campaign in the seven days before a conversion, oldest
+--   first. The credit still goes to the last click or view. A conversion without a touch is `organic`. Clicks and
+--   impressions are kept for 30 days, so paths of conversions older than 23 days may lack their first touches.
 -- inputs: [fct_attributed_conversion, fct_ad_clicks, fct_ad_impressions]
 -- parameters:
---   end: {type: DATE, default: latest, meaning: "End of the range of UTC days of conversions, not in it"}
---   start: {type: DATE, default: end - 7 days, meaning: First day of the range}
---   touches: {type: INT, default: 3, low: 1, meaning: Only the last so many of each}
---   limit: {type: INT, default: 50, low: 1, meaning: At most so many paths}
+--   end: {type: DATE, default: latest, meaning: "End of the interval of UTC days of conversions, exclusive"}
+--   start: {type: DATE, default: end - 7 days, meaning: First day of the interval}
+--   touches: {type: INT, default: 3, low: 1, meaning: Number of last touches in a path}
+--   limit: {type: INT, default: 50, low: 1, meaning: Maximum number of paths}
 WITH touches AS (
     SELECT user_id, click_ts AS touch_ts, 'click' AS kind, campaign_id
     FROM fct_ad_clicks

@@ -1,13 +1,13 @@
--- question: How often were ads clicked in the last minutes, and by how many people?
--- grain: one row per ad that was clicked, most clicks first
+-- question: How many clicks did each ad get in the last minutes, and from how many people?
+-- grain: one row per ad with clicks, most clicks first
 -- note: >-
---   The minutes before an instant, half-open, sliding: `ago` moves the instant back from `end`. Valid clicks only.
+--   The window is half-open and ends `ago` minutes before `end`. Only valid clicks count.
 -- inputs: [fct_ad_clicks]
 -- parameters:
---   end: {type: HOUR, default: latest, meaning: "The instant is this hour, or before it by `ago`"}
---   ago: {type: INT, default: 0, low: 0, meaning: Minutes before `end`}
---   minutes: {type: INT, default: 5, low: 1, meaning: How many minutes before the instant}
---   limit: {type: INT, default: 50, low: 1, meaning: At most so many ads}
+--   end: {type: HOUR, default: latest, meaning: "The window ends at this hour, or `ago` minutes before it"}
+--   ago: {type: INT, default: 0, low: 0, meaning: Minutes between the end of the window and `end`}
+--   minutes: {type: INT, default: 5, low: 1, meaning: Length of the window in minutes}
+--   limit: {type: INT, default: 50, low: 1, meaning: Maximum number of ads}
 SELECT ad_id, count(*) AS ad_clicks, count(DISTINCT user_id) AS users
 FROM fct_ad_clicks
 WHERE is_valid

@@ -1,13 +1,13 @@
--- question: Which creatives did unusually well or badly for their advertiser?
--- grain: one row per creative and day in the top or bottom share of its advertiser's day, best first
+-- question: Which creatives performed unusually well or badly for their advertiser?
+-- grain: one row per creative and day in the top or bottom share of the advertiser's day, best first
 -- note: >-
---   Only creatives with a score: 1,000 impressions, and two such creative-days of the advertiser in the 28 days before.
---   One alone on its advertiser's day is compared with nobody and left out.
+--   Only creatives with a score are ranked: 1,000 impressions, and two such creative-days of the advertiser in the 28
+--   days before. The only creative of an advertiser on a day is left out, because there is nothing to compare it with.
 -- inputs: [mart_creative_daily]
 -- parameters:
---   end: {type: DATE, default: latest, meaning: "End of the range, not in it"}
---   start: {type: DATE, default: end - 7 days, meaning: First day of the range}
---   share: {type: DECIMAL, default: "0.05", low: 0, meaning: How much of each end}
+--   end: {type: DATE, default: latest, meaning: "End of the interval, exclusive"}
+--   start: {type: DATE, default: end - 7 days, meaning: First day of the interval}
+--   share: {type: DECIMAL, default: "0.05", low: 0, meaning: Share of creatives at the top and at the bottom}
 WITH ranked AS (
     SELECT
         *,

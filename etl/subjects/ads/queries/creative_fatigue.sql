@@ -1,10 +1,10 @@
--- question: How does a creative's click rate fall the more often the same people see it?
--- grain: one row per creative and frequency of the day, the most shown creatives first
+-- question: How much does the CTR of a creative fall when the same people see it more often?
+-- grain: one row per creative and frequency bucket, creatives with the most impressions first
 -- inputs: [agg_creative_daily]
 -- parameters:
---   end: {type: DATE, default: latest, meaning: "End of the range, not in it"}
---   start: {type: DATE, default: end - 7 days, meaning: First day of the range}
---   min_impressions: {type: BIGINT, default: 1000, low: 0, meaning: Creatives shown less often are left out}
+--   end: {type: DATE, default: latest, meaning: "End of the interval, exclusive"}
+--   start: {type: DATE, default: end - 7 days, meaning: First day of the interval}
+--   min_impressions: {type: BIGINT, default: 1000, low: 0, meaning: Creatives with fewer impressions are left out}
 WITH per_bucket AS (
     SELECT advertiser_id, creative_id, frequency_bucket, sum(impressions) AS impressions, sum(ad_clicks) AS ad_clicks
     FROM agg_creative_daily

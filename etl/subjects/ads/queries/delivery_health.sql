@@ -1,14 +1,14 @@
--- question: Does each campaign spend its daily budget evenly, hour by hour where the advertiser is?
--- grain: one row per campaign, day and local hour in which it was live, in order
+-- question: Does each campaign spend its daily budget evenly over the hours of the advertiser's day?
+-- grain: one row per campaign, local day and local hour in which it was live, in time order
 -- note: >-
---   Spent so far in the day over the share of the budget that an even pace would have spent by the end of the hour
---   (even_usd); 1 is on pace, 0 has delivered nothing. The budget is the one at the end of the hour; a day has as many
---   hours as the clocks there give it, and an hour they show twice is one row.
+--   The pace is the spend of the day so far, divided by the spend that an even pace would have by the end of the hour
+--   (even_usd). 1 is on pace; 0 means no delivery. The budget is the one that holds at the end of the hour. A day has as
+--   many hours as local time gives it, and an hour that the clocks show twice is one row.
 -- inputs: [fct_ad_impressions, dim_campaigns, dim_advertisers]
 -- parameters:
---   end: {type: HOUR, default: latest, meaning: "Days up to that of the hour before this one, it included, by name"}
---   start: {type: HOUR, default: end - 24 hours, meaning: Days from this hour's day on}
---   as_of: {type: HOUR, default: latest, meaning: "Hours that begin before this one, UTC: later ones have not been yet"}
+--   end: {type: HOUR, default: latest, meaning: "The last day, inclusive, is the date of the hour before this one"}
+--   start: {type: HOUR, default: end - 24 hours, meaning: The first day is the date of this hour}
+--   as_of: {type: HOUR, default: latest, meaning: "Only hours that start before this one (UTC); later ones have no data"}
 --   campaign_id: {type: BIGINT, default: null, meaning: Only this campaign}
 WITH days AS (
     SELECT explode(sequence(to_date(:start), to_date(:end - INTERVAL 1 HOUR))) AS day
@@ -21,7 +21,7 @@ zoned AS (
         to_utc_timestamp(CAST(date_add(d.day, 1) AS TIMESTAMP), v.time_zone) AS day_to
     FROM dim_advertisers AS v CROSS JOIN days AS d
 ),
-slots AS (  -- half hours: no clock is moved by less
+slots AS (  -- half hours: no clock change is shorter
     SELECT *, explode(sequence(day_from, day_to - INTERVAL 30 MINUTES, INTERVAL 30 MINUTES)) AS slot_from
     FROM zoned
     WHERE day_from < day_to

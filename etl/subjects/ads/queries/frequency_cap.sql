@@ -1,11 +1,11 @@
--- question: How many of the people a campaign reached saw it more often in a day than the cap allows?
+-- question: How many of the people that a campaign reached saw it more often in a day than the cap allows?
 -- grain: one row per campaign and day of its advertiser, largest share first
 -- inputs: [fct_ad_impressions]
 -- parameters:
---   end: {type: HOUR, default: latest, meaning: "Days up to that of the hour before this one, it included, by name"}
---   start: {type: HOUR, default: end - 168 hours, meaning: Days from this hour's day on}
---   cap: {type: INT, default: 10, low: 1, meaning: More impressions of a user in a day than this are too many}
---   min_users: {type: INT, default: 1, low: 1, meaning: Campaign-days that reached fewer are left out}
+--   end: {type: HOUR, default: latest, meaning: "The last day, inclusive, is the date of the hour before this one"}
+--   start: {type: HOUR, default: end - 168 hours, meaning: The first day is the date of this hour}
+--   cap: {type: INT, default: 10, low: 1, meaning: Maximum number of impressions per user and day}
+--   min_users: {type: INT, default: 1, low: 1, meaning: Rows with fewer users are left out}
 WITH seen AS (
     SELECT campaign_id, local_day, user_id, count(*) AS impressions
     FROM fct_ad_impressions

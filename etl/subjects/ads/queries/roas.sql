@@ -1,15 +1,15 @@
--- question: What did each campaign earn for what it spent, by window, and is the number final?
+-- question: What is the return on ad spend of each campaign, by window, and is it final?
 -- grain: one row per campaign, most spend first
 -- note: >-
---   Days are the advertiser's. Conversions are those that came within seven days of their day; is_final says that every
---   day of the range is locked there (from locked_from on), those without a row included: no conversion changes the
---   number any more. A conversion is of the click window or, without a click in it, of the view window: roas is the sum
---   of both, but for rounding.
+--   Days are in the time zone of the advertiser. Conversions count when they are received within seven days after their
+--   day. is_final is true when every day of the interval is locked (see locked_from), including days without a row: no
+--   conversion changes the figures any more. A conversion counts in the click window or, without a click, in the view
+--   window, so roas is the sum of both except for rounding.
 -- inputs: [mart_campaign_daily, dim_advertisers]
 -- parameters:
---   end: {type: DATE, default: latest, meaning: "End of the range, not in it"}
---   start: {type: DATE, default: end - 28 days, meaning: First day of the range}
---   as_of: {type: DATE, default: latest - 1 days, meaning: "What is locked by the beginning of this day, UTC, is final"}
+--   end: {type: DATE, default: latest, meaning: "End of the interval, exclusive"}
+--   start: {type: DATE, default: end - 28 days, meaning: First day of the interval}
+--   as_of: {type: DATE, default: latest - 1 days, meaning: "Days locked by the start of this day (UTC) are final"}
 WITH closing AS (
     SELECT advertiser_id, max(to_utc_timestamp(CAST(date_add(:end, 7) AS TIMESTAMP), time_zone)) AS closed_from
     FROM dim_advertisers  -- by the zones in force while the last day ends somewhere

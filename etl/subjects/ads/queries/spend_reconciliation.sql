@@ -1,12 +1,12 @@
--- question: Where do the house's spend, the streaming counter and the invoice differ, and why?
+-- question: Where do the batch spend, the streaming counter and the invoice differ, and why?
 -- grain: one row per campaign and day of its advertiser, largest difference first
 -- note: >-
 --   ad_usd + unallocated_usd = campaign_usd, to the cent.
 -- inputs: [rec_spend_daily]
 -- parameters:
---   end: {type: DATE, default: latest, meaning: "End of the range, not in it"}
---   start: {type: DATE, default: end - 7 days, meaning: First day of the range}
---   at_least: {type: DECIMAL, default: "0.01", low: 0, meaning: "Smaller differences (USD, either way) are left out"}
+--   end: {type: DATE, default: latest, meaning: "End of the interval, exclusive"}
+--   start: {type: DATE, default: end - 7 days, meaning: First day of the interval}
+--   at_least: {type: DECIMAL, default: "0.01", low: 0, meaning: "Smaller absolute differences (USD) are left out"}
 SELECT
     campaign_id,
     day,

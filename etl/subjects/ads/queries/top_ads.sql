@@ -1,12 +1,12 @@
--- question: Which ads were clicked most over a range of days?
+-- question: Which ads got the most clicks in an interval of days?
 -- grain: one row per ad, most clicks first
 -- note: >-
---   Users over several days are estimated from merged sketches; a session over midnight counts in both days.
+--   Users over several days are estimated from merged sketches. A session across midnight counts in both days.
 -- inputs: [agg_ad_clicks]
 -- parameters:
---   end: {type: DATE, default: latest, meaning: "End of the range of UTC days, not in it"}
---   start: {type: DATE, default: end - 7 days, meaning: First day of the range}
---   limit: {type: INT, default: 50, low: 1, meaning: At most so many ads}
+--   end: {type: DATE, default: latest, meaning: "End of the interval of UTC days, exclusive"}
+--   start: {type: DATE, default: end - 7 days, meaning: First day of the interval}
+--   limit: {type: INT, default: 50, low: 1, meaning: Maximum number of ads}
 SELECT
     ad_id,
     sum(ad_clicks) AS ad_clicks,

@@ -1,6 +1,6 @@
-"""One row per ad and UTC day in which it was clicked: valid clicks, users, sessions.
+"""One row per ad and UTC day with valid clicks: clicks, users, sessions.
 
-Clicks and the sketch are merged from five-minute rows. Exact distinct counts cannot be merged: users and sessions
+Clicks and the sketch are merged from five-minute rows. Exact distinct counts cannot be merged, so users and sessions
 are counted from the clicks.
 """
 
@@ -27,7 +27,7 @@ TABLE = Table(
 
 
 def transform(agg_ad_clicks_5min: DataFrame, fct_ad_clicks: DataFrame) -> DataFrame:
-    """Five-minute rows and clicks of whole days -> ad-days."""
+    """Five-minute rows and clicks of whole days -> one row per ad and day."""
     merged = agg_ad_clicks_5min.groupBy("ad_id", F.to_date("hour").alias("day")).agg(
         F.sum("ad_clicks").alias("ad_clicks"), F.hll_union_agg("users_hll").alias("users_hll")
     )

@@ -1,4 +1,4 @@
-"""One row per ad and five minutes in which it was clicked: valid clicks, and a sketch of who clicked."""
+"""One row per ad and five minutes with valid clicks: the number of clicks and a sketch of the users."""
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -24,7 +24,7 @@ TABLE = Table(
 
 
 def transform(fct_ad_clicks: DataFrame) -> DataFrame:
-    """Clicks of whole hours -> ads by five minutes; windows are half-open and begin on the clock."""
+    """Clicks of whole hours -> one row per ad and window. Windows are half-open and aligned to the clock."""
     start = f"timestamp_micros(unix_micros(click_ts) DIV {WINDOW_US} * {WINDOW_US})"
     return (
         fct_ad_clicks.where("is_valid")

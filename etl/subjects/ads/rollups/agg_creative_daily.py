@@ -1,6 +1,7 @@
-"""One row per creative, day of the advertiser and how often a user had seen it that day: valid impressions and clicks.
+"""One row per creative, day of the advertiser and frequency bucket: valid impressions and clicks.
 
-An impression is its user's first, second, … of the creative on that day; a click counts where the user stood then.
+The frequency of an impression is its number among the impressions of the creative that its user saw on that day. A
+click counts in the bucket of the user's latest impression before it.
 """
 
 from pyspark.sql import DataFrame, Window
@@ -30,7 +31,7 @@ BUCKET = "CASE WHEN seen < 2 THEN '1' WHEN seen < 4 THEN '2-3' WHEN seen < 8 THE
 
 
 def transform(fct_ad_impressions: DataFrame, fct_ad_clicks: DataFrame) -> DataFrame:
-    """Impressions and clicks of whole days wherever the advertiser is -> creative-days by frequency."""
+    """Impressions and clicks of whole days in every time zone -> one row per creative, day and frequency bucket."""
     shown = _acts(fct_ad_impressions, "impression_ts", "ad_impression_id", is_click=False)
     clicked = _acts(fct_ad_clicks, "click_ts", "click_id", is_click=True)
     so_far = Window.partitionBy(*SEEN).orderBy("at", "is_click", "id").rowsBetween(Window.unboundedPreceding, 0)
@@ -44,7 +45,7 @@ def transform(fct_ad_impressions: DataFrame, fct_ad_clicks: DataFrame) -> DataFr
 
 
 def _acts(rows: DataFrame, at: str, id_: str, is_click: bool) -> DataFrame:
-    """Valid rows of known ads as (who, whose, when, impression or click)."""
+    """Valid rows of known ads -> (user_id, advertiser_id, creative_id, day, at, is_click, id)."""
     return rows.where("is_valid AND advertiser_id IS NOT NULL").select(
         "user_id",
         "advertiser_id",

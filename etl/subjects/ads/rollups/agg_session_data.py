@@ -1,6 +1,7 @@
-"""One row per UTC day, region and device: sessions, their time, and how many led to a click and to a conversion.
+"""One row per UTC day, region and device: sessions, their length, and how many led to a click and to a conversion.
 
-A session counts in the day it began, also for conversions that came days after it. What was not told is `unknown`.
+A session counts in the day it started, also for conversions that happen days later. A missing region or device is
+`unknown`.
 """
 
 from pyspark.sql import DataFrame
@@ -45,21 +46,24 @@ SESSION = list(fct_user_session.TABLE.key)
 
 
 def transform(fct_user_session: DataFrame, fct_attributed_conversion: DataFrame) -> DataFrame:
-    """Sessions of whole days and the conversions until their clicks are spent -> cells."""
+    """Sessions of whole days, and conversions until the click window ends -> one row per day, region and device."""
     clicks = fct_attributed_conversion.where("attribution = 'click'").select("user_id", "session_id", "touch_ts")
-    affected_hours = fct_user_session.join(clicks, ["user_id", "session_id"])
-    paid = affected_hours.where("touch_ts BETWEEN session_start AND session_end").select(*SESSION).distinct()
-    sessions = fct_user_session.join(paid.withColumn("converted", F.lit(True)), SESSION, "left")
-    told = sessions.fillna("unknown", ["region", "device"])
-    cells = told.groupBy("day", "region", "device").agg(
-        F.count("*").alias("sessions"),
-        F.sum(F.expr("unix_millis(session_end) - unix_millis(session_start)")).alias("session_ms_sum"),
-        F.count_distinct("user_id").alias("users"),
-        F.count_distinct(F.when(F.col("has_ad_clicked"), F.col("user_id"))).alias("users_ad_clicked"),
-        F.sum("clicks").alias("clicks"),
-        F.sum("ad_clicks").alias("ad_clicks"),
-        F.count_if("has_ad_clicked").alias("sessions_ad_clicked"),
-        F.count_if("converted").alias("sessions_converted"),
+    candidates = fct_user_session.join(clicks, ["user_id", "session_id"])
+    converted = candidates.where("touch_ts BETWEEN session_start AND session_end").select(*SESSION).distinct()
+    sessions = fct_user_session.join(converted.withColumn("converted", F.lit(True)), SESSION, "left")
+    cells = (
+        sessions.fillna("unknown", ["region", "device"])
+        .groupBy("day", "region", "device")
+        .agg(
+            F.count("*").alias("sessions"),
+            F.sum(F.expr("unix_millis(session_end) - unix_millis(session_start)")).alias("session_ms_sum"),
+            F.count_distinct("user_id").alias("users"),
+            F.count_distinct(F.when(F.col("has_ad_clicked"), F.col("user_id"))).alias("users_ad_clicked"),
+            F.sum("clicks").alias("clicks"),
+            F.sum("ad_clicks").alias("ad_clicks"),
+            F.count_if("has_ad_clicked").alias("sessions_ad_clicked"),
+            F.count_if("converted").alias("sessions_converted"),
+        )
     )
     rates = {
         "ctr_users": ratio("users_ad_clicked", "users"),

@@ -63,7 +63,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Lift:
-    """The result for one metric. Differences are treatment minus control, with 95 % intervals. Unknown values are None."""
+    """The result for one metric. Differences are treatment minus control, with 95 % intervals; None is unknown."""
 
     metric: str
     control: float | None = None

@@ -1,4 +1,4 @@
-"""Post-processing of ranker_lift. Spark computes moments over viewers, so no viewer is collected; `lift` judges them."""
+"""Post-processing of ranker_lift. Spark computes moments over viewers and collects no viewer; `lift` judges them."""
 
 from __future__ import annotations
 

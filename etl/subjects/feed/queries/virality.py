@@ -20,7 +20,7 @@ def finish(rows: DataFrame, given: dict[str, Any]) -> DataFrame:
     own = rows.where(F.col("post_id") == post).selectExpr("parent_post_id AS node")
     if not own.join(tree, "node").isEmpty():
         raise LakeError(
-            f"Post {post} is a share of its own shares: fct_shares contains a cycle. Correct the shares at the producer."
+            f"Post {post} is a share of its own shares: fct_shares contains a cycle. Correct it at the producer."
         )
     shared = tree.where("depth > 0")
     levels = (

@@ -12,7 +12,7 @@ from support.rows import Row, assert_rows, at, rows
 
 from etl.subjects.ads.facts import stg_ad_clicks, stg_page_events
 from etl.subjects.ads.facts.fct_ad_clicks import TABLE, transform
-from etl.subjects.ads.measures import MACHINE_CLICKS
+from etl.subjects.ads.measures import MAX_CLICKS_PER_HOUR
 
 CLICK: Row = {"ad_id": 1, "user_id": 2, "session_id": 3}
 
@@ -109,7 +109,7 @@ def test_clicks_on_two_ads_are_no_double_click(spark: SparkSession) -> None:
 
 
 def test_none_of_a_machines_clicks_is_valid_and_its_other_hours_are(spark: SparkSession) -> None:
-    many = [{"click_ts": at("10:00") + timedelta(seconds=2 * i)} for i in range(MACHINE_CLICKS + 1)]
+    many = [{"click_ts": at("10:00") + timedelta(seconds=2 * i)} for i in range(MAX_CLICKS_PER_HOUR + 1)]
 
     made = clicked(spark, [{"click_ts": at("09:30")}, *many])
 
@@ -117,7 +117,7 @@ def test_none_of_a_machines_clicks_is_valid_and_its_other_hours_are(spark: Spark
 
 
 def test_as_many_clicks_as_a_person_makes_are_valid(spark: SparkSession) -> None:
-    many = [{"click_ts": at("10:00") + timedelta(seconds=2 * i)} for i in range(MACHINE_CLICKS)]
+    many = [{"click_ts": at("10:00") + timedelta(seconds=2 * i)} for i in range(MAX_CLICKS_PER_HOUR)]
 
     assert all(validity(clicked(spark, many)))
 

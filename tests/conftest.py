@@ -1,4 +1,4 @@
-"""One Spark session for the whole test process, and one simulated lake that tests may read but not change."""
+"""Fixtures: one Spark session per test process, simulated lakes that tests may only read, and lakes of one test."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from etl.subjects.feed.simulate import simulate
 
 os.environ["FEED_ETL_KEYS"] = tempfile.mkdtemp(prefix="feed-etl-keys-")
 atexit.register(shutil.rmtree, os.environ["FEED_ETL_KEYS"], ignore_errors=True)
-collect_ignore = ["dags"]  # these need Airflow's environment: `make test-dags`
+collect_ignore = ["dags"]  # these tests need the environment of Airflow: `make test-dags`
 
 
 def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Simulated]) -> Simulated:
-    """A lake that is made by one process of `make test` and read by all."""
+    """A lake that one process of `make test` builds and all processes read."""
     base = factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
     folder.mkdir(exist_ok=True)
@@ -47,7 +47,7 @@ def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Sim
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    """Two local cores, Delta, UTC; set for few rows. The JVM compiles all it can: this process lives for long."""
+    """A session with two local cores, tuned for few rows. The JVM compiles all code, as this process lives long."""
     started = session.start(session.with_options(conf.load("local", master="local[2]"), session.FEW_ROWS), "tests")
     yield started
     started.stop()
@@ -55,7 +55,7 @@ def spark() -> Iterator[SparkSession]:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """An empty lake and landing zone of the test's own."""
+    """Settings of an empty lake and landing zone for one test."""
     return local_settings(tmp_path)
 
 
@@ -85,13 +85,13 @@ def two_shares(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 def fed(one_share: Simulated, tmp_path: Path) -> Settings:
-    """A lake with one share of hour 8, landed in hour 10, of the test's own."""
+    """A lake for one test, with one share of hour 8 that landed in hour 10."""
     return copy(one_share, tmp_path)
 
 
 @pytest.fixture(scope="session")
 def simulated(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Simulated:
-    """Three simulated hours of the feed with their truth, all in one run."""
+    """Three simulated hours of the feed with their truth, built in one run."""
 
     def make(folder: Path) -> Simulated:
         simulate(folder / "landing", START, END, 1000, 7)
@@ -108,7 +108,7 @@ def landed(simulated: Simulated) -> Path:
 
 @pytest.fixture(scope="session")
 def simulated_ads(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Simulated:
-    """Ten days of ads with six busy hours, over midnight and up to the lock of the first days, in one run."""
+    """Ten days of ads with six busy hours, over midnight and up to the lock of the first days, built in one run."""
 
     def make(folder: Path) -> Simulated:
         scenario = AdsScenario(ADS_START, ADS_END, 2400, 7, busy=(22, 23, 24, 30, 96, 120), hot_share=0.5)
@@ -120,7 +120,7 @@ def simulated_ads(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="session")
 def ads_hours(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Simulated:
-    """Three hours of ads over midnight, in one run; the tables of clicks and sessions only."""
+    """Three hours of ads over midnight, built in one run; only the tables of clicks and sessions."""
 
     def make(folder: Path) -> Simulated:
         simulate_ads(folder / "landing", AdsScenario(*ADS_HOURS, 200, 7, busy=(0, 1, 2)))
@@ -140,5 +140,5 @@ def _run(
 
 @pytest.fixture(scope="session")
 def lineages(spark: SparkSession) -> dict[str, Lineage]:
-    """The lineage of every table, from its transform on empty inputs."""
+    """The lineage of every table, computed from its transform on empty inputs."""
     return of_all_tables(spark, conf.load("local"))

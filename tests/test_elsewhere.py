@@ -9,7 +9,7 @@ import pytest
 from datasketches import hll_sketch, hll_union, tgt_hll_type
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from support.lakes import there
+from support.lakes import existing_tables
 from support.local_lake import Simulated
 from support.truth import REACH_ERROR
 
@@ -37,7 +37,7 @@ def by_spark(spark: SparkSession, simulated: Simulated, table: str) -> DataFrame
 
 
 def test_arrow_sees_every_row_of_every_table(spark: SparkSession, simulated: Simulated, page: dict[str, Any]) -> None:
-    for table in there(spark, simulated.settings):
+    for table in existing_tables(spark, simulated.settings):
         rows = by_spark(spark, simulated, table.name).count()
         found = page["dataset"](table.layer.name.lower(), table.name)
         assert (found.count_rows(), tuple(found.schema.names)) == (rows, table.column_names)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
-from support.lakes import there, versions
+from support.lakes import existing_tables, versions
 from support.local_lake import END, START, Simulated, local_settings
 
 from etl import catalog
@@ -22,7 +22,7 @@ HOUR = timedelta(hours=1)
 def content(spark: SparkSession, settings: Settings) -> dict[str, dict[object, checksums.Content]]:
     """Rows and checksum of every table-hour, computed from the tables themselves; dimensions as one hour."""
     found: dict[str, dict[object, checksums.Content]] = {}
-    for table in there(spark, settings):
+    for table in existing_tables(spark, settings):
         if table.name == "quarantine" or table.name.startswith("bronze"):
             continue
         rows = delta.read(spark, views.uri(settings, table))
@@ -37,7 +37,7 @@ def content(spark: SparkSession, settings: Settings) -> dict[str, dict[object, c
 def recorded(spark: SparkSession, settings: Settings) -> dict[str, dict[datetime, str]]:
     """The checksum of every table-hour as the ledger has it."""
     ledger = runner.open_context(spark, settings).ledger
-    hourly = [t.name for t in there(spark, settings) if t.hour and t.layer.name != "BRONZE"]
+    hourly = [t.name for t in existing_tables(spark, settings) if t.hour and t.layer.name != "BRONZE"]
     return {name: {h: s["checksum"] for h, s in ledger.state(name).items()} for name in hourly}
 
 

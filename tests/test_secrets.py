@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support import traces
 from support.command_line import feed_etl
-from support.servers import postman
+from support.servers import smtp_server
 
 KEY, PASSWORD = "0f1e2d3c4b5a69788796a5b4c3d2e1f0", "correct-horse-battery"
 INTERVAL = ("--from", "2026-06-01T08", "--to", "2026-06-01T11")
@@ -37,7 +37,7 @@ class CliContext:
 @pytest.mark.slow
 def test_a_secret_is_in_nothing_that_a_day_of_commands_leaves(landed: Path, tmp_path: Path) -> None:
     """A run, a mail the server refuses to take without a login, pages, an erasure, and a run with a wrong table."""
-    with postman() as server:
+    with smtp_server() as server:
         smtp = f"smtp://feed:{PASSWORD}@127.0.0.1:{server.port}/?disable_ssl=true&disable_tls=true"
         place = CliContext(tmp_path, landed, smtp)
         said = [place.run("run", *INTERVAL), place.run("report", "quality", "--send"), place.run("report", "data-docs")]

@@ -32,7 +32,7 @@ def query(
 
     cli: CliContext = context.obj
     spark = cli.query_session()
-    bound = binding.ask(spark, cli.settings, wanted, values)
+    bound = binding.bind(spark, cli.settings, wanted, values)
     if explain:
         printing.print_explained(bound, binding.reads(spark, cli.settings, bound), as_json=format == "json")
     else:

@@ -1,1 +1,1 @@
-"""The pages of the house, made from contracts, suites and lineage; nothing in them is written twice."""
+"""Generates the documentation pages of all tables from contracts, suites and lineage."""

@@ -1,7 +1,7 @@
-"""A picture of the house: tables in columns by layer, an arrow for every table read.
+"""Layout of the lineage picture: one column of tables per layer, an arrow for every table that is read.
 
-Drawn as layered graphs are (Sugiyama): an arrow that skips layers gets a place of its own in each, so it passes
-between the boxes; each column is then sorted by the mean height of its neighbours until few arrows cross.
+The layout follows Sugiyama. An arrow that skips layers gets a node in each skipped layer, so it passes between the
+boxes. Then each column is sorted by the mean height of its neighbors, repeatedly, so that few arrows cross.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from etl import catalog
 from etl.model.contract import Layer, Table
 
 WIDTH, HEIGHT = 214, 30
-ACROSS, BOX, PASS = WIDTH + 84, HEIGHT + 14, 18  # px from column to column, taken by a box, taken by a passing arrow
+ACROSS, BOX, PASS = WIDTH + 84, HEIGHT + 14, 18  # px: between columns, height of a box, height of a passing arrow
 LEFT, TOP = 24, 48
-SWEEPS = 12  # it settles well before
+SWEEPS = 12  # the layout is stable after fewer sweeps
 LANDING = "landing"
 Columns = list[list[str]]
 
 
 @dataclass(frozen=True)
 class Node:
-    """Where a box (or, with a number after `@`, a passing arrow) lies: left edge and middle, in px."""
+    """Position of a box, or of a passing arrow (its name has a layer number after `@`): left edge and middle, px."""
 
     name: str
     layer: str
@@ -33,7 +33,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Picture:
-    """Boxes, the paths of the arrows between them, the columns' heads, and the size of it all, in px."""
+    """Boxes, SVG paths of the arrows, column headings, and the size of the picture, px."""
 
     boxes: list[Node]
     arrows: list[str]
@@ -43,12 +43,12 @@ class Picture:
 
 
 def reads(table: Table) -> list[str]:
-    """What a table is made from: tables, or the event it is landed as."""
+    """The inputs of a table: tables, or the landed event."""
     return [i.table.name for i in table.inputs] or ([f"{LANDING}.{table.event.name}"] if table.event else [])
 
 
 def picture() -> Picture:
-    """The house, layer by layer."""
+    """The picture of all tables, layer by layer."""
     layers = [LANDING, *[layer.name.lower() for layer in Layer]]
     routes = list(_routes(layers))
     columns = _sorted(_columns(layers, routes), routes)
@@ -64,7 +64,7 @@ def picture() -> Picture:
 
 
 def _routes(layers: list[str]) -> Iterator[list[str]]:
-    """Each arrow as the places it goes through; arrows from one table share their way as long as they can."""
+    """Each arrow as the names of the nodes on its path. Arrows from one table share their passing nodes."""
     for table in catalog.tables():
         for source in reads(table):
             first = 0 if source.startswith(LANDING) else int(catalog.entry(source).table.layer)
@@ -112,7 +112,7 @@ def _nodes(column: list[str], layer: str, number: int, height: int) -> Iterator[
 
 
 def _path(nodes: list[Node]) -> str:
-    """Out to the right of each place and in from the left of the next; straight on where it only passes."""
+    """The SVG path of an arrow: from the right edge of each node to the left edge of the next."""
     path = f"M{nodes[0].x + WIDTH},{nodes[0].y}"
     for one, other in pairwise(nodes):
         middle = (one.x + WIDTH + other.x) // 2

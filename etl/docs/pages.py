@@ -1,4 +1,4 @@
-"""What a table's page says, gathered from its contract, its suite and its lineage, ready for a template."""
+"""The content of a table's page, collected from its contract, its suite and its lineage for a template."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from etl.lineage.tables import VALUE, Edge
 from etl.model.contract import Table
 
 Named = tuple[str, list[str]]
-"""A table and some of its columns; no columns: its rows."""
+"""A table and some of its columns. An empty list means its rows."""
 
 
 @dataclass(frozen=True)
 class Influence:
-    """Columns that the same things decide; by how, each with what decides."""
+    """Columns with the same influences: pairs of a kind (filter, join, …) and the sources. No columns: the rows."""
 
     columns: list[str]
     by: list[tuple[str, list[Named]]]
@@ -28,7 +28,7 @@ class Influence:
 
 @dataclass(frozen=True)
 class Page:
-    """Everything on one table's page."""
+    """The content of one table's page."""
 
     table: Table
     headline: str
@@ -43,7 +43,7 @@ class Page:
 
 
 def page(entry: Entry, lineage: Lineage | None, steps: list[Edge]) -> Page:
-    """The page of one table; `steps` are those of the whole house."""
+    """The page of one table. `steps` are the dependencies between all tables."""
     table = entry.table
     headline, _, rest = entry.doc.partition("\n")
     made = lineage or Lineage({})
@@ -63,7 +63,7 @@ def page(entry: Entry, lineage: Lineage | None, steps: list[Edge]) -> Page:
 
 
 def named(sources: frozenset[Source] | list[Source]) -> list[Named]:
-    """Sources by table, in the order data flows."""
+    """Sources grouped by table, inputs first."""
     order = list(catalog.entries())
     known = sorted(sources, key=lambda s: (order.index(s.table) if s.table in order else -1, s))
     return [
@@ -77,7 +77,7 @@ def _by_how(uses: Uses) -> list[tuple[str, list[Named]]]:
 
 
 def _influences(made: Lineage) -> list[Influence]:
-    """Columns with equal uses on one line, then the rows."""
+    """Columns with equal influences together, then the rows."""
     alike: dict[Uses, list[str]] = {}
     for name, flow in made.columns.items():
         if flow.through:
@@ -87,7 +87,7 @@ def _influences(made: Lineage) -> list[Influence]:
 
 
 def _used_in(table: Table, steps: list[Edge]) -> dict[str, dict[str, list[Named]]]:
-    """For each column what the next tables make of it: `value`, and `decides`."""
+    """For each column, the columns of the next tables that use it in their `value`, and tables it `decides` in."""
     used: dict[str, dict[str, list[Named]]] = {}
     for column in table.column_names:
         own_edges = [edge for edge in steps if edge.source == Source(table.name, column)]
@@ -99,7 +99,7 @@ def _used_in(table: Table, steps: list[Edge]) -> dict[str, dict[str, list[Named]
 
 
 def _tables(targets: set[Source]) -> list[Named]:
-    """Tables only: what a filter or a join decides is nearly every column."""
+    """Only the tables: a filter or a join influences nearly every column of a table."""
     return [(table, []) for table, _ in named(list(targets))]
 
 
@@ -114,7 +114,7 @@ def _window(source: Any) -> str:
 
 
 def _condition(rule: Rule) -> str:
-    """What a rule asks beyond its name: its query, or its bounds."""
+    """The condition of a rule: its query, or its limits."""
     if query := rule.kwargs.get("unexpected_rows_query"):
         return f"no row of `{query}`"
     bounds = {k: v for k, v in rule.kwargs.items() if k != "column"}

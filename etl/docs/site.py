@@ -1,4 +1,4 @@
-"""The pages as files: Markdown for a code host, a picture of the house, and one HTML page of it all."""
+"""Writes the documentation: a Markdown page per table, the lineage picture, and one HTML page with everything."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MARK = "<!-- Made by `feed-etl docs`; change the table's module or suite instead
 
 
 def pages(lineages: dict[str, Lineage]) -> dict[str, str]:
-    """Every file of the site by name, except the HTML page. The same house gives the same bytes."""
+    """Text of every file by name, except the HTML page. Equal contracts and transforms give equal bytes."""
     steps = list(edges(lineages))
     found = [page(entry, lineages.get(name), steps) for name, entry in catalog.entries().items()]
     templates = _templates()
@@ -36,7 +36,7 @@ def pages(lineages: dict[str, Lineage]) -> dict[str, str]:
 
 
 def html(files: dict[str, str]) -> str:
-    """The pages as one HTML document that needs nothing else."""
+    """All pages as one self-contained HTML document."""
     order = ["README.md", *[f"{t.name}.md" for t in catalog.tables()]]
     markdown = MarkdownIt("commonmark").enable("table")
     sections = [(Path(name).stem, _inside(markdown.render(files[name]))) for name in order]
@@ -45,7 +45,7 @@ def html(files: dict[str, str]) -> str:
 
 
 def write(folder: Path, lineages: dict[str, Lineage]) -> list[str]:
-    """Write the site; pages of tables that are gone are removed. Returns the names of the files."""
+    """Write all pages, and remove pages of tables that no longer exist. Returns the names of the files."""
     files = pages(lineages)
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.md"):
@@ -70,7 +70,7 @@ def _templates() -> Environment:
 
 
 def _cell(text: str) -> str:
-    """Text in a cell of a Markdown table."""
+    """Escape text for a cell of a Markdown table."""
     return " ".join(str(text).split()).replace("|", "\\|")
 
 
@@ -78,9 +78,9 @@ def _link(table: str) -> str:
     return f"[{table}]({table}.md)" if table in catalog.entries() else f"[{table}](README.md#landing-zone)"
 
 
-def _links(found: list[Named], apart: str = "<br>") -> str:
+def _links(found: list[Named], separator: str = "<br>") -> str:
     """Tables as links, each with its columns."""
-    return apart.join(" ".join([_link(table), *[f"`{c}`" for c in columns]]) for table, columns in found)
+    return separator.join(" ".join([_link(table), *[f"`{c}`" for c in columns]]) for table, columns in found)
 
 
 def _by_layer(found: list[Page]) -> list[tuple[str, list[Page]]]:
@@ -88,7 +88,7 @@ def _by_layer(found: list[Page]) -> list[tuple[str, list[Page]]]:
 
 
 def _private(found: list[Page]) -> list[tuple[str, list[Named]]]:
-    """For each privacy class the columns that carry it."""
+    """The columns of each privacy class."""
     classes = sorted({c.privacy for p in found for c in p.table.columns} - {"none"})
     return [
         (name, [(p.table.name, cs) for p in found if (cs := [c.name for c in p.table.columns if c.privacy == name])])
@@ -97,7 +97,7 @@ def _private(found: list[Page]) -> list[tuple[str, list[Named]]]:
 
 
 def _inside(rendered: str) -> str:
-    """Links between pages become links within the one page, which holds the picture itself."""
+    """Turn links between pages into links within the HTML page, and drop the image, which the page embeds."""
     rendered = re.sub(r"<p><img [^>]*></p>\n", "", rendered)
     rendered = re.sub(r'href="README\.md#([^"]+)"', r'href="#\1"', rendered)
     rendered = re.sub(r'href="(\w+)\.md"', r'href="#\1"', rendered)

@@ -1,1 +1,1 @@
-"""Where every column comes from, as Spark's own analyser sees it, and what a change of it would reach."""
+"""Column lineage from Spark's analyzed plans: the sources of every column, and the impact of a change."""

@@ -1,16 +1,16 @@
-"""Lineage as values: what a column is made of, and what decides it without being part of it."""
+"""Data types of lineage: sources that are part of a column's value, and sources that only influence it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-ROWS = "*"  # in place of a column: that a row of the table is there at all
+ROWS = "*"  # instead of a column name: the existence of the table's rows
 
 
 @dataclass(frozen=True, order=True)
 class Source:
-    """A column of a table or of a landed event (`landing.impressions`); column `*` is the table's rows."""
+    """A column of a table or of a landed event (`landing.impressions`). The column `*` means the table's rows."""
 
     table: str
     column: str
@@ -20,45 +20,45 @@ class Source:
 
 
 Uses = frozenset[tuple[str, Source]]
-"""How something decides a value or a row (filter, join, group, order, window, explode, rows), and what does."""
+"""Pairs (how, source) of influences: how is filter, join, group, order, window, explode or rows."""
 NONE: Uses = frozenset()
 
 
 @dataclass(frozen=True)
 class Flow:
-    """What one column's value is made of, and through what else it may change. Fields are those of a struct."""
+    """The lineage of one column: `value` are sources of its value, `through` are influences, `fields` of a struct."""
 
     value: frozenset[Source] = frozenset()
     through: Uses = NONE
     fields: tuple[Flow, ...] = ()
 
     def used(self, how: str) -> Uses:
-        """All of this flow as something that decides another one."""
+        """All sources of this flow, as influences on another flow."""
         return self.through | {(how, source) for source in self.value}
 
     def via(self, uses: Uses) -> Flow:
-        """The same value, decided by more."""
+        """The same value with additional influences."""
         fields = tuple(field.via(uses) for field in self.fields)
         return replace(self, through=self.through | uses, fields=fields)
 
 
 @dataclass(frozen=True)
 class Lineage:
-    """Each column's flow, and everything that decides which rows there are."""
+    """The lineage of a table: the flow of each column, and everything that influences which rows exist."""
 
     columns: dict[str, Flow]
     rows: Uses = NONE
 
 
 def merge(flows: Iterable[Flow]) -> Flow:
-    """One value made of several."""
+    """The flow of a value that is computed from several flows."""
     given = list(flows)
     nothing: frozenset[Source] = frozenset()
     return Flow(nothing.union(*[flow.value for flow in given]), NONE.union(*[flow.through for flow in given]))
 
 
 def compose(outer: Lineage, inner: Lineage, table: str) -> Lineage:
-    """`outer` reads `table`, which `inner` makes: `outer` in terms of what `inner` reads."""
+    """Express `outer`, which reads `table`, by the sources of `inner`, which builds `table`."""
     return Lineage(
         {name: _flow_of(flow, inner, table) for name, flow in outer.columns.items()},
         inner.rows | _uses_of(outer.rows, inner, table),

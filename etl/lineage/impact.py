@@ -1,4 +1,4 @@
-"""What would change with a column: every column and table downstream, the rules that read it, the questions asked."""
+"""Impact of a change of a column: downstream columns and tables, rules that read it, and named queries."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from etl.queries import named_query
 
 @dataclass(frozen=True)
 class Change:
-    """A column (or the rows) of a table that would change; `via` is the step before it.
+    """A column (or the rows) of a table that would change. `via` is the previous step on the path.
 
-    how: `value` when the column's own values flow all the way into it, else how the last step decides it
-    (filter, join, group, order, window, explode, rows), or `value` again after such a step: then not direct.
+    `how` is the kind of the last step: `value`, filter, join, group, order, window, explode or rows. `direct` is true
+    when every step of the path is `value`.
     """
 
     target: Source
@@ -32,7 +32,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Reader:
-    """A rule of a table that reads the column: it may judge otherwise, and close the gate."""
+    """A rule of a table that reads the column. Its result may change and fail the audit."""
 
     table: str
     rule: Rule
@@ -40,16 +40,16 @@ class Reader:
 
 @dataclass(frozen=True)
 class QueryUse:
-    """A named question whose SQL names columns that would change: its answer may, too."""
+    """A named query whose SQL names columns that would change, so its result may change."""
 
     question: str
     columns: tuple[Source, ...]
 
 
 def parse(text: str) -> Source:
-    """`fct_impressions.post_id`, `landing.shares.channel`, or a table alone: its rows.
+    """Parse `fct_impressions.post_id`, `landing.shares.channel`, or a table name for its rows.
 
-    Raises ConfigError that names the tables, or the columns, there are.
+    Raises ConfigError with the known tables or columns when there is no such table or column.
     """
     known = {landed(event): [c.name for c in landed_columns(event)] for event in catalog.landing_events()}
     known |= {table.name: list(table.column_names) for table in catalog.tables()}
@@ -64,7 +64,7 @@ def parse(text: str) -> Source:
 
 
 def changes(origin: Source, steps: Iterable[Edge]) -> list[Change]:
-    """Everything that would change with the origin, nearest first: by value, then through anything else."""
+    """Everything that would change with `origin`, nearest first: first by value only, then through influences."""
     after: dict[Source, list[Edge]] = {}
     for edge in steps:
         after.setdefault(edge.source, []).append(edge)
@@ -77,15 +77,15 @@ def changes(origin: Source, steps: Iterable[Edge]) -> list[Change]:
 def _spread(start: list[Source], after: dict[Source, list[Edge]], found: dict[Source, Change], direct: bool) -> None:
     queue = deque(start)
     while queue:
-        here = queue.popleft()
-        for edge in after.get(here, []):
+        source = queue.popleft()
+        for edge in after.get(source, []):
             if edge.to not in found and (edge.how == VALUE or not direct):
-                found[edge.to] = Change(edge.to, edge.how, direct, here)
+                found[edge.to] = Change(edge.to, edge.how, direct, source)
                 queue.append(edge.to)
 
 
 def readers(origin: Source) -> list[Reader]:
-    """Rules that name the column: those of its own table, and those of tables that refer to it."""
+    """Rules that name the column: rules of its own table, and of tables that refer to it."""
     return [
         Reader(table.name, rule)
         for table in catalog.tables()
@@ -95,7 +95,7 @@ def readers(origin: Source) -> list[Reader]:
 
 
 def queries(origin: Source, found: Iterable[Change]) -> list[QueryUse]:
-    """Named questions that read the column, or one that would change with it."""
+    """Named queries that read the column, or a column that would change with it."""
     changed = sorted({origin, *(change.target for change in found)}, key=str)
     query = {name: _named(named_query.load(name), changed) for name in named_query.names()}
     return [QueryUse(name, columns) for name, columns in query.items() if columns]

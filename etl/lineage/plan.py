@@ -1,8 +1,8 @@
-"""Lineage of a DataFrame from Spark's analysed plan: every reference is resolved there, nothing is guessed.
+"""Lineage of a DataFrame from Spark's analyzed plan, in which every column reference is resolved.
 
-The plan is walked from its inputs up. Each attribute (Spark's exprId) carries its flow; beside the attributes
-goes what decides the rows: a filter, a join, a group. An aggregate or a window turns rows into values, so there
-what decided the rows decides the value too. OpenLineage's Spark agent walks the same plan.
+The code visits the plan from its inputs to its output. It keeps the flow of each attribute (by Spark's exprId), and
+everything that influences which rows exist: filters, joins, groups. An aggregate or a window turns rows into values, so
+there the influences on rows become influences on the value. OpenLineage's Spark agent reads the same plan.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from etl.errors import ContractViolation
 from etl.lineage.expression import flow_of, has_aggregate, items, kind
 from etl.lineage.flow import NONE, ROWS, Flow, Lineage, Source, Uses, merge
 
-INPUT = "input:"  # marks in a plan where the rows of a named table come in
+INPUT = "input:"  # prefix of the alias that marks the rows of a named table in a plan
 SAME_ROWS = {
     "CollectMetrics", "GlobalLimit", "LocalLimit", "Offset", "RebalancePartitions", "Repartition",
     "RepartitionByExpression", "ResolvedHint", "SubqueryAlias", "View",
 }  # fmt: skip
-BY_NAME = {"WithCTE", "CTERelationRef"}  # plans read by number, not as children
+BY_NAME = {"WithCTE", "CTERelationRef"}  # these refer to other plans by id, not as children
 LEAVES = {"LocalRelation", "LogicalRDD", "OneRowRelation", "Range"}
 KEEPS_LEFT = ("LeftOuter", "FullOuter")
 KEEPS_RIGHT = ("RightOuter", "FullOuter")
@@ -31,26 +31,26 @@ KEEPS_RIGHT = ("RightOuter", "FullOuter")
 
 @dataclass(frozen=True)
 class State:
-    """What is known below a node: a flow for each attribute by exprId, and what decides the rows."""
+    """Lineage of a plan node's output: the flow of each attribute by exprId, and the influences on its rows."""
 
     known: dict[int, Flow]
     rows: Uses = NONE
 
     def decide(self, how: str, expressions: Iterable[Any], walk: Walk) -> State:
-        """The same attributes, fewer or other rows."""
+        """The same attributes with `expressions` as additional influences on the rows."""
         used = [walk.flow(e, self).used(how) for e in expressions]
         return State(self.known, self.rows.union(*used))
 
 
 def empty_input(spark: SparkSession, name: str, schema: StructType | str) -> DataFrame:
-    """No rows of a named table (schema also as DDL), recognised wherever a plan reads them."""
+    """An empty DataFrame that stands for a named table and is recognized in a plan. `schema` may be DDL text."""
     return spark.createDataFrame([], schema).alias(f"{INPUT}{name}")
 
 
 def lineage(frame: DataFrame) -> Lineage:
-    """Columns and rows of a DataFrame made from `empty_input`s.
+    """The lineage of a DataFrame that is built from `empty_input` DataFrames.
 
-    Raises ContractViolation for a plan with a node whose lineage is not known here.
+    Raises ContractViolation for a plan node that this module does not support.
     """
     analysed = frame._jdf.queryExecution().analyzed()
     walk = Walk()
@@ -59,19 +59,19 @@ def lineage(frame: DataFrame) -> Lineage:
 
 
 def identity(attribute: Any) -> int:
-    """Spark's number for an attribute, unique in a session."""
+    """Spark's exprId of an attribute, which is unique in a session."""
     return int(attribute.exprId().id())
 
 
 class Walk:
-    """One walk over a plan; remembers common table expressions and the rows around a subquery."""
+    """Visits one plan. Keeps common table expressions, and the state of the outer plan of a subquery."""
 
     def __init__(self, around: State | None = None, tables: dict[int, tuple[State, Any]] | None = None) -> None:
         self.around = around or State({})
         self.tables = {} if tables is None else tables
 
     def flow(self, expression: Any, state: State) -> Flow:
-        """The flow of an expression over a node's input."""
+        """The flow of an expression over the state of a node's input."""
         return flow_of(expression, {**self.around.known, **state.known}, self._subquery(state))
 
     def _subquery(self, around: State) -> Callable[[Any], Flow]:
@@ -83,7 +83,7 @@ class Walk:
         return inner
 
     def state(self, plan: Any) -> State:
-        """What is known above a node."""
+        """The state of a node's output."""
         name = kind(plan)
         if name == "SubqueryAlias" and plan.alias().startswith(INPUT):
             return _read(plan.alias().removeprefix(INPUT), plan)
@@ -94,7 +94,9 @@ class Walk:
             return below[0]
         step = getattr(self, f"_{name.lower()}", None)
         if step is None:
-            raise ContractViolation(f"Lineage does not know Spark's plan node {name}: teach it in etl/lineage/plan.py.")
+            raise ContractViolation(
+                f"Lineage does not support Spark's plan node {name}. Add it to etl/lineage/plan.py."
+            )
         made: State = step(plan, *below)
         return made
 
@@ -108,7 +110,7 @@ class Walk:
         return below.decide("filter", [plan.condition()], self)
 
     def _sort(self, plan: Any, below: State) -> State:
-        """An order decides rows only under a limit; a table is never sorted for anything else."""
+        """A sort influences rows only below a limit, and transforms sort for no other reason."""
         return below.decide("order", items(plan.order()), self)
 
     def _distinct(self, plan: Any, below: State) -> State:
@@ -135,7 +137,7 @@ class Walk:
         return State(below.known | made, below.rows | source.used("explode"))
 
     def _join(self, plan: Any, left: State, right: State) -> State:
-        """Where a side may be missing, its rows and the match decide whether its columns are NULL."""
+        """A join. For the optional side of an outer join, its rows and the condition decide if its columns are NULL."""
         known, condition, how = left.known | right.known, plan.condition(), plan.joinType().toString()
         match = State(known).decide("join", [condition.get()] if condition.isDefined() else [], self).rows
         for side, missing in ((right, how in KEEPS_LEFT), (left, how in KEEPS_RIGHT)):
@@ -159,7 +161,13 @@ class Walk:
     def _cterelationref(self, plan: Any) -> State:
         state, output = self.tables[plan.cteId()]
         pairs = zip(items(plan.output()), output, strict=True)
-        return State({identity(used_attribute): state.known[identity(defined_attribute)] for used_attribute, defined_attribute in pairs}, state.rows)
+        return State(
+            {
+                identity(used_attribute): state.known[identity(defined_attribute)]
+                for used_attribute, defined_attribute in pairs
+            },
+            state.rows,
+        )
 
 
 def _read(table: str, plan: Any) -> State:

@@ -1,4 +1,4 @@
-"""The lineage of every table, from its transform on empty inputs: exact, and no data is needed."""
+"""The lineage of every table, computed from its transform on empty inputs. It is exact and needs no data."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PROVENANCE = columns("landed_hour", "source_file")
 
 @dataclass(frozen=True)
 class Edge:
-    """A column (or the rows) of `to` would change with `source`; how is `value` or what it decides by."""
+    """A dependency: `to` (a column, or the rows) changes with `source`. `how` is `value` or the kind of influence."""
 
     source: Source
     to: Source
@@ -36,12 +36,12 @@ def landed(event: Event) -> str:
 
 
 def landed_columns(event: Event) -> tuple[Column, ...]:
-    """What a landed record gives: its fields, the hour it landed in and its file."""
+    """The columns of a landed record: its fields, its landed hour and its file."""
     return (*event.fields, *PROVENANCE)
 
 
 def of_all_tables(spark: SparkSession, settings: Settings) -> dict[str, Lineage]:
-    """The lineage of every table by name, in the order data flows. Quarantine takes records as text: it has none."""
+    """The lineage of every table by name, inputs first. Quarantine stores records as text and has no lineage."""
     found = {}
     for name, entry in catalog.entries().items():
         if entry.table.inputs or entry.table.event:
@@ -50,7 +50,7 @@ def of_all_tables(spark: SparkSession, settings: Settings) -> dict[str, Lineage]
 
 
 def of_table(spark: SparkSession, settings: Settings, entry: Entry) -> Lineage:
-    """The lineage of one table; a table that folds batches into what it holds is followed through the fold."""
+    """The lineage of one table. For MergeAggregate, it includes the function that combines a batch with the table."""
     table = entry.table
     made = lineage(ddl.conform(entry.transform(**_inputs(spark, settings, table)), table))
     if not isinstance(table.write, MergeAggregate):
@@ -68,10 +68,10 @@ def _inputs(spark: SparkSession, settings: Settings, table: Table) -> dict[str, 
 
 
 def edges(found: dict[str, Lineage]) -> Iterator[Edge]:
-    """Every step from one table to the next, in the order data flows, values first."""
+    """Every dependency between two tables, inputs first; for each column, values before influences."""
     for name, made in found.items():
         for column, flow in made.columns.items():
-            here = Source(name, column)
-            yield from (Edge(source, here, VALUE) for source in sorted(flow.value))
-            yield from (Edge(source, here, how) for how, source in sorted(flow.through))
+            target = Source(name, column)
+            yield from (Edge(source, target, VALUE) for source in sorted(flow.value))
+            yield from (Edge(source, target, how) for how, source in sorted(flow.through))
         yield from (Edge(source, Source(name, ROWS), how) for how, source in sorted(made.rows))

@@ -1,7 +1,7 @@
-"""Named questions about the feed, each a `.sql` file with a header; see `etl/queries/named_query.py` for its form.
+"""Named queries: SQL files with a header, in the folder `queries` of each subject. See `named_query.py` for the format.
 
-A question that SQL alone cannot finish (statistics, trees) has a module of the same name whose `finish` takes
-the rows of the SQL and the parameters, and gives the answer.
+A query that needs more than SQL (statistics, trees) has a Python module with the same name. Its function `finish`
+takes the rows of the SQL and the parameters, and returns the result.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 
 def run(spark: SparkSession, settings: Settings, name: str, **params: Any) -> DataFrame:
-    """The answer to a named question, in the shape its header states; parameters as values or as text.
+    """Run a named query and return its result, with the grain that its header states. Parameters are values or text.
 
-    Raises ConfigError for an unknown question or parameter or an ill-typed value, LakeError when an input is missing.
+    Raises ConfigError for an unknown query, an unknown parameter or a value of the wrong type, and LakeError when an
+    input table is missing.
     """
     from etl.queries import binding, named_query
 
     query = named_query.load(name)
-    return binding.ask(spark, settings, query, query.typed(params)).answer()
+    return binding.bind(spark, settings, query, query.typed(params)).answer()

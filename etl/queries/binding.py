@@ -1,4 +1,4 @@
-"""Ask a question: bind its parameters, run its SQL over the published tables, finish it; or tell what it would read."""
+"""Runs a named query: binds its parameters, runs its SQL over the published tables, and finishes the result."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from etl.queries.parameters import complete
 
 @dataclass(frozen=True)
 class BoundQuery:
-    """A question with every parameter bound; nothing has been read yet but the tables' logs."""
+    """A named query with every parameter bound. Only the Delta logs of the tables have been read so far."""
 
-    question: NamedQuery
+    query: NamedQuery
     values: dict[str, Any]
     rows: DataFrame
-    """What the SQL alone gives."""
+    """Result of the SQL, before `finish`."""
 
     def answer(self) -> DataFrame:
-        """The rows the header promises."""
-        module = finisher(self.question.name)
+        """The final result, with the grain that the header states."""
+        module = finisher(self.query.name)
         if module is None:
             return self.rows
         finished: DataFrame = module.finish(self.rows, self.values)
@@ -43,7 +43,7 @@ class BoundQuery:
 
 @dataclass(frozen=True)
 class Read:
-    """What a question reads of one input; partitions are the hours or days, a dimension has none."""
+    """Partitions and files that a query reads of one input. Partitions are hours or days; a dimension has none."""
 
     table: str
     partitions: tuple[str, ...]
@@ -52,33 +52,36 @@ class Read:
     of_files: int
 
 
-def ask(spark: SparkSession, settings: Settings, question: NamedQuery, given: Mapping[str, Any]) -> BoundQuery:
-    """Bind a question's parameters (typed already) over a lake. Raises LakeError when an input is missing or empty.
+def bind(spark: SparkSession, settings: Settings, query: NamedQuery, given: Mapping[str, Any]) -> BoundQuery:
+    """Bind the parameters of a query, already converted to their types, to a lake.
 
-    Raises ConfigError when the session's time zone is not UTC.
+    Raises LakeError when an input is missing or empty, and ConfigError when the time zone of the session is not UTC.
     """
     session.require_utc(spark)
-    views.register(spark, settings, question.inputs)
-    values = complete(question.parameters, given, lambda: latest(spark, settings, question.inputs[0]))
-    views.register(spark, settings, question.inputs, now(values))
-    return BoundQuery(question, values, spark.sql(question.sql, args=values))
+    views.register(spark, settings, query.inputs)
+    values = complete(query.parameters, given, lambda: latest(spark, settings, query.inputs[0]))
+    views.register(spark, settings, query.inputs, now(values))
+    return BoundQuery(query, values, spark.sql(query.sql, args=values))
 
 
 def latest(spark: SparkSession, settings: Settings, name: str) -> datetime:
-    """The end of the newest landed hour that was processed for the subjects of a table. Raises LakeError: none was."""
+    """The end of the last landed hour that was processed for the subjects of a table.
+
+    Raises LakeError when no hour was processed.
+    """
     return arrivals.newest(spark, absolute(settings.lake), catalog.entry(name).table) + planner.HOUR
 
 
 def now(values: Mapping[str, Any]) -> date | datetime | None:
-    """The instant a question is asked for: its `as_of`, else its `end`. Dimensions are as of then."""
+    """The instant of a query: its parameter `as_of`, or else `end`. Dimensions are read as of this instant."""
     found: date | datetime | None = values.get("as_of", values.get("end"))
     return found
 
 
 def reads(spark: SparkSession, settings: Settings, bound: BoundQuery) -> list[Read]:
-    """What each input contributes, after partition pruning and file skipping; only logs are looked at."""
+    """The partitions and files that a query reads of each input, after pruning. Reads only the Delta logs."""
     files = bound.rows.inputFiles()
-    return [_read(spark, settings, catalog.entry(name).table, files) for name in bound.question.inputs]
+    return [_read(spark, settings, catalog.entry(name).table, files) for name in bound.query.inputs]
 
 
 def _read(spark: SparkSession, settings: Settings, table: Table, files: list[str]) -> Read:

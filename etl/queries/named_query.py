@@ -1,16 +1,16 @@
-"""What a named question is: the header of its .sql file, read and checked before anything starts.
+"""The definition of a named query: the header of its .sql file, read and checked before Spark starts.
 
 The header is YAML in the leading `--` lines:
 
-    -- question: what is answered, in a sentence
-    -- grain: what one row of the answer is
+    -- question: the question that the query answers, in one sentence
+    -- grain: what one row of the result is
     -- note: how things are counted, where that is not obvious
-    -- inputs: [the tables read; the range is over the first one's partitions]
-    -- once: [columns that say the same in every row, shown once]
+    -- inputs: [the tables read; the interval selects partitions of the first table]
+    -- once: [columns with one value for all rows, printed once]
     -- parameters:
     --   NAME: {type: BIGINT, default: 50, low: 1, meaning: what it does}
 
-A parameter without default must be given. See `etl/queries/parameters.py` for types and defaults.
+A parameter without a default is required. See `etl/queries/parameters.py` for types and defaults.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from etl.queries.parameters import Parameter, check_range
 
 @cache
 def files() -> dict[str, Path]:
-    """The .sql file of every question: those in the folder `queries` of each subject."""
+    """The .sql file of every named query by name, from the folder `queries` of each subject."""
     folders = (plugin for name in catalog.subjects() if (plugin := catalog.plugin(name, "queries")))
     return {file.stem: file for folder in folders for file in Path(folder.__path__[0]).glob("*.sql")}
 
 
 def finisher(name: str) -> ModuleType | None:
-    """The module beside a question's .sql file whose `finish` makes the answer of its rows; None without one."""
+    """The Python module next to a query's .sql file, whose function `finish` completes the result. None without one."""
     subject = files()[name].parent.parent.name
     return catalog.plugin(subject, f"queries.{name}")
 
 
 @dataclass(frozen=True)
 class NamedQuery:
-    """One named question. `sql` names parameters as `:name`; Spark binds them as values."""
+    """One named query. `sql` refers to parameters as `:name`; Spark binds them as values."""
 
     name: str
     question: str
@@ -56,7 +56,7 @@ class NamedQuery:
     note: str = ""
 
     def typed(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The given parameters as typed values. Raises ConfigError that names the right ones."""
+        """The given parameters as typed values. Raises ConfigError, with the valid parameters, when one is wrong."""
         known = {p.name: p for p in self.parameters}
         unknown = [name for name in given if name not in known]
         if unknown:
@@ -76,20 +76,20 @@ class NamedQuery:
 
 @cache
 def load(name: str) -> NamedQuery:
-    """A question by name. Raises ConfigError that lists the names there are."""
+    """Load a named query. Raises ConfigError with all names when there is no such query."""
     if name not in names():
-        raise ConfigError(f"There is no question {name!r}. Questions: {', '.join(names())}.")
+        raise ConfigError(f"There is no named query {name!r}. Named queries: {', '.join(names())}.")
     return parse(name, files()[name].read_text(encoding="utf-8"))
 
 
 @cache
 def names() -> tuple[str, ...]:
-    """Every question's name."""
+    """The names of all named queries, sorted."""
     return tuple(sorted(files()))
 
 
 def parse(name: str, text: str) -> NamedQuery:
-    """A question from its file. Raises ContractViolation when the header is not as it must be."""
+    """Parse the text of a .sql file. Raises ContractViolation when the header is not valid."""
     lines = text.splitlines()
     end = next((i for i, line in enumerate(lines) if not line.startswith("--")), len(lines))
     try:
@@ -101,7 +101,9 @@ def parse(name: str, text: str) -> NamedQuery:
             name=name, inputs=inputs, parameters=parameters, sql="\n".join(lines[end:]), once=once, **header
         )
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise ContractViolation(f"{name}.sql: its header is not a question's ({error}).") from error
+        raise ContractViolation(
+            f"{name}.sql: the header is not valid ({error}). See etl/queries/named_query.py."
+        ) from error
     for table in made.inputs:
         catalog.entry(table)
     return made

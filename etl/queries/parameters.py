@@ -1,8 +1,8 @@
-"""Typed parameters of questions: text or a Python value in, the value Spark binds out.
+"""Typed parameters of named queries: converts text or a Python value to the value that Spark binds.
 
-A default is a value, `latest` (the end of the newest landed hour that was processed; of a DATE, the end of its day), or
-a distance from that or from another parameter, `end - 30 days`. DATE is a UTC day, HOUR the start of a UTC hour; ranges
-are half-open.
+A default is a value, `latest`, or a distance from `latest` or from another parameter, such as `end - 30 days`.
+`latest` is the end of the last landed hour that was processed; for a DATE, the end of its day. DATE is a UTC day, HOUR
+is the start of a UTC hour. Intervals are half-open.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ TYPES: dict[str, tuple[Callable[[Any], Any], str]] = {
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter. `low` is the least value allowed; a default of None means it may be left out."""
+    """One parameter. `low` is the smallest allowed value. A default of None means the parameter is optional."""
 
     name: str
     type: str
@@ -94,9 +94,9 @@ class Parameter:
     low: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a header with a type there is not."""
+        """Raise ContractViolation for an unknown type."""
         if self.type not in TYPES:
-            raise ContractViolation(f"Parameter {self.name}: type {self.type!r} is none of {', '.join(TYPES)}.")
+            raise ContractViolation(f"Parameter {self.name}: type {self.type!r} is not one of {', '.join(TYPES)}.")
 
     @property
     def is_required(self) -> bool:
@@ -104,13 +104,13 @@ class Parameter:
 
     @property
     def signature(self) -> str:
-        """`limit INT = 50`."""
+        """The parameter as text, such as `limit INT = 50`."""
         if self.is_required:
             return f"{self.name} {self.type}"
         return f"{self.name} {self.type} = {'none' if self.default is None else self.default}"
 
     def typed(self, value: Any, usage: str = "") -> Any:
-        """The value to bind. Raises ConfigError that says what is wanted."""
+        """The value to bind. Raises ConfigError, with the expected form, when the value is not valid."""
         convert, form = TYPES[self.type]
         try:
             made = convert(value)
@@ -124,7 +124,10 @@ class Parameter:
 def complete(
     parameters: tuple[Parameter, ...], given: Mapping[str, Any], latest: Callable[[], datetime]
 ) -> dict[str, Any]:
-    """All parameters with a value, in the order they are declared; `latest`, the end of an hour, is asked if needed."""
+    """Fill in the defaults of all parameters, in the order of their declaration.
+
+    `latest` returns the end of the last processed hour. It is called only if a default needs it.
+    """
     values: dict[str, Any] = {}
     for parameter in parameters:
         if parameter.name in given:
@@ -147,7 +150,7 @@ def _default(parameter: Parameter, values: Mapping[str, Any], latest: Callable[[
 
 
 def _end(parameter: Parameter, latest: datetime) -> date | datetime:
-    """Where data end: for a DATE, the day after the one that holds the newest hour."""
+    """The exclusive end of the data: for a DATE, the day after the day of the last hour."""
     return (latest - timedelta(hours=1)).date() + timedelta(days=1) if parameter.type == "DATE" else latest
 
 
@@ -155,4 +158,4 @@ def check_range(values: Mapping[str, Any]) -> None:
     """Raises ConfigError when start is not before end."""
     if "start" in values and "end" in values and values["start"] >= values["end"]:
         start, end = values["start"], values["end"]
-        raise ConfigError(f"start {start:%Y-%m-%dT%H} must be before end {end:%Y-%m-%dT%H}; end is not in the range.")
+        raise ConfigError(f"start {start:%Y-%m-%dT%H} must be before end {end:%Y-%m-%dT%H}; end is exclusive.")

@@ -1,1 +1,1 @@
-"""Templates of the files a new table begins with."""
+"""Templates for the files of a new table."""

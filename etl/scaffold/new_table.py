@@ -1,4 +1,4 @@
-"""The three files of a new table: module, suite and tests, right from the start and made to be changed."""
+"""Generates the module, the suite and the tests of a new table. They pass all checks and are meant to be edited."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from etl.errors import ConfigError
 from etl.model.contract import Layer
 
 PREFIX = {Layer.DIMS: "dim", Layer.FACTS: "fct", Layer.ROLLUPS: "agg", Layer.MARTS: "mart"}
-MAX_LENGTH = 64  # characters of a name a metastore can hold
+MAX_LENGTH = 64  # characters; longest table name in a metastore
 
 
 def make(name: str, layer: str, subject: str = "feed") -> list[Path]:
-    """Write a table's files; returns their paths. Raises ConfigError, before anything is written, when it may not."""
+    """Write the files of a table and return their paths.
+
+    Raises ConfigError, before it writes anything, when name, layer or subject are not valid, or a file exists.
+    """
     catalog.of_subjects([subject])
     chosen = _layer(layer)
     _check_name(name, chosen)
@@ -31,7 +34,9 @@ def make(name: str, layer: str, subject: str = "feed") -> list[Path]:
     }
     existing = [str(file) for file in files if file.exists()]
     if existing:
-        raise ConfigError(f"Already there: {', '.join(existing)}. Nothing was written; choose another name or remove it.")
+        raise ConfigError(
+            f"Already exists: {', '.join(existing)}. Nothing was written. Choose another name, or remove the files."
+        )
     for file, template in files.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         text = templates.get_template(template).render(name=name, layer=folder, subject=subject)
@@ -40,10 +45,10 @@ def make(name: str, layer: str, subject: str = "feed") -> list[Path]:
 
 
 def _layer(text: str) -> Layer:
-    """The layer of a name. A bronze table is its event: no file is made for it."""
+    """The layer with this name. Raises ConfigError for bronze, whose tables are derived from their events."""
     if text == "bronze":
         raise ConfigError(
-            "A bronze table begins with its event: add that to events.py of the subject, and the table is there."
+            "A bronze table is derived from its event. Add the event to events.py of the subject instead."
         )
     for layer in PREFIX:
         if text == layer.name.lower():
@@ -56,8 +61,8 @@ def _check_name(name: str, layer: Layer) -> None:
     if not re.fullmatch(wanted, name) or len(name) > MAX_LENGTH:
         example = f"{PREFIX[layer]}_something"
         raise ConfigError(
-            f"A table of {layer.name.lower()} is named like {example}: lower case, digits, single underscores, "
-            f"at most {MAX_LENGTH} characters; not {name!r}."
+            f"{name!r} is not a valid name of a {layer.name.lower()} table. Use a name like {example}: lower case, "
+            f"digits, single underscores, at most {MAX_LENGTH} characters."
         )
     if name in catalog.entries():
-        raise ConfigError(f"There is a table {name} already: {catalog.entry(name).module.__file__}.")
+        raise ConfigError(f"Table {name} already exists: {catalog.entry(name).module.__file__}. Choose another name.")

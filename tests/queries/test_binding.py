@@ -20,7 +20,7 @@ HOUR = timedelta(hours=1)
 def asked(spark: SparkSession, settings: Settings, name: str, **params: Any) -> BoundQuery:
     """A question with its parameters bound."""
     found = named_query.load(name)
-    return binding.ask(spark, settings, found, found.typed(params))
+    return binding.bind(spark, settings, found, found.typed(params))
 
 
 def read(spark: SparkSession, simulated: Simulated, name: str, **params: Any) -> Read:

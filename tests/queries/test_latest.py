@@ -59,7 +59,7 @@ def test_a_record_of_2062_moves_no_default(spark: SparkSession, settings: Settin
     made.write.format("delta").partitionBy("day").save(views.uri(settings, table))
 
     asked = named_query.load("spend_reconciliation")
-    values = binding.ask(spark, settings, asked, asked.typed({})).values
+    values = binding.bind(spark, settings, asked, asked.typed({})).values
 
     assert values["end"] == date(2026, 6, 2)
     assert made.selectExpr("max(day) + 1").collect()[0][0] == date(2062, 6, 2), "what the largest value would say"

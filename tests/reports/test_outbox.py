@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.airflow.sandbox import free_port
-from support.servers import postman
+from support.servers import smtp_server
 
 from etl import conf
 from etl.errors import ConfigError, MailError
@@ -52,7 +52,7 @@ def test_all_of_many_recipients_get_it(box: Outbox, monkeypatch: pytest.MonkeyPa
     people = [f"recipient.number.{n}@example.org" for n in range(20)] + [f"{'x' * 60}@{'y' * 60}.org"]
     box.put("one", letter(*people))
 
-    with postman() as server:
+    with smtp_server() as server:
         done = send(box, server.url, monkeypatch)
 
     assert done.sent == ["one.eml"]
@@ -64,7 +64,7 @@ def test_what_is_sent_is_not_sent_again_and_says_nothing_of_the_outbox(
 ) -> None:
     box.put("one", letter(*TWO))
 
-    with postman() as server:
+    with smtp_server() as server:
         send(box, server.url, monkeypatch)
         again = send(box, server.url, monkeypatch)
 
@@ -84,7 +84,7 @@ def test_a_server_that_is_down_leaves_mails_waiting_and_they_are_sent_later(
     down = send(box, f"smtp://127.0.0.1:{port}/?disable_ssl=true&disable_tls=true", monkeypatch)
     assert (down.waiting, down.sent) == (["one.eml", "two.eml"], [])
     assert "refused" in down.reason
-    with postman(port) as server:
+    with smtp_server(port) as server:
         assert send(box, server.url, monkeypatch).sent == ["one.eml", "two.eml"]
 
 
@@ -93,7 +93,7 @@ def test_killed_after_the_servers_yes_it_is_sent_once_more_under_the_same_id(
 ) -> None:
     box.put("one", letter(*TWO))
 
-    with postman() as server:
+    with smtp_server() as server:
         with monkeypatch.context() as killed:
             killed.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
@@ -118,7 +118,7 @@ def test_a_kill_while_writing_leaves_no_half_mail_to_send(box: Outbox, monkeypat
 def test_a_name_is_written_once_also_after_it_was_sent(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     assert box.put("one", letter(*TWO))
     assert box.put("one", letter(*TWO)) is None
-    with postman() as server:
+    with smtp_server() as server:
         send(box, server.url, monkeypatch)
     assert box.put("one", letter(*TWO)) is None
 
@@ -127,7 +127,7 @@ def test_who_is_refused_for_now_waits_and_the_others_get_it_once(box: Outbox, mo
     """A full mailbox (452)."""
     box.put("one", letter(*TWO))
 
-    with postman() as server:
+    with smtp_server() as server:
         server.refuse = {TWO[1]: "452 full"}
         assert send(box, server.url, monkeypatch).waiting == ["one.eml"]
         server.refuse = {}
@@ -142,7 +142,7 @@ def test_who_is_refused_for_good_is_set_aside_and_the_others_get_it(
     """A mailbox that does not exist (550)."""
     box.put("one", letter(*TWO))
 
-    with postman() as server:
+    with smtp_server() as server:
         server.refuse = {TWO[1]: "550 nobody here"}
         done = send(box, server.url, monkeypatch)
 
@@ -157,7 +157,7 @@ def test_a_mail_the_server_will_not_have_does_not_hold_up_the_next(
     box.put("one", letter("nobody@example.org"))
     box.put("two", letter(*TWO))
 
-    with postman() as server:
+    with smtp_server() as server:
         server.refuse = {"nobody@example.org": "550 no"}
         done = send(box, server.url, monkeypatch)
 
@@ -168,7 +168,7 @@ def test_a_strange_file_is_set_aside_not_lost(box: Outbox, monkeypatch: pytest.M
     box.put("one", letter(*TWO))
     (box.folder / "junk.eml").write_bytes(b"\xff\x00 no mail")
 
-    with postman() as server:
+    with smtp_server() as server:
         done = send(box, server.url, monkeypatch)
 
     assert (done.sent, files(box, "refused"), files(box)) == (["one.eml"], ["junk.eml"], [])
@@ -178,7 +178,7 @@ def test_two_senders_at_once_send_each_mail_once(box: Outbox, monkeypatch: pytes
     for n in range(10):
         box.put(f"mail {n}", letter(*TWO))
 
-    with postman() as server:
+    with smtp_server() as server:
         threads = [threading.Thread(target=send, args=(box, server.url, monkeypatch)) for _ in range(3)]
         for thread in threads:
             thread.start()
@@ -191,7 +191,7 @@ def test_two_senders_at_once_send_each_mail_once(box: Outbox, monkeypatch: pytes
 def test_sent_mails_are_kept_for_some_days_only(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("old", "new"):
         box.put(name, letter(*TWO))
-    with postman() as server:
+    with smtp_server() as server:
         send(box, server.url, monkeypatch)
         os.utime(box.folder / "sent" / "old.eml", (0, 0))
         send(box, server.url, monkeypatch)

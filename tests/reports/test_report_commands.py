@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.airflow.sandbox import free_port
 from support.report_stories import found, ran
-from support.servers import postman
+from support.servers import smtp_server
 from typer.testing import CliRunner, Result
 
 from etl.cli import app
@@ -52,7 +52,7 @@ def test_each_of_three_owners_gets_one_mail_with_only_his_failed_table(
     monkeypatch: pytest.MonkeyPatch, asked: tuple[str, ...]
 ) -> None:
     """On-call hears of all of them in one mail, but not of a run that somebody asks for by name."""
-    with postman() as server:
+    with smtp_server() as server:
         monkeypatch.setenv("FEED_ETL_SMTP_URL", server.url)
         assert report("failures", *asked, "--send").exit_code == 0
 
@@ -93,7 +93,7 @@ def test_a_server_that_is_down_fails_only_the_command_that_does_nothing_else(
     refused = report("send").exception
     assert isinstance(refused, MailError) and refused.exit_code == 8 and "4 mails wait" in str(refused)
 
-    with postman(port) as server:
+    with smtp_server(port) as server:
         assert report("send").exit_code == 0
     assert len(server.arrived) == 4
     assert list(outbox.glob("*.eml")) == []
@@ -135,7 +135,7 @@ def test_a_command_that_fails_is_mailed_to_on_call_once_and_again_when_it_works(
     monkeypatch.setattr("etl.operations.maintenance.driver.maintain", lambda *_: [])
     assert invoke("maintain").exit_code == 0
     report("failures")
-    assert subjects(outbox)[1:] == ["on-call: over: feed-etl maintain failed: LakeError"]
+    assert subjects(outbox)[1:] == ["on-call: resolved: feed-etl maintain failed: LakeError"]
 
     monkeypatch.setattr("etl.operations.maintenance.driver.maintain", lambda *_: fail(KeyError("viewer 12")))
     invoke("maintain")

@@ -94,15 +94,15 @@ def test_the_tests_of_a_new_table_pass_and_fail_when_its_transform_is_wrong(
 
 
 REFUSED = [
-    ("fct_made", "facts", "There is a table fct_made already"),
-    ("fct_impressions", "facts", "There is a table fct_impressions already"),
+    ("fct_made", "facts", "Table fct_made already exists"),
+    ("fct_impressions", "facts", "Table fct_impressions already exists"),
     ("fct_x", "gold", "There is no layer 'gold'. Layers: dims, facts, rollups, marts"),
-    ("bronze_x", "bronze", "begins with its event"),
-    ("mart_x", "facts", "is named like fct_something"),
-    ("fct_X", "facts", "is named like fct_something"),
-    ("fct_../../x", "facts", "is named like fct_something"),
-    ("fct_a__b", "facts", "is named like fct_something"),
-    ("fct_", "facts", "is named like fct_something"),
+    ("bronze_x", "bronze", "is derived from its event"),
+    ("mart_x", "facts", "Use a name like fct_something"),
+    ("fct_X", "facts", "Use a name like fct_something"),
+    ("fct_../../x", "facts", "Use a name like fct_something"),
+    ("fct_a__b", "facts", "Use a name like fct_something"),
+    ("fct_", "facts", "Use a name like fct_something"),
     ("fct_" + "x" * 61, "facts", "at most 64 characters"),
 ]
 TRY_ALL = """
@@ -135,7 +135,7 @@ def test_a_file_that_is_there_is_never_overwritten(home: Path) -> None:
     suite.write_text("mine\n")
     try:
         done = new_table(home, "fct_half", "facts")
-        assert done.returncode == 2 and "Already there" in done.stderr and "Traceback" not in done.stderr
+        assert done.returncode == 2 and "Already exists" in done.stderr and "Traceback" not in done.stderr
         assert suite.read_text() == "mine\n"
         assert not (home / "etl" / "subjects" / "feed" / "facts" / "fct_half.py").exists()
     finally:

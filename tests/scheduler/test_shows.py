@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from support.airflow import demo_ads, demo_day
 from support.airflow.acts import expect_hour, plain_run
 from support.airflow.sandbox import ONE_HOUR, ROOT, Sandbox
-from support.lakes import there
+from support.lakes import existing_tables
 
 from etl import conf
 from etl.conf import Settings
@@ -30,15 +30,15 @@ SKETCHES = {"_hll": F.hll_sketch_estimate, "_kll": F.kll_sketch_get_n_bigint}
 def rows(spark: SparkSession, settings: Settings, table: Table) -> DataFrame:
     """All rows with all columns; of a sketch what it says, since its bytes depend on the order of merging."""
     found = delta.read(spark, views.uri(settings, table))
-    told = {c.name: SKETCHES[c.name[-4:]](c.name) for c in table.columns if c.type == "BINARY"}
-    return found.withColumns(told)
+    by_address = {c.name: SKETCHES[c.name[-4:]](c.name) for c in table.columns if c.type == "BINARY"}
+    return found.withColumns(by_address)
 
 
 def different(spark: SparkSession, one: Settings, other: Settings) -> dict[str, tuple[int, int]]:
     """Tables whose rows are not the same: how many only the one has, how many only the other."""
-    assert there(spark, one) == there(spark, other)
+    assert existing_tables(spark, one) == existing_tables(spark, other)
     found = {}
-    for table in there(spark, one):
+    for table in existing_tables(spark, one):
         left, right = rows(spark, one, table), rows(spark, other, table)
         found[table.name] = left.exceptAll(right).count(), right.exceptAll(left).count()
     return {name: counts for name, counts in found.items() if any(counts)}
@@ -48,10 +48,10 @@ def shown(folder: Path, show: Callable[[Sandbox], None], hours: int) -> tuple[Se
     """The lake of a show that begins so many hours ago, and that of one plain run."""
     subprocess.run([str(ROOT / "bin" / "setup-airflow")], check=True)
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    place = Sandbox(folder / "airflow", now - hours * ONE_HOUR)
-    place.make()
-    show(place)
-    scheduled, plain = (conf.load("local", lake=str(place.folder / name)) for name in ("lake", "plain"))
+    sandbox = Sandbox(folder / "airflow", now - hours * ONE_HOUR)
+    sandbox.make()
+    show(sandbox)
+    scheduled, plain = (conf.load("local", lake=str(sandbox.folder / name)) for name in ("lake", "plain"))
     return scheduled, plain
 
 
@@ -69,19 +69,19 @@ def test_hours_of_ads_and_late_files_equal_one_plain_run(spark: SparkSession, tm
     assert different(spark, *shown(tmp_path, demo_ads.show, demo_ads.HOURS)) == {}
 
 
-def database_down(place: Sandbox) -> None:
+def database_down(sandbox: Sandbox) -> None:
     """An hour under way when nobody can read or write Airflow's database; then Airflow is started again."""
-    place.simulate(place.first, place.first + ONE_HOUR, 60)
-    with place.scheduler() as airflow:
+    sandbox.simulate(sandbox.first, sandbox.first + ONE_HOUR, 60)
+    with sandbox.scheduler() as airflow:
         airflow.unpause("feed_hourly")
-        airflow.command("feed_hourly", airflow.run_of("feed_hourly", place.first))
-        database = sqlite3.connect(place.folder / "airflow.db", timeout=60, isolation_level=None)
+        airflow.command("feed_hourly", airflow.run_of("feed_hourly", sandbox.first))
+        database = sqlite3.connect(sandbox.folder / "airflow.db", timeout=60, isolation_level=None)
         database.execute("BEGIN EXCLUSIVE")
         time.sleep(DOWN_SECONDS)
         database.close()
-    with place.scheduler() as airflow:
-        expect_hour(airflow, place.first)
-    plain_run(place, place.first, place.first + ONE_HOUR)
+    with sandbox.scheduler() as airflow:
+        expect_hour(airflow, sandbox.first)
+    plain_run(sandbox, sandbox.first, sandbox.first + ONE_HOUR)
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
-"""What tests share.
+"""Helpers that tests share.
 
-The processes of `make test` have no main file: pyspark.sql.connect takes them for its own doctests and ends them.
+Test processes of `make test` have no main file. pyspark.sql.connect would take them for its own doctests and exit.
 """
 
 import sys

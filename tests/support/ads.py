@@ -1,4 +1,4 @@
-"""One ad of one campaign of one advertiser, as tests of ads stand on it."""
+"""One ad, one campaign and one advertiser for tests of ads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def versions(
     campaigns: list[Row] | None = None,
     advertisers: list[Row] | None = None,
 ) -> dict[str, DataFrame]:
-    """The three dimensions by name: ours, each with the versions given instead of one that always holds."""
+    """The three dimensions by name. Without arguments, each has one version that is always valid."""
     ad = {"ad_sk": 1, "ad_id": AD, "creative_id": CREATIVE, "campaign_id": CAMPAIGN}
     campaign = {"campaign_sk": 1, "campaign_id": CAMPAIGN, "advertiser_id": ADVERTISER}
     advertiser = {"advertiser_sk": 1, "advertiser_id": ADVERTISER, "time_zone": "UTC",

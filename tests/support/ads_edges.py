@@ -1,4 +1,4 @@
-"""An hour of ads with what a simulation seldom or never has: ties, limits, unknown owners and second thoughts."""
+"""An hour of ads with edge cases that a simulation rarely has: ties, limits, unknown owners and corrections."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AD, OTHER_AD, THIRD_AD, NOBODYS_AD, DELETED_AD, UNKNOWN_AD, MOVING_AD = range(10
 
 
 def _at(clock: str) -> str:
-    """MM:SS[.ffffff] of the hour, or any other instant written out."""
+    """An instant from MM:SS[.ffffff] of the hour, or from a full ISO timestamp."""
     return clock if "T" in clock else f"2026-06-01T10:{clock}+00:00"
 
 
@@ -68,22 +68,24 @@ OWNERS = {
     ],
 }  # fmt: skip
 
-# Thirty clicks and one more; a second to the microsecond; one instant in two sessions.
+# User 1 makes 30 clicks and user 2 makes 31 (the limit is 30); clicks one second apart, to the microsecond; one instant
+# in two sessions.
 TRAFFIC = [
     *[_click(1, f"{i // 6:02}:{i % 6}0") for i in range(30)],
     *[_click(2, f"{i // 6:02}:{i % 6}0") for i in range(31)],
     _click(3, "10:00"), _click(3, "10:01"), _click(3, "10:01.999999"), _click(3, "10:01", session=4),
 ]  # fmt: skip
 
-# A session that says late, and changes, what it is; clicks before, at and after the telling.
+# A session reports device and region late, and changes the device; clicks before, at and after these reports.
 TELLING = [
     _page(4, "20:00"), _page(4, "20:10", device="phone", region="EU"), _page(4, "20:20", "click"),
     _page(4, "20:30", device="tablet"),
 ]  # fmt: skip
 TOLD = [_click(4, f"20:{seconds}") for seconds in ("05", "10", "29", "40")]
 
-# The advertiser of one ad moves between its views, and its days are locked four hours later.
-# Touches at one instant, at the conversion's own, of nobody, of an ad that is gone; one session id of two users.
+# The advertiser of one ad changes between its views, and its days are locked four hours later.
+# Touches at one instant, at the instant of the conversion, of an ad without owner, of a deleted ad; one session id of
+# two users.
 TOUCHES = [
     _click(6, "26:00"), _click(6, "26:00", OTHER_AD), _click(7, "27:00", NOBODYS_AD), _click(8, "35:00", DELETED_AD),
     _click(9, "28:00", OTHER_AD, 1006), _click(9, "29:00"), _click(10, "40:00", ad_impression_id=20),
@@ -104,7 +106,7 @@ INVOICES = [
     {"campaign_id": 11, "day": "2026-06-02", "billed_usd": 0.01},
 ]
 
-# Ids that live longer than a visit may: seen in the last six hours of a day or not; clicks six hours after the telling.
+# Session ids that live longer than a visit: seen or not in the last six hours of a day; clicks six hours later.
 NIGHT = datetime(2026, 6, 2, 7, tzinfo=UTC)
 LONG = {
     "page_events": [
@@ -120,7 +122,7 @@ LONG = {
     "conversions": [_bought(13, 11, "2026-06-01T16:50:00.500000+00:00", "2026-06-02T07:00:00+00:00")],
 }  # fmt: skip
 
-# What is told again otherwise, an hour later: the first to land stands. And word of a day at its lock.
+# Corrections one hour later: the first landed record is kept. Also conversions around the lock of a day.
 AGAIN = {
     "ad_clicks": [_click(10, "40:00")],
     "conversions": [_bought(6, 6, "30:00", usd=7.75)],
@@ -135,7 +137,7 @@ LATE = {
 
 
 def land(landing: Path) -> None:
-    """Write it all, as JSON Lines."""
+    """Write all records as JSON Lines."""
     events = {"ad_clicks": TRAFFIC + TOLD + TOUCHES, "page_events": TELLING, "ad_impressions": VIEWS}
     first = OWNERS | events | {"conversions": OUTCOMES, "spend_ledger": INVOICES}
     for hour, landed in ((START, first), (NEXT, AGAIN), (NIGHT, LONG), (LOCK, LATE)):

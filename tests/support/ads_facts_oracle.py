@@ -1,4 +1,4 @@
-"""Facts of ads as DuckDB makes them from what is staged: whose it was, what is valid, sessions and credit."""
+"""DuckDB statements for the facts of ads, from staged tables: owners, valid traffic, sessions, attribution credit."""
 
 _OWNERS = """
     LEFT JOIN dim_ads a ON a.ad_id = e.ad_id AND {ts} >= a.valid_from AND {ts} < coalesce(a.valid_to, 'infinity')
@@ -14,8 +14,8 @@ SELECT e.*, a.creative_id, a.campaign_id, c.advertiser_id, v.time_zone,
 FROM stg_ad_impressions e {_OWNERS.format(ts="e.impression_ts")};
 """
 
-# Whoever clicks the same ad again within a second, or more than 30 times in a clock hour, is invalid traffic.
-# What a session says of its user holds for less than the six hours it may last.
+# A second click of a user on an ad within a second is invalid traffic. So are more than 30 clicks in a clock hour.
+# Device and region of a session are valid for less than six hours, the longest session.
 CLICKS = f"""
 CREATE TABLE judged AS
 SELECT *, count(*) OVER (PARTITION BY user_id, click_hour) <= 30
@@ -38,7 +38,7 @@ SELECT left(sha256(concat_ws('|', e.ad_id, e.user_id, e.session_id, epoch_us(e.c
 FROM judged e LEFT JOIN placed p USING (user_id, session_id, click_ts) {_OWNERS.format(ts="e.click_ts")};
 """
 
-# What an id does in the first six hours of a day is the day before's, if it was seen in the last six of that.
+# Events of a session in the first six hours of a day belong to the day before, if it was seen in that day's last six hours.
 SESSIONS = """
 CREATE TABLE fct_user_session AS
 WITH events AS (
@@ -61,7 +61,8 @@ SELECT user_id, session_id, min(ts) AS session_start, max(ts) AS session_end,
 FROM placed_events GROUP BY user_id, session_id, day;
 """
 
-# The last click in its window, else the last view in its; windows and zone are the advertiser's at the conversion.
+# The last click in the click window, or else the last view in the view window. Windows and time zone are those of the
+# advertiser at the conversion.
 CREDIT = """
 CREATE TABLE touches AS
 SELECT 'click' AS attribution, click_ts AS touch_ts, click_id AS tie, click_id, ad_impression_id, user_id, session_id,

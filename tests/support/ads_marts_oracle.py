@@ -1,6 +1,6 @@
-"""Rollups and marts of ads as DuckDB makes them from the facts."""
+"""DuckDB statements for the rollups and marts of ads, from the facts."""
 
-# Time is between instants cut to the millisecond.
+# Durations are computed between instants that are truncated to milliseconds.
 ROLLUPS = """
 CREATE MACRO share(part, whole) AS CASE WHEN whole > 0 THEN rate(part, whole) END;
 
@@ -33,8 +33,8 @@ SELECT *, share(users_ad_clicked, users) AS ctr_users, share(ad_clicks, clicks +
 FROM counted;
 """
 
-# An impression is its user's nth of the creative on the advertiser's day; a click counts where its user stood.
-# Scores are of whole numbers: CTR in ten-millionths, its sum and its sum of squares.
+# An impression is the user's nth of the creative on the advertiser's day. A click counts in the bucket that the user had
+# reached. Scores are computed from whole numbers: CTR in ten-millionths, its sum and its sum of squares.
 CREATIVES = """
 CREATE MACRO ctr(clicks, shown) AS
     CASE WHEN shown > 0 THEN ((20000000 * clicks + shown) // (2 * shown) * 0.0000001::DECIMAL(8, 7))::DECIMAL(9, 7) END;
@@ -78,7 +78,7 @@ FROM days d JOIN baselines b USING (advertiser_id, creative_id, day)
     LEFT JOIN scored s USING (advertiser_id, creative_id, day);
 """
 
-# A conversion that came after its day was locked counts in no day.
+# A conversion that arrived after its day was locked counts in no day.
 CAMPAIGNS = """
 CREATE MACRO usd(micros) AS micros * 0.000001::DECIMAL(7, 6);
 CREATE MACRO per_dollar(earned, spent) AS

@@ -1,8 +1,8 @@
-"""Every table of ads computed a second time, by DuckDB, straight from the landing files.
+"""Oracle for ads: DuckDB computes every table a second time, straight from the landing files.
 
-Nothing here comes from the pipeline's own transforms or from the simulator: the statements follow the ads
-specification, its decisions and the meaning of the columns, so that a mistake would have to be made twice. Landing
-files are taken as lawful, as the simulator writes them; what is set aside is tested elsewhere.
+The statements use nothing of the pipeline's transforms or of the simulator. They follow the ads specification, its
+decisions and the meaning of the columns, so an error would have to be made twice to stay undetected. All landing files
+are assumed valid, as the simulator writes them. Other tests cover quarantine.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ DIMENSIONS = {
     "dim_advertisers": ("advertisers", "advertiser_id", "time_zone click_window_days view_window_days"),
 }
 
-# Table -> (event, grain, what else it says). Of records of one grain the smallest (landed hour, text) stands.
+# Table -> (event, grain, derived column). Of records with one grain, the smallest (landed hour, text) is kept.
 STAGED = {
     "stg_ad_clicks": (
         "ad_clicks",
@@ -63,7 +63,7 @@ STAGED = {
 
 
 def _landed(event: str, landing: Path) -> str:
-    """The statement that makes table `event`: its records with the hour each landed in, repeats included."""
+    """The statement that creates table `event`: its records with their landed hours, duplicates included."""
     files = [str(path) for path in sorted(landing.glob(f"{event}/hour=*/*"))]
     json_lines = [name for name in files if ".jsonl" in name]
     parquet = [name for name in files if name.endswith(".parquet")]
@@ -89,7 +89,7 @@ def _staged(table: str) -> str:
 
 
 def connect_oracle(landing: Path) -> duckdb.DuckDBPyConnection:
-    """A database in memory with every table of ads above bronze, made from the landing files."""
+    """An in-memory database with every table of ads above bronze, computed from the landing files."""
     connection = duckdb.connect()
     connection.execute(MACROS)
     for event in EVENTS:

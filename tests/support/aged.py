@@ -1,4 +1,4 @@
-"""A simulated lake a month later, and what tests ask of it."""
+"""A simulated lake one month later, and helpers for tests of maintenance."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ RAW = [t for t in catalog.tables() if t.retention_days and "feed" in catalog.sub
 
 
 def without_readers(settings: Settings) -> Settings:
-    """Files of earlier versions may go at once."""
+    """Settings that let maintenance remove files of earlier versions at once."""
     keep = settings.maintenance.model_copy(update={"readers_hours": 0})
     return settings.model_copy(update={"maintenance": keep})
 
 
 def do(context: RunContext, step: Callable[[Window], Iterator[Action]], now: datetime = LATER) -> list[Action]:
-    """Plan one step of maintenance and do it."""
+    """Plan one step of maintenance, run it and return its actions."""
     planned = list(step(look(context, now)))
     for action in planned:
         if action.do:
@@ -41,18 +41,18 @@ def do(context: RunContext, step: Callable[[Window], Iterator[Action]], now: dat
 
 
 def look(context: RunContext, now: datetime | None = LATER) -> Window:
-    """The window of a lake, backfills in flight and all."""
+    """The maintenance window of a lake, including unfinished backfills."""
     _, register = backfills.open_lake(context.spark, context.settings)
     return window.look(context, [b for b in register.all() if b.in_flight], now, yes=True)
 
 
 def on_disk(folder: str) -> dict[str, float]:
-    """Every file below a folder with its time."""
+    """Every file below a folder, with its modification time."""
     return {str(f): f.stat().st_mtime for f in Path(folder).rglob("*") if f.is_file()}
 
 
 def raw_files(settings: Settings) -> Iterator[tuple[str, Path]]:
-    """Every data file of a raw table and landed file of a raw event, with its hour, `2026-06-01 08`."""
+    """Every data file of a raw table and every landed file of a raw event, with its hour, such as `2026-06-01 08`."""
     events = {t.event.name for t in RAW if t.event}
     tables = [f for t in RAW for f in (Path(settings.lake) / t.layer.name.lower() / t.name).rglob("*.parquet")]
     landed = [f for e in events for f in (Path(settings.landing) / e).rglob("*") if f.is_file()]
@@ -61,11 +61,11 @@ def raw_files(settings: Settings) -> Iterator[tuple[str, Path]]:
 
 
 def hours_on_disk(settings: Settings) -> set[str]:
-    """Hours that any of them lies in."""
+    """Hours that have at least one raw file."""
     return {hour for hour, _ in raw_files(settings)}
 
 
 def kept_for_good(spark: SparkSession, settings: Settings) -> dict[str, object]:
-    """Dimensions, rollups and marts."""
+    """Content of dimensions, rollups and marts, which are kept for good."""
     raw = {t.name for t in RAW}
     return {name: found for name, found in content(spark, settings).items() if name not in raw}

@@ -1,4 +1,4 @@
-"""A page opened in a real browser, with everything that must not happen written down."""
+"""Opens a page in a real browser, and records errors and requests that must not happen."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 def chromium() -> str:
-    """The browser of this machine; without one the test fails, and says what to do."""
+    """The path of Chromium on this machine. Without one, the test fails and says what to do."""
     found = os.environ.get("FEED_ETL_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if not found:
         pytest.fail("No Chromium on the PATH: run `make setup`, or set FEED_ETL_CHROMIUM to one.", pytrace=False)
@@ -26,21 +26,21 @@ def chromium() -> str:
 
 @dataclass
 class Opened:
-    """A page and what it did: console messages, script errors, requests other than for the file itself."""
+    """An open page with its console messages, script errors, and requests."""
 
     page: Page
     complaints: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
     def tile(self, name: str) -> float | None:
-        """The number behind a tile; None where it has none."""
+        """The number on a tile; None when the tile shows none."""
         data = self.page.locator(f"#tile-{name} data")
         return float(data.get_attribute("value") or "nan") if data.count() else None
 
 
 @contextmanager
 def opened(file: Path, **context: Any) -> Iterator[Opened]:
-    """Open a file; `context` are Playwright's options (viewport, color_scheme)."""
+    """Open a file; `context` has options of Playwright (viewport, color_scheme)."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         page = browser.new_context(**context).new_page()

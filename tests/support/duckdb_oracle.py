@@ -1,7 +1,7 @@
-"""Every fact, dimension, rollup and mart computed a second time, by DuckDB, straight from the landing files.
+"""Oracle for the feed: DuckDB computes every fact, dimension, rollup and mart again, straight from the landing files.
 
-Nothing here comes from the pipeline's own transforms: the statements follow the feed specification alone, so
-that a mistake would have to be made twice, in two languages, to go unseen.
+The statements use nothing of the pipeline's transforms. They follow only the feed specification, so an error would have
+to be made twice, in two languages, to stay undetected.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from support.landed_oracle import EVENTS, MACROS, accept, standing
+from support.landed_oracle import EVENTS, MACROS, accept, first_record
 from support.marts_oracle import INGEST, MARTS, REACTIONS, ROLLUPS
 
 # --- dimensions (spec 3) --------------------------------------------------------------------------
@@ -28,10 +28,10 @@ DIMENSIONS = {
 
 
 def dimension(name: str, log: str, key: str, tracked: str) -> str:
-    """Versions of a key: its states in order, equal neighbours collapsed, each open until the next begins.
+    """Versions of a key: its states in order; equal neighbors are merged; each version ends where the next begins.
 
-    A closed key has the state NULL. Which of two states of one instant wins is not in the specification:
-    an open one here, the smaller of two open ones.
+    A closed key has the state NULL. The specification does not say which of two states at one instant is kept. The
+    oracle keeps an open state, and the smaller one of two open states.
     """
     state = ", ".join(f"{column} := {column}" for column in tracked.split())
     return f"""
@@ -57,7 +57,7 @@ FACTS = f"""
 CREATE TABLE fct_impressions AS
 SELECT * EXCLUDE (landed_hour) REPLACE (predicted_score::DECIMAL(8, 6) AS predicted_score),
     id_hour(impression_id) AS impression_hour
-FROM {standing("impressions", "impression_id")};
+FROM {first_record("impressions", "impression_id")};
 
 CREATE TABLE fct_engagements AS
 SELECT engagement_id, impression_id, viewer_id, post_id, event_type,
@@ -66,7 +66,7 @@ SELECT engagement_id, impression_id, viewer_id, post_id, event_type,
     CASE action WHEN 'undo' THEN event_ts END AS undone_ts,
     comment_id, parent_comment_id, id_hour(impression_id) AS impression_hour,
     date_trunc('hour', CASE action WHEN 'undo' THEN original_ts ELSE event_ts END) AS event_hour
-FROM {standing("engagements", "engagement_id")};
+FROM {first_record("engagements", "engagement_id")};
 
 CREATE TABLE fct_dwell_per_impression AS
 WITH words AS (
@@ -83,12 +83,12 @@ SELECT impression_id, min(viewer_id) AS viewer_id, 250 * count(DISTINCT beat_seq
 FROM heartbeats JOIN sets USING (impression_id) GROUP BY impression_id;
 
 CREATE TABLE fct_shares AS
-SELECT * EXCLUDE (landed_hour), date_trunc('hour', share_ts) AS share_hour FROM {standing("shares", "share_id")};
+SELECT * EXCLUDE (landed_hour), date_trunc('hour', share_ts) AS share_hour FROM {first_record("shares", "share_id")};
 """
 
 
 def connect_oracle(landing: Path) -> duckdb.DuckDBPyConnection:
-    """A database with every table of the lake above bronze, made from the landing files."""
+    """A database with every table of the lake above bronze, computed from the landing files."""
     connection = duckdb.connect()
     connection.execute(MACROS)
     for event in EVENTS:

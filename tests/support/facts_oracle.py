@@ -1,4 +1,4 @@
-"""Every question a second time, by DuckDB from facts alone: no rollup, no mart, no code of the questions."""
+"""Oracle for named queries of the feed: DuckDB answers each one from facts, without rollups, marts or query code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TRUTH_TABLES = (
     "dim_creators",
 )
 
-# Versions begun by the end of the question; the last one is live unless it has ended by then.
+# Versions that began by the end of the interval. The last one is live unless it ended by then.
 _THEN = """
 posts_then AS (
     SELECT post_id, max_by(creator_id, valid_from) AS creator_id,
@@ -180,7 +180,7 @@ ORACLE_QUERIES = {
 
 
 def truth(landing: Path) -> duckdb.DuckDBPyConnection:
-    """The facts and dimensions the simulator knows to be true."""
+    """A database with the facts and dimensions of the simulator's truth."""
     connection = duckdb.connect()
     connection.execute(MACROS)
     for table in TRUTH_TABLES:
@@ -205,7 +205,7 @@ def _type(name: str) -> str:
 
 
 def oracle_rows(connection: duckdb.DuckDBPyConnection, name: str, **params: Any) -> Rows:
-    """What the facts say to a question."""
+    """The rows that the oracle computes for a named query."""
     used = {key: value for key, value in params.items() if f"${key}" in ORACLE_QUERIES[name]}
     found = connection.execute(ORACLE_QUERIES[name], used)
     columns = [column[0] for column in found.description or ()]

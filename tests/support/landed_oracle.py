@@ -1,4 +1,4 @@
-"""Landed records of the feed that can be accepted (feed specification 1 and 2), read and judged by DuckDB."""
+"""DuckDB reads and validates landed records of the feed (feed specification, sections 1 and 2)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 EPOCH_MS = 1288834974657
 
-# Field -> kind. `?` may be absent, `~` may be absent in a record that closes a version (delete, retire).
+# Field -> kind. `?` may be absent; `~` may be absent in a record that closes a version (delete, retire).
 EVENTS = {
     "impressions": "impression_id:id viewer_id:id post_id:id feed_position:id surface:text ranker_model_id:id"
     " predicted_score:number device_id:id? impression_ts:time",
@@ -20,7 +20,7 @@ EVENTS = {
     "creators": "creator_id:id handle:text~ follower_count:id~ country:text? effective_ts:time op:text",
 }
 
-# What a typed record must also be. NULL is not false: a field that may be absent is not judged when it is.
+# Further conditions on a typed record. NULL is not false: an absent optional field does not violate a condition.
 ACCEPTED = {
     "impressions": """feed_position BETWEEN 0 AND 32767 AND abs(predicted_score) <= 99.999999
         AND impression_id >= 0 AND surface IN ('feed', 'reels', 'stories', 'explore')
@@ -39,7 +39,7 @@ ACCEPTED = {
     "creators": "op IN ('upsert', 'delete') AND follower_count >= 0",
 }
 
-# Kind -> the JSON types it may be written in, and the typed value.
+# Kind -> the allowed JSON types, and the expression of the typed value.
 KINDS = {
     "id": ("'UBIGINT', 'BIGINT'", "TRY_CAST(doc ->> '$.{0}' AS BIGINT)"),
     "number": ("'UBIGINT', 'BIGINT', 'DOUBLE'", "TRY_CAST(doc ->> '$.{0}' AS DECIMAL(28, 12))"),
@@ -73,7 +73,7 @@ def _fields(event: str) -> list[tuple[str, str, str]]:
 
 
 def _documents(event: str, landing: Path) -> list[str]:
-    """A SELECT of (doc, landed_hour) for each kind of file there is; Parquet is made to look like JSON."""
+    """A SELECT of (doc, landed_hour) for each existing kind of file; Parquet rows are converted to JSON."""
     files = [str(path) for path in sorted(landing.glob(f"{event}/hour=*/*"))]
     json_lines = [name for name in files if ".jsonl" in name]
     parquet = [name for name in files if name.endswith(".parquet")]
@@ -91,15 +91,15 @@ def _documents(event: str, landing: Path) -> list[str]:
 
 
 def accept(event: str, landing: Path) -> str:
-    """The statement that makes table `event`: its typed, accepted records, repeats included."""
-    typed, lawful = ["landed_hour"], []
+    """The statement that creates table `event`: its typed and accepted records, duplicates included."""
+    typed, conditions = ["landed_hour"], []
     for name, kind, mark in _fields(event):
         types, value = KINDS[kind]
         type_ = f"json_type(doc, '$.{name}')"
         typed.append(f"CASE WHEN {type_} IN ({types}) THEN {value.format(name)} END AS {name}")
         typed.append(f"coalesce({type_}, 'NULL') = 'NULL' AS no_{name}")
         may_lack = {"": "false", "?": f"no_{name}", "~": f"no_{name} AND op <> 'upsert'"}[mark]
-        lawful.append(f"({name} IS NOT NULL OR ({may_lack}))")
+        conditions.append(f"({name} IS NOT NULL OR ({may_lack}))")
     names = ", ".join(name for name, _, _ in _fields(event))
     return f"""
         CREATE TABLE {event} AS
@@ -107,13 +107,13 @@ def accept(event: str, landing: Path) -> str:
         objects AS (SELECT * FROM documents WHERE json_type(doc) = 'OBJECT'),
         typed AS (SELECT {", ".join(typed)} FROM objects)
         SELECT {names}, landed_hour FROM typed
-        WHERE {" AND ".join(lawful)} AND ({ACCEPTED[event]}) IS NOT FALSE"""
+        WHERE {" AND ".join(conditions)} AND ({ACCEPTED[event]}) IS NOT FALSE"""
 
 
 def canonical(fields: dict[str, str]) -> str:
     """The canonical text of a typed record, as SQL: JSON, keys sorted, no trailing zeros, times in UTC.
 
-    `fields` are names with types of DuckDB. Of records of one id the smallest (landed hour, canonical text) stands.
+    `fields` maps names to DuckDB types. Of records with one id, the smallest (landed hour, canonical text) is kept.
     """
     members = (f"'\"{name}\":' || coalesce({_text(name, fields[name])}, 'null')" for name in sorted(fields))
     return "'{' || " + " || ',' || ".join(members) + " || '}'"
@@ -130,7 +130,7 @@ def _text(name: str, type_: str) -> str:
 TYPES = {"id": "BIGINT", "number": "DECIMAL(8, 6)", "text": "VARCHAR", "time": "TIMESTAMPTZ"}
 
 
-def standing(event: str, key: str) -> str:
-    """A subquery of one record for each key: the one with the smallest (landed hour, canonical text)."""
+def first_record(event: str, key: str) -> str:
+    """A subquery with one record per key: the one with the smallest (landed hour, canonical text)."""
     text = canonical({name: TYPES[kind] for name, kind, _ in _fields(event)})
     return f"(SELECT DISTINCT ON ({key}) * FROM {event} ORDER BY {key}, landed_hour, {text})"

@@ -1,4 +1,4 @@
-"""Where tests put lakes and landing zones."""
+"""Settings of lakes and landing zones below a test folder, and the intervals of the simulated lakes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CLICK_TABLES = [
 
 @dataclass(frozen=True)
 class Simulated:
-    """A landing zone, the lake made from it in one run, and that run's summary."""
+    """A landing zone, the lake that one run built from it, and the summary of that run."""
 
     landing: Path
     lake: Path
@@ -33,6 +33,6 @@ class Simulated:
 
 
 def local_settings(folder: Path) -> Settings:
-    """Settings with lake and landing zone below a folder; few rows go over several tasks, as many would."""
+    """Settings with lake and landing zone below a folder. Few rows run in several tasks, like many rows would."""
     settings = conf.load("local", master="local[2]", lake=str(folder / "lake"), landing=str(folder / "landing"))
     return settings.model_copy(update={"few_rows": 0})

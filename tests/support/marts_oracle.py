@@ -1,4 +1,4 @@
-"""What counts (feed specification 4: settled, regret), what it is counted by, rollups and marts (5), for DuckDB."""
+"""DuckDB statements for settled and regretted actions (feed specification, section 4), and rollups and marts (5)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SERVED_SQL = """count(*) AS impressions, count(DISTINCT viewer_id) AS reach,
 REACTED_SQL = ", ".join(f"count(*) FILTER (measure = '{name}') AS {name}" for name in REACTED)
 MEASURES_SQL = ", ".join(f"coalesce({name}, 0) AS {name}" for name in SERVED + REACTED)
 
-LANDED_FACTS = {  # event -> when it happened and the hour that is its own
+LANDED_FACTS = {  # event -> event time, and the hour it belongs to
     "impressions": ("impression_ts", "id_hour(impression_id)"),
     "engagements": ("event_ts", "date_trunc('hour', event_ts)"),
     "shares": ("share_ts", "date_trunc('hour', share_ts)"),

@@ -1,4 +1,4 @@
-"""Holds a table of a lake against the same table as DuckDB made it, row by row, column by column."""
+"""Compares a table of a lake with the same table of an oracle, row by row and column by column."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ SURROGATES = {
     "ad_sk",
     "campaign_sk",
     "advertiser_sk",
-}  # a hash of the engine's own: only unique
-SKETCHES = {"reach_hll": "reach", "users_hll": "users"}  # and what they estimate
+}  # hashes of the engine: only their uniqueness is checked
+SKETCHES = {"reach_hll": "reach", "users_hll": "users"}  # sketch -> the count it estimates
 NOT_IN_ORACLE = SURROGATES | set(SKETCHES) | {"lag_kll", "records_quarantined"}
-"""Sketches are estimated; what is not accepted is counted by the simulator, and not typed here."""
-SHOWN = 20  # differences of one kind that are spelled out
+"""Columns without an exact oracle value: surrogates, sketches, and quarantined records, which the simulator counts."""
+SHOWN = 20  # differences of one kind that are printed
 
 
 def _with_estimates(rows: pa.Table) -> pa.Table:
-    """The rows with what their sketches estimate, as `sketch_reach` or `sketch_users`."""
+    """The rows with the estimates of their sketches in `sketch_reach` or `sketch_users`."""
     for sketch, of in SKETCHES.items():
         if sketch in rows.column_names:
             sketches = rows.column(sketch).to_pylist()
@@ -36,9 +36,9 @@ def _with_estimates(rows: pa.Table) -> pa.Table:
 
 
 def read_lake(lake: Path, table: str) -> pa.Table:
-    """The current rows of a lake table, whichever layer it is in.
+    """The current rows of a lake table.
 
-    Arrow reads the files itself: with deltalake's own file system the interpreter now and then aborts at exit.
+    Arrow reads the files, because with the file system of deltalake the interpreter sometimes aborts at exit.
     """
     (folder,) = lake.glob(f"*/{table}")
     files = fs.SubTreeFileSystem(str(folder), fs.LocalFileSystem())
@@ -50,7 +50,7 @@ def _columns(connection: duckdb.DuckDBPyConnection, relation: str) -> list[str]:
 
 
 def _show(connection: duckdb.DuckDBPyConnection, label: str, query: str) -> list[str]:
-    """Each row of a query as a difference; when they are many, the first and their number."""
+    """Each row of a query as a line; after SHOWN lines, only the total number."""
     rows = connection.execute(query).fetchall()
     lines = [f"{label} {', '.join(map(str, row))}" for row in rows[:SHOWN]]
     return lines + ([f"{label} ... {len(rows)} in all"] if len(rows) > SHOWN else [])
@@ -65,13 +65,13 @@ def _unlike_columns(wanted: list[str], found: list[str]) -> list[str]:
 def _unlike_values(
     connection: duckdb.DuckDBPyConnection, table: str, key: list[str], column: str, of: str
 ) -> list[str]:
-    """Rows of both whose value differs; what a sketch estimates may by its error."""
+    """Rows of both tables with a different value. Estimates of sketches may differ by their error."""
     bad = f"w.{of} IS DISTINCT FROM l.{column}"
     if column == "reach" or column.startswith("sketch_"):
         bad = f"(abs(w.{of} - l.{column}) <= {REACH_ERROR} * w.{of}) IS NOT TRUE"
     names = ", ".join(f"w.{k}" for k in key)
     query = f"""
-        SELECT {names}, coalesce(w.{of}::VARCHAR, 'NULL') || ' in the twin',
+        SELECT {names}, coalesce(w.{of}::VARCHAR, 'NULL') || ' in the oracle',
             coalesce(l.{column}::VARCHAR, 'NULL') || ' in the lake'
         FROM {table} w JOIN lake_rows l USING ({", ".join(key)}) WHERE {bad} ORDER BY ALL"""
     return _show(connection, column, query)
@@ -83,7 +83,7 @@ def _not_unique(connection: duckdb.DuckDBPyConnection, columns: str) -> list[str
 
 
 def compare(connection: duckdb.DuckDBPyConnection, lake: Path, table: str, key: list[str]) -> list[str]:
-    """Every row that is missing, extra, repeated or different in the lake; empty when the two agree."""
+    """Every missing, extra, repeated or different row of the lake. Empty when both tables agree."""
     connection.register("lake_rows", read_lake(lake, table))
     wanted, found = _columns(connection, table), _columns(connection, "lake_rows")
     names = ", ".join(key)

@@ -1,4 +1,4 @@
-"""A simulated feed's files read back, line by line, by code that shares nothing with the generator."""
+"""Reads the files of a simulated feed back, line by line, with code that is independent of the simulator."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ EVENT_TIME = {
 
 @dataclass
 class Landed:
-    """One record as a reader finds it."""
+    """One record as a reader finds it, with the reasons to reject it."""
 
     event: str
     hour: datetime
@@ -68,12 +68,12 @@ class Landed:
 
 
 def minted(impression_id: int) -> datetime:
-    """The moment in an id."""
+    """The instant encoded in an impression id."""
     return EPOCH + timedelta(milliseconds=impression_id >> 22)
 
 
 def floor(moment: datetime) -> datetime:
-    """The hour of a moment."""
+    """The hour of an instant."""
     return moment.replace(minute=0, second=0, microsecond=0)
 
 
@@ -96,7 +96,7 @@ def read_records(path: Path) -> Iterator[Any]:
 
 
 def moment(value: Any) -> datetime | None:
-    """A timestamp with an offset, or None when it is not one."""
+    """A timestamp with an offset, or None when the value is not one."""
     if isinstance(value, datetime):
         return value.astimezone(UTC)
     try:
@@ -107,7 +107,7 @@ def moment(value: Any) -> datetime | None:
 
 
 def read_field(row: Row, name: str, is_int: bool) -> tuple[Any, str | None]:
-    """The value of a field, and what is wrong with it."""
+    """The typed value of a field, and the reason to reject it, or None."""
     field, value = name.rstrip("?"), row.get(name.rstrip("?"))
     if value is None:
         return None, None if name.endswith("?") else f"missing:{field}"
@@ -119,7 +119,7 @@ def read_field(row: Row, name: str, is_int: bool) -> tuple[Any, str | None]:
 
 
 def check(event: str, row: Row, hour: datetime) -> tuple[Row, set[str]]:
-    """A record with its values typed, and every reason not to accept it."""
+    """A record with typed values, and every reason to reject it."""
     names = [(name, True) for name in INTS[event].split()] + [(name, False) for name in OTHERS[event].split()]
     typed, reasons = dict(row), set()
     for name, is_int in names:
@@ -132,7 +132,7 @@ def check(event: str, row: Row, hour: datetime) -> tuple[Row, set[str]]:
 
 
 def check_undo(row: Row) -> set[str]:
-    """An undo names what it undoes, which cannot come later."""
+    """An undo must name the action it undoes, which cannot be later."""
     if row.get("action") != "undo":
         return set()
     if "original_ts" not in row:
@@ -141,7 +141,7 @@ def check_undo(row: Row) -> set[str]:
 
 
 def check_times(event: str, row: Row, hour: datetime) -> set[str]:
-    """Facts are neither in the future of their landed hour nor older than the lateness limit."""
+    """Facts must not be in the future of their landed hour, nor older than the lateness limit."""
     if event not in EVENT_TIME:
         return set()
     times = [row[EVENT_TIME[event]]] if EVENT_TIME[event] in row else []
@@ -170,30 +170,30 @@ def read_landing(out: Path) -> list[Landed]:
 
 @dataclass
 class Feed:
-    """A simulated feed, its files read back."""
+    """A simulated feed with its files read back."""
 
     out: Path
     summary: TruthSummary
     records: list[Landed]
 
     def truth(self, table: str) -> list[Row]:
-        """One table of the truth."""
+        """The rows of one table of the truth."""
         return [json.loads(line) for line in (self.out / "_truth" / f"{table}.jsonl").read_text().splitlines()]
 
     def landed(self, event: str) -> list[Landed]:
-        """The acceptable records of an event, repeated ones included."""
+        """The valid records of an event, duplicates included."""
         return [record for record in self.records if record.event == event and not record.reasons]
 
     def rows(self, event: str) -> list[Row]:
-        """The same, without where they landed."""
+        """The rows of `landed`."""
         return [record.row for record in self.landed(event) if record.row is not None]
 
     def distinct(self, event: str, key: str) -> dict[int, Row]:
-        """The acceptable rows of an event by id."""
+        """The valid rows of an event by id."""
         return {row[key]: row for row in self.rows(event)}
 
 
 def did(row: Row) -> tuple[Any, ...]:
-    """What an action and its undo have in common."""
+    """The values that an action and its undo share."""
     time = row["original_ts"] if row["action"] == "undo" else row["event_ts"]
     return row["viewer_id"], row["post_id"], row["event_type"], time

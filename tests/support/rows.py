@@ -1,4 +1,4 @@
-"""Rows and records from the few columns a test is about; the contract lawfully fills in the rest."""
+"""Builds rows and records from the few columns that a test needs. Other columns get valid values from the contract."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def at(clock: str, day: int = 1) -> datetime:
 
 
 def minted(when: datetime, number: int = 0) -> int:
-    """The snowflake of an impression served at an instant."""
+    """A snowflake id of an impression served at an instant."""
     return (((when - EPOCH) // MS - EPOCH_MS) << 22) + number
 
 
 def minted_at(impression_id: int | None) -> datetime | None:
-    """The instant in a snowflake."""
+    """The instant encoded in a snowflake id."""
     return None if impression_id is None else EPOCH + ((impression_id >> 22) + EPOCH_MS) * MS
 
 
@@ -53,7 +53,7 @@ def _words(dwell_ms: int) -> list[int]:
     return [w - (1 << 64) if w >> 63 else w for w in words]
 
 
-_FOLLOWS: dict[str, Callable[[Row], Any]] = {
+_DERIVED: dict[str, Callable[[Row], Any]] = {
     "impression_ts": lambda r: minted_at(r["impression_id"]),
     "impression_hour": lambda r: _hour(minted_at(r["impression_id"])),
     "event_hour": lambda r: _hour(r["event_ts"]),
@@ -65,7 +65,7 @@ _FOLLOWS: dict[str, Callable[[Row], Any]] = {
     "is_current": lambda r: r["valid_to"] is None,
     "beat_words": lambda r: _words(r["dwell_ms"]),
 }
-"""Columns that are what another column of the row makes them."""
+"""Columns that are computed from another column of the row."""
 
 _SPECIAL: dict[str, Any] = {
     "valid_from": at("00:00"),
@@ -97,58 +97,58 @@ def _default(column: Column) -> Any:
 
 
 def _has_source(name: str, row: Row) -> bool:
-    """An ad's impression has no time minted into its id."""
+    """Whether the row has the column that `name` is computed from. The id of an ad impression encodes no time."""
     return name not in ("impression_ts", "impression_hour") or "impression_id" in row
 
 
-def _lawful(columns: Sequence[Column], given: Row, number: int) -> Row:
+def _complete(columns: Sequence[Column], given: Row, number: int) -> Row:
     unknown = given.keys() - {c.name for c in columns}
     assert not unknown, f"not in the contract: {unknown}"
     first = columns[0]
     numbered = minted(at("10:00"), number) if first.name == "impression_id" else number
     row = {c.name: _default(c) for c in columns} | {first.name: numbered} | given
-    follow = [c.name for c in columns if c.name in _FOLLOWS and c.name not in given and _has_source(c.name, row)]
-    return row | {name: _FOLLOWS[name](row) for name in follow}
+    follow = [c.name for c in columns if c.name in _DERIVED and c.name not in given and _has_source(c.name, row)]
+    return row | {name: _DERIVED[name](row) for name in follow}
 
 
 def rows(spark: SparkSession, table: Table, given: Iterable[Row]) -> DataFrame:
-    """Rows of a table. The first column is numbered, hours follow from their times, what may be NULL is."""
-    whole = [_lawful(table.columns, row, i) for i, row in enumerate(given, 1)]
-    return spark.createDataFrame([tuple(r[c] for c in table.column_names) for r in whole], ddl.schema(table))
+    """Rows of a table. The first column is numbered, hours follow from times, nullable columns are NULL."""
+    complete_rows = [_complete(table.columns, row, i) for i, row in enumerate(given, 1)]
+    return spark.createDataFrame([tuple(r[c] for c in table.column_names) for r in complete_rows], ddl.schema(table))
 
 
 def columns_only(table: Table, *names: str) -> Table:
-    """The contract narrowed to some of its columns."""
+    """The contract with only some of its columns."""
     return dataclasses.replace(table, columns=tuple(c for c in table.columns if c.name in names))
 
 
 def record(event: Event, **given: Any) -> Row:
-    """One landed record as JSON would hold it; a field given as `...` is left out."""
+    """One landed record as JSON values. A field given as `...` is left out."""
     minted_from = {k: v for k, v in given.items() if k == "impression_id" and isinstance(v, int)}
-    row = _lawful(event.fields, minted_from, 1) | given
+    row = _complete(event.fields, minted_from, 1) | given
     return {k: _plain(v) for k, v in row.items() if v is not ... and (v is not None or k in given)}
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, date):  # a datetime is one, too
+    if isinstance(value, date):  # also true for a datetime
         return value.isoformat()
     return float(value) if isinstance(value, Decimal) else value
 
 
 def lines(spark: SparkSession, texts: Iterable[str | Row], landed: datetime = TEN) -> DataFrame:
-    """Landed lines: text as it is, a record as JSON."""
+    """Landed lines: text is unchanged, a record becomes JSON."""
     raw = [(t if isinstance(t, str) else json.dumps(t), "a.jsonl", landed) for t in texts]
     return spark.createDataFrame(raw, "raw STRING, source_file STRING, landed_hour TIMESTAMP")
 
 
 def records(spark: SparkSession, event: Event, given: Iterable[Row], landed: datetime = TEN) -> DataFrame:
-    """Parsed and dated records of an event, as a transform of the first table gets them."""
+    """Parsed records of an event with landed hour and file, as a bronze transform gets them."""
     texts = [record(event, **fields) for fields in given]
     return enrich(parse_text(lines(spark, texts, landed), event), event, conf.load("local"))
 
 
 def assert_rows(made: DataFrame, table: Table, expected: list[Row]) -> None:
-    """The rows made, as the contract types them, are those expected in the columns expected names."""
+    """Assert that a DataFrame, typed by the contract, has the expected rows in the columns that `expected` names."""
     names = [c for c in table.column_names if not expected or c in expected[0]]
     wanted = made.sparkSession.createDataFrame(
         [tuple(row[name] for name in names) for row in expected], ddl.schema(columns_only(table, *names))
@@ -160,7 +160,7 @@ def assert_rows(made: DataFrame, table: Table, expected: list[Row]) -> None:
 def facts(
     spark: SparkSession, impressions: list[Row], engagements: list[Row], dwell: list[Row] | None = None
 ) -> tuple[DataFrame, DataFrame, DataFrame]:
-    """The three facts that are made for an hour, in the order a transform of all takes them."""
+    """The three facts of an hour, in the order in which a transform of all three takes them."""
     return (
         rows(spark, fct_impressions.TABLE, impressions),
         rows(spark, fct_engagements.TABLE, engagements),

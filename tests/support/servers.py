@@ -1,4 +1,4 @@
-"""A real SMTP server on the loopback interface, which keeps what it is given and may be told to refuse."""
+"""A real SMTP server on the loopback interface that keeps mails and can refuse them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from support.airflow.sandbox import free_port
 
 
 @dataclass
-class Postman:
-    """What arrived: (recipients of the envelope, mail); `refuse` maps a recipient, or DATA, to an answer."""
+class SmtpServer:
+    """Arrived mails as (envelope recipients, mail). `refuse` maps a recipient, or DATA, to a refusing reply."""
 
     port: int = 0
     refuse: dict[str, str] = field(default_factory=dict)
@@ -39,14 +39,14 @@ class Postman:
         return self.refuse.get("DATA", "250 OK")
 
     def of(self, recipient: str) -> list[EmailMessage]:
-        """What one recipient got."""
+        """The mails of one recipient."""
         return [mail for people, mail in self.arrived if recipient in people]
 
 
 @contextmanager
-def postman(port: int = 0) -> Iterator[Postman]:
-    """The server, up for as long as the block lasts."""
-    handler = Postman(port or free_port())
+def smtp_server(port: int = 0) -> Iterator[SmtpServer]:
+    """Run the server during the block."""
+    handler = SmtpServer(port or free_port())
     controller = Controller(handler, hostname="127.0.0.1", port=handler.port)
     controller.start()
     try:

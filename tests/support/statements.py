@@ -1,4 +1,4 @@
-"""Statements for `feed-etl sql`: attempts to do more than read, and what analysts ask."""
+"""Statements for `feed-etl sql`: attempts to do more than read, and typical queries of analysts."""
 
 # ruff: noqa: E501
 
@@ -162,7 +162,7 @@ SHOW COLUMNS IN delta.`/tmp/x`
 SHOW TBLPROPERTIES fct_shares
 """
 
-# Spark's own parser takes none of these: they are refused as no statement at all.
+# Spark's own parser accepts none of these, so they are refused as invalid SQL.
 MALFORMED = """
 SELECT 1; DROP TABLE fct_shares
 SELECT 1; SELECT 2
@@ -242,5 +242,5 @@ EXPLAIN EXTENDED WITH x AS (SELECT 1) SELECT * FROM x
 
 
 def listed(text: str) -> list[str]:
-    """Its statements, one a line."""
+    """The statements of a text, one per line."""
     return [line for line in text.splitlines() if line.strip() and not line.startswith("--")]

@@ -1,4 +1,4 @@
-"""Every byte of a place, searched for a number: compressed files and Parquet are opened first."""
+"""Searches every byte of some folders for a number. Compressed files and Parquet files are decoded first."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OPEN: dict[str, Callable[[Path], bytes]] = {
 
 
 def of(what: int | str, *folders: str) -> list[str]:
-    """Files below some folders that hold a number or text. A simulation's truth (`_truth`) is not looked at."""
+    """Files below some folders that contain a number or text. The truth of a simulation (`_truth`) is excluded."""
     number = re.compile(rb"(?<!\d)" + re.escape(str(what)).encode() + rb"(?!\d)")
     files = [f for folder in folders for f in Path(folder).rglob("*") if f.is_file() and "_truth" not in f.parts]
     return sorted(str(f) for f in files if any(number.search(found) for found in _contents(f)))

@@ -1,4 +1,4 @@
-"""Holds a lake against the truth the simulator wrote beside its landing files, row by row, column by column."""
+"""Compares a lake with the truth that the simulator wrote next to its landing files, row by row."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from etl.engine.delta import tables as delta
 from etl.engine.sql import views
 from etl.terminal import plain
 
-REACH_ERROR = 4 * 0.016  # all within 4 x the sketch's standard error after union
+REACH_ERROR = 4 * 0.016  # four times the standard error of a sketch after a union
 
 
 def expected(landing: Path, table: str) -> list[dict[str, Any]]:
-    """The rows the truth has for a table."""
+    """The rows of a table in the truth."""
     with (landing / "_truth" / f"{table}.jsonl").open() as lines:
         return [json.loads(line) for line in lines]
 
 
 def actual(spark: SparkSession, settings: Settings, table: str, columns: list[str]) -> list[dict[str, Any]]:
-    """The rows the lake has for a table, as plain values."""
+    """The rows of a table in the lake, as plain values."""
     rows = delta.read(spark, views.uri(settings, catalog.entry(table).table)).select(*columns).collect()
     return [{k: plain(v) for k, v in row.asDict().items()} for row in rows]
 
 
 def normal(value: Any) -> Any:
-    """One spelling for instants and decimals."""
+    """A normal form of instants and decimals."""
     if isinstance(value, str) and value.endswith("+00:00"):
         return value.replace(".000000+", "+")
     try:
@@ -41,12 +41,12 @@ def normal(value: Any) -> Any:
 
 
 def differences(spark: SparkSession, settings: Settings, landing: Path, table: str, key: list[str]) -> list[str]:
-    """Every row that is missing, extra or different; reach is compared within the sketch's error."""
+    """Every missing, extra or different row. Reach is compared within the error of its sketch."""
     wanted = {tuple(normal(r[k]) for k in key): r for r in expected(landing, table)}
     sample = next(iter(wanted.values()))
-    there = catalog.entry(table).table.column_names
-    has_reach = "reach" in sample and "reach" not in there
-    columns = [c for c in sample if c in there]
+    columns_of_table = catalog.entry(table).table.column_names
+    has_reach = "reach" in sample and "reach" not in columns_of_table
+    columns = [c for c in sample if c in columns_of_table]
     rows = actual(spark, settings, table, columns)
     found = {tuple(normal(r[k]) for k in key): r for r in rows}
     problems = [f"{len(rows)} rows, {len(found)} keys"] if len(rows) != len(found) else []
@@ -56,12 +56,12 @@ def differences(spark: SparkSession, settings: Settings, landing: Path, table: s
         for c in columns:
             if not same(c, wanted[k][c], found[k][c]):
                 problems.append(f"{k} {c}: truth {wanted[k][c]!r}, lake {found[k][c]!r}")
-    assert columns and (not has_reach or "reach_hll" in there)
+    assert columns and (not has_reach or "reach_hll" in columns_of_table)
     return problems
 
 
 def same(column: str, wanted: Any, found: Any) -> bool:
-    """Equal; for reach within the error bound."""
+    """Whether two values are equal; for reach, within the error of its sketch."""
     if column == "reach":
         return abs(wanted - found) <= max(0, REACH_ERROR * wanted)
     return bool(normal(wanted) == normal(found))

@@ -1,4 +1,4 @@
-"""Run as a process of its own, in whatever time zone: several commands over one lake; what each printed, as JSON."""
+"""Script for a process in some time zone: runs several commands over one lake and prints their output as JSON."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ASK = ("query", "virality", "--param", "post_id=1")
 
 
 def commands(folder: Path) -> dict[str, tuple[str, ...]]:
-    """Name -> words; each must print the same in every zone."""
+    """Name -> arguments. Each command must print the same in every time zone."""
     return {
         "run": ("run", *RANGE, "--table", "bronze_shares", "--table", "fct_shares"),
         "sql-table": ("sql", "SELECT share_hour, min(share_ts) AS first FROM fct_shares GROUP BY share_hour"),
@@ -43,8 +43,8 @@ def commands(folder: Path) -> dict[str, tuple[str, ...]]:
     }
 
 
-def said(words: tuple[str, ...]) -> str:
-    """What a command prints; for an error, its text."""
+def output_of(words: tuple[str, ...]) -> str:
+    """The output of a command, or the text of its error."""
     out = io.StringIO()
     try:
         with redirect_stdout(out), redirect_stderr(io.StringIO()):
@@ -55,9 +55,9 @@ def said(words: tuple[str, ...]) -> str:
 
 
 def main(folder: Path) -> None:
-    """Print a JSON document of command -> output."""
-    place = ("--lake", str(folder / "lake"), "--landing", str(folder / "landing"), "--master", "local[1]")
-    found = {name: said((*place, *words)) for name, words in commands(folder).items()}
+    """Print a JSON document that maps each command to its output."""
+    options = ("--lake", str(folder / "lake"), "--landing", str(folder / "landing"), "--master", "local[1]")
+    found = {name: output_of((*options, *words)) for name, words in commands(folder).items()}
     if (answer := folder / "answer.parquet").is_file():
         found["query-parquet"] += str(pq.read_table(answer).to_pylist())
     print(json.dumps(found))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from pyspark.sql import SparkSession
-from support.asking_rows import ask_rows
+from support.query_rows import run_query
 from support.rows import Row, at
 
 from etl.errors import LakeError
@@ -23,7 +23,7 @@ def comments(*pairs: tuple[int, int | None]) -> dict[str, list[Row]]:
 
 def thread(spark: SparkSession, tables: dict[str, list[Row]], **params: int) -> list[tuple[int, int, int]]:
     """Depth, comment and root of each comment."""
-    found = ask_rows(spark, "comment_thread", tables, post_id=1, **params, **RANGE)
+    found = run_query(spark, "comment_thread", tables, post_id=1, **params, **RANGE)
     return [(r["depth"], r["comment_id"], r["root_comment_id"]) for r in found]
 
 
@@ -58,7 +58,7 @@ def test_a_comment_taken_back_keeps_its_place_without_its_author(spark: SparkSes
     given = comments((10, None), (11, 10))
     given["fct_engagements"].append({**given["fct_engagements"][0], "undone_ts": at("10:30")})
 
-    found = ask_rows(spark, "comment_thread", given, post_id=1, **RANGE)
+    found = run_query(spark, "comment_thread", given, post_id=1, **RANGE)
 
     assert [(r["comment_id"], r["viewer_id"], r["is_removed"]) for r in found] == [(10, None, True), (11, 2, False)]
 
@@ -70,7 +70,7 @@ def shares(*pairs: tuple[int, int]) -> dict[str, list[Row]]:
 
 def test_a_share_tree_has_depth_breadth_and_a_reshare_factor(spark: SparkSession) -> None:
     """Post 1 was shared as 2 and 3, 3 as 4, 5 and 6, 6 as 7; another tree stands beside."""
-    found = ask_rows(
+    found = run_query(
         spark, "virality", shares((1, 2), (1, 3), (3, 4), (3, 5), (3, 6), (6, 7), (8, 9)), post_id=1, **RANGE
     )
 
@@ -79,7 +79,7 @@ def test_a_share_tree_has_depth_breadth_and_a_reshare_factor(spark: SparkSession
 
 
 def test_a_share_has_a_tree_of_its_own(spark: SparkSession) -> None:
-    found = ask_rows(spark, "virality", shares((1, 3), (3, 4), (4, 5)), post_id=3, **RANGE)
+    found = run_query(spark, "virality", shares((1, 3), (3, 4), (4, 5)), post_id=3, **RANGE)
 
     assert [(r["level"], r["shares"]) for r in found] == [(1, 1), (2, 1)]
 
@@ -87,6 +87,6 @@ def test_a_share_has_a_tree_of_its_own(spark: SparkSession) -> None:
 def test_a_circle_of_shares_is_refused_only_where_it_matters(spark: SparkSession) -> None:
     given = shares((1, 2), (5, 6), (6, 5))
 
-    assert len(ask_rows(spark, "virality", given, post_id=1, **RANGE)) == 1
+    assert len(run_query(spark, "virality", given, post_id=1, **RANGE)) == 1
     with pytest.raises(LakeError, match="circle"):
-        ask_rows(spark, "virality", given, post_id=5, **RANGE)
+        run_query(spark, "virality", given, post_id=5, **RANGE)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 from support import traces
-from support.lakes import copy, there, uri
+from support.lakes import copy, existing_tables, uri
 from support.local_lake import ADS_END, ADS_START, Simulated
 from test_order import content
 
@@ -46,7 +46,7 @@ def erased(spark: SparkSession, simulated_ads: Simulated, tmp_path_factory: pyte
 
 def totals(spark: SparkSession, settings: Settings) -> dict[str, object]:
     """What is in tables that hold nothing of a user."""
-    personal = {t.name for t in there(spark, settings) if rules.rule(t, VIEWER)}
+    personal = {t.name for t in existing_tables(spark, settings) if rules.rule(t, VIEWER)}
     return {name: state for name, state in content(spark, settings).items() if name not in personal}
 
 
@@ -67,7 +67,7 @@ def test_credit_points_at_clicks_that_are_there(spark: SparkSession, erased: Era
 
 def test_days_made_again_from_landed_files_are_what_they_were(spark: SparkSession, erased: Erased) -> None:
     """Landed files have the same stand-ins as the lake."""
-    personal = [t.name for t in there(spark, erased.settings) if rules.rule(t, VIEWER) and t.inputs]
+    personal = [t.name for t in existing_tables(spark, erased.settings) if rules.rule(t, VIEWER) and t.inputs]
     before = content(spark, erased.settings)
     file = next(Path(erased.settings.landing).glob("ad_clicks/*/*"))
     file.rename(file.with_name(f"again-{file.name}"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 from support.aged import HOUR, do, hours_on_disk, look, without_readers
-from support.lakes import there, uri
+from support.lakes import existing_tables, uri
 from support.local_lake import END, START
 
 from etl import catalog
@@ -22,7 +22,7 @@ from etl.engine.jobs.run_context import RunContext, in_hours
 from etl.engine.state import planner
 from etl.operations.backfill import driver as backfills
 from etl.operations.backfill import request
-from etl.operations.maintenance import compact, fold, vacuum
+from etl.operations.maintenance import compact, compact_ledger, vacuum
 from etl.operations.retention import hours as retention
 from etl.operations.retention import landing
 
@@ -146,9 +146,9 @@ def test_heartbeats_nobody_has_collapsed_stay_and_late_ones_count(context: RunCo
 def test_a_folded_ledger_has_a_row_per_table_and_answers_as_before(context: RunContext) -> None:
     """What landed, what hours hold, what was read, what is due; rows within their time stay."""
     before = answers(context)
-    fold.fold(context, datetime.now(UTC) - timedelta(days=1))
+    compact_ledger.compact_ledger(context, datetime.now(UTC) - timedelta(days=1))
     assert len(context.ledger.entries) > len(before) and answers(context) == before
-    fold.fold(context, datetime.now(UTC) + timedelta(days=1))
+    compact_ledger.compact_ledger(context, datetime.now(UTC) + timedelta(days=1))
     assert answers(context) == before
     assert len(context.ledger.entries) == len({e.table_name for e in context.ledger.entries})
 
@@ -159,7 +159,7 @@ def answers(context: RunContext) -> dict[str, object]:
     asked = (ledger.fingerprints, ledger.state, ledger.logic, ledger.kept_from)
     return {
         t.name: ([ask(t.name) for ask in asked], set(ledger.consumed(t.name)), planner.due(ledger, t, None))
-        for t in there(context.spark, context.settings)
+        for t in existing_tables(context.spark, context.settings)
     }
 
 

@@ -1,4 +1,4 @@
-"""A real Airflow, driven through its public REST API by the demo and by tests."""
+"""Client of a real Airflow through its public REST API, for the demo and for tests."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from typing import Any
 from urllib.parse import quote
 
 SECONDS = 3600
-"""How long anything may take; a run of all tables is some fifteen Spark applications."""
+"""Timeout of each step; a run of all tables is about fifteen Spark applications."""
 UP_SECONDS = 300
 
 
 class Unexpected(Exception):
-    """What Airflow did is not what it should do."""
+    """Airflow did not do what the demo or test expects."""
 
 
 class Airflow:
-    """One running Airflow: its port, its home (for the password) and its process."""
+    """One running Airflow: its port, its home folder (with the password) and its process."""
 
     def __init__(self, port: int, home: Path, process: subprocess.Popen[bytes]) -> None:
         self.url, self.home, self.process, self.token = f"http://127.0.0.1:{port}", home, process, ""
 
     def wait_until_up(self) -> None:
-        """Until the DAGs are there to be asked for."""
+        """Wait until the REST API returns the DAGs."""
         deadline = time.monotonic() + UP_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -39,7 +39,7 @@ class Airflow:
                 return
             except (OSError, ValueError):  # not listening, no password yet, not parsed yet
                 time.sleep(2)
-        raise Unexpected("Airflow did not come up")
+        raise Unexpected(f"Airflow did not start within {UP_SECONDS} seconds")
 
     def _log_in(self) -> None:
         passwords = self.home / "simple_auth_manager_passwords.json.generated"
@@ -61,18 +61,18 @@ class Airflow:
         self._call("PATCH", f"dags/{dag}", {"is_paused": False})
 
     def trigger(self, dag: str, params: dict[str, Any]) -> str:
-        """Start a run as the form in the UI does; returns its id."""
+        """Start a run, like the form in the UI, and return its id."""
         return str(self._call("POST", f"dags/{dag}/dagRuns", {"logical_date": None, "conf": params})["dag_run_id"])
 
     def first_run(self, dag: str) -> str:
-        """The id of a DAG's oldest run, once there is one."""
+        """Wait for the first run of a DAG and return its id."""
         for _ in self._polls():
             if runs := self._call("GET", f"dags/{dag}/dagRuns?limit=1&order_by=run_after")["dag_runs"]:
                 return str(runs[0]["dag_run_id"])
         raise Unexpected(f"no run of {dag}")
 
     def run_of(self, dag: str, hour: datetime, kind: str = "scheduled") -> str:
-        """The id of the run of an hour, once there is one."""
+        """Wait for the run of an hour and return its id."""
         for _ in self._polls():
             for run in self._call("GET", f"dags/{dag}/dagRuns?limit=100")["dag_runs"]:
                 if run["run_type"] == kind and datetime.fromisoformat(run["data_interval_start"]) == hour:
@@ -80,7 +80,7 @@ class Airflow:
         raise Unexpected(f"no {kind} run of {dag} for {hour}")
 
     def finished(self, dag: str, run: str) -> str:
-        """The state a run ends in."""
+        """Wait for the end of a run and return its state."""
         for _ in self._polls():
             state = str(self._call("GET", f"dags/{dag}/dagRuns/{quote(run)}")["state"])
             if state in ("success", "failed"):
@@ -88,12 +88,12 @@ class Airflow:
         raise Unexpected(f"run {run} of {dag} does not end")
 
     def tasks(self, dag: str, run: str) -> dict[str, dict[str, Any]]:
-        """Every task of a run by name."""
+        """Every task instance of a run by task id."""
         found = self._call("GET", f"dags/{dag}/dagRuns/{quote(run)}/taskInstances?limit=100")
         return {task["task_id"]: task for task in found["task_instances"]}
 
     def command(self, dag: str, run: str) -> list[str]:
-        """The words of `feed-etl` that the first task of a run to start was given, once one has."""
+        """The `feed-etl` arguments of the first task of a run that starts."""
         for _ in self._polls():
             for task in self.tasks(dag, run).values():
                 if task["start_date"] and (words := task["rendered_fields"].get("application_args")):
@@ -101,13 +101,13 @@ class Airflow:
         raise Unexpected(f"no task of {run} of {dag} starts")
 
     def cancel_backfills(self, dag: str) -> None:
-        """End Airflow's own backfills of a DAG."""
+        """Cancel Airflow's own backfills of a DAG."""
         for found in self._call("GET", f"backfills?dag_id={dag}")["backfills"]:
             if not found["completed_at"]:
                 self._call("PUT", f"backfills/{found['id']}/cancel")
 
     def clear(self, dag: str, run: str, tasks: list[str]) -> None:
-        """Run tasks of a run again, and what is downstream of them."""
+        """Clear tasks of a run and everything downstream, so that they run again."""
         chosen = {"task_ids": tasks, "include_downstream": True, "only_failed": False}
         self._call("POST", f"dags/{dag}/clearTaskInstances", {"dag_run_id": run, "dry_run": False, **chosen})
 

@@ -1,6 +1,6 @@
-"""A complete Airflow in a place apart, for a show or a test: its own lake, landing zone, port and SMTP server.
+"""A complete, isolated Airflow for a demo or a test: its own lake, landing zone, ports and SMTP server.
 
-Everything listens on the loopback interface only and ends with the block that started it.
+All servers listen only on the loopback interface, and stop at the end of the block that started them.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ SMALL = {
     "FEED_ETL_SPARK": json.dumps(session.FEW_ROWS),
     "SPARK_SUBMIT_OPTS": session.SHORT_LIVED["spark.driver.extraJavaOptions"],
 }
-"""Many short applications over a few rows each: compile little, plan little, take one core."""
+"""Settings for many short applications over few rows: less compilation and planning, one core each."""
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """A folder with all that one Airflow needs; `first` is the first hour it schedules."""
+    """A folder with everything one Airflow needs. `first` is the first scheduled hour."""
 
     folder: Path
     first: datetime
@@ -54,17 +54,17 @@ class Sandbox:
 
     @property
     def rules(self) -> Path:
-        """Copies of conf/ and expectations/, to be changed."""
+        """Copies of conf/ and expectations/ that a test may change."""
         return self.folder / "rules"
 
     @cached_property
     def ports(self) -> tuple[int, int]:
-        """Of Airflow and of the SMTP server."""
+        """The ports of Airflow and of the SMTP server."""
         return free_port(), free_port()
 
     @cached_property
     def environment(self) -> dict[str, str]:
-        """What every process of this place is started with."""
+        """Environment variables of every process of this sandbox."""
         airflow, smtp = self.ports
         return {
             **os.environ,
@@ -79,17 +79,17 @@ class Sandbox:
         }
 
     def make(self) -> None:
-        """From nothing."""
+        """Create the folder from scratch, with copies of conf/ and expectations/."""
         shutil.rmtree(self.folder, ignore_errors=True)
         for name in ("conf", "expectations"):
             shutil.copytree(ROOT / name, self.rules / name)
 
     def feed_etl(self, *words: str) -> str:
-        """What a command of `feed-etl` prints. Raises CalledProcessError when it fails."""
+        """Run a `feed-etl` command and return its output. Raises CalledProcessError when it fails."""
         return self._run(ROOT / ".venv" / "bin" / "feed-etl", words)
 
     def airflow(self, *words: str) -> str:
-        """The same of a command of Airflow."""
+        """Run an Airflow command and return its output. Raises CalledProcessError when it fails."""
         return self._run(ROOT / "bin" / "airflow", words)
 
     def _run(self, program: Path, words: tuple[str, ...]) -> str:
@@ -97,16 +97,16 @@ class Sandbox:
         return subprocess.run(command, env=self.environment, check=True, stdout=subprocess.PIPE, text=True).stdout
 
     def simulate(self, start: datetime, end: datetime, impressions: int, *more: str) -> None:
-        """Land hours [start, end) of a feed."""
+        """Land simulated hours [start, end)."""
         interval = ["--from", start.strftime(HOUR), "--to", end.strftime(HOUR)]
         self.feed_etl("simulate", *interval, "--impressions-per-hour", str(impressions), "--seed", "7", *more)
 
     def landed(self, event: str, hour: datetime) -> Path:
-        """The folder that files of an hour land in."""
+        """The landing folder of an event and hour."""
         return self.landing / event / landing.folder(hour)
 
     def land(self, event: str, hour: datetime, name: str, content: bytes) -> Path:
-        """A file as a producer moves it in."""
+        """Land a file, as a producer does."""
         file = self.landed(event, hour) / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
@@ -114,15 +114,15 @@ class Sandbox:
 
     @contextmanager
     def scheduler(self) -> Iterator[Airflow]:
-        """Everything `make airflow` starts, up."""
+        """Start everything that `make airflow` starts, and wait until it is up."""
         with self._process("airflow", str(ROOT / "bin" / "airflow-up")) as running:
             found = Airflow(self.ports[0], self.folder, running)
             found.wait_until_up()
             yield found
 
     @contextmanager
-    def postman(self) -> Iterator[None]:
-        """An SMTP server that keeps each mail as a file in a Maildir."""
+    def smtp_server(self) -> Iterator[None]:
+        """Start an SMTP server that stores each mail as a file in a Maildir."""
         handler, where = "aiosmtpd.handlers.Mailbox", f"127.0.0.1:{self.ports[1]}"
         python = str(ROOT / ".venv" / "bin" / "python")
         with self._process("smtp", python, "-m", "aiosmtpd", "-n", "-c", handler, "-l", where, str(self.maildir)):
@@ -133,26 +133,26 @@ class Sandbox:
         return self.folder / "mail"
 
     def mails(self) -> list[EmailMessage]:
-        """What has arrived; `X-RcptTo` is to whom."""
+        """The mails that arrived; header `X-RcptTo` is the recipient."""
         kept = mailbox.Maildir(self.maildir, create=False)
         parser = BytesParser(policy=SMTP)
         return [parser.parsebytes(kept.get_bytes(key)) for key in kept.iterkeys()]
 
     @contextmanager
     def _process(self, name: str, *command: str) -> Iterator[subprocess.Popen[bytes]]:
-        """A process, ended with all its children; what it says is in NAME.log."""
+        """Start a process that is stopped with all its children. Its output goes to NAME.log."""
         with (self.folder / f"{name}.log").open("w") as log:
             running = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, start_new_session=True)
             try:
                 yield running
             finally:
-                with suppress(ProcessLookupError):  # it has ended by itself
+                with suppress(ProcessLookupError):  # the process has already exited
                     os.killpg(running.pid, signal.SIGTERM)
                 running.wait(60)
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
+    """A free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

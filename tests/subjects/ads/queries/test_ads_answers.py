@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
-from support.asking_rows import ask_rows
+from support.query_rows import run_query
 from support.rows import Row, at
 
 DAY = date(2026, 6, 1)
@@ -26,7 +26,7 @@ def test_the_last_minutes_slide_and_are_half_open(spark: SparkSession) -> None:
     times = ["10:52:59.999", "10:53", "10:57:59.999", "10:58"]
     clicks = [{"click_id": t, "ad_id": 1, "user_id": i, "click_ts": at(t)} for i, t in enumerate(times)]
 
-    answer = ask_rows(spark, "clicks_last_minutes", {"fct_ad_clicks": clicks}, end=at("11:00"), ago=2)
+    answer = run_query(spark, "clicks_last_minutes", {"fct_ad_clicks": clicks}, end=at("11:00"), ago=2)
 
     assert picked(answer, "ad_id", "ad_clicks", "users") == [(1, 2, 2)]
 
@@ -37,7 +37,7 @@ def test_the_last_minutes_reach_into_the_hour_before_and_skip_invalid_clicks(spa
         {"click_id": "b", "ad_id": 1, "click_ts": at("10:01"), "is_valid": False},
     ]
 
-    answer = ask_rows(spark, "clicks_last_minutes", {"fct_ad_clicks": clicks}, end=at("11:00"), minutes=90)
+    answer = run_query(spark, "clicks_last_minutes", {"fct_ad_clicks": clicks}, end=at("11:00"), minutes=90)
 
     assert picked(answer, "ad_clicks") == [(1,)]
 
@@ -46,7 +46,7 @@ def test_top_ads_are_by_clicks_then_by_id(spark: SparkSession) -> None:
     ads = [{"ad_id": ad, "ad_clicks": clicks, "day": DAY} for ad, clicks in ((3, 5), (1, 5), (2, 9))]
     outside = {"ad_id": 3, "ad_clicks": 99, "day": DAYS["end"]}
 
-    answer = ask_rows(spark, "top_ads", {"agg_ad_clicks": [*ads, outside]}, **DAYS)
+    answer = run_query(spark, "top_ads", {"agg_ad_clicks": [*ads, outside]}, **DAYS)
 
     assert picked(answer, "ad_id", "ad_clicks") == [(2, 9), (1, 5), (3, 5)]
 
@@ -54,7 +54,7 @@ def test_top_ads_are_by_clicks_then_by_id(spark: SparkSession) -> None:
 def test_small_cells_of_sessions_are_left_out(spark: SparkSession) -> None:
     cells = [{"region": "EU", "sessions": 1, "day": DAY}, {"region": "US", "sessions": 5, "day": DAY}]
 
-    answer = ask_rows(spark, "ctr_cvr", {"agg_session_data": cells}, min_sessions=2, **DAYS)
+    answer = run_query(spark, "ctr_cvr", {"agg_session_data": cells}, min_sessions=2, **DAYS)
 
     assert picked(answer, "region") == [("US",)]
 
@@ -73,7 +73,7 @@ def test_a_path_is_what_was_seen_and_clicked_before_oldest_first(spark: SparkSes
         ],
     }
 
-    answer = ask_rows(spark, "attribution_paths", tables, **DAYS)
+    answer = run_query(spark, "attribution_paths", tables, **DAYS)
 
     assert picked(answer, "path", "conversions", "value_usd") == [
         ("view 5 > click 6", 2, Decimal("5.00")),
@@ -87,7 +87,7 @@ def test_only_the_last_touches_are_shown(spark: SparkSession) -> None:
     clicks = [{**of, "click_id": str(i), "campaign_id": i, "click_ts": at(f"11:0{i}")} for i in range(5)]
     tables = {"fct_attributed_conversion": [bought], "fct_ad_clicks": clicks}
 
-    answer = ask_rows(spark, "attribution_paths", tables, touches=2, **DAYS)
+    answer = run_query(spark, "attribution_paths", tables, touches=2, **DAYS)
 
     assert picked(answer, "path") == [("click 3 > click 4",)]
 
@@ -96,8 +96,8 @@ def test_return_on_spend_is_final_when_every_day_is_locked(spark: SparkSession) 
     mart = {"advertiser_id": 1, "campaign_id": 7, "spend_usd": Decimal("1.5"), "value_usd_sum": Decimal("3.00")}
     days = [mart | {"day": DAY, "locked_from": at("00:00", 9)}]
 
-    before = ask_rows(spark, "roas", {"mart_campaign_daily": days}, as_of=date(2026, 6, 8), **DAYS)
-    after = ask_rows(spark, "roas", {"mart_campaign_daily": days}, as_of=date(2026, 6, 9), **DAYS)
+    before = run_query(spark, "roas", {"mart_campaign_daily": days}, as_of=date(2026, 6, 8), **DAYS)
+    after = run_query(spark, "roas", {"mart_campaign_daily": days}, as_of=date(2026, 6, 9), **DAYS)
 
     assert picked(before + after, "roas", "is_final") == [(2, False), (2, True)]
 
@@ -111,7 +111,7 @@ def test_a_range_is_not_final_while_a_day_without_a_row_is_open(spark: SparkSess
     }
     asked = {"start": date(2026, 6, 1), "end": date(2026, 6, 3)}
 
-    on_the_tenth, after = (ask_rows(spark, "roas", tables, as_of=date(2026, 6, day), **asked) for day in (10, 11))
+    on_the_tenth, after = (run_query(spark, "roas", tables, as_of=date(2026, 6, day), **asked) for day in (10, 11))
 
     assert picked(on_the_tenth + after, "is_final") == [(False,), (True,)]
 
@@ -123,7 +123,7 @@ def test_return_on_spend_is_told_by_window_over_all_days(spark: SparkSession) ->
         mart | {"day": DAY, "value_usd_sum": Decimal("1.00"), "value_view_usd": Decimal("1.00")},
     ]
 
-    answer = ask_rows(spark, "roas", {"mart_campaign_daily": days}, as_of=DAY, **DAYS)
+    answer = run_query(spark, "roas", {"mart_campaign_daily": days}, as_of=DAY, **DAYS)
 
     assert picked(answer, "roas", "roas_click", "roas_view") == [(1, Decimal("0.75"), Decimal("0.25"))]
 
@@ -133,7 +133,7 @@ def test_return_on_spend_is_rounded_once(spark: SparkSession) -> None:
     mart = {"advertiser_id": 1, "campaign_id": 7, "spend_usd": Decimal("49998.750032"), "day": DAY}
 
     worth: Row = mart | {"value_usd_sum": Decimal("100000.00")}
-    answer = ask_rows(spark, "roas", {"mart_campaign_daily": [worth]}, as_of=DAY, **DAYS)
+    answer = run_query(spark, "roas", {"mart_campaign_daily": [worth]}, as_of=DAY, **DAYS)
 
     assert picked(answer, "roas") == [(Decimal("2.0000"),)]
 
@@ -145,7 +145,7 @@ def test_the_benchmark_names_both_ends_of_an_advertisers_day(spark: SparkSession
     ]
     unscored = {"advertiser_id": 1, "creative_id": 99, "z_score": None, "day": DAY}
 
-    answer = ask_rows(spark, "creative_benchmark", {"mart_creative_daily": [*scored, unscored]}, **DAYS)
+    answer = run_query(spark, "creative_benchmark", {"mart_creative_daily": [*scored, unscored]}, **DAYS)
 
     assert picked(answer, "creative_id", "is_good") == [(20, True), (19, True), (1, False), (0, False)]
 
@@ -156,7 +156,7 @@ def test_a_creative_alone_on_its_advertisers_day_is_at_neither_end(spark: SparkS
         for advertiser, creative in ((1, 1), (2, 2), (2, 3))
     ]
 
-    answer = ask_rows(spark, "creative_benchmark", {"mart_creative_daily": scored}, **DAYS)
+    answer = run_query(spark, "creative_benchmark", {"mart_creative_daily": scored}, **DAYS)
 
     assert picked(answer, "creative_id") == [(3,), (2,)]
 
@@ -169,7 +169,7 @@ def test_fatigue_is_told_by_frequency(spark: SparkSession) -> None:
         of | {"creative_id": 3, "frequency_bucket": "1", "impressions": 999},
     ]
 
-    answer = ask_rows(spark, "creative_fatigue", {"agg_creative_daily": buckets}, **DAYS)
+    answer = run_query(spark, "creative_fatigue", {"agg_creative_daily": buckets}, **DAYS)
 
     assert picked(answer, "frequency_bucket", "ctr") == [("1", Decimal("0.1")), ("8+", Decimal("0.01"))]
 
@@ -178,7 +178,7 @@ def test_users_over_the_cap_are_those_who_saw_more_than_it(spark: SparkSession) 
     shown: list[Row] = [{"user_id": 1}] * 3 + [{"user_id": 2}] * 2 + [{"user_id": 3, "is_valid": False}] * 9
     ours = [{"campaign_id": 5, "local_day": DAY} | row for row in shown]
 
-    answer = ask_rows(spark, "frequency_cap", {"fct_ad_impressions": ours}, cap=2, **HOURS)
+    answer = run_query(spark, "frequency_cap", {"fct_ad_impressions": ours}, cap=2, **HOURS)
 
     assert picked(answer, "users", "users_over_cap", "share_over_cap", "most") == [(2, 1, Decimal("0.5"), 3)]
 
@@ -198,7 +198,7 @@ def paced(spark: SparkSession, day: date, spent: list[Row], campaign: Row | None
         "end": midnight + timedelta(days=1),
         "as_of": midnight + timedelta(days=2),
     }
-    return ask_rows(spark, "delivery_health", tables, **over | params)
+    return run_query(spark, "delivery_health", tables, **over | params)
 
 
 def test_pace_is_spend_so_far_over_an_even_share_of_the_budget(spark: SparkSession) -> None:
@@ -257,7 +257,7 @@ def test_spend_that_agrees_is_left_out_and_the_largest_difference_comes_first(sp
         for i, difference in ((1, "0.00"), (2, "0.01"), (3, "-5.00"))
     ]
 
-    answer = ask_rows(spark, "spend_reconciliation", {"rec_spend_daily": days}, **DAYS)
+    answer = run_query(spark, "spend_reconciliation", {"rec_spend_daily": days}, **DAYS)
 
     assert picked(answer, "campaign_id") == [(3,), (2,)]
 
@@ -274,8 +274,8 @@ def test_a_time_zone_that_is_scheduled_for_later_delays_no_final_number(spark: S
         ],
     }
 
-    before = ask_rows(spark, "roas", tables, as_of=date(2026, 6, 9), **DAYS)
-    later = ask_rows(spark, "roas", tables, as_of=date(2026, 7, 9), **DAYS)
+    before = run_query(spark, "roas", tables, as_of=date(2026, 6, 9), **DAYS)
+    later = run_query(spark, "roas", tables, as_of=date(2026, 7, 9), **DAYS)
 
     assert picked(before + later, "is_final") == [(True,), (True,)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from pyspark.sql import SparkSession
-from support.asking_rows import ask_rows
+from support.query_rows import run_query
 from support.rows import Row, at
 
 RANGE = {"start": "2026-06-01T08", "end": "2026-06-01T14"}
@@ -42,7 +42,7 @@ def queue(spark: SparkSession, hours_of: dict[int, Hours], posts: list[Row] | No
         for h, i, n in hours
     ]
     tables = {"agg_post_engagement_hourly": post_hours, "dim_posts": posts or []}
-    return ask_rows(spark, "brand_safety_velocity", tables, **RANGE)
+    return run_query(spark, "brand_safety_velocity", tables, **RANGE)
 
 
 @pytest.fixture(scope="module")

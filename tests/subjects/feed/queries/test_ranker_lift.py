@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
-from support.asking_rows import ask_rows
+from support.query_rows import run_query
 from support.rows import Row, at
 
 from etl.errors import LakeError
@@ -30,7 +30,7 @@ def served(model: int, viewers: range, likes: int = 1, **given: Any) -> list[Row
 def lift(spark: SparkSession, rows: list[Row], versions: list[Row] | None = None, **params: Any) -> Row:
     """The like rate's row."""
     tables = {"mart_ranker_viewer_daily": rows, "dim_ranker_models": versions or [V1, V2]}
-    return ask_rows(spark, "ranker_lift", tables, **{**ASKED, **params})[0]
+    return run_query(spark, "ranker_lift", tables, **{**ASKED, **params})[0]
 
 
 def test_a_rate_is_the_sums_of_an_arm_over_its_days(spark: SparkSession) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from pyspark.sql import SparkSession
-from support.asking_rows import ask_rows
+from support.query_rows import run_query
 from support.rows import Row, at, rows
 
 from etl.subjects.feed.dims import dim_posts
@@ -30,10 +30,10 @@ def test_a_deleted_post_is_in_no_serving_answer_and_stays_in_history(spark: Spar
         "fct_engagements": [{"post_id": p, "event_type": "comment", "comment_id": p} for p in (1, 2)],
     }
 
-    signals = ask_rows(spark, "feed_signals", tables, **RANGE)
-    creators = ask_rows(spark, "top_creators", tables, **RANGE)
-    threads = [ask_rows(spark, "comment_thread", tables, post_id=p, **RANGE) for p in (1, 2)]
-    history = ask_rows(spark, "creator_analytics", tables, creator_id=5, start="2026-06-01", end="2026-06-02")
+    signals = run_query(spark, "feed_signals", tables, **RANGE)
+    creators = run_query(spark, "top_creators", tables, **RANGE)
+    threads = [run_query(spark, "comment_thread", tables, post_id=p, **RANGE) for p in (1, 2)]
+    history = run_query(spark, "creator_analytics", tables, creator_id=5, start="2026-06-01", end="2026-06-02")
 
     assert [r["post_id"] for r in signals] == [1]
     assert [(r["creator_id"], r["shares"]) for r in creators] == [(5, 1)]
@@ -49,7 +49,7 @@ def test_a_reaction_one_half_life_ago_counts_half(spark: SparkSession) -> None:
         "dim_posts": [LIVE, {"post_id": 3}],
     }
 
-    found = ask_rows(spark, "feed_signals", tables, half_life_hours=2, **RANGE)
+    found = run_query(spark, "feed_signals", tables, half_life_hours=2, **RANGE)
 
     assert {r["post_id"]: r["signal"] for r in found} == {1: pytest.approx(4), 3: pytest.approx(4)}
     assert {r["post_id"]: r["signal_rate"] for r in found} == {1: pytest.approx(0.08), 3: pytest.approx(0.04)}
@@ -65,7 +65,7 @@ def test_creators_are_ranked_by_shares_and_a_rate_needs_views(spark: SparkSessio
         "dim_creators": [{"creator_id": 5, "handle": "five"}],
     }
 
-    found = ask_rows(spark, "top_creators", tables, **RANGE)
+    found = run_query(spark, "top_creators", tables, **RANGE)
 
     shown = [(r["creator_id"], r["handle"], r["views"], r["reactions"], r["shares"]) for r in found]
     assert shown == [(6, None, 0, 0, 3), (5, "five", 100, 7, 2)]
@@ -94,15 +94,15 @@ SCHEDULED: dict[str, list[Row]] = {
 
 def test_what_is_scheduled_for_later_has_not_happened(spark: SparkSession) -> None:
     """Taking the version without an end for the one of now, post 2 would be gone and post 3 be creator 9's."""
-    creators = ask_rows(spark, "top_creators", SCHEDULED, **HOUR)
-    signals = ask_rows(spark, "feed_signals", SCHEDULED, **HOUR)
-    mine = ask_rows(spark, "creator_analytics", SCHEDULED, creator_id=5, **DAYS)
+    creators = run_query(spark, "top_creators", SCHEDULED, **HOUR)
+    signals = run_query(spark, "feed_signals", SCHEDULED, **HOUR)
+    mine = run_query(spark, "creator_analytics", SCHEDULED, creator_id=5, **DAYS)
 
     assert [(r["creator_id"], r["handle"], r["shares"]) for r in creators] == [(5, "ana", 9)]
     assert [(r["post_id"], r["creator_id"]) for r in signals] == [(1, 5), (2, 5), (3, 5)]
     assert [(r["post_id"], r["is_deleted"]) for r in mine] == [(1, False), (2, False), (3, False)]
-    assert ask_rows(spark, "creator_analytics", SCHEDULED, creator_id=9, **DAYS) == []
-    assert len(ask_rows(spark, "comment_thread", SCHEDULED, post_id=2, **HOUR)) == 1
+    assert run_query(spark, "creator_analytics", SCHEDULED, creator_id=9, **DAYS) == []
+    assert len(run_query(spark, "comment_thread", SCHEDULED, post_id=2, **HOUR)) == 1
     naive = rows(spark, dim_posts.TABLE, SCHEDULED["dim_posts"]).where("is_current").orderBy("post_id").collect()
     assert [(r["post_id"], r["creator_id"]) for r in naive] == [(1, 5), (3, 9)]
 
@@ -118,8 +118,8 @@ def test_a_scheduled_change_counts_from_its_instant_on(
 ) -> None:
     """A version begins with its instant and ends before it: an end that is that instant has the next one."""
     asked = {"start": "2026-06-01T08", "end": end}
-    signals = ask_rows(spark, "feed_signals", SCHEDULED, **asked)
-    creators = ask_rows(spark, "top_creators", SCHEDULED, **asked)
+    signals = run_query(spark, "feed_signals", SCHEDULED, **asked)
+    creators = run_query(spark, "top_creators", SCHEDULED, **asked)
 
     assert {r["post_id"]: r["creator_id"] for r in signals} == served
     assert {r["creator_id"]: r["handle"] for r in creators}[5] == handle
@@ -129,7 +129,7 @@ def test_a_post_that_is_not_published_yet_is_not_served(spark: SparkSession) -> 
     """Its first version begins after the end of the question."""
     tables = {**SCHEDULED, "dim_posts": [{"post_id": 1, "creator_id": 5, "valid_from": DELETION}]}
 
-    assert ask_rows(spark, "feed_signals", tables, **HOUR) == []
+    assert run_query(spark, "feed_signals", tables, **HOUR) == []
 
 
 def test_a_deletion_that_was_taken_back_serves_again(spark: SparkSession) -> None:
@@ -139,9 +139,9 @@ def test_a_deletion_that_was_taken_back_serves_again(spark: SparkSession) -> Non
     ]
     tables = {**SCHEDULED, "dim_posts": versions}
 
-    assert [r["post_id"] for r in ask_rows(spark, "feed_signals", tables, **HOUR)] == [1]
+    assert [r["post_id"] for r in run_query(spark, "feed_signals", tables, **HOUR)] == [1]
     between = {"start": "2026-06-01T08", "end": "2026-06-01T10"}
     early = {**tables, "agg_post_engagement_hourly": hours({"post_id": 1, "shares": 3, "hour": at("08:00")})}
-    assert [r["post_id"] for r in ask_rows(spark, "feed_signals", early, **between)] == [1]
+    assert [r["post_id"] for r in run_query(spark, "feed_signals", early, **between)] == [1]
     gone = {**between, "end": "2026-06-01T09"}
-    assert ask_rows(spark, "feed_signals", early, **gone) == []
+    assert run_query(spark, "feed_signals", early, **gone) == []

@@ -1,7 +1,7 @@
-"""Class data sharing: Spark's classes as a JVM lays them out in memory, kept in a file by set-up, mapped by sessions.
+"""Class data sharing (CDS): set-up stores Spark's loaded classes in an archive, and sessions start faster with it.
 
-Starting a session and planning a first query is mostly loading some 15,000 classes. The JVM itself leaves a file alone
-that another Java or other JARs made, so a stale one costs time and nothing else.
+Most of the time to start a session and plan a first query goes into loading some 15,000 classes. The JVM ignores an
+archive made with another Java or other JARs, so a stale archive only costs time.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ import pyspark
 from etl.engine.spark.java import SHARE, require_java
 
 ARCHIVE = SHARE / "spark-classes.jsa"
-QUIET = "-Xlog:disable -Xlog:all=error:stderr"  # what it says of a file that does not fit would be among answers
+QUIET = "-Xlog:disable -Xlog:all=error:stderr"  # else a warning about a stale archive goes to stdout, with the results
 
 
 def options(archive: Path = ARCHIVE) -> str:
-    """What a JVM of Spark is to be started with; empty when there is no file."""
+    """JVM options that use the archive; empty when there is none."""
     return f"-XX:SharedArchiveFile={archive} {QUIET}" if archive.is_file() else ""
 
 
 def is_fresh(archive: Path = ARCHIVE) -> bool:
-    """Whether the file is there and newer than the Java and the JARs it was made with."""
-    made_with = [require_java() / "bin" / "java", Path(pyspark.__file__).parent / "jars"]
-    return archive.is_file() and all(archive.stat().st_mtime >= what.stat().st_mtime for what in made_with)
+    """Whether the archive exists and is newer than Java and Spark's JARs."""
+    sources = [require_java() / "bin" / "java", Path(pyspark.__file__).parent / "jars"]
+    return archive.is_file() and all(archive.stat().st_mtime >= source.stat().st_mtime for source in sources)
 
 
 def make(archive: Path = ARCHIVE) -> None:
-    """Start a session, do a little of everything, and keep the classes it needed."""
+    """Create the archive from the classes that a session loads for a few typical operations."""
     from etl import conf
     from etl.engine.spark import session
 
     archive.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(dir=archive.parent) as name:
-        made = Path(name) / archive.name
-        say = {"spark.driver.extraJavaOptions": f"-XX:ArchiveClassesAtExit={made} {QUIET}"}
-        mine = conf.load(master="local[2]").model_copy(update={"spark": say})  # whatever options the settings have
-        spark = session.start(mine, "classes")
+        new = Path(name) / archive.name
+        options_ = {"spark.driver.extraJavaOptions": f"-XX:ArchiveClassesAtExit={new} {QUIET}"}
+        settings = conf.load(master="local[2]").model_copy(update={"spark": options_})  # ignores Spark options in conf/
+        spark = session.start(settings, "cds")
         rows = spark.range(1000).selectExpr("id", "id % 7 AS key", "current_timestamp() AS at")
         for _ in range(2):
             rows.write.format("delta").mode("append").partitionBy("key").save(f"{name}/table")
@@ -52,12 +52,12 @@ def make(archive: Path = ARCHIVE) -> None:
         gateway.shutdown()
         gateway.proc.stdin.close()
         gateway.proc.wait(120)
-        if made.exists():
-            shutil.move(made, archive)
+        if new.exists():
+            shutil.move(new, archive)
 
 
 if __name__ == "__main__":
     if not is_fresh():
-        print("feed-etl: keeping Spark's classes ready, for sessions that start sooner", flush=True)
+        print("feed-etl: storing Spark's classes in an archive, so that sessions start faster", flush=True)
         make()
         sys.exit(not is_fresh())

@@ -1,4 +1,4 @@
-"""Small text files beside tables and landed files: read whole, created once, replaced in one step."""
+"""Reads, creates and replaces small text files in the lake and the landing zone."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from etl.engine.spark.jvm import jvm
 
 
 def read(spark: SparkSession, uri: str) -> str | None:
-    """The text of a file; None when it is not there."""
+    """The text of a file; None when it does not exist."""
     if uri.startswith("file:"):
-        here = files.local_folder(uri)
-        return here.read_text(encoding="utf-8", errors="replace") if here.is_file() else None
+        local = files.local_folder(uri)
+        return local.read_text(encoding="utf-8", errors="replace") if local.is_file() else None
     fs, path = files.path_of(spark, uri)
     if not fs.exists(path):
         return None
@@ -28,9 +28,10 @@ def read(spark: SparkSession, uri: str) -> str | None:
 
 
 def create(spark: SparkSession, uri: str, text: str) -> bool:
-    """Write a file unless it is there; returns whether it was this call. Of several at once one does.
+    """Write a file unless it exists; returns whether this call wrote it.
 
-    On a local disk nobody sees half a file. An object store decides by what it lists.
+    On a local disk exactly one of several concurrent calls writes the file, and readers never see half of it. An object
+    store does not guarantee this: the call only checks first whether the file exists.
     """
     if not uri.startswith("file:"):
         fs, path = files.path_of(spark, uri)
@@ -38,35 +39,35 @@ def create(spark: SparkSession, uri: str, text: str) -> bool:
             return False
         _write(spark, uri, text, overwrite=False)
         return True
-    here = files.local_folder(uri)
-    here.parent.mkdir(parents=True, exist_ok=True)
-    beside = _beside(here, text)
+    local = files.local_folder(uri)
+    local.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(local, text)
     try:
-        os.link(beside, here)
+        os.link(temporary, local)
     except FileExistsError:
         return False
     finally:
-        beside.unlink()
+        temporary.unlink()
     return True
 
 
 def replace(spark: SparkSession, uri: str, text: str) -> None:
-    """Write a file, whatever was there."""
+    """Write a file, or overwrite it. On a local disk readers see the old or the new text, never a mixture."""
     if not uri.startswith("file:"):
         return _write(spark, uri, text, overwrite=True)
-    here = files.local_folder(uri)
-    os.replace(_beside(here, text), here)
+    local = files.local_folder(uri)
+    os.replace(_temporary(local, text), local)
 
 
-def _beside(here: Path, text: str) -> Path:
-    """The text in a hidden file of the same folder."""
-    beside = here.with_name(f".{here.name}.{secrets.token_hex(4)}")
+def _temporary(target: Path, text: str) -> Path:
+    """Write the text to a hidden file in the folder of the target; returns its path."""
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        beside.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
     except OSError:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
-    return beside
+    return temporary
 
 
 def _write(spark: SparkSession, uri: str, text: str, overwrite: bool) -> None:

@@ -1,4 +1,7 @@
-"""Files of the landing zone and the lake, through Hadoop's file system API: any URI Spark can read."""
+"""Lists, moves and deletes files of the landing zone and the lake through Hadoop's file system API.
+
+It works with every URI that Spark can read.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,10 @@ from etl.errors import ConfigError, LakeError
 
 @dataclass(frozen=True)
 class LandedFile:
-    """One file as listed: its full URI, size in bytes and modification time in ms; whether a link leads elsewhere.
+    """One file of a listing: its full URI, its size in bytes and its modification time in ms.
 
-    `within` is the folder it lies in, below the folder that was listed; empty for a file directly in that.
+    is_outside: whether it is a link to a file or folder outside the folder that was listed.
+    within: its folder, relative to the folder that was listed; empty for a file directly in that folder.
     """
 
     uri: str
@@ -35,61 +39,64 @@ class LandedFile:
 
     @property
     def path(self) -> str:
-        """The path below the folder that was listed. Unlike the name it is unique there."""
+        """The path relative to the folder that was listed. It is unique there; the name is not."""
         return f"{self.within}/{self.name}" if self.within else self.name
 
     @property
     def is_hidden(self) -> bool:
-        """Whether the file, or a folder it lies in, is hidden: `.x`, `_x`, `_temporary/0/x`."""
+        """Whether the file or one of its folders is hidden: `.x`, `_x`, `_temporary/0/x`."""
         return any(part[0] in "._" for part in self.path.split("/"))
 
 
 def absolute(uri: str) -> str:
-    """A URI with a scheme; a bare path is a local one. Nothing is escaped: Hadoop takes what it is given as it is."""
+    """A URI with a scheme; a path without one is local. Does not escape anything: Hadoop's Path expects plain text."""
     return uri.rstrip("/") if ":/" in uri else f"file://{Path(uri).resolve()}"
 
 
 def local_folder(uri: str) -> Path:
-    """The folder of a local URI. Raises ConfigError when it is elsewhere."""
-    whole = absolute(uri)
-    if not whole.startswith("file:"):
-        raise ConfigError(f"This writes local files only; {whole} is not local. Write to a folder and copy it there.")
-    return Path(whole.removeprefix("file:").replace("///", "/"))
+    """The path of a local URI. Raises ConfigError when the URI is not local."""
+    full_uri = absolute(uri)
+    if not full_uri.startswith("file:"):
+        raise ConfigError(f"{full_uri} is not a local folder. Write to a local folder and copy the files from there.")
+    return Path(full_uri.removeprefix("file:").replace("///", "/"))
 
 
 def path_of(spark: SparkSession, uri: str) -> tuple[Any, Any]:
-    """Hadoop's file system of a URI, and the URI as its path."""
+    """(Hadoop's FileSystem of a URI, the URI as a Hadoop Path)."""
     path = jvm(spark, "org.apache.hadoop.fs.Path")(uri)
     return path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()), path
 
 
 def glob_escape(uri: str) -> str:
-    """The path that reads this file and no other: `*.jsonl` may be a file's own name, and means many to Spark."""
+    """A path with its glob characters escaped: a file can be named `*.jsonl`, which Spark reads as a pattern."""
     return re.sub(r"([\\*?\[\]{}])", r"\\\1", uri)
 
 
 def escaped_path(spark: SparkSession, uri: str) -> str:
-    """The path of a URI, without scheme and host, escaped as `_metadata.file_path` has it."""
+    """The path of a URI without scheme and host, URL-encoded like the column `_metadata.file_path`."""
     return str(path_of(spark, uri)[1].toUri().getRawPath())
 
 
 def exists(spark: SparkSession, uri: str) -> bool:
-    """Whether anything is at the URI."""
+    """Whether a file or folder exists at the URI."""
     fs, path = path_of(spark, uri)
     return bool(fs.exists(path))
 
 
 def status(spark: SparkSession, uri: str) -> LandedFile | None:
-    """A file as it is now; None when it is not there."""
+    """The current size and modification time of a file; None when it does not exist."""
     fs, path = path_of(spark, uri)
     if not fs.exists(path):
         return None
-    found = fs.getFileStatus(path)
-    return LandedFile(uri, found.getLen(), found.getModificationTime())
+    current = fs.getFileStatus(path)
+    return LandedFile(uri, current.getLen(), current.getModificationTime())
 
 
 def list_files(spark: SparkSession, folder: str, hidden: bool = False) -> list[LandedFile]:
-    """Files directly in a folder, by name: those to be seen, or the `hidden` ones (`.x`, `_x`); none without it."""
+    """Files directly in a folder, sorted by name: the visible ones, or the `hidden` ones (`.x`, `_x`).
+
+    Empty when the folder does not exist.
+    """
     fs, path = path_of(spark, folder)
     if not fs.exists(path):
         return []
@@ -102,28 +109,28 @@ def list_files(spark: SparkSession, folder: str, hidden: bool = False) -> list[L
 
 
 def list_below(spark: SparkSession, folder: str, within: str = "") -> list[LandedFile]:
-    """Every file below a folder at any depth, hidden ones too, by path; none when the folder is not there.
+    """Every file below a folder at any depth, with hidden files, sorted by path. Empty without the folder.
 
-    A folder that is a link is not followed, since links may form a circle. It is listed as one file that is outside.
+    Does not follow a link to a folder, because links may form a circle. Lists it as one file with `is_outside`.
     """
     fs, path = path_of(spark, f"{folder}/{within}" if within else folder)
     if not fs.exists(path):
         return []
-    found = []
+    listed = []
     for status in fs.listStatus(path):
         uri, modified = status.getPath().toString(), status.getModificationTime()
         name = uri.rsplit("/", 1)[-1]
         if status.isFile():
-            found.append(LandedFile(uri, status.getLen(), modified, within=within))
+            listed.append(LandedFile(uri, status.getLen(), modified, within=within))
         elif uri.startswith("file:") and local_folder(uri).is_symlink():
-            found.append(LandedFile(uri, 0, modified, is_outside=True, within=within))
+            listed.append(LandedFile(uri, 0, modified, is_outside=True, within=within))
         else:
-            found += list_below(spark, folder, f"{within}/{name}" if within else name)
-    return sorted(found, key=lambda f: f.path)
+            listed += list_below(spark, folder, f"{within}/{name}" if within else name)
+    return sorted(listed, key=lambda f: f.path)
 
 
 def list_folders(spark: SparkSession, folder: str) -> list[LandedFile]:
-    """Folders directly in a folder, by name; none when it is not there."""
+    """Folders directly in a folder, sorted by name. Empty when the folder does not exist."""
     fs, path = path_of(spark, folder)
     if not fs.exists(path):
         return []
@@ -132,80 +139,80 @@ def list_folders(spark: SparkSession, folder: str) -> list[LandedFile]:
 
 
 def walk(spark: SparkSession, folder: str) -> list[LandedFile]:
-    """Every file below a folder, hidden ones too; none when it is not there."""
+    """Every file below a folder, with hidden files, in no particular order. Empty when the folder does not exist."""
     if folder.startswith("file:"):
-        return list(_walk_here(local_folder(folder)))
+        return list(_walk_local(local_folder(folder)))
     fs, path = path_of(spark, folder)
     if not fs.exists(path):
         return []
-    found, listed = fs.listFiles(path, True), []
-    while found.hasNext():
-        status = found.next()
+    iterator, listed = fs.listFiles(path, True), []
+    while iterator.hasNext():
+        status = iterator.next()
         listed.append(LandedFile(status.getPath().toString(), status.getLen(), status.getModificationTime()))
     return listed
 
 
-def _walk_here(folder: Path) -> Iterator[LandedFile]:
-    """The same on this machine, where Hadoop would start a process for each file, to learn whose it is.
+def _walk_local(folder: Path) -> Iterator[LandedFile]:
+    """`walk` for a local folder. Hadoop would start a process for each file to find its owner.
 
-    Its checksums (`.x.crc`) are no files to it, and go with theirs.
+    Leaves out Hadoop's checksum files (`.x.crc`): Hadoop does not list them and deletes them with their file.
     """
-    for place, _, names in os.walk(folder):
+    for parent, _, names in os.walk(folder):
         for name in names:
             if name.startswith(".") and name.endswith(".crc"):
                 continue
-            with suppress(FileNotFoundError):  # gone meanwhile
-                told = Path(place, name).stat()
-                yield LandedFile(f"file:{place}/{name}", told.st_size, told.st_mtime_ns // 1_000_000)
+            with suppress(FileNotFoundError):  # deleted in the meantime
+                stat = Path(parent, name).stat()
+                yield LandedFile(f"file:{parent}/{name}", stat.st_size, stat.st_mtime_ns // 1_000_000)
 
 
 def relative_path(folder: str, file: str) -> str:
-    """Path of a file below a folder, both URIs; schemes may be written with one slash or three."""
+    """The path of a file relative to a folder. Both are URIs; `file:/x` and `file:///x` are the same."""
     root = folder.split(":", 1)[1].lstrip("/")
     return file.split(":", 1)[1].lstrip("/").removeprefix(root).lstrip("/")
 
 
 def delete(spark: SparkSession, uri: str) -> None:
-    """Remove a file or folder; nothing happens when it is not there. Raises LakeError when it is still there after."""
+    """Delete a file or folder. Nothing happens when it does not exist. Raises LakeError when it cannot be deleted."""
     fs, path = path_of(spark, uri)
     if not fs.delete(path, True) and fs.exists(path):
-        raise LakeError(f"{uri} cannot be removed. Look at its rights, and whether its disk is writable.")
+        raise LakeError(f"{uri} cannot be deleted. Check its permissions and whether its disk is writable.")
 
 
 def delete_if_empty(spark: SparkSession, folder: str) -> None:
-    """Remove a folder that holds nothing."""
+    """Delete a folder if it is empty."""
     fs, path = path_of(spark, folder)
     if not list(fs.listStatus(path)):
         fs.delete(path, False)
 
 
 def replace(spark: SparkSession, uri: str, *, by: str) -> None:
-    """Move the file `by` over the one at `uri`, in one step where the file system has one (local, HDFS; not S3).
+    """Replace the file at `uri` by the file `by`. The move is atomic on local file systems and HDFS, not on S3.
 
-    Hadoop keeps a checksum beside a local file. It goes: it would speak against the next file of that name.
+    Also deletes the checksum file that Hadoop keeps for a local file: it would not match the new file.
     """
     gateway = spark.sparkContext._gateway
     assert gateway
-    kind, path = jvm(spark, "org.apache.hadoop.fs.Options$Rename"), jvm(spark, "org.apache.hadoop.fs.Path")
-    over = gateway.new_array(kind, 1)
-    over[0] = kind.OVERWRITE
+    rename, path = jvm(spark, "org.apache.hadoop.fs.Options$Rename"), jvm(spark, "org.apache.hadoop.fs.Path")
+    options = gateway.new_array(rename, 1)
+    options[0] = rename.OVERWRITE
     target, source = path(uri), path(by)
     settings = spark._jsparkSession.sessionState().newHadoopConf()
     context = jvm(spark, "org.apache.hadoop.fs.FileContext").getFileContext(target.toUri(), settings)
-    context.rename(source, target, over)
+    context.rename(source, target, options)
     folder, name = uri.rsplit("/", 1)
     delete(spark, f"{folder}/.{name}.crc")
 
 
 def move(spark: SparkSession, uri: str, to: str) -> None:
-    """Give a folder another name. Raises LakeError when something is there, or the store cannot."""
+    """Rename a folder. Raises LakeError when the target exists or the store cannot rename it."""
     fs, path = path_of(spark, uri)
     if fs.exists(path_of(spark, to)[1]) or not fs.rename(path, path_of(spark, to)[1]):
-        raise LakeError(f"{uri} cannot be moved to {to}. Look at both, then run the command again.")
+        raise LakeError(f"{uri} cannot be moved to {to}. Check both folders, then run the command again.")
 
 
 def compress(spark: SparkSession, uri: str, to: str) -> None:
-    """Write a file again as one Zstandard frame."""
+    """Copy a file to `to`, compressed with Zstandard as one frame."""
     fs, source = path_of(spark, uri)
     target = jvm(spark, "com.github.luben.zstd.ZstdOutputStream")(fs.create(path_of(spark, to)[1]))
     jvm(spark, "org.apache.hadoop.io.IOUtils").copyBytes(fs.open(source), target, 65536, True)

@@ -1,9 +1,11 @@
-"""JARs with fixed names and checksums, fetched once: Delta's for every session, those of S3 for who is on it.
+"""Downloads JARs with locked versions and checksums: Delta's for every session, Hadoop's S3 client for lakes on S3.
 
-Delta's POM names thirty-odd JARs (87 MB). Spark ships most of them, in other versions, and one class in two
-versions is trouble to come; these ten (15 MB) are what is left. Hadoop's for S3 names all of Amazon's SDK in one
-JAR; `s3-jars.lock` has the 36 parts (12 MB) that are used. Fetching uses Spark's own resolver, so a
-mirror set for Spark (`spark.jars.ivySettings` or `spark.jars.repositories` in spark-defaults.conf) holds.
+Delta's POM lists more than thirty JARs (87 MB). Spark ships most of them in other versions, and two versions of one
+class cause errors. So this module downloads only the ten JARs (15 MB) that Spark does not ship. Hadoop's S3 client
+lists Amazon's whole SDK as one JAR; `s3-jars.lock` lists the 36 parts (12 MB) that are used.
+
+The download uses Spark's own resolver, so a mirror configured for Spark (`spark.jars.ivySettings` or
+`spark.jars.repositories` in spark-defaults.conf) applies.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from etl.errors import ConfigError
 
 
 class Jar(NamedTuple):
-    """One locked artifact."""
+    """One locked Maven artifact. `sha256` is the checksum of its JAR."""
 
     group: str
     artifact: str
@@ -35,7 +37,7 @@ class Jar(NamedTuple):
 
     @property
     def file_name(self) -> str:
-        """As Spark's resolver names it."""
+        """The file name that Spark's resolver gives the JAR."""
         return f"{self.group}_{self.artifact}-{self.version}.jar"
 
 
@@ -102,9 +104,9 @@ JARS = (
     ),
 )
 
-S3_LOCK = Path(__file__).with_name("s3-jars.lock")  # a line for each: group:artifact:version and its SHA-256
+S3_LOCK = Path(__file__).with_name("s3-jars.lock")  # one line per JAR: group:artifact:version and SHA-256
 
-# What Delta depends on and Spark ships itself; Spark's resolver takes these as glob patterns.
+# Dependencies of Delta that Spark ships itself, as glob patterns of Spark's resolver.
 SHIPPED_WITH_SPARK = (
     "com.fasterxml.*:*",
     "com.github.*:*",
@@ -126,18 +128,18 @@ UNUSED = ("org.wildfly.openssl:*", "software.amazon.awssdk:bundle")
 
 
 def delta_jars(folder: Path = SHARE / "jars") -> list[Path]:
-    """The ten files, fetched into `folder` the first time. Raises ConfigError when they cannot be had."""
+    """Delta's ten JARs, downloaded into `folder` the first time. Raises ConfigError when the download fails."""
     return ensure(JARS, folder)
 
 
 def s3_jars(folder: Path = SHARE / "jars") -> list[Path]:
-    """What `s3a:` needs beside what Spark ships, fetched the first time. Raises ConfigError when it cannot be had."""
+    """The JARs for `s3a:` URIs, downloaded the first time. Raises ConfigError when the download fails."""
     lines = [line.split() for line in S3_LOCK.read_text().splitlines()]
     return ensure(tuple(Jar._make([*name.split(":"), sha256]) for name, sha256 in lines), folder)
 
 
 def ensure(jars: tuple[Jar, ...], folder: Path) -> list[Path]:
-    """The files in `folder`, fetched when one is missing. Raises ConfigError when they cannot be had."""
+    """Paths of the JARs in `folder`, downloaded when one is missing. Raises ConfigError when the download fails."""
     files = [folder / jar.file_name for jar in jars]
     if not all(file.is_file() for file in files):
         fetch(jars, folder)
@@ -145,33 +147,39 @@ def ensure(jars: tuple[Jar, ...], folder: Path) -> list[Path]:
 
 
 def fetch(jars: tuple[Jar, ...], folder: Path) -> None:
-    """Fetch JARs, check them, and move each into `folder` whole: two processes at once do no harm."""
+    """Download JARs, verify them, and move each into `folder` in one step, so that two processes can do it at once."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="ivy-", dir=folder.parent) as scratch:
             resolve(jars, Path(scratch))
-            fetched = [Path(scratch, "jars", jar.file_name) for jar in jars]
-            for jar, file in zip(jars, fetched, strict=True):
+            downloaded = [Path(scratch, "jars", jar.file_name) for jar in jars]
+            for jar, file in zip(jars, downloaded, strict=True):
                 verify(jar, file)
-            for file in fetched:
+            for file in downloaded:
                 os.replace(file, folder / file.name)
     except OSError as error:
-        raise ConfigError(f"JARs cannot be kept in {folder}: {error.strerror or error}") from error
+        raise ConfigError(
+            f"JARs cannot be stored in {folder}: {error.strerror or error}. Make the folder writable, then run "
+            "`make setup`."
+        ) from error
 
 
 def verify(jar: Jar, file: Path) -> None:
-    """Raises ConfigError unless the file is there and is, byte for byte, the one that was locked."""
+    """Raises ConfigError when the file does not exist or does not have the locked checksum."""
     if not file.is_file():
-        raise ConfigError(f"{jar.coordinates} was resolved without its JAR; try `make setup` again")
+        raise ConfigError(f"{jar.coordinates} was resolved without its JAR. Run `make setup` again.")
     if hashlib.sha256(file.read_bytes()).hexdigest() != jar.sha256:
-        raise ConfigError(f"{jar.coordinates} was fetched with another checksum than etl/engine/spark/jars.py names")
+        raise ConfigError(
+            f"{jar.coordinates} has another checksum than the one locked in etl/engine/spark. Check the Maven mirror, "
+            "then run `make setup` again."
+        )
 
 
 def resolve(jars: tuple[Jar, ...], scratch: Path) -> None:
-    """Let Spark's resolver fill `scratch/jars`, by submitting a program that does nothing.
+    """Submit an empty program to Spark, so that Spark's resolver downloads the JARs into `scratch/jars`.
 
-    `scratch` is the resolver's cache and its home folder too: a half-filled local Maven cache, a POM without
-    its JAR, would otherwise end it with "download failed".
+    `scratch` is also the resolver's cache and home folder. With the user's Maven cache the resolver fails with
+    "download failed" when the cache has a POM without its JAR.
     """
     program = scratch / "nothing.py"
     program.touch()
@@ -185,13 +193,13 @@ def resolve(jars: tuple[Jar, ...], scratch: Path) -> None:
     )
     if done.returncode != 0:
         raise ConfigError(
-            f"{jars[0].artifact} and what it needs could not be fetched from Maven Central ({_reason(done.stderr)}); "
-            "connect this machine once and run `make setup`"
+            f"{jars[0].artifact} and its dependencies could not be downloaded from Maven Central "
+            f"({_reason(done.stderr)}). Connect this machine to the network and run `make setup`."
         )
 
 
 def _spark_home() -> Path:
-    import pyspark  # half a second that a set-up with nothing to do need not spend
+    import pyspark  # imported late: it takes half a second, and set-up usually has nothing to download
 
     return Path(pyspark.__file__).parent
 
@@ -214,27 +222,27 @@ def _submit_environment(scratch: Path) -> dict[str, str]:
         "JAVA_HOME": str(require_java()),
         "SPARK_HOME": str(_spark_home()),
         "PYSPARK_PYTHON": sys.executable,
-        "SPARK_LOCAL_IP": "127.0.0.1",  # a host name that resolves to nothing must not matter
+        "SPARK_LOCAL_IP": "127.0.0.1",  # so that it works on a machine whose host name does not resolve
         "SPARK_SUBMIT_OPTS": options.strip(),
     }
 
 
 def _reason(stderr: str) -> str:
-    """The line that says why, out of the resolver's report of a hundred."""
+    """The line with the cause of the failure, out of the resolver's report of about a hundred lines."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    for sign in (r"Host \S+ not found", "SERVER ERROR", "download failed", "Exception"):
-        if telling := [line for line in lines if re.search(sign, line)]:
-            return telling[0][:120]
+    for pattern in (r"Host \S+ not found", "SERVER ERROR", "download failed", "Exception"):
+        if matches := [line for line in lines if re.search(pattern, line)]:
+            return matches[0][:120]
     return lines[-1] if lines else "no reason given"
 
 
 def main() -> int:
-    """Set-up's step: silent when the files are there."""
+    """The step of `make setup` that downloads Delta's JARs. It prints nothing when they exist."""
     folder = SHARE / "jars"
     missing = sum(not (folder / jar.file_name).is_file() for jar in JARS)
     try:
         if missing:
-            print("feed-etl: fetching Delta's JARs", flush=True)
+            print("feed-etl: downloading Delta's JARs", flush=True)
         delta_jars(folder)
     except ConfigError as error:
         print(f"feed-etl: {error}", file=sys.stderr)

@@ -1,8 +1,8 @@
-"""Finds the Java that Spark runs on, so that a machine without one gets a sentence and not a traceback.
+"""Finds a Java that Spark can run on. On a machine without one the user gets one line instead of a traceback.
 
-Spark 4 needs Java 17 or newer with the module `jdk.incubator.vector`: trimmed runtimes lack it and fail only
-once Spark starts, so each candidate is asked for its modules. Set-up records what it found; later runs
-trust that.
+Spark 4 needs Java 17 or newer with the module `jdk.incubator.vector`. Reduced runtimes lack this module and fail only
+when Spark starts, so this module lists the modules of each candidate. Set-up records the Java that it found; later
+runs use it without a check.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from pathlib import Path
 
 from etl.errors import ConfigError
 
-OLDEST = 17
-NEEDED_MODULE = "jdk.incubator.vector"
+MIN_VERSION = 17
+REQUIRED_MODULE = "jdk.incubator.vector"
 SHARE = Path(sys.prefix, "share", "feed-etl")
-"""Where set-up keeps what is not a Python package."""
+"""The folder where set-up stores everything that is not a Python package: JARs, the CDS archive, the Java record."""
 SYSTEM_JVMS = Path("/usr/lib/jvm")
 MACOS_JAVA_HOME = Path("/usr/libexec/java_home")
 
 MISSING = (
-    f"no Java that Spark can use was found: it needs {OLDEST} or newer with the module {NEEDED_MODULE}. "
-    "Install one (Debian, Ubuntu: apt-get install openjdk-17-jre-headless; macOS: brew install openjdk@17) "
+    f"No Java was found that Spark can use. Spark needs Java {MIN_VERSION} or newer with the module {REQUIRED_MODULE}. "
+    "Install it (Debian, Ubuntu: apt-get install openjdk-17-jre-headless; macOS: brew install openjdk@17) "
     "or set JAVA_HOME to it, then run `make setup`"
 )
 
 
 def _output(*command: str | Path) -> str:
-    """What a command prints, or nothing when it cannot run."""
+    """The standard output of a command; empty when it fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -41,14 +41,14 @@ def _output(*command: str | Path) -> str:
 
 
 def is_usable(home: Path) -> bool:
-    """Whether Spark can run on the Java at `home`: new enough and with the module it asks for."""
+    """Whether Spark can run on the Java at `home`: its version is high enough and it has the required module."""
     modules = _output(home / "bin" / "java", "--list-modules")
     version = re.search(r"^java\.base@(\d+)", modules, re.MULTILINE)
-    return version is not None and int(version[1]) >= OLDEST and f"{NEEDED_MODULE}@" in modules
+    return version is not None and int(version[1]) >= MIN_VERSION and f"{REQUIRED_MODULE}@" in modules
 
 
 def _recorded(share: Path) -> Path | None:
-    """The home that set-up wrote down, as long as there is still a Java in it."""
+    """The Java home that set-up recorded; None when there is no record or no Java in that folder any more."""
     record = share / "java_home"
     if not record.is_file():
         return None
@@ -57,11 +57,11 @@ def _recorded(share: Path) -> Path | None:
 
 
 def _candidates(share: Path, system_jvms: Path, environ: Mapping[str, str]) -> Iterator[Path]:
-    """Homes to ask, in the order a user would expect one to win."""
+    """Java homes to check, in order of preference."""
     if on_path := shutil.which("java", path=environ.get("PATH", "")):
         yield Path(on_path).resolve().parent.parent
     yield from sorted(path for path in system_jvms.glob("*") if path.is_dir())
-    if MACOS_JAVA_HOME.exists() and (home := _output(MACOS_JAVA_HOME, "-v", f"{OLDEST}+").strip()):
+    if MACOS_JAVA_HOME.exists() and (home := _output(MACOS_JAVA_HOME, "-v", f"{MIN_VERSION}+").strip()):
         yield Path(home)
     yield from sorted((share / "java").glob("*"))
 
@@ -69,10 +69,10 @@ def _candidates(share: Path, system_jvms: Path, environ: Mapping[str, str]) -> I
 def find_java(
     share: Path = SHARE, system_jvms: Path = SYSTEM_JVMS, environ: Mapping[str, str] = os.environ
 ) -> Path | None:
-    """The home of a Java that Spark can use, or None.
+    """The home of a Java that Spark can use; None when there is none.
 
-    A usable $JAVA_HOME wins; then what set-up recorded under `share`; then the PATH, `system_jvms`, macOS's
-    own finder, and any Java unpacked under `share/java`.
+    The order of preference: $JAVA_HOME, the record of set-up under `share`, PATH, `system_jvms`, macOS's `java_home`
+    program, and a Java unpacked under `share/java`.
     """
     explicit = environ.get("JAVA_HOME")
     if explicit and is_usable(Path(explicit)):
@@ -83,7 +83,7 @@ def find_java(
 
 
 def require_java(share: Path = SHARE, system_jvms: Path = SYSTEM_JVMS, environ: Mapping[str, str] = os.environ) -> Path:
-    """As find_java, but raises ConfigError that says what to install when there is none."""
+    """`find_java`, but raises ConfigError with installation instructions when there is none."""
     home = find_java(share, system_jvms, environ)
     if home is None:
         raise ConfigError(MISSING)
@@ -91,7 +91,7 @@ def require_java(share: Path = SHARE, system_jvms: Path = SYSTEM_JVMS, environ: 
 
 
 def record_java(home: Path, share: Path = SHARE) -> None:
-    """Write the home down for later runs, once: set-up calls this every time."""
+    """Record the Java home for later runs. Writes and prints only when it has changed."""
     record = share / "java_home"
     if _recorded(share) != home:
         record.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,7 @@ def record_java(home: Path, share: Path = SHARE) -> None:
 
 
 def main() -> int:
-    """Set-up's check. With --quiet a missing Java is only the exit code."""
+    """The step of `make setup` that finds and records Java. With --quiet a missing Java is only an exit code."""
     try:
         record_java(require_java())
     except ConfigError as error:

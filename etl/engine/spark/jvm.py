@@ -1,4 +1,4 @@
-"""The driver's JVM, for what has no Python interface: its classes, and what Scala's methods take and give."""
+"""Access to classes of the driver's JVM that have no Python API, and conversion between Python and Scala values."""
 
 from __future__ import annotations
 
@@ -10,33 +10,34 @@ _CONVERTERS = "scala.jdk.javaapi.CollectionConverters"
 
 
 def jvm(spark: SparkSession, name: str) -> Any:
-    """A class of the driver's JVM by its whole name.
+    """A class of the driver's JVM by its fully qualified name.
 
-    One look-up; of a dotted path py4j looks for a class by each of its beginnings, in every JAR.
+    This is one look-up. With attribute access (`spark._jvm.org.apache...`) py4j looks for a class at every part of the
+    name, in every JAR.
     """
     return getattr(spark._jvm, name)
 
 
 def none(spark: SparkSession) -> Any:
-    """Scala's None."""
+    """Scala's `None`."""
     return jvm(spark, "scala.Option").empty()
 
 
 def some(spark: SparkSession, value: Any) -> Any:
-    """Scala's Some."""
+    """Scala's `Some(value)`."""
     return jvm(spark, "scala.Option").apply(value)
 
 
 def as_seq(spark: SparkSession, items: list[Any]) -> Any:
-    """A list as Scala takes it."""
+    """A Python list as a Scala Seq."""
     return jvm(spark, _CONVERTERS).asScala(items).toSeq()
 
 
 def as_list(spark: SparkSession, seq: Any) -> list[Any]:
-    """Scala's Seq as a list."""
+    """A Scala Seq as a Python list."""
     return list(jvm(spark, _CONVERTERS).asJava(seq))
 
 
 def as_dict(spark: SparkSession, mapping: Any) -> dict[Any, Any]:
-    """Scala's Map as a dict."""
+    """A Scala Map as a Python dict."""
     return dict(jvm(spark, _CONVERTERS).asJava(mapping))

@@ -1,7 +1,7 @@
-"""How rows of a batch are spread over files: by hour, then by the cluster columns, in even ranges.
+"""Distributes the rows of a batch over tasks and files: even ranges of hour, cluster columns and key.
 
-The ranges end in the row's own key, so one hot viewer or post is split over tasks like any other rows: the salt
-is the key itself.
+The row's key is the last cluster column, so the rows of one hot viewer or post are split over tasks, too. No extra salt
+column is needed.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from pyspark.sql import DataFrame
 
 from etl.model.contract import Table
 
-MAX_OPEN_HOURS = 24  # hours a task writes at once, without sorting its rows by hour first
+MAX_OPEN_HOURS = 24  # a task can write files of this many hours at once without sorting its rows by hour first
 
 
 def range_partition(rows: DataFrame, table: Table, hours: int) -> DataFrame:
-    """Rows in ranges of hour and cluster columns; no task mixes far-apart viewers. Not sorted within a range.
+    """Rows range-partitioned by hour and cluster columns, so that a task gets neighboring viewers. Not sorted.
 
-    At most as many ranges as the session has tasks of a shuffle, but one for each of many hours.
+    There are at most as many ranges as the session has shuffle partitions, or one per hour when there are more hours.
     """
     tasks = int(rows.sparkSession.conf.get("spark.sql.shuffle.partitions") or 1)
     if 1 < tasks < hours:
@@ -25,21 +25,22 @@ def range_partition(rows: DataFrame, table: Table, hours: int) -> DataFrame:
 
 
 def sort_within_tasks(rows: DataFrame, table: Table) -> DataFrame:
-    """Rows of each task by the first cluster column, as they lie in files.
+    """Rows of each task sorted by the first cluster column, which is their order in files.
 
-    One number is sorted digit by digit. With a second column, or the hour before it, rows are compared with each
-    other: a third more CPU for a task that writes a fact, and files no better to look a viewer up in. A task writes its
-    hours side by side instead of one after the other.
+    Why only one column: Spark sorts a single number with a radix sort. With the hour or a second column it compares
+    rows, which costs a task that writes a fact a third more CPU and does not make looking up a viewer faster. So a task
+    has the files of all its hours open at the same time.
     """
     return rows.sortWithinPartitions(table.cluster[0]) if table.cluster else rows
 
 
 def lay_out(rows: DataFrame, table: Table, hours: int, preclustered: bool = False) -> DataFrame:
-    """Rows as they lie in files: spread, unless they are `arranged` in ranges already, and sorted within a file.
+    """Rows as they are written to files: range-partitioned over tasks, and sorted within a file.
 
-    Borders of ranges are drawn from a sample, for which Spark makes rows once more from the last shuffle on. Where that
-    is dear a table's logic draws them beforehand, from what it reads (`Table.arranged`). A task then has a file of each
-    hour, which is for as many hours only as it writes at once.
+    To find the borders of ranges Spark takes a sample, and for it computes the rows again from the last shuffle on.
+    When that is expensive, the table's transform partitions its inputs by range instead (`Table.preclustered`), and
+    this function keeps the partitions. Then each task writes a file of each hour, so this works for up to
+    MAX_OPEN_HOURS hours; more hours are partitioned again.
     """
     return sort_within_tasks(
         rows if preclustered and hours <= MAX_OPEN_HOURS else range_partition(rows, table, hours), table

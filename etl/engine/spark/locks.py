@@ -1,4 +1,4 @@
-"""A lock that processes of one machine hold in turn: waited for so long and no longer."""
+"""File locks between processes of one machine, with a time limit for waiting."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from filelock import FileLock, Timeout
 from etl.errors import ConflictError
 
 MINUTES = 30.0
-"""How long a lock is waited for where conf says nothing: a commit takes seconds."""
-TABLE = Path("/proc/locks")
+"""How long a process waits for a lock unless conf sets `lock_minutes`. A commit takes seconds."""
+LOCK_TABLE = Path("/proc/locks")
 
 
 @contextmanager
 def held(path: Path, minutes: float = MINUTES) -> Iterator[None]:
-    """Hold a lock file's lock; it goes with the process. Raises ConflictError, which names who has it, when it waits
-    too long. The file may be read and written by whoever may do so in its folder."""
+    """Hold the lock of a lock file. The lock ends with the process.
+
+    Raises ConflictError, which names the process that holds the lock, after waiting for `minutes`. The lock file has
+    the read and write permissions of its folder.
+    """
     lock = FileLock(path, timeout=minutes * 60, mode=path.parent.stat().st_mode & 0o666)
     try:
         lock.acquire()
@@ -33,19 +36,19 @@ def held(path: Path, minutes: float = MINUTES) -> Iterator[None]:
 
 
 def holder(path: Path) -> str:
-    """Which process has a lock, as far as the system says."""
+    """The process that holds a lock, as text, if the operating system tells."""
     try:
-        inode = str(path.stat().st_ino)  # a device may have another number there than here
-        lines = (line.split() for line in TABLE.read_text().splitlines() if "->" not in line)
+        inode = str(path.stat().st_ino)  # the device is not compared: its number in /proc/locks may differ
+        lines = (line.split() for line in LOCK_TABLE.read_text().splitlines() if "->" not in line)
         pids = {int(words[4]) for words in lines if words[5].endswith(f":{inode}")}
     except (OSError, ValueError, IndexError):
         pids = set()
     names = ", ".join(f"process {pid} ({_name(pid)})" for pid in sorted(pids) if pid > 0)
-    return names or "a process that cannot be told"
+    return names or "an unknown process"
 
 
 def _name(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
-        return "ended or not to be seen"
+        return "ended, or not visible to this user"

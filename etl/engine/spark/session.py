@@ -1,4 +1,4 @@
-"""One Spark session, set up for Delta, in UTC, quiet."""
+"""Starts the Spark session: configured for Delta, in UTC, with little log output."""
 
 from __future__ import annotations
 
@@ -14,55 +14,59 @@ from pyspark.sql import SparkSession
 
 from etl import catalog, conf, secrets
 from etl.conf import Settings
-from etl.engine.spark import cds
-from etl.engine.spark import scratch
+from etl.engine.spark import cds, scratch
 from etl.engine.spark.jars import delta_jars, s3_jars
 from etl.engine.spark.java import require_java
 from etl.engine.spark.jvm import jvm
-from etl.engine.spark.layout import SIDE_BY_SIDE
+from etl.engine.spark.layout import MAX_OPEN_HOURS
 from etl.errors import ConfigError
 from etl.utc import use_utc
 
-COLLECTOR = re.compile(r"-XX:\+Use\w+GC\b")
-# Inlined less deeply than the JVM would: a run is over before code as large as that has paid for being compiled.
+GARBAGE_COLLECTOR = re.compile(r"-XX:\+Use\w+GC\b")
+# Less inlining than the JVM's default: a run ends before the compilation of such large code has paid off.
 COMPILER = "-XX:MaxInlineLevel=9 -XX:FreqInlineSize=150 -XX:InlineSmallCode=1200"
 ZONE = "spark.sql.session.timeZone"
-HASHED_MB = 64  # of a join's smaller side, as shuffled: at most this much a task is hashed, not sorted
-MEMORY_MB = 1536  # what a task must have for that, since a hash cannot spill as a sort does
-# For a process that answers and ends: the JVM's first compiler only (whose code cache would be 48 MB, and once full
-# nothing is compiled any more).
+MAX_HASHED_MB = 64  # a join hashes its smaller side when a task has at most this much of it after the shuffle
+MIN_MEMORY_MB = 1536  # memory per task that this requires: unlike a sort, a hash table cannot spill to disk
+# For a process that answers one query and ends: only the JVM's first compiler. Its code cache is 48 MB by default; when
+# the cache is full, the JVM stops compiling.
 SHORT_LIVED = {
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
 }
-# For what takes its time by the number of plans, not of rows: no code made for a plan or an expression, none adapted.
+# For many plans over few rows: no code generation and no adaptive execution, whose cost grows with the number of plans.
 FEW_ROWS = {
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.adaptive.enabled": "false",
 }
-# For a process that does small hours only.
+# For a process that runs only small hours.
 SMALL_HOURS = {**SHORT_LIVED, **FEW_ROWS}
 
 
 def with_options(settings: Settings, options: dict[str, str]) -> Settings:
-    """Settings with these options of Spark, but where they say otherwise themselves."""
+    """Settings with these Spark options added. Options that the settings have already take precedence."""
     return settings.model_copy(update={"spark": {**options, **settings.spark}})
 
 
 def hash_join_options(settings: Settings) -> dict[str, str]:
-    """Joins by hash on this machine, where every task has memory enough; what executors have, conf/ knows better."""
-    found = re.fullmatch(r"local(?:\[(\d+|\*)[^]]*\])?", settings.master)
-    if not found:
+    """The option that lets Spark join by hash instead of by sort, in local mode with enough memory for every task.
+
+    Empty on a cluster: the memory of executors is set in conf/, and so is this option.
+    """
+    local = re.fullmatch(r"local(?:\[(\d+|\*)[^]]*\])?", settings.master)
+    if not local:
         return {}
-    cores = (os.cpu_count() or 1) if found[1] == "*" else int(found[1] or 1)
+    cores = (os.cpu_count() or 1) if local[1] == "*" else int(local[1] or 1)
     megabytes = int(settings.driver_memory[:-1]) * (1024 if settings.driver_memory.endswith("g") else 1)
-    if megabytes < MEMORY_MB * cores:
+    if megabytes < MIN_MEMORY_MB * cores:
         return {}
-    return {"spark.sql.adaptive.maxShuffledHashJoinLocalMapThreshold": f"{HASHED_MB}m"}
+    return {"spark.sql.adaptive.maxShuffledHashJoinLocalMapThreshold": f"{MAX_HASHED_MB}m"}
 
 
 def _options(settings: Settings) -> dict[str, str]:
-    given = f'"-Djava.io.tmpdir={_folder(settings)}" {settings.spark.get("spark.driver.extraJavaOptions", "")}'.strip()
+    """Every option of the session. Options under `spark` in conf/ override those of this function."""
+    configured_options = settings.spark.get("spark.driver.extraJavaOptions", "")
+    user_options = f'"-Djava.io.tmpdir={_folder(settings)}" {configured_options}'.strip()
     return {
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -70,62 +74,66 @@ def _options(settings: Settings) -> dict[str, str]:
         "spark.executorEnv.TZ": settings.timezone,
         "spark.sql.shuffle.partitions": str(settings.shuffle_partitions),
         "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "1000000",
-        "spark.sql.codegen.cache.maxEntries": "2000",  # a run has more plans than Spark's hundred
-        "spark.sql.maxConcurrentOutputFileWriters": str(SIDE_BY_SIDE),
+        "spark.sql.codegen.cache.maxEntries": "2000",  # a run has more plans than the default of 100
+        "spark.sql.maxConcurrentOutputFileWriters": str(MAX_OPEN_HOURS),
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         "spark.sql.parquet.compression.codec": "zstd",
-        "spark.hadoop.parquet.compression.codec.zstd.level": "1",  # more than Snappy saves, at the same cost
-        **{f"spark.hadoop.parquet.enable.dictionary#{name}": "false" for name in _distinct()},
+        "spark.hadoop.parquet.compression.codec.zstd.level": "1",  # smaller files than Snappy at the same CPU cost
+        **{f"spark.hadoop.parquet.enable.dictionary#{name}": "false" for name in _columns_without_dictionary()},
         "spark.databricks.delta.snapshotPartitions": "2",
         "spark.databricks.delta.commitInfo.userMetadata": "",
         # Delta's parser drops the values of `spark.sql(text, args=...)`; this binds them in the analyzer instead.
         "spark.sql.legacy.parameterSubstitution.constantsOnly": "true",
         "spark.driver.memory": settings.driver_memory,
         "spark.feedetl.lock.minutes": str(settings.lock_minutes),
-        # Of Hadoop's file systems; it sets the mode of a local file too, whatever the process's own umask is.
+        # Hadoop applies it to local files, too, and ignores the umask of the process.
         "spark.hadoop.fs.permissions.umask-mode": settings.umask,
         "spark.executor.killOnFatalError.depth": "0",  # a record too large for memory fails its task, not the process
-        # Hadoop's default for S3 goes by what it once knew of a file; Delta writes `_last_checkpoint` anew and anew.
+        # The default stream for S3 caches a file's metadata, but Delta overwrites `_last_checkpoint` again and again.
         "spark.hadoop.fs.s3a.input.stream.type": "classic",
         "spark.ui.enabled": "false",
-        "spark.python.sql.dataFrameDebugging.enabled": "false",  # else a call of Python is four of the JVM
+        "spark.python.sql.dataFrameDebugging.enabled": "false",  # it makes four JVM calls of each Python call
         "spark.ui.showConsoleProgress": "false",
         **hash_join_options(settings),
         **_temporary(settings),
         **settings.spark,
-        "spark.driver.extraJavaOptions": java_options(given, settings.master.startswith("local")),
+        "spark.driver.extraJavaOptions": java_options(user_options, settings.master.startswith("local")),
     }
 
 
-def _distinct() -> list[str]:
-    """Columns of which files keep no dictionary."""
+def _columns_without_dictionary() -> list[str]:
+    """Columns that Parquet files store without a dictionary, because most of their values are distinct."""
     return [name for name, column in catalog.vocabulary().items() if column.distinct]
 
 
 def _folder(settings: Settings) -> Path:
-    """Where this process keeps temporary files: private, and removed once it is dead."""
+    """The private folder for temporary files of this process. It is removed after the process has ended."""
     return scratch.this_process(settings.scratch).folder
 
 
 def _temporary(settings: Settings) -> dict[str, str]:
-    """Where Spark spills and shuffles on this machine; executors elsewhere have folders of their cluster's."""
+    """The option for Spark's folder of spill and shuffle files in local mode. A cluster has its own folders."""
     return {"spark.local.dir": str(_folder(settings))} if settings.master.startswith("local") else {}
 
 
-def java_options(given: str, works: bool = True) -> str:
-    """What a driver's JVM is started with: what is given, a log of warnings only, and classes kept ready.
+def java_options(user_options: str, runs_tasks: bool = True) -> str:
+    """The options of the driver's JVM: UTC, the log configuration and then the user's options, which take precedence.
 
-    Where the driver `works` itself its collector is the one of most throughput, unless another is given (a JVM takes
-    one only): pauses bother nobody in a batch. Of other options the last counts, and that is what is given.
+    A driver that runs tasks itself (local mode) also gets the compiler options, the CDS archive and the parallel
+    garbage collector: in a batch, throughput matters and pauses do not. The user's options can name another collector;
+    the JVM accepts only one.
     """
     log = (conf.home() / "conf" / "spark-log4j2.properties").absolute().as_uri()
-    collector = "" if COLLECTOR.search(given) else "-XX:+UseParallelGC"
-    here = [collector, COMPILER, cds.options()] if works else []
-    return " ".join(filter(None, ["-Duser.timezone=UTC", "-Dlog4j2.configurationFile=" + log, *here, given]))
+    collector = "" if GARBAGE_COLLECTOR.search(user_options) else "-XX:+UseParallelGC"
+    local = [collector, COMPILER, cds.options()] if runs_tasks else []
+    return " ".join(filter(None, ["-Duser.timezone=UTC", "-Dlog4j2.configurationFile=" + log, *local, user_options]))
 
 
 def _jars(settings: Settings) -> list[Path]:
-    """A cluster has what its own storage needs; a driver on this machine gets it from here."""
+    """Delta's JARs, and in local mode those for S3 when the lake or the landing zone needs them.
+
+    A cluster has the JARs for its own storage.
+    """
     on_s3 = settings.master.startswith("local") and any(u.startswith("s3a:") for u in (settings.lake, settings.landing))
     return delta_jars() + (s3_jars() if on_s3 else [])
 
@@ -135,24 +143,28 @@ def _class_path(settings: Settings) -> str:
 
 
 def _start_jvm(master: str, name: str, options: dict[str, str]) -> None:
-    """Start the driver's JVM, unless it is there, with options that everybody may see in the list of processes.
+    """Start the driver's JVM, unless it runs already, with the options that are not secret.
 
-    Spark's own way gives the JVM every option as an argument. What it is given later is in no list.
+    By default Spark passes every option to the JVM as an argument, which the list of processes shows. Options that the
+    session sets later do not show up there.
     """
     if SparkContext._gateway is None:
-        seen = SparkConf(loadDefaults=False).setMaster(master).setAppName(name).setAll(list(options.items()))
-        SparkContext._ensure_initialized(conf=seen)
+        public = SparkConf(loadDefaults=False).setMaster(master).setAppName(name).setAll(list(options.items()))
+        SparkContext._ensure_initialized(conf=public)
 
 
 def _local_options(master: str) -> dict[str, str]:
-    """A driver on this machine talks to itself only."""
+    """Options that let a driver in local mode listen on the loopback interface only."""
     if not master.startswith("local"):
         return {}
     return {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 
 
 def start(settings: Settings, name: str = "feed-etl") -> SparkSession:
-    """Start (or reuse) the session; the process's zone becomes UTC. Raises ConfigError: there is no usable Java."""
+    """Start or reuse the session, and set the time zone of this process to UTC.
+
+    Raises ConfigError when there is no usable Java or the JARs cannot be downloaded.
+    """
     use_utc()
     os.environ["JAVA_HOME"] = str(require_java())
     if settings.master.startswith("local"):
@@ -169,18 +181,21 @@ def start(settings: Settings, name: str = "feed-etl") -> SparkSession:
     spark = builder.getOrCreate()
     scratch.this_process(settings.scratch).note_jvm(int(jvm(spark, "java.lang.ProcessHandle").current().pid()))
     spark.sparkContext.setLogLevel("ERROR")
-    for log in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):  # each error as a page of JSON, caught or not
+    for log in (
+        "DataFrameQueryContextLogger",
+        "SQLQueryContextLogger",
+    ):  # they log every error as JSON, even handled ones
         PySparkLogger.getLogger(log).disabled = True
     return spark
 
 
 def require_utc(spark: SparkSession) -> None:
-    """For a session that others started. Raises ConfigError when hours and days would be cut in another zone."""
+    """Raises ConfigError when a session that the caller started is not in UTC: hours and days would be wrong."""
     zone = spark.conf.get(ZONE)
     if zone not in ("UTC", "Etc/UTC", "Z", "+00:00"):
         raise ConfigError(f"The Spark session's time zone is {zone!r}. Set {ZONE} to UTC, or use session.start().")
     use_utc()
 
 
-if __name__ == "__main__":  # for who starts the JVM before Python: spark-submit
+if __name__ == "__main__":  # prints the options for spark-submit, which starts the JVM before Python
     print(java_options(" ".join(sys.argv[1:])))

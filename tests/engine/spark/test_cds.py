@@ -1,4 +1,4 @@
-"""Classes kept ready for sessions: used when they are there, made again when Java or the JARs are newer."""
+"""The CDS archive: sessions use it when it exists, and set-up creates it again when Java or the JARs are newer."""
 
 import os
 import subprocess
@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from etl.engine.spark import cds
-from etl.engine.spark import session
+from etl.engine.spark import cds, session
 from etl.engine.spark.java import require_java
 
 
-def test_a_driver_that_works_maps_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_that_runs_tasks_uses_the_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = tmp_path / "classes.jsa"
     monkeypatch.setattr(cds.options, "__defaults__", (archive,))
     assert str(archive) not in session.java_options("")
@@ -20,7 +19,7 @@ def test_a_driver_that_works_maps_them(tmp_path: Path, monkeypatch: pytest.Monke
     assert str(archive) not in session.java_options("", runs_tasks=False)
 
 
-def test_what_java_says_of_a_file_that_does_not_fit_is_not_among_answers(tmp_path: Path) -> None:
+def test_java_prints_no_warning_about_an_invalid_archive_to_stdout(tmp_path: Path) -> None:
     archive = tmp_path / "classes.jsa"
     archive.write_bytes(b"no archive")
     java = [require_java() / "bin" / "java", *cds.options(archive).split(), "-version"]
@@ -37,6 +36,6 @@ def test_an_archive_older_than_the_jars_is_not_fresh(tmp_path: Path) -> None:
     assert not cds.is_fresh(archive)
 
 
-def test_set_up_kept_them() -> None:
-    """Which a session would not say: it starts without them as well."""
+def test_set_up_created_the_archive() -> None:
+    """A session would not report a missing archive: it starts without one, too."""
     assert cds.is_fresh()

@@ -1,4 +1,4 @@
-"""Delta's JARs: locked, checked, fetched once, and enough for everything the suite does with a table."""
+"""Delta's JARs are locked, verified, downloaded once, and sufficient for every operation on a table."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from etl.engine.spark.jvm import jvm
 from etl.errors import ConfigError
 
 
-def a_resolver(monkeypatch: pytest.MonkeyPatch, content: bytes) -> list[Path]:
-    """Stand in for Spark's resolver with one that gives every JAR this content; returns the calls it gets."""
+def fake_resolver(monkeypatch: pytest.MonkeyPatch, content: bytes) -> list[Path]:
+    """Replace Spark's resolver by one that gives every JAR this content; returns the list of its calls."""
     calls: list[Path] = []
 
-    def resolve(wanted: tuple[Jar, ...], scratch: Path) -> None:
+    def resolve(jars_: tuple[Jar, ...], scratch: Path) -> None:
         calls.append(scratch)
         (scratch / "jars").mkdir()
-        for jar in wanted:
+        for jar in jars_:
             (scratch / "jars" / jar.file_name).write_bytes(content)
 
     monkeypatch.setattr(jars, "resolve", resolve)
@@ -31,14 +31,14 @@ def a_resolver(monkeypatch: pytest.MonkeyPatch, content: bytes) -> list[Path]:
 
 
 def lock(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
-    """Make this content the one that every JAR is locked to."""
+    """Lock every JAR to the checksum of this content."""
     checksum = hashlib.sha256(content).hexdigest()
     monkeypatch.setattr(jars, "JARS", tuple(jar._replace(sha256=checksum) for jar in JARS))
 
 
-def test_jars_are_fetched_the_first_time_and_reused_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jars_are_downloaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock(monkeypatch, b"a jar")
-    calls = a_resolver(monkeypatch, b"a jar")
+    calls = fake_resolver(monkeypatch, b"a jar")
     folder = tmp_path / "jars"
 
     assert delta_jars(folder) == delta_jars(folder)
@@ -48,9 +48,9 @@ def test_jars_are_fetched_the_first_time_and_reused_after(tmp_path: Path, monkey
     assert list(tmp_path.iterdir()) == [folder], "the resolver's cache stays behind"
 
 
-def test_a_jar_that_went_missing_is_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_jar_is_downloaded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock(monkeypatch, b"a jar")
-    calls = a_resolver(monkeypatch, b"a jar")
+    calls = fake_resolver(monkeypatch, b"a jar")
     delta_jars(tmp_path / "jars")[0].unlink()
 
     assert all(file.is_file() for file in delta_jars(tmp_path / "jars"))
@@ -58,24 +58,22 @@ def test_a_jar_that_went_missing_is_fetched_again(tmp_path: Path, monkeypatch: p
     assert len(calls) == 2
 
 
-def test_a_jar_with_another_checksum_is_refused_and_none_is_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_jar_is_stored_when_one_has_another_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock(monkeypatch, b"a jar")
-    a_resolver(monkeypatch, b"another jar")
+    fake_resolver(monkeypatch, b"another jar")
 
-    with pytest.raises(ConfigError, match=r"io\.delta:delta-spark.* another checksum"):
+    with pytest.raises(ConfigError, match=r"io\.delta:delta-spark.* has another checksum"):
         delta_jars(tmp_path / "jars")
 
     assert not list((tmp_path / "jars").iterdir())
 
 
-def test_a_pom_resolved_without_its_jar_is_named(tmp_path: Path) -> None:
+def test_the_error_names_an_artifact_that_was_resolved_without_its_jar(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"g:a:1 was resolved without its JAR"):
         verify(Jar("g", "a", "1", "0" * 64), tmp_path / "g_a-1.jar")
 
 
-def test_a_failed_fetch_is_one_line_with_the_resolver_s_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_download_is_one_line_with_the_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report = ":: settings\n\tHost mirror.example not found. url=x\nException in thread main\n\tat scala.sys\n"
     failed = subprocess.CompletedProcess([], 1, stdout="", stderr=report)
     monkeypatch.setattr(jars, "require_java", lambda: tmp_path)
@@ -87,8 +85,8 @@ def test_a_failed_fetch_is_one_line_with_the_resolver_s_reason(tmp_path: Path, m
     assert "\n" not in str(raised.value)
 
 
-def test_the_lock_fits_the_installed_delta(spark: SparkSession) -> None:
-    """A newer delta-spark or Spark in constraints.txt must come with newer JARs here."""
+def test_the_locked_jars_match_the_installed_delta(spark: SparkSession) -> None:
+    """Who updates delta-spark or Spark in constraints.txt must update the JARs, too."""
     from importlib.metadata import version
 
     locked = {jar.artifact: jar.version for jar in JARS}
@@ -97,22 +95,24 @@ def test_the_lock_fits_the_installed_delta(spark: SparkSession) -> None:
     assert locked[f"delta-spark_{spark_series}_2.13"] == version("delta-spark")
 
 
-def test_the_lock_of_s3_fits_the_hadoop_that_spark_ships(spark: SparkSession) -> None:
-    """Hadoop refuses classes of another version at the first call."""
+def test_the_locked_s3_jars_match_the_hadoop_that_spark_ships(spark: SparkSession) -> None:
+    """Hadoop raises an error at the first call of a class of another version."""
     hadoop = jvm(spark, "org.apache.hadoop.util.VersionInfo").getVersion()
     assert f"org.apache.hadoop:hadoop-aws:{hadoop} " in S3_LOCK.read_text()
 
 
-@pytest.mark.parametrize(("lake", "wanted"), [("lake", False), ("s3a://bucket/lake", True)])
-def test_the_jars_of_s3_are_for_who_is_on_it(monkeypatch: pytest.MonkeyPatch, lake: str, wanted: bool) -> None:
+@pytest.mark.parametrize(("lake", "expected"), [("lake", False), ("s3a://bucket/lake", True)])
+def test_only_sessions_of_a_lake_on_s3_load_the_s3_jars(
+    monkeypatch: pytest.MonkeyPatch, lake: str, expected: bool
+) -> None:
     monkeypatch.setattr(session, "s3_jars", lambda: [Path("s3.jar")])
-    assert (Path("s3.jar") in session._jars(conf.load("local", lake=lake))) is wanted
+    assert (Path("s3.jar") in session._jars(conf.load("local", lake=lake))) is expected
 
 
-def test_the_locked_jars_suffice_for_what_is_done_with_a_table(spark: SparkSession, tmp_path: Path) -> None:
+def test_the_locked_jars_suffice_for_every_operation_on_a_table(spark: SparkSession, tmp_path: Path) -> None:
     """Write, MERGE, DELETE by deletion vector, OPTIMIZE with ZORDER, replaceWhere, and read back.
 
-    A class that only one of them needs would be missed by a test that writes and reads.
+    Each of them needs classes that writing and reading alone would not load.
     """
     table = f"delta.`{tmp_path / 'table'}`"
     spark.sql(

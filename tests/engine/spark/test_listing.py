@@ -1,4 +1,4 @@
-"""What lies under a landed hour, at any depth, is read or named: nothing is passed over."""
+"""Every file below a landed hour, at any depth, is read or reported: no file is ignored silently."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ HOUR = "hour=2026-06-01T10"
 
 
 def share(number: int, clock: str = "10:15") -> dict[str, object]:
-    """A lawful share."""
+    """A valid share record."""
     when = at(clock)
     return {"share_id": number, "original_post_id": 1, "shared_post_id": 2, "viewer_id": 7, "share_ts": when}
 
 
 def put(settings: Settings, path: str, number: int, clock: str = "10:15") -> Path:
-    """One share at a path below the folder of shares, in the format the path names."""
+    """Write a file with one share to a path below the folder of shares. The suffix of the path sets the format."""
     file = Path(settings.landing) / "shares" / path
     file.parent.mkdir(parents=True, exist_ok=True)
     if path.endswith(".parquet"):
@@ -40,17 +40,17 @@ def put(settings: Settings, path: str, number: int, clock: str = "10:15") -> Pat
 
 
 def ids(spark: SparkSession, settings: Settings) -> dict[int, int]:
-    """Share -> the landed hour it is in."""
-    found = delta.read(spark, views.uri(settings, catalog.entry("bronze_shares").table))
-    return {row[0]: row[1] for row in found.selectExpr("share_id", "hour(landed_hour)").collect()}
+    """Share id -> its landed hour."""
+    shares = delta.read(spark, views.uri(settings, catalog.entry("bronze_shares").table))
+    return {row[0]: row[1] for row in shares.selectExpr("share_id", "hour(landed_hour)").collect()}
 
 
 def run(spark: SparkSession, settings: Settings) -> runner.Summary:
     return runner.run(spark, settings, at("10:00"), at("12:00"), tables=["bronze_shares"])
 
 
-def test_files_in_folders_of_an_hour_are_read_and_hidden_ones_are_not(spark: SparkSession, settings: Settings) -> None:
-    """As Spark, Hive and Flink write them; two hours in one run, a folder that is named like an hour, equal names."""
+def test_files_in_subfolders_of_an_hour_are_read_except_hidden_files(spark: SparkSession, settings: Settings) -> None:
+    """As Spark, Hive and Flink write them: two hours in one run, a subfolder named like an hour, equal names."""
     put(settings, f"{HOUR}/a.jsonl", 1)
     put(settings, f"{HOUR}/batch.parquet/part-0.parquet", 2)
     put(settings, f"{HOUR}/batch.parquet/_SUCCESS", 99)
@@ -62,18 +62,20 @@ def test_files_in_folders_of_an_hour_are_read_and_hidden_ones_are_not(spark: Spa
     assert ids(spark, settings) == {1: 10, 2: 10, 3: 10, 4: 10, 5: 11}
     put(settings, f"{HOUR}/partition=1/a.jsonl", 6)
     assert not run(spark, settings).errors
-    assert len(ids(spark, settings)) == 6, "a file that comes into a folder later is a change of its hour"
+    assert len(ids(spark, settings)) == 6, "a file that arrives later in a subfolder changes its hour"
 
 
-def test_a_folder_that_is_a_link_is_named_and_stops_its_hour(spark: SparkSession, settings: Settings) -> None:
-    """It may lead anywhere, or round in a circle."""
+def test_a_link_to_a_folder_fails_its_hour_and_is_reported(spark: SparkSession, settings: Settings) -> None:
+    """A link can lead out of the landing zone or form a circle."""
     good = put(settings, f"{HOUR}/a.jsonl", 1)
     (good.parent / "again").symlink_to(good.parent, target_is_directory=True)
     error = run(spark, settings).errors["bronze_shares"]
     assert isinstance(error, GateFailed) and f"{HOUR}/again" in str(error)
 
 
-def test_a_listing_below_is_by_path_and_knows_hidden_folders(spark: SparkSession, settings: Settings) -> None:
+def test_files_below_a_folder_are_sorted_by_path_and_hidden_when_their_folder_is(
+    spark: SparkSession, settings: Settings
+) -> None:
     for path in ("b.jsonl", "a/b.jsonl", "_a/b.jsonl", "a/.x/b.jsonl", "a/_b.jsonl"):
         put(settings, f"{HOUR}/{path}", 1)
     listed = files.list_below(spark, f"file://{settings.landing}/shares/{HOUR}")
@@ -83,14 +85,14 @@ def test_a_listing_below_is_by_path_and_knows_hidden_folders(spark: SparkSession
     assert files.list_below(spark, f"file://{settings.landing}/nothing") == []
 
 
-def test_what_lies_beside_the_hours_is_named(
+def test_a_run_warns_about_files_outside_the_hours(
     spark: SparkSession, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A zone in the name, a day without an hour, a file on its own: nobody reads them, and a run says so."""
+    """An hour with a time zone, a day without an hour, a file without a folder: no run reads them."""
     put(settings, f"{HOUR}/a.jsonl", 1)
-    for odd in ("hour=2026-06-01T10Z/a.jsonl", "date=2026-06-01/a.jsonl", "a.jsonl", "_tmp/a.jsonl", ".hidden.jsonl"):
-        put(settings, odd, 99)
+    for path in ("hour=2026-06-01T10Z/a.jsonl", "date=2026-06-01/a.jsonl", "a.jsonl", "_tmp/a.jsonl", ".hidden.jsonl"):
+        put(settings, path, 99)
     assert not run(spark, settings).errors
-    (said,) = [text for text in caplog.messages if "no run reads" in text]
-    assert "'a.jsonl', 'date=2026-06-01', 'hour=2026-06-01T10Z'" in said and "_tmp" not in said
+    (warning,) = [text for text in caplog.messages if "no run reads" in text]
+    assert "'a.jsonl', 'date=2026-06-01', 'hour=2026-06-01T10Z'" in warning and "_tmp" not in warning
     assert ids(spark, settings) == {1: 10}

@@ -1,4 +1,4 @@
-"""What set-up installs is what was locked: every package with its version and the hashes of its files."""
+"""Set-up installs locked packages only: each has a version and the hashes of its files."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ LOCKED = re.compile(r"^(?P<name>[\w.-]+)(\[[^]]*\])?==(?P<version>\S+)", re.M)
 
 
 def locked(file: str) -> set[tuple[str, str]]:
-    """(name, version) of each package of a lock."""
+    """(name, version) of each package of a lock file."""
     return {(m["name"], m["version"]) for m in LOCKED.finditer((ROOT / file).read_text())}
 
 
 def declared(*extras: str) -> set[str]:
-    """Names that setup.cfg asks for."""
+    """Names of the packages that setup.cfg requires."""
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     lines = setup["options"]["install_requires"] if "dev" in extras else ""
@@ -28,26 +28,26 @@ def declared(*extras: str) -> set[str]:
 
 
 @pytest.mark.parametrize("file", EXTRAS)
-def test_all_that_is_asked_for_is_locked(file: str) -> None:
+def test_every_required_package_is_locked(file: str) -> None:
     assert declared(*EXTRAS[file]) <= {name for name, _ in locked(file)}
 
 
 @pytest.mark.parametrize("file", EXTRAS)
-def test_every_package_has_the_version_resolved_for_both_environments_and_hashes(file: str) -> None:
+def test_every_locked_package_has_hashes_and_the_version_of_constraints_txt(file: str) -> None:
     assert locked(file) <= locked("constraints.txt")
-    assert hashed(file)
+    assert has_hashes(file)
 
 
 @pytest.mark.parametrize(
     ("file", "package"), [("requirements-s3.lock", "moto"), ("requirements-fuzz.lock", "hypofuzz")]
 )
-def test_what_single_tests_are_run_with_is_locked_too(file: str, package: str) -> None:
-    """It has an environment of its own, so its versions are its own."""
+def test_packages_of_separate_test_environments_are_locked_too(file: str, package: str) -> None:
+    """They are installed into their own environment, so their versions may differ from constraints.txt."""
     assert package in {name for name, _ in locked(file)}
-    assert hashed(file)
+    assert has_hashes(file)
 
 
-def hashed(file: str) -> bool:
-    """Whether every package of a lock has the hashes of its files."""
+def has_hashes(file: str) -> bool:
+    """Whether every package of a lock file has the hashes of its files."""
     packages = [part for part in re.split(r"\n(?=\S)", (ROOT / file).read_text()) if "==" in part]
     return bool(packages) and all("--hash=sha256:" in part for part in packages)

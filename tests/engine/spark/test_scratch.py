@@ -1,4 +1,4 @@
-"""Temporary files are private, and go once their process is provably dead."""
+"""Temporary files are private, and are removed after their process has died."""
 
 from __future__ import annotations
 
@@ -21,29 +21,30 @@ from etl.engine.delta.transaction import Transaction
 from etl.engine.spark import scratch, session
 from etl.errors import ConfigError
 
-OTHER = """
+OTHER_PROCESS = """
 import os, signal, sys, time
 from etl.engine.spark import scratch
-made = scratch.this_process(sys.argv[1])
-(made.folder / "blockmgr").mkdir()
-(made.folder / "blockmgr" / "shuffle_0").write_text("4711")
-made.note({"table": "file:///nowhere", "files": ["a.parquet"]})
+process = scratch.this_process(sys.argv[1])
+(process.folder / "blockmgr").mkdir()
+(process.folder / "blockmgr" / "shuffle_0").write_text("4711")
+process.note({"table": "file:///nowhere", "files": ["a.parquet"]})
 print("ready", flush=True)
 time.sleep(600)
 """
 
 
-def other(base: Path) -> subprocess.Popen[str]:
-    """Another process that has a folder."""
-    place = {**os.environ, "PYTHONPATH": str(conf.home())}
-    made = subprocess.Popen([sys.executable, "-c", OTHER, str(base)], env=place, stdout=subprocess.PIPE, text=True)
-    assert made.stdout and made.stdout.readline() == "ready\n"
-    return made
+def other_process(base: Path) -> subprocess.Popen[str]:
+    """Start another process that has a folder for temporary files."""
+    environment = {**os.environ, "PYTHONPATH": str(conf.home())}
+    command = [sys.executable, "-c", OTHER_PROCESS, str(base)]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout and process.stdout.readline() == "ready\n"
+    return process
 
 
-def test_the_folder_of_a_killed_process_goes_and_that_of_a_living_one_stays(tmp_path: Path) -> None:
+def test_the_folder_of_a_killed_process_is_removed_and_that_of_a_living_one_is_not(tmp_path: Path) -> None:
     base = tmp_path / "scratch"
-    process = other(base)
+    process = other_process(base)
     try:
         assert scratch.dead_processes(str(base)) == []
         assert stat.S_IMODE(base.stat().st_mode) == 0o700
@@ -51,57 +52,58 @@ def test_the_folder_of_a_killed_process_goes_and_that_of_a_living_one_stays(tmp_
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    (found,) = scratch.dead_processes(str(base))
-    assert found.staged == [("file:///nowhere", ["a.parquet"])]
+    (dead,) = scratch.dead_processes(str(base))
+    assert dead.staged == [("file:///nowhere", ["a.parquet"])]
     assert [f.suffix for f in base.iterdir()] == [".lock"]
     scratch.remove_dead_folders(str(base))
-    assert list(base.iterdir()), "what it staged is still to be looked at"
-    scratch.forget(found)
+    assert list(base.iterdir()), "the list of its staged files is still needed"
+    scratch.forget(dead)
     assert not list(base.iterdir())
 
 
 def test_a_process_whose_jvm_lives_is_not_dead(tmp_path: Path) -> None:
-    """This process stands for the JVM; another one that has got its number later does not count."""
-    for began, dead in [(scratch.started(os.getpid()), 0), ("1", 1)]:
+    """This process plays the JVM. A later process with the same id, but another start time, is not the JVM."""
+    for start_time, dead_count in [(scratch.start_time(os.getpid()), 0), ("1", 1)]:
         lock = tmp_path / "host-1-ab.lock"
-        lock.write_text(json.dumps({"jvm": [os.getpid(), began]}) + "\n{half a li")
-        assert len(scratch.dead_processes(str(tmp_path))) == dead
+        lock.write_text(json.dumps({"jvm": [os.getpid(), start_time]}) + "\n{half a li")
+        assert len(scratch.dead_processes(str(tmp_path))) == dead_count
 
 
 def test_a_folder_that_is_a_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(ConfigError, match="no folder of this user"):
+    with pytest.raises(ConfigError, match="not a folder of this user"):
         scratch.base(str(tmp_path / "link"))
 
 
-def test_spark_works_in_the_folder(spark: SparkSession) -> None:
+def test_spark_uses_the_folder_of_the_process(spark: SparkSession) -> None:
     folder = scratch.this_process(None).folder
     assert session.conf.load("local").scratch is None
     assert spark.sparkContext.getConf().get("spark.local.dir") == str(folder)
     assert list(folder.glob("blockmgr-*")) and list(folder.glob("spark-*"))
 
 
-def test_what_a_dead_process_staged_goes_and_what_it_published_stays(
+def test_staged_files_of_a_dead_process_are_removed_and_published_files_are_not(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of two transactions one was committed; files it did not list are not its own."""
+    """One of two transactions was committed. A file that the dead process did not list is kept."""
     table = tmp_path / "table"
     uri = table.as_uri()
     spark.range(1).selectExpr("id", "1 AS hour").write.format("delta").partitionBy("hour").save(uri)
-    noted: list[tuple[str, list[str]]] = []
-    monkeypatch.setattr(staged, "record", lambda where, paths: noted.append((where, paths)))
+    recorded: list[tuple[str, list[str]]] = []
+    monkeypatch.setattr(staged, "record", lambda table_uri, paths: recorded.append((table_uri, paths)))
     for hour, commits in [(2, True), (3, False)]:
         txn = Transaction(spark, uri)
         txn.stage(spark.range(2).selectExpr("id", f"{hour} AS hour").coalesce(1))
         if commits:
             txn.commit("published")
-    stranger = table / "hour=3" / "part-00000-stranger.c000.snappy.parquet"
-    shutil.copy(next((table / "hour=3").glob("*.parquet")), stranger)
+    unlisted = table / "hour=3" / "part-00000-unlisted.c000.snappy.parquet"
+    shutil.copy(next((table / "hour=3").glob("*.parquet")), unlisted)
     lock = tmp_path / "scratch" / "host-1-ab.lock"
     lock.parent.mkdir()
-    lock.write_text("".join(json.dumps({"table": where, "files": paths}) + "\n" for where, paths in noted))
+    lines = [json.dumps({"table": table_uri, "files": paths}) + "\n" for table_uri, paths in recorded]
+    lock.write_text("".join(lines))
     settings = conf.load("local").model_copy(update={"scratch": str(lock.parent)})
     assert staged.remove_dead(spark, settings) == 1
-    assert not lock.exists() and list((table / "hour=3").glob("*.parquet")) == [stranger]
+    assert not lock.exists() and list((table / "hour=3").glob("*.parquet")) == [unlisted]
     assert delta.read(spark, uri).count() == 3

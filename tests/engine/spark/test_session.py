@@ -1,4 +1,4 @@
-"""What a JVM of Spark is started with."""
+"""The options that the JVM and the Spark session start with."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from etl.engine.spark import session
     (True, "-Xss4m -XX:+UseZGC", ["-XX:+UseZGC"]),
     (False, "", []),
 ])  # fmt: skip
-def test_one_collector(runs_tasks: bool, user_options: str, collectors: list[str]) -> None:
+def test_the_jvm_gets_one_garbage_collector(runs_tasks: bool, user_options: str, collectors: list[str]) -> None:
     options = session.java_options(user_options, runs_tasks)
-    assert session.COLLECTOR.findall(options) == collectors
+    assert session.GARBAGE_COLLECTOR.findall(options) == collectors
     assert user_options in options
 
 
@@ -28,6 +28,6 @@ def test_one_collector(runs_tasks: bool, user_options: str, collectors: list[str
     ("local-cluster[2,1,1024]", "4g", False),
     ("yarn", "64g", False),
 ])  # fmt: skip
-def test_joins_are_hashed_where_memory_is_enough(master: str, memory: str, hashed: bool) -> None:
+def test_joins_use_hashes_when_there_is_enough_memory(master: str, memory: str, hashed: bool) -> None:
     settings = conf.load("local", master=master, driver_memory=memory)
     assert bool(session.hash_join_options(settings)) == hashed

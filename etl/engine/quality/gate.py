@@ -1,20 +1,17 @@
-"""The gate: a batch is judged by Great Expectations before anyone can read it. It fails closed.
+"""The gate: the audit step of write-audit-publish. Great Expectations judges a staged batch before readers can see it.
 
-Cheap first: all column rules are one pass and all queries are one Spark job, however many rules there are. Only
-rules that fail are asked again for samples. A rule that cannot be evaluated, an exception inside Great Expectations,
-an empty or missing suite: all are failures.
+The gate fails closed: a rule that cannot be evaluated, an exception inside Great Expectations, and an empty or missing
+suite are all failures. All column rules need one pass over the batch, and all queries one Spark job, however many rules
+there are. Only rules that fail are evaluated a second time, for samples.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
-
-os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 
 import great_expectations as gx
 from great_expectations.data_context.types.base import ProgressBarsConfig
@@ -28,20 +25,21 @@ from etl.engine.quality.suites import Rule
 from etl.errors import first_line
 
 PERSONAL = frozenset(name for name, column in catalog.vocabulary().items() if column.privacy != "none")
-"""Columns whose values are in no sample: samples go to logs, which nobody can take a person out of."""
+"""Columns with personal data. No sample shows their values, because samples go to logs and erasure cannot edit logs."""
 
 COMPLETE = "hour_is_complete"
-"""The rule of an hour that is late: see etl/engine/quality/completeness.py."""
+"""Name of the rule that a late hour breaks: see etl/engine/quality/completeness.py."""
 
-for _noisy in ("great_expectations", "py4j"):
+for _noisy in ("great_expectations", "py4j"):  # their warnings would clutter the output of a run
     logging.getLogger(_noisy).setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A rule that did not hold: how many rows of how many, a few of them, or why it could not be evaluated.
+    """A rule that failed.
 
-    A rule about the batch as a whole (its number of rows, a mean) has no count.
+    count, of: unexpected rows, and rows checked. Both are None for a rule about the batch as a whole, such as its
+    number of rows or a mean. samples: some unexpected values or rows. error: why the rule could not be evaluated.
     """
 
     rule: str
@@ -60,19 +58,19 @@ class Failure:
 
     @property
     def counted(self) -> str:
-        """Without anything of a row: an error's text and samples may hold personal data."""
+        """The failure without values of rows: the text of an error and the samples may hold personal data."""
         if self.error:
             return f"{self.rule} could not be evaluated"
         if self.rule == COMPLETE:
             return f"{self.rule}: {self.reason}"
         if self.count is None:
-            return f"{self.rule}: the batch as a whole does not hold it"
+            return f"{self.rule}: the batch as a whole breaks this rule"
         return f"{self.rule}: {self.count} {f'of {self.of} ' if self.of else ''}rows"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a gate said of one batch."""
+    """The result of a gate for one batch. rules: number of rules evaluated. seconds: how long the gate took."""
 
     rules: int
     failures: list[Failure]
@@ -80,55 +78,60 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        """No critical rule failed, and every rule, whatever its severity, could be evaluated."""
+        """Whether no critical rule failed and every rule, of any severity, could be evaluated."""
         return not any(f.severity == "critical" or f.error for f in self.failures)
 
     def broke(self, label: str) -> bool:
-        """Whether the rule of this label was asked and did not hold."""
+        """Whether the rule with this label was evaluated and failed."""
         return any(f.rule.endswith(f"({label})") and not f.error for f in self.failures)
 
     def as_json(self) -> str:
-        """The failures as the ledger keeps them: without samples, which may hold personal data."""
+        """The failures as JSON for the ledger: without samples, which may hold personal data."""
         return json.dumps([{k: v for k, v in asdict(f).items() if k != "samples"} for f in self.failures])
 
 
 def judge(batch: DataFrame, rules: list[Rule]) -> Verdict:
-    """Judge a batch by all rules. Never raises for what a rule or the data does; see Verdict.passed."""
+    """Judge a batch by all rules. It never raises: an exception is a critical failure. See `Verdict.passed`."""
     if not rules:
-        return Verdict(0, [Failure("suite", "critical", "No gate, no publish.", None, None, [], "it is empty")])
+        return Verdict(0, [_broken_suite("A batch without an audit is not published.", "it is empty")])
     started = time.monotonic()
     try:
         results = _validate(batch, rules, "BOOLEAN_ONLY")
         failed = [(rule, result) for rule, result in zip(rules, results, strict=True) if not result.success]
         failures = _failures(batch, failed)
-    except Exception as error:  # whatever happens inside a gate, it did not pass
-        failures = [
-            Failure("suite", "critical", "A gate that breaks is closed.", None, None, [], first_line(error, 300))
-        ]
+    except Exception as error:  # of any kind: a batch that was not judged must not pass
+        failures = [_broken_suite("A gate that raises an exception does not pass.", first_line(error, 300))]
     return Verdict(len(rules), failures, time.monotonic() - started)
 
 
+def _broken_suite(reason: str, error: str) -> Failure:
+    """The failure of a whole suite that could not be evaluated."""
+    return Failure("suite", "critical", reason, None, None, [], error)
+
+
 def _failures(batch: DataFrame, failed: list[tuple[Rule, Any]]) -> list[Failure]:
-    """What failed, with samples: column rules are asked again for them, queries for a few of their rows."""
-    again = [rule for rule, _ in failed if not rule.query]
-    sampled = iter(_validate(batch, again, "SUMMARY") if again else [])
-    return [_query_failure(batch, rule, r) if rule.query else _failure(rule, next(sampled)) for rule, r in failed]
+    """The failures of (rule, result), with samples: column rules are evaluated again, queries return some rows."""
+    column_rules = [rule for rule, _ in failed if not rule.query]
+    sampled = iter(_validate(batch, column_rules, "SUMMARY") if column_rules else [])
+    return [
+        _query_failure(batch, rule, result) if rule.query else _column_failure(rule, next(sampled))
+        for rule, result in failed
+    ]
 
 
 def _query_failure(batch: DataFrame, rule: Rule, result: Any) -> Failure:
-    raised = _raised(result.exception_info)
-    if raised:
-        return Failure(rule.name, rule.severity, rule.reason, None, None, [], raised)
+    error = _error(result.exception_info)
+    if error:
+        return Failure(rule.name, rule.severity, rule.reason, None, None, [], error)
     count, rows = unexpected(batch, rule.query)
     shown = [{name: value for name, value in row.items() if name not in PERSONAL} for row in rows]
-    return Failure(rule.name, rule.severity, rule.reason, count, None, _few(filter(None, shown)), "")
+    return Failure(rule.name, rule.severity, rule.reason, count, None, _samples(filter(None, shown)), "")
 
 
 def _validate(batch: DataFrame, rules: list[Rule], result_format: Any) -> list[Any]:
+    """The result of Great Expectations for each rule, in the order of the rules. A rule without one raises KeyError."""
     queries = [rule.query for rule in rules if rule.query]
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    source = context.data_sources.add_spark("spark", persist=False)
+    source = _context().data_sources.add_spark("spark", persist=False)
     definition = source.add_dataframe_asset("batch").add_batch_definition_whole_dataframe("whole")
     suite = gx.ExpectationSuite("gate", expectations=[_expectation(r, i, queries) for i, r in enumerate(rules)])
     outcome = definition.get_batch({"dataframe": batch}).validate(suite, result_format=result_format)
@@ -136,28 +139,38 @@ def _validate(batch: DataFrame, rules: list[Rule], result_format: Any) -> list[A
     return [by_number[i] for i in range(len(rules))]
 
 
+def _context() -> Any:
+    """A Great Expectations context in memory, without usage statistics and progress bars."""
+    context = gx.get_context(mode="ephemeral")
+    context.enable_analytics(False)
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    return context
+
+
 def _expectation(rule: Rule, number: int, queries: list[str]) -> Any:
-    said: dict[str, Any] = {"severity": FailureSeverity(rule.severity), "meta": {"number": number}}
+    """A rule as an expectation. Its number tells equal rules apart, which Great Expectations would take for one."""
+    common: dict[str, Any] = {"severity": FailureSeverity(rule.severity), "meta": {"number": number}}
     if rule.query:
-        return ExpectQueryToReturnNoRows(query=rule.query, queries=queries, **said)
-    return get_expectation_impl(rule.type)(**rule.kwargs, **said)
+        return ExpectQueryToReturnNoRows(query=rule.query, queries=queries, **common)
+    return get_expectation_impl(rule.type)(**rule.kwargs, **common)
 
 
-def _failure(rule: Rule, result: Any) -> Failure:
-    """Counts only: what Great Expectations calls `observed_value` may be a value of a row (a maximum, say)."""
-    raised = _raised(result.exception_info)
+def _column_failure(rule: Rule, result: Any) -> Failure:
+    """The failure of a column rule. `observed_value` is left out: it may be a value of a row, such as a maximum."""
     found = result.result or {}
-    count, shown = found.get("unexpected_count"), found.get("partial_unexpected_list")
+    samples = found.get("partial_unexpected_list") or []
     if rule.kwargs.get("column") in PERSONAL:
-        shown = None
-    return Failure(rule.name, rule.severity, rule.reason, count, found.get("element_count"), _few(shown or []), raised)
+        samples = []
+    count, of = found.get("unexpected_count"), found.get("element_count")
+    return Failure(rule.name, rule.severity, rule.reason, count, of, _samples(samples), _error(result.exception_info))
 
 
-def _few(samples: Any) -> list[Any]:
-    return [s if isinstance(s, dict | str | int | float | bool) or s is None else str(s) for s in list(samples)[:5]]
+def _samples(values: Any) -> list[Any]:
+    """At most five values, in types that JSON knows."""
+    return [v if isinstance(v, dict | str | int | float | bool) or v is None else str(v) for v in list(values)[:5]]
 
 
-def _raised(info: Any) -> str:
-    """The message of an exception Great Expectations caught, in either of the two shapes it uses."""
+def _error(info: Any) -> str:
+    """The message of an exception that Great Expectations caught, in either of its two forms; empty without one."""
     found = [info] if info and "raised_exception" in info else list((info or {}).values())
     return "; ".join(first_line(i.get("exception_message"), 300) for i in found if i.get("raised_exception"))

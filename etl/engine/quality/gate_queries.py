@@ -1,8 +1,8 @@
-"""Rules that are queries for unexpected rows, all of a suite asked in one Spark job.
+"""Evaluates all rules of a suite that are SQL queries for unexpected rows in one Spark job.
 
-Great Expectations' own `unexpected_rows_expectation` runs every query twice, one after the other, through one
-temporary view of a fixed name. Suites are written in its terms; the gate asks them through this expectation: each rule
-depends on the same metric, which Great Expectations computes once.
+Suites use Great Expectations' own `unexpected_rows_expectation`. That expectation runs each query twice, one query
+after the other, and all through one temporary view with a fixed name. So the gate replaces it with
+`ExpectQueryToReturnNoRows`: all its rules depend on one metric, which Great Expectations computes once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SAMPLES = 20
 
 
 class QueryCounts(MetricProvider):
-    """Rows each query returns, or why it could not be asked."""
+    """The metric: query -> number of rows it returns, or the error (text) when Spark cannot run it."""
 
     metric_name = "query_bundle.counts"
     value_keys = ("queries",)
@@ -34,42 +34,46 @@ class QueryCounts(MetricProvider):
         queries = list(dict.fromkeys(metric_value_kwargs["queries"]))
         try:
             return dict(zip(queries, _counts(batch, queries), strict=True))
-        except PySparkException:  # one of them is at fault: ask each alone
-            return {query: _alone(batch, query) for query in queries}
+        except PySparkException:  # at least one query fails: run each alone to find out which
+            return {query: _count_alone(batch, query) for query in queries}
 
 
 def unexpected(batch: DataFrame, query: str) -> tuple[int, list[dict[str, Any]]]:
-    """How many rows a query returns, and a few of them."""
-    rows = _ask(batch, "SELECT * FROM ({})", [query])
-    return rows.count(), [row.asDict() for row in rows.limit(SAMPLES).select(_shown(rows)).collect()]
+    """The number of rows that a query returns, and up to 20 of them."""
+    rows = _run(batch, "SELECT * FROM ({})", [query])
+    return rows.count(), [row.asDict() for row in rows.limit(SAMPLES).select(_printable(rows)).collect()]
 
 
-def _shown(rows: DataFrame) -> list[Column]:
-    """Columns with days and instants as text: one that no Python datetime can be is shown, too."""
+def _printable(rows: DataFrame) -> list[Column]:
+    """The columns, with dates and timestamps as text: Python's datetime cannot hold every value of Spark."""
     return [
         F.col(f"`{name}`").cast("string").alias(name) if kind in ("date", "timestamp") else F.col(f"`{name}`")
         for name, kind in rows.dtypes
     ]
 
 
-def _ask(batch: DataFrame, form: str, queries: list[str]) -> DataFrame:
-    """The union of queries over a batch, each put into `form`; its view is the session's and of no other gate."""
+def _run(batch: DataFrame, template: str, queries: list[str]) -> DataFrame:
+    """The union of queries over a batch, each inserted into the template.
+
+    The name of the temporary view is unique, so that gates in the same session do not share it.
+    """
     view = f"gate_{uuid.uuid4().hex}"
     batch.createOrReplaceTempView(view)
     try:
-        text = " UNION ALL ".join(form.format(query.format(batch=view), number=i) for i, query in enumerate(queries))
-        return batch.sparkSession.sql(text)
+        parts = [template.format(query.format(batch=view), number=i) for i, query in enumerate(queries)]
+        return batch.sparkSession.sql(" UNION ALL ".join(parts))
     finally:
         batch.sparkSession.catalog.dropTempView(view)
 
 
 def _counts(batch: DataFrame, queries: list[str]) -> list[int]:
-    counted = _ask(batch, "SELECT {number} AS number, count(*) AS n FROM ({})", queries).collect()
-    found = {row["number"]: row["n"] for row in counted}
-    return [found[i] for i in range(len(queries))]
+    """The number of rows of each query, in the order of the queries."""
+    rows = _run(batch, "SELECT {number} AS number, count(*) AS n FROM ({})", queries).collect()
+    by_number = {row["number"]: row["n"] for row in rows}
+    return [by_number[i] for i in range(len(queries))]
 
 
-def _alone(batch: DataFrame, query: str) -> int | str:
+def _count_alone(batch: DataFrame, query: str) -> int | str:
     try:
         return _counts(batch, [query])[0]
     except PySparkException as error:
@@ -77,7 +81,7 @@ def _alone(batch: DataFrame, query: str) -> int | str:
 
 
 class ExpectQueryToReturnNoRows(BatchExpectation):
-    """Expect that a query for unexpected rows returns none. `queries` are those of the whole suite."""
+    """The expectation that a query for unexpected rows returns no row. `queries` are all queries of the suite."""
 
     query: str
     queries: list[str]

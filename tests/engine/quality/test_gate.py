@@ -140,7 +140,7 @@ def test_an_exception_in_great_expectations_does_not_pass(spark: SparkSession, m
 
 def test_an_empty_batch_passes_row_rules(spark: SparkSession) -> None:
     """An hour in which nothing happened is lawful."""
-    assert judge(numbers(spark), [between(), suites._no_rows("key", suites._repeated(("n",)), "")]).passed
+    assert judge(numbers(spark), [between(), suites._no_rows("key", suites._duplicate_keys(("n",)), "")]).passed
 
 
 def test_every_rule_has_a_result_also_two_that_are_equal(spark: SparkSession) -> None:

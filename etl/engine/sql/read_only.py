@@ -1,7 +1,7 @@
-"""Checks that a statement only reads tables of the lake, on the plan that Spark's own parser makes of it.
+"""Checks that a SQL statement only reads tables of the lake. It checks the plan from Spark's own parser.
 
-Everything is refused that is not listed here: plan nodes and expressions by class, functions by name and group,
-tables by name. So a statement of a newer Spark or Delta is refused until somebody has looked at it.
+This module lists everything that is allowed: plan nodes and expressions by class, functions by name and group, tables
+by name. It refuses everything else, so a new kind of statement in a newer Spark or Delta is refused until it is listed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ UNRESOLVED = """CurrentNamespace$ UnresolvedAlias UnresolvedAttribute Unresolved
     UnresolvedSubqueryColumnAliases UnresolvedTVFAliases UnresolvedTable UnresolvedTableOrView
     UnresolvedTableValuedFunction UnresolvedWithinGroup"""
 HISTORY = (f"{DELTA}DescribeDeltaHistory", f"{DELTA}DescribeDeltaDetailCommand")
-LISTS = tuple(LOGICAL + name for name in ("ShowTables", "ShowTablesExtended", "ShowViews"))
+TABLE_LISTINGS = tuple(LOGICAL + name for name in ("ShowTables", "ShowTablesExtended", "ShowViews"))
 ALLOWED = {
     *(LOGICAL + name for name in (QUERIES + " " + DESCRIPTIONS).split()),
     *(COMMAND + name for name in COMMANDS.split()),
@@ -47,7 +47,7 @@ ALLOWED = {
 NOT_ALLOWED = {
     EXPRESSIONS + name for name in ("CallMethodViaReflection", "TryReflect", "ScalaUDF", "VariableReference")
 }
-# Looked at themselves, but not into: they hold names and values only. Each look is a call to the JVM.
+# Nodes that contain only names and values. Their parts are not checked, because each part costs a call to the JVM.
 LEAVES = {
     *(EXPRESSIONS + name for name in ("AttributeReference", "ExprId", "Literal")),
     *(ANALYSIS + name for name in ("UnresolvedAttribute", "UnresolvedRelation", "UnresolvedTable")),
@@ -65,7 +65,10 @@ NEXT = "Use SELECT, WITH, VALUES, TABLE, SHOW, DESCRIBE or EXPLAIN over tables o
 
 
 def check(spark: SparkSession, plan: Any, names: Iterable[str]) -> Reader:
-    """What a parsed plan reads, by names in lower case. Raises ConfigError unless it only reads these."""
+    """Find the tables that a parsed plan reads. `names` are the readable tables, in lower case.
+
+    Raises ConfigError when the plan does anything but read these tables.
+    """
     reader = Reader(spark, frozenset(names))
     reader.walk(plan)
     if str(plan.getClass().getName()) in HISTORY:
@@ -76,117 +79,123 @@ def check(spark: SparkSession, plan: Any, names: Iterable[str]) -> Reader:
 
 @dataclass
 class Reader:
-    """Walks one parsed plan; `tables` are the names it reads that no WITH defines."""
+    """Checks one parsed plan and collects the tables that it reads."""
 
     spark: SparkSession
-    known: frozenset[str]
-    """Names that may be read, in lower case."""
+    readable: frozenset[str]
+    """Names of the tables that may be read, in lower case."""
     tables: set[str] = field(default_factory=set)
-    lists: bool = False
-    """Whether it lists the tables there are."""
+    """Names of the tables that the plan reads, in lower case, without the names that a WITH clause defines."""
+    lists_tables: bool = False
+    """Whether the statement lists tables (SHOW TABLES, SHOW VIEWS)."""
     history: str = ""
-    """The table whose Delta log it describes."""
-    _shapes: dict[str, str] = field(default_factory=dict)
+    """The table of DESCRIBE HISTORY or DESCRIBE DETAIL."""
+    _kinds: dict[str, str] = field(default_factory=dict)
 
-    def walk(self, found: Any, defined: frozenset[str] = frozenset()) -> None:
-        """Check a node and everything it holds. Raises ConfigError that names what is not allowed."""
-        if not hasattr(found, "getClass"):
+    def walk(self, value: Any, defined: frozenset[str] = frozenset()) -> None:
+        """Check a node and all its parts; `defined` are the names of WITH clauses that are valid here.
+
+        Raises ConfigError, which names what is not allowed.
+        """
+        if not hasattr(value, "getClass"):
             return
-        name = str(found.getClass().getName())
-        shape = self._shape(name, found)
-        if shape == "node":
-            self._check(name, found, defined)
+        name = str(value.getClass().getName())
+        kind = self._kind(name, value)
+        if kind == "node":
+            self._check(name, value, defined)
         if name == LOGICAL + "UnresolvedWith":
-            self._with(found, defined)
-        elif shape != "leaf" and name not in LEAVES:
-            for part in self._parts(shape, found):
+            self._with(value, defined)
+        elif kind != "leaf" and name not in LEAVES:
+            for part in self._parts(kind, value):
                 self.walk(part, defined)
 
-    def _shape(self, name: str, found: Any) -> str:
-        if name not in self._shapes:
-            self._shapes[name] = self._new_shape(name, found)
-        return self._shapes[name]
+    def _kind(self, name: str, value: Any) -> str:
+        """The kind of a JVM object (node, list, product or leaf), cached by class name."""
+        if name not in self._kinds:
+            self._kinds[name] = self._find_kind(name, value)
+        return self._kinds[name]
 
-    def _new_shape(self, name: str, found: Any) -> str:
+    def _find_kind(self, name: str, value: Any) -> str:
         if name in LEAVES or name.startswith("org.apache.spark.sql.types."):
             return "node" if name.startswith(ANALYSIS) else "leaf"
         gateway = self.spark.sparkContext._gateway
-        for shape, of in (
+        for kind, java_class in (
             ("node", "org.apache.spark.sql.catalyst.trees.TreeNode"),
             ("list", "scala.collection.Iterable"),
             ("product", "scala.Product"),
         ):
-            if is_instance_of(gateway, found, of):
-                return shape
+            if is_instance_of(gateway, value, java_class):
+                return kind
         return "leaf"
 
-    def _parts(self, shape: str, found: Any) -> Iterator[Any]:
-        if shape == "list":
-            found = found.toSeq()
-            yield from (found.apply(i) for i in range(found.length()))
+    def _parts(self, kind: str, value: Any) -> Iterator[Any]:
+        if kind == "list":
+            items = value.toSeq()
+            yield from (items.apply(i) for i in range(items.length()))
         else:
-            yield from (found.productElement(i) for i in range(found.productArity()))
+            yield from (value.productElement(i) for i in range(value.productArity()))
 
-    def _with(self, found: Any, defined: frozenset[str]) -> None:
-        """A name that WITH defines holds for the relations after it and the query; for itself when it is recursive."""
-        for definition in as_list(self.spark, found.cteRelations()):
+    def _with(self, node: Any, defined: frozenset[str]) -> None:
+        """Check a WITH clause. Later definitions and the query may use a name; with RECURSIVE also its own one."""
+        for definition in as_list(self.spark, node.cteRelations()):
             name = frozenset([str(definition._1()).lower()])
-            self.walk(definition._2(), defined | name if found.allowRecursion() else defined)
+            self.walk(definition._2(), defined | name if node.allowRecursion() else defined)
             defined |= name
-        self.walk(found.child(), defined)
+        self.walk(node.child(), defined)
 
-    def _check(self, name: str, found: Any, defined: frozenset[str]) -> None:
+    def _check(self, name: str, node: Any, defined: frozenset[str]) -> None:
         if name not in ALLOWED and (not name.startswith(EXPRESSIONS) or name in NOT_ALLOWED):
-            raise refused(_words(name))
-        self.lists |= name in LISTS
-        kind = name.removeprefix(ANALYSIS)
-        if kind == "UnresolvedRelation":
-            self._table(found, as_list(self.spark, found.multipartIdentifier()), defined)
-        elif kind in ("UnresolvedTable", "UnresolvedTableOrView"):
-            self._table(None, as_list(self.spark, found.multipartIdentifier()), defined)
-        elif kind == "UnresolvedFunction":
-            self._function(as_list(self.spark, found.nameParts()))
-        elif kind == "UnresolvedGenerator":
-            self._function([str(found.name().unquotedString())])
-        elif kind == "UnresolvedTableValuedFunction":
-            self._table_function(as_list(self.spark, found.name()))
+            raise refusal(_sql_words(name))
+        self.lists_tables |= name in TABLE_LISTINGS
+        unresolved = name.removeprefix(ANALYSIS)
+        if unresolved == "UnresolvedRelation":
+            self._table(node, as_list(self.spark, node.multipartIdentifier()), defined)
+        elif unresolved in ("UnresolvedTable", "UnresolvedTableOrView"):
+            self._table(None, as_list(self.spark, node.multipartIdentifier()), defined)
+        elif unresolved == "UnresolvedFunction":
+            self._function(as_list(self.spark, node.nameParts()))
+        elif unresolved == "UnresolvedGenerator":
+            self._function([str(node.name().unquotedString())])
+        elif unresolved == "UnresolvedTableValuedFunction":
+            self._table_function(as_list(self.spark, node.name()))
 
     def _table(self, relation: Any, parts: list[str], defined: frozenset[str]) -> None:
         name = ".".join(parts)
-        if len(parts) == 1 and name.lower() in defined | self.known:
+        if len(parts) == 1 and name.lower() in defined | self.readable:
             self.tables |= {name.lower()} - defined
         else:
-            raise refused(f"reading {name!r}", "`feed-etl tables` lists what can be read; the ledger is `ledger`")
+            raise refusal(f"reading {name!r}", "`feed-etl tables` lists what can be read; the ledger is `ledger`")
         if relation is not None and (not relation.options().isEmpty() or relation.isStreaming()):
-            raise refused(f"reading {name} as a stream or with options")
+            raise refusal(f"reading {name} as a stream or with options")
 
     def _function(self, parts: list[str]) -> None:
-        """Only functions of Spark's own that compute something of their arguments."""
-        *place, name = (part.lower() for part in parts)
+        """Refuse a function unless it is built into Spark and only computes a value from its arguments."""
+        *qualifier, name = (part.lower() for part in parts)
         built_in = some(self.spark, "builtin"), some(self.spark, "system")
         identifier = jvm(self.spark, "org.apache.spark.sql.catalyst.FunctionIdentifier")(name, *built_in)
         found = self.spark._jsparkSession.sessionState().functionRegistry().lookupFunction(identifier)
-        if place not in ([], ["builtin"], ["system", "builtin"]) or found.isEmpty() or not _computes(found.get()):
-            raise refused(f"the function {'.'.join(parts)}")
+        is_built_in = qualifier in ([], ["builtin"], ["system", "builtin"]) and not found.isEmpty()
+        if not is_built_in or not _only_computes(found.get()):
+            raise refusal(f"the function {'.'.join(parts)}")
 
     def _table_function(self, parts: list[str]) -> None:
         if len(parts) > 1 or parts[0].lower() not in TABLE_FUNCTIONS.split():
-            raise refused(f"the table function {'.'.join(parts)}")
+            raise refusal(f"the table function {'.'.join(parts)}")
 
 
-def _computes(info: Any) -> bool:
-    """Whether a function has its value of its arguments alone, or of what `MISC` says."""
-    by_group = str(info.getGroup()).removesuffix("_funcs") in GROUPS.split() or str(info.getName()) in MISC.split()
-    return by_group and str(info.getClassName()).startswith(EXPRESSIONS)
+def _only_computes(info: Any) -> bool:
+    """Whether a function computes its value from its arguments alone, or is listed in `MISC`."""
+    is_listed = str(info.getGroup()).removesuffix("_funcs") in GROUPS.split() or str(info.getName()) in MISC.split()
+    return is_listed and str(info.getClassName()).startswith(EXPRESSIONS)
 
 
-def refused(what: str, instead: str = NEXT) -> ConfigError:
+def refusal(what: str, instead: str = NEXT) -> ConfigError:
     """The error for a statement that does more than read."""
     return ConfigError(f"sql only reads: {' '.join(what.split())} is not allowed. {instead}.")
 
 
-def _words(name: str) -> str:
-    """`…UnresolvedExecuteImmediate` -> `EXECUTE IMMEDIATE`."""
+def _sql_words(name: str) -> str:
+    """The SQL keywords of a plan class: `…UnresolvedExecuteImmediate` -> `EXECUTE IMMEDIATE`."""
     simple = re.split(r"[.$]", name.rstrip("$"))[-1].removeprefix("Unresolved")
     simple = re.sub("(Command|Statement)$", "", simple)
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", simple).upper()

@@ -1,4 +1,4 @@
-"""Every table as a view by its name, for SQL."""
+"""Runs SQL over the tables of a lake: each table is a temporary view with the table's name."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from etl.errors import LakeError
 from etl.model.contract import Scd2, Table
 
 LEDGER = "ledger"
-REJECTED = re.compile(r"_rejected/\w+/[\w-]+")  # a batch that was rejected, by its place in the lake
-# A statement means what it says: no `${env:NAME}` in it is replaced, and no file is read as a table.
-AS_WRITTEN = {"spark.sql.variable.substitute": "false", "spark.sql.runSQLOnFiles": "false"}
+REJECTED = re.compile(r"_rejected/\w+/[\w-]+")  # path of a rejected batch in the lake
+# Spark must not replace `${env:NAME}` in a statement, nor read a file as a table.
+SAFE_OPTIONS = {"spark.sql.variable.substitute": "false", "spark.sql.runSQLOnFiles": "false"}
 
 
 def uri(settings: Settings, table: Table) -> str:
-    """Where a table of a lake is."""
+    """URI of a table in the lake of these settings."""
     return f"{absolute(settings.lake)}/{table.layer.name.lower()}/{table.name}"
 
 
 def table_rows(spark: SparkSession, settings: Settings, table: Table) -> int | None:
-    """Published rows, from the log's statistics; None when the table is not there yet."""
-    where = uri(settings, table)
-    return delta.read(spark, where).count() if delta.is_table(spark, where) else None
+    """Number of published rows, from the log's statistics; None when the table does not exist yet."""
+    table_uri = uri(settings, table)
+    return delta.read(spark, table_uri).count() if delta.is_table(spark, table_uri) else None
 
 
 def locations(settings: Settings) -> dict[str, str]:
-    """Name -> URI of all that SQL may read: every table, and the ledger."""
+    """Name -> URI of everything that SQL may read: every table, and the ledger."""
     return {t.name: uri(settings, t) for t in catalog.tables()} | {LEDGER: f"{absolute(settings.lake)}/_ledger"}
 
 
 def rejected_batches(settings: Settings, text: str) -> dict[str, str]:
-    """Name in lower case -> URI of the rejected batches of the lake that a text names, as `_rejected/TABLE/RUN`."""
+    """Name in lower case -> URI of the rejected batches that a statement names, as `_rejected/TABLE/RUN`."""
     return {name.lower(): f"{absolute(settings.lake)}/{name}" for name in REJECTED.findall(text)}
 
 
@@ -54,24 +54,25 @@ def register(
     at: date | datetime | None = None,
     batches: Mapping[str, str] | None = None,
 ) -> None:
-    """Make a view of each table, or rejected batch. Raises LakeError when the lake does not have it (yet).
+    """Create a temporary view of each table or rejected batch. Raises LakeError when it is not in the lake (yet).
 
-    With `at`, a dimension is shown as of that instant (the start of a day).
+    With `at`, the view of a dimension shows the versions as of that instant (of a date: its start).
     """
-    known = locations(settings) | dict(batches or {})
+    uris = locations(settings) | dict(batches or {})
     for name in names:
-        if not delta.is_table(spark, known[name]):
-            raise LakeError(f"{name} is not in the lake yet ({known[name]}). Run `feed-etl run` first.")
-        rows = delta.read(spark, known[name])
-        seen = rows if at is None or name == LEDGER else as_of(rows, catalog.entry(name).table, at)
-        seen.createOrReplaceTempView(f"`{name}`")
+        if not delta.is_table(spark, uris[name]):
+            raise LakeError(f"{name} is not in the lake yet ({uris[name]}). Run `feed-etl run` first.")
+        rows = delta.read(spark, uris[name])
+        visible = rows if at is None or name == LEDGER else as_of(rows, catalog.entry(name).table, at)
+        visible.createOrReplaceTempView(f"`{name}`")
 
 
 def as_of(rows: DataFrame, table: Table, at: date | datetime) -> DataFrame:
-    """The versions of a dimension as they stood at an instant: what is scheduled for later has not happened.
+    """The versions of a dimension (Scd2) as of an instant, without changes that are scheduled for later.
 
-    A version that begins later is not there; one that ends later has no end, is current and is not deleted. A version
-    with a surrogate issued upstream stays: facts carry its id, whenever it went live. Other tables are as they are.
+    Drops versions that begin later. A version that ends later has no end, is current and is not deleted. Returns all
+    rows of a dimension whose surrogate ids are issued upstream, because facts carry the id of a version before the
+    version is live. Returns all rows of other tables.
     """
     if not isinstance(table.write, Scd2) or not table.write.surrogate:
         return rows
@@ -86,38 +87,39 @@ def as_of(rows: DataFrame, table: Table, at: date | datetime) -> DataFrame:
     )
 
 
-def named(text: str) -> list[str]:
-    """The tables whose names are words of a text."""
+def tables_in(text: str) -> list[str]:
+    """Names of the tables that occur as words in a text."""
     words = set(re.findall(r"\w+", text.lower()))
     return [name for name in (*(t.name for t in catalog.tables()), LEDGER) if name in words]
 
 
 def query(spark: SparkSession, settings: Settings, text: str) -> DataFrame:
-    """The rows of a statement over tables by their names. Raises ConfigError when it would do more than read them."""
+    """The rows of a statement over tables of the lake. Raises ConfigError when it would do more than read them."""
     batches = rejected_batches(settings, text)
-    known = locations(settings) | batches
-    with _as_written(spark):
+    uris = locations(settings) | batches
+    with _safe_options(spark):
         plan = spark._jsparkSession.sessionState().sqlParser().parsePlan(text)
-        found = read_only.check(spark, plan, known)
-        there = [name for name in known if delta.is_table(spark, known[name])] if found.lists else []
-        register(spark, settings, [*found.tables, *there], batches=batches)
-        if found.history:
-            plan = _at_its_place(spark, plan, known[found.history])
+        reader = read_only.check(spark, plan, uris)
+        listed = [name for name in uris if delta.is_table(spark, uris[name])] if reader.lists_tables else []
+        register(spark, settings, [*reader.tables, *listed], batches=batches)
+        if reader.history:
+            plan = _describe_by_uri(spark, plan, uris[reader.history])
         return DataFrame(jvm(spark, "org.apache.spark.sql.classic.Dataset").ofRows(spark._jsparkSession, plan), spark)
 
 
-def _at_its_place(spark: SparkSession, plan: Any, where: str) -> Any:
-    """DESCRIBE HISTORY or DETAIL of a table by its URI, since a view has neither."""
+def _describe_by_uri(spark: SparkSession, plan: Any, table_uri: str) -> Any:
+    """The plan of DESCRIBE HISTORY or DETAIL with the table's URI in place of its name: a view has no history."""
     spark.conf.set("spark.sql.runSQLOnFiles", "true")
-    by_uri = spark._jsparkSession.sessionState().sqlParser().parsePlan(f"DESCRIBE DETAIL delta.`{where}`")
+    by_uri = spark._jsparkSession.sessionState().sqlParser().parsePlan(f"DESCRIBE DETAIL delta.`{table_uri}`")
     return plan.withNewChildren(as_seq(spark, [by_uri.child()]))
 
 
 @contextmanager
-def _as_written(spark: SparkSession) -> Iterator[None]:
-    before = {key: str(spark.conf.get(key)) for key in AS_WRITTEN}
+def _safe_options(spark: SparkSession) -> Iterator[None]:
+    """Set SAFE_OPTIONS and restore the session's own values afterwards."""
+    before = {key: str(spark.conf.get(key)) for key in SAFE_OPTIONS}
     try:
-        for key, value in AS_WRITTEN.items():
+        for key, value in SAFE_OPTIONS.items():
             spark.conf.set(key, value)
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Rows as they are printed: any value of any type, in UTC."""
+"""Rows of queries as Python values: every type and every value can be printed, in UTC."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 from etl.engine.sql import printable
 
 
-@pytest.mark.parametrize(("sql", "shown"), [
+@pytest.mark.parametrize(("sql", "expected"), [
     ("timestamp'2026-06-01T10:00:00.000001+05:30'", "2026-06-01T04:30:00.000001+00:00"),
     ("timestamp_ltz'-0044-03-15T12:00:00Z'", "-0044-03-15T12:00:00+00:00"),
     ("array(struct(timestamp'2026-11-01T06:00:00Z' AS at, 1 AS n), NULL)", [("2026-11-01T06:00:00+00:00", 1), None]),
@@ -22,10 +22,10 @@ from etl.engine.sql import printable
     ("NULL", None),
     ("X'00ff'", bytearray(b"\x00\xff")),
 ])  # fmt: skip
-def test_a_value_is_printed_whatever_it_is(spark: SparkSession, sql: str, shown: object) -> None:
-    assert printable.rows(spark.sql(f"SELECT {sql} AS value")) == [{"value": shown}]
+def test_a_value_of_any_type_is_printable(spark: SparkSession, sql: str, expected: object) -> None:
+    assert printable.rows(spark.sql(f"SELECT {sql} AS value")) == [{"value": expected}]
 
 
 @pytest.mark.parametrize("statement", ["SHOW FUNCTIONS LIKE 'year'", "EXPLAIN SELECT 1", "SELECT 1 AS n, 2 AS n"])
-def test_a_statement_is_printed_whatever_its_columns(spark: SparkSession, statement: str) -> None:
+def test_the_rows_of_any_statement_are_printable(spark: SparkSession, statement: str) -> None:
     assert len(printable.rows(spark.sql(statement))) == 1

@@ -1,4 +1,4 @@
-"""`sql` reads tables of the lake and does nothing else, however a statement is written."""
+"""`feed-etl sql` only reads tables of the lake, however a statement is written."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMES = [*(t.name for t in catalog.tables()), "ledger"]
 
 @pytest.fixture(scope="module")
 def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """A lake with one share, that no test may change."""
+    """A lake with one share. No test may change it."""
     return shares.fed(spark, local_settings(tmp_path_factory.mktemp("read-only")))
 
 
@@ -44,22 +44,22 @@ def test_every_attempt_to_do_more_than_read_is_refused_in_one_line(spark: SparkS
 
 
 @pytest.mark.parametrize("text", statements.listed(statements.MALFORMED))
-def test_several_statements_are_none(spark: SparkSession, settings: Settings, text: str) -> None:
+def test_more_than_one_statement_is_a_parse_error(spark: SparkSession, settings: Settings, text: str) -> None:
     with pytest.raises(ParseException):
         views.query(spark, settings, text)
 
 
-def test_what_analysts_ask_is_answered(spark: SparkSession, lake: Settings) -> None:
-    before = on_disk(lake)
+def test_typical_queries_of_analysts_are_allowed(spark: SparkSession, lake: Settings) -> None:
+    before = modification_times(lake)
     for text in statements.listed(statements.ALLOWED):
         frame = views.query(spark, lake, text)
         if "OVER" in text or "ledger" in text:
             frame.collect()
-    assert on_disk(lake) == before
+    assert modification_times(lake) == before
 
 
 def test_a_refused_statement_changes_nothing_on_disk(spark: SparkSession, lake: Settings, tmp_path: Path) -> None:
-    before = on_disk(lake)
+    before = modification_times(lake)
     for text in (
         "DELETE FROM fct_shares",
         f"INSERT OVERWRITE DIRECTORY '{tmp_path}/out' USING csv SELECT * FROM fct_shares",
@@ -68,26 +68,26 @@ def test_a_refused_statement_changes_nothing_on_disk(spark: SparkSession, lake: 
     ):
         with pytest.raises(ConfigError):
             views.query(spark, lake, text)
-    assert on_disk(lake) == before and not (tmp_path / "out").exists()
+    assert modification_times(lake) == before and not (tmp_path / "out").exists()
 
 
-def test_a_statement_means_what_it_says(spark: SparkSession, settings: Settings) -> None:
-    """Spark would put variables of the environment and of Java in its place."""
+def test_variables_in_a_statement_are_not_replaced(spark: SparkSession, settings: Settings) -> None:
+    """By default Spark would insert variables of the environment and of Java."""
     text = "${env:HOME} ${system:user.home} ${spark.app.name}"
     assert views.query(spark, settings, f"SELECT '{text}' AS x").collect()[0].x == text
     assert spark.conf.get("spark.sql.variable.substitute") == "true"
 
 
-def test_the_history_of_a_table_is_its_own(spark: SparkSession, lake: Settings) -> None:
-    found = views.query(spark, lake, "DESCRIBE HISTORY fct_shares").collect()
-    assert [row.version for row in found] == [1, 0]
+def test_a_statement_can_show_the_history_of_a_table_and_list_tables(spark: SparkSession, lake: Settings) -> None:
+    history = views.query(spark, lake, "DESCRIBE HISTORY fct_shares").collect()
+    assert [row.version for row in history] == [1, 0]
     listed = {row.tableName for row in views.query(spark, lake, "SHOW TABLES").collect()}
     assert {"fct_shares", "bronze_shares", "ledger"} <= listed
 
 
 @pytest.mark.slow
-def test_queries_of_suites_questions_and_pages_only_read(spark: SparkSession) -> None:
-    """They are text, too, and of many authors."""
+def test_queries_of_suites_named_queries_and_reports_only_read(spark: SparkSession) -> None:
+    """Their SQL is text as well, from many authors."""
     suites = [yaml.safe_load(path.read_text()) for path in (SQL.parent / "expectations").glob("*/*.yaml")]
     rules = [rule["kwargs"]["unexpected_rows_query"] for suite in suites for rule in suite["expectations"]
              if "unexpected_rows_query" in rule.get("kwargs", {})]  # fmt: skip
@@ -99,6 +99,6 @@ def test_queries_of_suites_questions_and_pages_only_read(spark: SparkSession) ->
         check(spark, re.sub(r"(?<!:):[a-z]\w*", "NULL", text))
 
 
-def on_disk(settings: Settings) -> dict[str, int]:
-    """Path -> when it was last changed (ns), of all that is in the lake."""
+def modification_times(settings: Settings) -> dict[str, int]:
+    """Path -> modification time (ns) of every file in the lake."""
     return {str(path): path.stat().st_mtime_ns for path in Path(settings.lake).rglob("*") if path.is_file()}

@@ -213,7 +213,7 @@ def translate_conflicts(what: str) -> Iterator[None]:
     except (Py4JJavaError, PySparkException) as error:
         if not CONFLICT.search(_class_name(error)) and not DROPPED_BLOCK.search(str(error)):
             raise
-        raise ConflictError(f"Another run changed {what} meanwhile; run again.") from error
+        raise ConflictError(f"Another run changed {what} at the same time. Run again.") from error
 
 
 def _class_name(error: Py4JJavaError | PySparkException) -> str:

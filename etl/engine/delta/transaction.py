@@ -107,7 +107,7 @@ class Transaction:
             return
         now = Transaction(self.spark, self.uri)
         if now.version != self.version and now._paths(self._watched) != self._watched_paths:
-            raise ConflictError(f"Another run changed {self.uri} meanwhile; run again.")
+            raise ConflictError(f"Another run changed {self.uri} at the same time. Run again.")
 
     def commit(self, metadata: str) -> int:
         """Publish atomically; returns the new version. Raises ConflictError when another run changed what was read."""

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import pyspark
+from pyspark.sql import SparkSession
 
 from etl.engine.spark.java import SHARE, require_java
 
@@ -30,7 +31,7 @@ def is_fresh(archive: Path = ARCHIVE) -> bool:
     return archive.is_file() and all(archive.stat().st_mtime >= source.stat().st_mtime for source in sources)
 
 
-def make(archive: Path = ARCHIVE) -> None:
+def create(archive: Path = ARCHIVE) -> None:
     """Create the archive from the classes that a session loads for a few typical operations."""
     from etl import conf
     from etl.engine.spark import session
@@ -41,23 +42,33 @@ def make(archive: Path = ARCHIVE) -> None:
         options_ = {"spark.driver.extraJavaOptions": f"-XX:ArchiveClassesAtExit={new} {QUIET}"}
         settings = conf.load(master="local[2]").model_copy(update={"spark": options_})  # ignores Spark options in conf/
         spark = session.start(settings, "cds")
-        rows = spark.range(1000).selectExpr("id", "id % 7 AS key", "current_timestamp() AS at")
-        for _ in range(2):
-            rows.write.format("delta").mode("append").partitionBy("key").save(f"{name}/table")
-        table = spark.read.format("delta").load(f"{name}/table").where("key < 3")
-        table.groupBy("key").agg({"id": "sum", "at": "max"}).join(rows, "key").orderBy("key").collect()
-        gateway = spark.sparkContext._gateway
-        spark.stop()
-        assert gateway
-        gateway.shutdown()
-        gateway.proc.stdin.close()
-        gateway.proc.wait(120)
+        _run_typical_operations(spark, f"{name}/table")
+        _end_jvm(spark)
         if new.exists():
             shutil.move(new, archive)
+
+
+def _run_typical_operations(spark: SparkSession, folder: str) -> None:
+    """Write a Delta table twice, read it, aggregate, join and sort."""
+    rows = spark.range(1000).selectExpr("id", "id % 7 AS key", "current_timestamp() AS at")
+    for _ in range(2):
+        rows.write.format("delta").mode("append").partitionBy("key").save(folder)
+    table = spark.read.format("delta").load(folder).where("key < 3")
+    table.groupBy("key").agg({"id": "sum", "at": "max"}).join(rows, "key").orderBy("key").collect()
+
+
+def _end_jvm(spark: SparkSession) -> None:
+    """Stop the session and wait until its JVM has ended: the JVM writes the archive when it exits."""
+    gateway = spark.sparkContext._gateway
+    spark.stop()
+    assert gateway
+    gateway.shutdown()
+    gateway.proc.stdin.close()
+    gateway.proc.wait(120)
 
 
 if __name__ == "__main__":
     if not is_fresh():
         print("feed-etl: storing Spark's classes in an archive, so that sessions start faster", flush=True)
-        make()
+        create()
         sys.exit(not is_fresh())

@@ -1,8 +1,8 @@
 """Downloads JARs with locked versions and checksums: Delta's for every session, Hadoop's S3 client for lakes on S3.
 
 Delta's POM lists more than thirty JARs (87 MB). Spark ships most of them in other versions, and two versions of one
-class cause errors. So this module downloads only the ten JARs (15 MB) that Spark does not ship. Hadoop's S3 client
-lists Amazon's whole SDK as one JAR; `s3-jars.lock` lists the 36 parts (12 MB) that are used.
+class cause errors. `delta-jars.lock` lists only the ten JARs (15 MB) that Spark does not ship. Hadoop's S3 client lists
+Amazon's whole SDK as one JAR; `s3-jars.lock` lists the 36 parts (12 MB) that are used.
 
 The download uses Spark's own resolver, so a mirror configured for Spark (`spark.jars.ivySettings` or
 `spark.jars.repositories` in spark-defaults.conf) applies.
@@ -41,70 +41,17 @@ class Jar(NamedTuple):
         return f"{self.group}_{self.artifact}-{self.version}.jar"
 
 
-JARS = (
-    Jar(
-        "io.delta",
-        "delta-spark_4.2_2.13",
-        "4.4.0",
-        "27d4fd8b1f879535c573ed1c718177d6a27f24d3e626ba02e216369725721ead",
-    ),
-    Jar(
-        "io.delta",
-        "delta-storage",
-        "4.4.0",
-        "c46735481fa8e326b0957be02b4420cbcab4b325bb08009b7f2045a95133f1cc",
-    ),
-    Jar(
-        "io.delta",
-        "delta-kernel-api",
-        "4.4.0",
-        "ee9b5a14ac3b7efdff4d61a58478fe8eb0e5a3fbca43889dca7290795fe79a11",
-    ),
-    Jar(
-        "io.delta",
-        "delta-kernel-defaults",
-        "4.4.0",
-        "225c975199e4718b38ee5b7e6da7f19e9585024262b2cec2656b32151a856b0b",
-    ),
-    Jar(
-        "io.delta",
-        "delta-kernel-unitycatalog",
-        "4.4.0",
-        "cea22dfb4ac562b3cd27bf652697750e8336009d73fb06631363aaaad5345ffa",
-    ),
-    Jar(
-        "io.unitycatalog",
-        "unitycatalog-client",
-        "0.6.0",
-        "48257499a86b801a3e2372cec55ac226ca1c1c7eabe5c118e7302f29a1fdbc19",
-    ),
-    Jar(
-        "io.unitycatalog",
-        "unitycatalog-hadoop",
-        "0.6.0",
-        "c47b63c961c87102b9e1d63809a0915ba4c86b7652f57c8d39ca3a05b441a150",
-    ),
-    Jar(
-        "org.roaringbitmap",
-        "RoaringBitmap",
-        "0.9.25",
-        "73f8e24f636a1ba6509decacbb5605c833eb5ead6db3971722ffcc2543b3e393",
-    ),
-    Jar(
-        "org.roaringbitmap",
-        "shims",
-        "0.9.25",
-        "0b82ed6cb1caf0706304b42358d568eb6faf190eadea7f2b2d365cb63156b40d",
-    ),
-    Jar(
-        "org.locationtech.jts",
-        "jts-core",
-        "1.20.0",
-        "6a783d8f9dba3d3cf7265435f134402f63c05838aa6cbcc4297ad3a5b2842baf",
-    ),
-)
+DELTA_LOCK = Path(__file__).with_name("delta-jars.lock")
+S3_LOCK = Path(__file__).with_name("s3-jars.lock")
 
-S3_LOCK = Path(__file__).with_name("s3-jars.lock")  # one line per JAR: group:artifact:version and SHA-256
+
+def locked(lock: Path) -> tuple[Jar, ...]:
+    """The artifacts of a lock file. It has one line per JAR: group:artifact:version and SHA-256."""
+    lines = [line.split() for line in lock.read_text().splitlines()]
+    return tuple(Jar._make([*coordinates.split(":"), sha256]) for coordinates, sha256 in lines)
+
+
+JARS = locked(DELTA_LOCK)
 
 # Dependencies of Delta that Spark ships itself, as glob patterns of Spark's resolver.
 SHIPPED_WITH_SPARK = (
@@ -134,8 +81,7 @@ def delta_jars(folder: Path = SHARE / "jars") -> list[Path]:
 
 def s3_jars(folder: Path = SHARE / "jars") -> list[Path]:
     """The JARs for `s3a:` URIs, downloaded the first time. Raises ConfigError when the download fails."""
-    lines = [line.split() for line in S3_LOCK.read_text().splitlines()]
-    return ensure(tuple(Jar._make([*name.split(":"), sha256]) for name, sha256 in lines), folder)
+    return ensure(locked(S3_LOCK), folder)
 
 
 def ensure(jars: tuple[Jar, ...], folder: Path) -> list[Path]:

@@ -63,7 +63,7 @@ def no_checkpoint(_monkeypatch: pytest.MonkeyPatch, table: Path) -> None:
     (table / "_delta_log" / name / "in-the-way").touch()
 
 
-def half_a_checkpoint(monkeypatch: pytest.MonkeyPatch, _table: Path) -> None:
+def truncated_checkpoint(monkeypatch: pytest.MonkeyPatch, _table: Path) -> None:
     after_checkpoint(monkeypatch, lambda file: file.write_bytes(file.read_bytes()[: file.stat().st_size // 2]))
 
 
@@ -71,7 +71,7 @@ def an_empty_checkpoint(monkeypatch: pytest.MonkeyPatch, _table: Path) -> None:
     after_checkpoint(monkeypatch, lambda file: file.write_bytes(b""))
 
 
-def another_checkpoint(monkeypatch: pytest.MonkeyPatch, table: Path) -> None:
+def older_checkpoint(monkeypatch: pytest.MonkeyPatch, table: Path) -> None:
     """The checkpoint is complete, but it is the one of an earlier version: it lists fewer files."""
 
     def older(file: Path) -> None:
@@ -99,7 +99,7 @@ def after_checkpoint(monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], o
     monkeypatch.setattr(delta_log, "_complete", complete)
 
 
-@pytest.mark.parametrize("fault", [no_checkpoint, half_a_checkpoint, an_empty_checkpoint, another_checkpoint])
+@pytest.mark.parametrize("fault", [no_checkpoint, truncated_checkpoint, an_empty_checkpoint, older_checkpoint])
 def test_nothing_is_removed_when_the_checkpoint_is_not_complete(
     spark: SparkSession, table: Path, monkeypatch: pytest.MonkeyPatch, fault: Callable[[pytest.MonkeyPatch, Path], None]
 ) -> None:

@@ -70,8 +70,8 @@ def test_a_process_whose_jvm_lives_is_not_dead(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_a_link_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "other")
     with pytest.raises(ConfigError, match="not a folder of this user"):
         scratch.base(str(tmp_path / "link"))
 

@@ -1,4 +1,4 @@
-"""What a run raised for a table is a row of the ledger, and so is that it is over."""
+"""A run records the error of a table in the ledger, and also that a later run has recovered from it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ INTERVAL = at("10:00"), at("12:00")
 
 
 @dataclass
-class Remembered:
-    """A ledger in memory; `full` is a disk on which it cannot be written."""
+class MemoryLedger:
+    """A ledger in memory. With `full` it raises as on a full disk."""
 
     entries: list[Entry] = field(default_factory=list)
     full: bool = False
@@ -35,13 +35,13 @@ class Remembered:
             raise LakeError("full")
 
 
-def context(ledger: Remembered, interval: tuple[datetime, datetime] = INTERVAL) -> RunContext:
+def context(ledger: MemoryLedger, interval: tuple[datetime, datetime] = INTERVAL) -> RunContext:
     unused = cast(Any, None)
     return RunContext(unused, unused, cast(Any, ledger), "run-1", unused, interval)
 
 
-def test_an_error_is_a_row_without_any_value_and_a_gate_has_its_own() -> None:
-    ledger = Remembered()
+def test_an_error_is_recorded_without_values_and_a_failed_gate_is_not_recorded_twice() -> None:
+    ledger = MemoryLedger()
     errors: dict[str, FeedEtlError] = {
         "fct_shares": LakeError("fct_shares is gone: row 7"),
         "dim_posts": GateFailed(""),
@@ -56,7 +56,7 @@ def test_an_error_is_a_row_without_any_value_and_a_gate_has_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("span", "unchanged", "is_over"),
+    ("interval", "unchanged", "is_closed"),
     [
         (INTERVAL, ["fct_shares"], True),
         ((INTERVAL[0], INTERVAL[1] - timedelta(hours=1)), ["fct_shares"], False),
@@ -64,23 +64,24 @@ def test_an_error_is_a_row_without_any_value_and_a_gate_has_its_own() -> None:
         (INTERVAL, ["fct_impressions"], False),
     ],
 )
-def test_a_later_run_over_all_its_hours_ends_it_though_nothing_was_due(
-    interval: tuple[datetime, datetime], unchanged: list[str], is_over: bool
+def test_an_error_is_closed_by_a_run_of_all_its_hours_even_when_nothing_was_due(
+    interval: tuple[datetime, datetime], unchanged: list[str], is_closed: bool
 ) -> None:
-    """Only such a run: others leave no row, as ever, or one for the hours they had."""
-    ledger = Remembered()
+    """A run of fewer hours, of other hours or of another table does not close it, and a closed error gets no new row."""
+    ledger = MemoryLedger()
     run_errors.record(context(ledger), {"fct_shares": LakeError("x")}, [])
 
     run_errors.record(context(ledger, interval), {}, unchanged)
 
-    assert (run_errors.open_errors(ledger.entries) == []) is is_over
+    assert (run_errors.open_errors(ledger.entries) == []) is is_closed
     assert {e.verdict for e in ledger.entries} <= {ERROR, RECOVERED}
     before = len(ledger.entries)
-    run_errors.record(context(ledger, interval), {}, unchanged if is_over else [])
+    run_errors.record(context(ledger, interval), {}, unchanged if is_closed else [])
     assert len(ledger.entries) == before
 
 
-def test_a_ledger_that_cannot_be_written_leaves_the_error_to_the_failure_log() -> None:
+def test_an_error_is_not_marked_as_recorded_when_the_ledger_cannot_be_written() -> None:
+    """The failure log then reports it."""
     error = LakeError("x")
-    run_errors.record(context(Remembered(full=True)), {"fct_shares": error}, [])
+    run_errors.record(context(MemoryLedger(full=True)), {"fct_shares": error}, [])
     assert not error.is_recorded

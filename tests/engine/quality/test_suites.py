@@ -1,4 +1,4 @@
-"""Suites: what a contract implies, and what is refused of what people write."""
+"""Suites: the rules that follow from a contract, and the suite files that are rejected."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ RULE = """
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An expectations folder of the test's own."""
+    """The empty expectations folder of a subject, for this test alone."""
     monkeypatch.setenv("FEED_ETL_HOME", str(tmp_path))
-    (tmp_path / "expectations").mkdir()
+    folder = tmp_path / "expectations" / "content"
+    folder.mkdir(parents=True)
     suites.written.cache_clear()
-    yield tmp_path / "expectations"
+    yield folder
     suites.written.cache_clear()
 
 
@@ -43,20 +44,20 @@ def labels(rules: list[Rule]) -> set[str]:
     return {rule.kwargs["label"] for rule in rules if "label" in rule.kwargs}
 
 
-def test_a_column_that_is_always_there_is_asked_to_be() -> None:
+def test_a_required_column_gets_a_not_null_rule() -> None:
     rules = suites.structural(with_columns("post_id", "caption"))
 
     assert [r.name for r in rules] == ["expect_column_values_to_not_be_null(post_id)"]
 
 
-def test_the_values_a_contract_lists_are_asked_for() -> None:
+def test_a_column_with_listed_values_gets_a_set_rule() -> None:
     rules = suites.structural(with_columns("action"))
 
     assert [r.kwargs for r in rules if "in_set" in r.type] == [{"column": "action", "value_set": ["do", "undo"]}]
 
 
-def test_the_bounds_of_a_contract_are_asked_for() -> None:
-    """An open end is not a bound of NULL."""
+def test_a_column_with_bounds_gets_a_range_rule() -> None:
+    """A bound that the contract does not give is absent from the rule; it is not NULL."""
     rules = suites.structural(with_columns("viewport_pct", "dwell_ms"))
 
     assert [r.kwargs for r in rules if "between" in r.type] == [
@@ -65,17 +66,17 @@ def test_the_bounds_of_a_contract_are_asked_for() -> None:
     ]
 
 
-def test_a_key_is_asked_to_be_unique_and_a_table_without_one_is_not() -> None:
+def test_only_a_table_with_a_key_gets_the_rule_that_keys_are_unique() -> None:
     keyed = dataclasses.replace(with_columns("post_id", "hour"), key=("post_id", "hour"))
 
     assert "key" in labels(suites.structural(keyed))
     assert "key" not in labels(suites.structural(with_columns("post_id", "hour")))
 
 
-def test_a_reference_that_is_unknown_blocks_and_one_not_live_warns() -> None:
-    asked = {r.kwargs["label"]: r.severity for r in suites.structural(fct_impressions.TABLE) if "label" in r.kwargs}
+def test_an_unknown_reference_is_critical_and_one_that_was_not_live_is_a_warning() -> None:
+    rules = [rule for rule in suites.structural(fct_impressions.TABLE) if "label" in rule.kwargs]
 
-    assert asked == {
+    assert {rule.kwargs["label"]: rule.severity for rule in rules} == {
         "key": "critical",
         "ranker_model_id known": "critical",
         "ranker_model_id live": "warning",
@@ -85,11 +86,11 @@ def test_a_reference_that_is_unknown_blocks_and_one_not_live_warns() -> None:
     )
 
 
-def test_only_a_dimension_is_asked_for_sound_versions() -> None:
+def test_a_dimension_gets_the_rules_of_scd2_versions() -> None:
     assert labels(suites.structural(dim_posts.TABLE)) == {"key", "no overlap", "no gap", "one current"}
 
 
-def test_a_suite_is_what_the_contract_implies_and_what_people_wrote(home: Path) -> None:
+def test_a_suite_has_the_structural_rules_and_the_written_rules(home: Path) -> None:
     (home / "agg_made.yaml").write_text(f"table: agg_made\nexpectations:{RULE}")
 
     rules = suites.suite(with_columns("post_id"))
@@ -101,7 +102,7 @@ def test_a_suite_is_what_the_contract_implies_and_what_people_wrote(home: Path) 
     assert (rules[1].severity, rules[1].reason) == ("critical", "Because.")
 
 
-def test_a_missing_suite_is_refused(home: Path) -> None:
+def test_a_missing_suite_is_rejected(home: Path) -> None:
     with pytest.raises(ContractViolation, match=r"agg_made has no suite: .*agg_made.yaml is missing"):
         suites.suite(PLAIN)
 
@@ -127,8 +128,10 @@ def test_a_missing_suite_is_refused(home: Path) -> None:
     ids=["nothing", "no list", "a null list", "an empty list", "text", "a list at the top", "not YAML",
          "another table", "no table", "no severity", "unknown severity", "no reason", "an empty reason", "no type"],
 )  # fmt: skip
-def test_a_suite_that_asks_nothing_or_not_clearly_is_refused(home: Path, written: str) -> None:
+def test_an_empty_or_malformed_suite_is_rejected(home: Path, written: str) -> None:
     (home / "agg_made.yaml").write_text(written)
 
-    with pytest.raises(ContractViolation, match="agg_made"):
+    with pytest.raises(ContractViolation, match="agg_made") as raised:
         suites.suite(PLAIN)
+
+    assert "is missing" not in str(raised.value), "the suite file is found"

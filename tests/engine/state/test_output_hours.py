@@ -1,4 +1,4 @@
-"""What a change of an input reaches: every output that reads it, in hours or in days."""
+"""`output_hours`: which outputs a changed hour (day) of an input affects, in hours and in days."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def table(partition: str) -> Table:
 HOURLY, DAILY = table("hour"), table("day")
 
 
-@pytest.mark.parametrize(("source", "around", "output", "changed", "reached"), [
+@pytest.mark.parametrize(("source", "around", "output", "changed", "affected"), [
     (HOURLY, {}, HOURLY, at("10:00"), [at("10:00")]),
     (HOURLY, {}, DAILY, at("10:00"), [at("00:00")]),
     (HOURLY, {"behind_hours": 2}, HOURLY, at("22:00"), [at("22:00"), at("23:00"), at("00:00", 2)]),
@@ -30,14 +30,14 @@ HOURLY, DAILY = table("hour"), table("day")
     (DAILY, {"behind_hours": 48}, DAILY, at("00:00"), [at("00:00", day) for day in (1, 2, 3)]),
     (DAILY, {"ahead_hours": 1}, DAILY, at("00:00", 2), [at("00:00"), at("00:00", 2)]),
 ])  # fmt: skip
-def test_a_change_reaches_each_output_that_reads_it_and_no_other(
-    source: Table, around: dict[str, Any], output: Table, changed: datetime, reached: list[datetime]
+def test_a_changed_hour_affects_every_output_that_reads_it_and_no_other(
+    source: Table, around: dict[str, Any], output: Table, changed: datetime, affected: list[datetime]
 ) -> None:
-    """Held against what is really read: an output is reached when the changed hour is among its inputs."""
-    given = Input(source, **around)
-    steps = [at("00:00", day).replace(hour=hour) for day in range(1, 5) for hour in range(24)]
-    outputs = sorted({planner.grain(output, hour) for hour in steps})
-    reading = [out for out in outputs if changed in derivejob.input_hours(given, output, [out])]
+    """The oracle is `input_hours`: every output that reads the changed hour must be among the affected ones."""
+    reading = Input(source, **around)
+    hours = [at("00:00", day).replace(hour=hour) for day in range(1, 5) for hour in range(24)]
+    outputs = sorted({planner.grain(output, hour) for hour in hours})
+    outputs_that_read = [out for out in outputs if changed in derivejob.input_hours(reading, output, [out])]
 
-    assert sorted(planner.reached(given, output, changed)) == reached
-    assert set(reading) <= set(reached)
+    assert sorted(planner.output_hours(reading, output, changed)) == affected
+    assert set(outputs_that_read) <= set(affected)

@@ -47,6 +47,7 @@ class Transaction:
 
     @property
     def version(self) -> int:
+        """The table version that this transaction reads."""
         return int(self._txn.readVersion())
 
     def read(self, predicate: str) -> DataFrame:
@@ -129,6 +130,7 @@ class Transaction:
 
     @property
     def is_empty(self) -> bool:
+        """Whether a commit would neither add nor remove files."""
         return not self._adds and not self._removes
 
     def _operation(self) -> Any:

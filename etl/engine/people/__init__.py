@@ -1,0 +1,1 @@
+"""Personal data: keys, pseudonyms, and the list of erased people."""

@@ -47,6 +47,7 @@ def read(file: Path) -> bytes:
 
 
 def _checked(text: str, where: str) -> bytes | None:
+    """The key as bytes; None for an empty text. Raises ConfigError when it is too short."""
     if text and len(text) < MIN_LENGTH:
         raise ConfigError(f"{where} must have {MIN_LENGTH} characters or more, e.g. from `openssl rand -hex 32`.")
     return text.encode() or None

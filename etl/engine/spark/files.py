@@ -35,6 +35,7 @@ class LandedFile:
 
     @property
     def name(self) -> str:
+        """The file name without folders."""
         return self.uri.rsplit("/", 1)[-1]
 
     @property

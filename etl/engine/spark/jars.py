@@ -33,6 +33,7 @@ class Jar(NamedTuple):
 
     @property
     def coordinates(self) -> str:
+        """The Maven coordinates, as group:artifact:version."""
         return f"{self.group}:{self.artifact}:{self.version}"
 
     @property

@@ -144,6 +144,7 @@ class Reader:
         self.walk(node.child(), defined)
 
     def _check(self, name: str, node: Any, defined: frozenset[str]) -> None:
+        """Check the class of one node, and the table or function that it names."""
         if name not in ALLOWED and (not name.startswith(EXPRESSIONS) or name in NOT_ALLOWED):
             raise refusal(_sql_words(name))
         self.lists_tables |= name in TABLE_LISTINGS
@@ -160,6 +161,7 @@ class Reader:
             self._table_function(as_list(self.spark, node.name()))
 
     def _table(self, relation: Any, parts: list[str], defined: frozenset[str]) -> None:
+        """Collect a table name. Refuse it when it is not readable, or is read as a stream or with options."""
         name = ".".join(parts)
         if len(parts) == 1 and name.lower() in defined | self.readable:
             self.tables |= {name.lower()} - defined

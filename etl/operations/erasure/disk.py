@@ -1,4 +1,4 @@
-"""Gone from the disk: files of earlier versions that hold a person, and logs whose statistics say so."""
+"""Removes erased people from disk: orphan files that hold them, old log entries with statistics, rejected batches."""
 
 from __future__ import annotations
 
@@ -19,64 +19,65 @@ from etl.model.contract import Table
 from etl.model.privacy import ROLES, Role
 from etl.operations.erasure import rules
 from etl.operations.retention import orphan_files
-from etl.operations.retention.orphan_files import Remain
+from etl.operations.retention.orphan_files import OrphanFile
 
 
 def purge(context: RunContext, table: Table, role: Role, groups: list[Sequence[int]]) -> dict[str, Any]:
-    """Take a table's old files with some people off the disk; returns how many, and how many must wait and until when.
+    """Remove the orphan files of a table that hold some people, and its old log entries.
 
-    A file of no version that is less than a day old may be one that a run is about to publish.
+    An orphan file that was never published and is less than a day old must wait: a run may be about to publish it.
+    Returns, for the receipt, how many files were removed, how many wait, and until when.
     """
     uri = context.uri(table)
-    found = _holding(context.spark, table, role, orphan_files.find(context.spark, uri), groups)
+    holding = _holding(context.spark, table, role, orphan_files.find(context.spark, uri), groups)
     now = datetime.now(UTC)
-    sure = [r for r in found if r.published or r.idle(now, timedelta(0))]
-    waiting = [r for r in found if r not in sure]
-    size = orphan_files.take(context.spark, uri, sure)
+    removable = [o for o in holding if o.published or o.is_unused(now, timedelta(0))]
+    waiting = [o for o in holding if o not in removable]
+    size = orphan_files.remove(context.spark, uri, removable)
     delta_log.forget_versions(context.spark, uri)
-    done: dict[str, Any] = {"files_removed": len(sure), "bytes_removed": size, "gone_at": now.isoformat()}
+    done: dict[str, Any] = {"files_removed": len(removable), "bytes_removed": size, "gone_at": now.isoformat()}
     if waiting:
-        last = max(r.since for r in waiting) / 1000
+        last = max(o.since for o in waiting) / 1000
         until = datetime.fromtimestamp(last, UTC) + orphan_files.MAX_RUN_TIME
         done |= {"files_waiting": len(waiting), "gone_at": until.isoformat()}
     return done
 
 
-def rows_of(spark: SparkSession, table: Table, role: Role, found: list[Remain]) -> DataFrame:
-    """What files of no version say of people; a file half written by a killed run is nobody's yet."""
-    wanted = {*rules.personal(table, role), "event"}  # the kind of record a quarantined text is of
+def rows_of(spark: SparkSession, table: Table, role: Role, orphans: list[OrphanFile]) -> DataFrame:
+    """Read the personal columns of orphan files. Half-written files of killed runs are skipped."""
+    wanted = {*rules.personal_columns(table, role), "event"}  # quarantine: the event that a raw text belongs to
     columns = ", ".join(f"{c.name} {c.type}" for c in table.columns if c.name in wanted)
     reader = spark.read.schema(columns).option("ignoreCorruptFiles", "true")
-    return reader.parquet(*[files.glob_escape(r.file.uri) for r in found])
+    return reader.parquet(*[files.glob_escape(o.file.uri) for o in orphans])
 
 
 def _holding(
-    spark: SparkSession, table: Table, role: Role, found: list[Remain], groups: list[Sequence[int]]
-) -> list[Remain]:
-    """Those that hold rows of the people."""
+    spark: SparkSession, table: Table, role: Role, orphans: list[OrphanFile], groups: list[Sequence[int]]
+) -> list[OrphanFile]:
+    """Return the orphan files that hold rows of the people."""
     names: set[str] = set()
-    for people in groups if found else []:
-        rows = rows_of(spark, table, role, found).where(rules.holds(table, role, people))
+    for people in groups if orphans else []:
+        rows = rows_of(spark, table, role, orphans).where(rules.predicate(table, role, people))
         names |= {r[0] for r in rows.select(F.col("_metadata.file_name")).distinct().collect()}
-    return [r for r in found if r.file.name in names]
+    return [o for o in orphans if o.file.name in names]
 
 
-def batches(context: RunContext, suppressed: SuppressionList) -> list[str]:
-    """Remove refused batches that hold an erased person: copies, kept to be looked at. Returns their places."""
+def remove_batches(context: RunContext, suppressed: SuppressionList) -> list[str]:
+    """Remove rejected batches, which are kept for inspection, that hold an erased person. Returns their paths."""
     spark, lake = context.spark, files.absolute(context.settings.lake)
-    gone = []
+    removed = []
     for folder in files.list_folders(spark, f"{lake}/_rejected"):
         for batch in files.list_folders(spark, folder.uri):
-            if _names(spark, batch.uri, suppressed):
+            if _holds_erased_person(spark, batch.uri, suppressed):
                 files.delete(spark, batch.uri)
-                gone.append(f"_rejected/{folder.name}/{batch.name}")
-    return gone
+                removed.append(f"_rejected/{folder.name}/{batch.name}")
+    return removed
 
 
-def _names(spark: SparkSession, uri: str, suppressed: SuppressionList) -> bool:
-    """Whether a kept batch holds an erased person; one that is no table is half a batch, and goes."""
+def _holds_erased_person(spark: SparkSession, uri: str, suppressed: SuppressionList) -> bool:
+    """Whether a rejected batch may hold an erased person: a half-written batch, which is no table, always may."""
     if not delta.is_table(spark, uri):
         return True
     rows = delta.read(spark, uri)
-    said = [(role, suppression.ids(rows, role)) for role in ROLES]
-    return any(named is not None and suppressed.for_role(role).erased_among(named).ids for role, named in said)
+    ids_by_role = [(role, suppression.ids(rows, role)) for role in ROLES]
+    return any(ids is not None and suppressed.for_role(role).erased_among(ids).ids for role, ids in ids_by_role)

@@ -1,4 +1,7 @@
-"""An erasure from the list of the erased to the receipt. Killed anywhere, it is run again; see docs/retention.md."""
+"""Erases people from a lake: suppression list, landed files, tables, disk, receipt. See docs/retention.md.
+
+After a kill, run the same erasure again.
+"""
 
 from __future__ import annotations
 
@@ -33,23 +36,27 @@ from etl.operations.erasure import disk, landed, mails, public, register, rules,
 from etl.operations.retention import window
 from etl.operations.retention.landing import landed_hours
 
-PASSES = 5  # a run may publish what it read before the viewer was on the list; then there is more to do
-AT_ONCE = 1000  # people whose rows one rewrite of a table takes
+PASSES = 5  # a run under way may publish rows of an erased person after a pass, so another pass is needed
+AT_ONCE = 1000  # maximum number of people that one rewrite of a table erases
 
 
 @dataclass
 class Erasure:
-    """What an erasure works with, and what it could not look at or must leave for later. The list knows the role."""
+    """State of one erasure. `suppressed` is the suppression list for the role of the people.
+
+    `people_digest`: keyed digest that identifies the people in the ledger and receipts. `incomplete`: what could not be
+    searched, or must wait.
+    """
 
     context: RunContext
     people: Sequence[int]
     suppressed: SuppressionList
-    mark: str
+    people_digest: str
     incomplete: list[str] = field(default_factory=list)
 
     @contextmanager
-    def noted(self, what: str) -> Iterator[None]:
-        """What cannot be read or written is in the way of nothing else: it is noted, and the receipt says so."""
+    def continue_on_error(self, what: str) -> Iterator[None]:
+        """Log an error of reading or writing and add it to `incomplete`, so that the erasure continues."""
         try:
             yield
         except (LakeError, LandingError, Py4JJavaError, PySparkException) as error:
@@ -57,132 +64,140 @@ class Erasure:
             self.incomplete.append(f"{what}: {first_line(error)}")
 
     def groups(self) -> Iterator[Sequence[int]]:
-        """The people in groups that a table is rewritten for at once."""
+        """Return the people in groups of AT_ONCE."""
         return (self.people[i : i + AT_ONCE] for i in range(0, len(self.people), AT_ONCE))
 
 
 def erase(
     spark: SparkSession, settings: Settings, people: Sequence[int], reason: str, role: Role = VIEWER
 ) -> dict[str, Any]:
-    """Erase people in a role; returns the one receipt, without ids. Every refusal comes before anything is changed.
+    """Erase people in a role. Returns the receipt, which holds no ids.
 
-    Raises ConfigError when there is no lake or the reason holds an id, ConflictError while a backfill is in flight.
+    All checks run before anything is changed. Raises ConfigError when there is no lake or the reason holds an id,
+    ConflictError while a backfill is in flight.
     """
     people = sorted(set(people))
     if set(people) & {int(number) for number in re.findall(r"\d+", reason)}:
         raise ConfigError("--reason is kept for good and must not hold the id; give a ticket or an article.")
-    context, backfill = backfills.open_lake(spark, settings)
-    _refuse_in_flight(backfill)
+    context, backfill_register = backfills.open_lake(spark, settings)
+    _refuse_in_flight(backfill_register)
     personal = [t for t in window.tables(context) if rules.rule(t, role)]
     for table in personal:
         recover(context, table)
     lake = files.absolute(settings.lake)
-    # The sweep knows rows of viewers by either name.
-    names = people if role == CREATOR else [name for person in people for name in pseudonyms.known_ids(person)]
-    suppressed = register.suppress(spark, lake, names, role)
+    # Tables hold a viewer's id or pseudonym. Both are listed, so that a sweep finds either.
+    ids = people if role == CREATOR else [known for person in people for known in pseudonyms.known_ids(person)]
+    suppressed = register.suppress(spark, lake, ids, role)
     assert suppressed.secret
-    mine = Erasure(context, people, suppressed, register.mark(suppressed.secret, role, people))
-    receipt: dict[str, Any] = {"id": f"erasure-{context.run_id}", "mark": mine.mark, "role": role.name}
-    receipt |= {"people": len(people), "reason": reason, "place": _place(settings)}
-    texts = public.texts(context, people) if role == CREATOR else set()  # before the tables lose them
-    receipt["mails"], unread = mails.remove(spark, settings, role, lambda numbers: numbers & set(names), texts)
-    mine.incomplete += unread
-    receipt |= _landing(mine)
-    _rows(mine, personal)
-    receipt["tables"] = {t.name: _gone(mine, t) for t in personal}
-    with mine.noted("refused batches"):
-        receipt["batches"] = disk.batches(context, suppressed)
-    receipt["staged"] = _staged(spark, lake, backfill)
-    mine.incomplete += broken(context)
+    erasure = Erasure(context, people, suppressed, register.people_digest(suppressed.secret, role, people))
+    receipt: dict[str, Any] = {"id": f"erasure-{context.run_id}", "mark": erasure.people_digest, "role": role.name}
+    receipt |= {"people": len(people), "reason": reason, "place": _locations(settings)}
+    texts = public.texts(context, people) if role == CREATOR else set()  # read before the tables lose them
+    receipt["mails"], unread = mails.remove(spark, settings, role, lambda numbers: numbers & set(ids), texts)
+    erasure.incomplete += unread
+    receipt |= _landing_entries(erasure)
+    _erase_rows(erasure, personal)
+    receipt["tables"] = {t.name: _table_result(erasure, t) for t in personal}
+    with erasure.continue_on_error("rejected batches"):
+        receipt["batches"] = disk.remove_batches(context, suppressed)
+    receipt["staged"] = _discard_staged(spark, lake, backfill_register)
+    erasure.incomplete += broken_tables(context)
     receipt["at"] = datetime.now(UTC).isoformat()
-    receipt["incomplete"] = mine.incomplete
-    receipt["complete"] = not mine.incomplete
+    receipt["incomplete"] = erasure.incomplete
+    receipt["complete"] = not erasure.incomplete
     register.write(spark, lake, receipt)
     return receipt
 
 
-def _place(settings: Settings) -> dict[str, str]:
+def _locations(settings: Settings) -> dict[str, str]:
     return {"lake": files.absolute(settings.lake), "landing": files.absolute(settings.landing)}
 
 
-def _refuse_in_flight(register_: Register) -> None:
-    going = [b.id for b in register_.all() if b.in_flight]
-    if going:
+def _refuse_in_flight(backfill_register: Register) -> None:
+    in_flight = [b.id for b in backfill_register.all() if b.in_flight]
+    if in_flight:
         raise ConflictError(
-            f"Backfill {going[0]} is in flight and has rows staged. Let it end, or `feed-etl backfill cancel` it first."
+            f"Backfill {in_flight[0]} is in flight and has rows staged. Let it end, or `feed-etl backfill cancel` it "
+            "first."
         )
 
 
-def broken(context: RunContext) -> list[str]:
-    """Tables with something of a person that have files and cannot be opened."""
-    made = [t for t in catalog.tables() if rules.roles(t) and not delta.is_table(context.spark, context.uri(t))]
-    return [f"{t.name} has files and is no table" for t in made if files.walk(context.spark, context.uri(t))]
+def broken_tables(context: RunContext) -> list[str]:
+    """Return a line for each table with personal data that has files and cannot be opened."""
+    closed = [t for t in catalog.tables() if rules.roles(t) and not delta.is_table(context.spark, context.uri(t))]
+    return [f"{t.name} has files and is no table" for t in closed if files.walk(context.spark, context.uri(t))]
 
 
-def _landing(mine: Erasure) -> dict[str, Any]:
-    """What of a receipt is about the landing zone."""
-    found, unread = look_through(mine.context, mine.suppressed, mine.incomplete)
-    hidden = {str(person) for person in mine.people}
-    shown = [re.sub(r"\d+", lambda n: "…" if n[0] in hidden else n[0], name) for name in sorted(unread)]
-    mine.incomplete += [f"landed file {name}" for name in shown]
-    return {"landing": {name: f.as_json() for name, f in found.items()}, "unread": shown}
+def _landing_entries(erasure: Erasure) -> dict[str, Any]:
+    """Erase people from landed files. Returns the entries of the receipt, with ids in file names hidden."""
+    results, unread = clean_landing(erasure.context, erasure.suppressed, erasure.incomplete)
+    ids = {str(person) for person in erasure.people}
+    shown = [re.sub(r"\d+", lambda n: "…" if n[0] in ids else n[0], name) for name in sorted(unread)]
+    erasure.incomplete += [f"landed file {name}" for name in shown]
+    return {"landing": {name: result.as_json() for name, result in results.items()}, "unread": shown}
 
 
-def look_through(
+def clean_landing(
     context: RunContext, suppressed: SuppressionList, incomplete: list[str]
-) -> tuple[dict[str, landed.Found], list[str]]:
-    """Every landed file written anew that names an erased person; files that nobody can read are returned, too."""
+) -> tuple[dict[str, landed.CleanResult], list[str]]:
+    """Rewrite every landed file that names an erased person.
+
+    Returns the result by event, and the files that could not be read. Adds to `incomplete` when there is no landing
+    zone, or when another lake owns it.
+    """
     if not files.exists(context.spark, files.absolute(context.settings.landing)):
         incomplete.append(f"There is no landing zone at {files.absolute(context.settings.landing)}")
         return {}, []
     if why := owner.refusal(context.spark, context.settings):
         incomplete.append(f"Landed files stay: {why}")
         return {}, []
-    found = {e.name: _landed(context, t, e, suppressed) for t, e in landed.events(suppressed.role)}
-    return found, [name for f in found.values() for name in f.unread]
+    results = {e.name: _clean_event(context, t, e, suppressed) for t, e in landed.events(suppressed.role)}
+    return results, [name for result in results.values() for name in result.unread]
 
 
-def _landed(context: RunContext, table: Table, event: Event, suppressed: SuppressionList) -> landed.Found:
+def _clean_event(context: RunContext, table: Table, event: Event, suppressed: SuppressionList) -> landed.CleanResult:
     hours = landed_hours(context, event)
-    found = landed.clean(context, table, suppressed, hours)
-    found.unread += landed.unlisted(context, event, hours)
-    return found
+    result = landed.clean(context, table, suppressed, hours)
+    result.unread += landed.unlisted(context, event, hours)
+    return result
 
 
-def _rows(mine: Erasure, personal: list[Table]) -> None:
-    """Passes over all tables until one finds nothing more."""
+def _erase_rows(erasure: Erasure, personal: list[Table]) -> None:
+    """Pass over all tables until a pass finds no row of the people."""
     for _ in range(PASSES):
-        if not any([_erase(mine, table, people) for table in personal for people in mine.groups()]):
+        if not any([_erase(erasure, table, people) for table in personal for people in erasure.groups()]):
             break
-        mine.context.ledger.refresh()
+        erasure.context.ledger.refresh()
 
 
-def _erase(mine: Erasure, table: Table, people: Sequence[int]) -> bool:
-    """Whether there was anything; read afresh when a run got in between."""
+def _erase(erasure: Erasure, table: Table, people: Sequence[int]) -> bool:
+    """Erase people from a table, again after a conflict with a run. Returns whether it had rows of them."""
     try:
-        with mine.noted(table.name):
+        with erasure.continue_on_error(table.name):
             for attempt in attempts():
                 with attempt, delta.translate_conflicts(table.name):
-                    return tables.erase(mine.context, table, people, mine.suppressed, mine.mark)
+                    return tables.erase(erasure.context, table, people, erasure.suppressed, erasure.people_digest)
     finally:
-        mine.context.ledger.flush()
+        erasure.context.ledger.flush()
     return False
 
 
-def _gone(mine: Erasure, table: Table) -> dict[str, Any]:
-    """What was done to a table, and what is left of its old files."""
-    done = tables.done(mine.context, table, mine.suppressed.role, mine.mark)
-    with mine.noted(table.name):
-        done |= disk.purge(mine.context, table, mine.suppressed.role, list(mine.groups()))
+def _table_result(erasure: Erasure, table: Table) -> dict[str, Any]:
+    """Remove orphan files of a table that hold the people. Returns the entry of the receipt for the table."""
+    role = erasure.suppressed.role
+    done = tables.done(erasure.context, table, role, erasure.people_digest)
+    with erasure.continue_on_error(table.name):
+        done |= disk.purge(erasure.context, table, role, list(erasure.groups()))
         if "files_waiting" in done:
-            mine.incomplete.append(f"{table.name}: files a run may be about to publish wait until {done['gone_at']}")
+            what = f"files a run may be about to publish wait until {done['gone_at']}"
+            erasure.incomplete.append(f"{table.name}: {what}")
     return done
 
 
-def _staged(spark: SparkSession, lake: str, register_: Register) -> list[str]:
-    """Rows that backfills which are over have left behind."""
-    over = [b.id for b in register_.all()]
-    left = [f.name for f in files.list_folders(spark, f"{lake}/_backfill") if f.name in over]
-    for name in left:
-        staging.discard(spark, lake, name)
-    return left
+def _discard_staged(spark: SparkSession, lake: str, backfill_register: Register) -> list[str]:
+    """Remove rows that ended backfills have left in their staging lakes. Returns the ids of the backfills."""
+    ids = [b.id for b in backfill_register.all()]
+    with_folder = [f.name for f in files.list_folders(spark, f"{lake}/_backfill") if f.name in ids]
+    for backfill_id in with_folder:
+        staging.discard(spark, lake, backfill_id)
+    return with_folder

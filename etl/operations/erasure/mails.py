@@ -1,9 +1,8 @@
-"""Mails and Data Docs hold no personal data; those that do all the same are removed, and so are pages that show an
-erased creator. The receipt says how many.
+"""Removes mails, Data Docs and pages that name an erased person. The receipt counts them.
 
-A number in a mail may be anything ("12 of 1,000 rows"). It is an id of a person where the text says so: right after the
-name of a column or of an option that holds one. So may be a word: it is a handle or a caption where it is all that
-a cell of a page says.
+They should not hold personal data, but may. A number in a text ("12 of 1,000 rows") counts as an id of a person only
+right after the name of a column or option that holds such ids. A text counts as a handle or caption of a creator only
+when it is the whole content of a cell of a page.
 """
 
 from __future__ import annotations
@@ -23,63 +22,68 @@ from etl.engine.spark.files import absolute, local_folder
 from etl.model.privacy import VIEWER, Role
 
 CELL = re.compile(r">\s*([^<>]+?)\s*<")
-CUT_AFTER = 100  # characters of a text that a page shows at least
+CUT_AFTER = 100  # pages shorten long texts, but always show this many characters
 Erased = Callable[[set[int]], set[int]]
 
 
 def remove(
     spark: SparkSession, settings: Settings, role: Role, erased: Erased, texts: set[str]
 ) -> tuple[dict[str, int], list[str]]:
-    """Delete mails, Data Docs, and pages in the lake's folder or named after it beside it, that name an erased person.
+    """Delete mails, Data Docs and pages that name an erased person.
 
-    `erased` says who of some is one; `texts` are handles and captions of theirs. Returns how many files by place, and
-    places elsewhere that hold files, which nobody has looked at.
+    Pages are the HTML files in the lake's folder, and those next to it that start with its name. `erased`: returns
+    which of some ids belong to erased people. `texts`: handles and captions of erased creators. Returns the number of
+    removed files by kind, and a line for each folder that is not local and has files: these are not searched.
     """
-    places = {"outbox": settings.outbox, "data_docs": f"{settings.lake}/_data_docs"}
-    local = {name: place for name, place in places.items() if absolute(place).startswith("file:")}
-    away = {name: place for name, place in places.items() if name not in local}
-    elsewhere = [f"{name} is not local: {place}" for name, place in away.items() if files.walk(spark, absolute(place))]
-    found = {name: _below(local_folder(place)) for name, place in local.items()}
+    folders = {"outbox": settings.outbox, "data_docs": f"{settings.lake}/_data_docs"}
+    local = {name: folder for name, folder in folders.items() if absolute(folder).startswith("file:")}
+    remote = {name: folder for name, folder in folders.items() if name not in local}
+    not_searched = [f"{name} is not local: {uri}" for name, uri in remote.items() if files.walk(spark, absolute(uri))]
+    candidates = {name: _files_below(local_folder(folder)) for name, folder in local.items()}
     if absolute(settings.lake).startswith("file:"):
         lake = local_folder(settings.lake)
-        found["pages"] = [*lake.glob("*.html"), *lake.parent.glob(f"{escape(lake.name)}-*.html")]
-    return {name: _remove(there, erased, _an_id(role), texts) for name, there in found.items()}, elsewhere
+        candidates["pages"] = [*lake.glob("*.html"), *lake.parent.glob(f"{escape(lake.name)}-*.html")]
+    id_pattern = _id_pattern(role)
+    return {name: _remove(paths, erased, id_pattern, texts) for name, paths in candidates.items()}, not_searched
 
 
-def _below(folder: Path) -> list[Path]:
+def _files_below(folder: Path) -> list[Path]:
     return [file for file in folder.rglob("*") if file.is_file()] if folder.is_dir() else []
 
 
-def _an_id(role: Role) -> re.Pattern[bytes]:
-    """A number right after the name of a column or option that holds an id."""
+def _id_pattern(role: Role) -> re.Pattern[bytes]:
+    """Return a pattern of a number right after the name of a column or option that holds an id."""
     names = "|".join([*role.ids, *("viewer", "user")] if role == VIEWER else [*role.ids, role.name])
     return re.compile(rb"(?i)\b(?:%s)\b(?:<[^>]{1,80}>|[^\w-]){1,20}?(-?\d+)" % names.encode())
 
 
 def _shows(page: str, texts: set[str]) -> bool:
-    """Whether one of the texts is all that a cell says, or who a post is by; of a long one its first part is enough."""
+    """Whether one of the texts is the whole content of a cell, or the author in "By AUTHOR, published …".
+
+    Of a text longer than CUT_AFTER, its first CUT_AFTER characters are enough.
+    """
     first_parts = {text[:CUT_AFTER] for text in texts if len(text) > CUT_AFTER}
     for cell in map(unescape, CELL.findall(page)) if texts else ():
-        by = cell.removeprefix("By ").split(", published")[0]
-        if {cell, by} & texts or (len(cell) >= CUT_AFTER and cell[:CUT_AFTER] in first_parts):
+        author = cell.removeprefix("By ").split(", published")[0]
+        if {cell, author} & texts or (len(cell) >= CUT_AFTER and cell[:CUT_AFTER] in first_parts):
             return True
     return False
 
 
-def _remove(there: list[Path], erased: Erased, an_id: re.Pattern[bytes], texts: set[str]) -> int:
-    content = {file: _content(file) for file in there}
-    said = {f: {int(n) for n in an_id.findall(text) if len(n) < 20} for f, text in content.items()}
-    people = erased({number for numbers in said.values() for number in numbers})
-    found = [f for f, text in content.items() if said[f] & people or _shows(text.decode(errors="replace"), texts)]
-    for file in found:
-        file.unlink()
-    return len(found)
+def _remove(paths: list[Path], erased: Erased, id_pattern: re.Pattern[bytes], texts: set[str]) -> int:
+    contents = {path: _content(path) for path in paths}
+    ids = {path: {int(n) for n in id_pattern.findall(text) if len(n) < 20} for path, text in contents.items()}
+    people = erased({number for numbers in ids.values() for number in numbers})
+    naming = [p for p, text in contents.items() if ids[p] & people or _shows(text.decode(errors="replace"), texts)]
+    for path in naming:
+        path.unlink()
+    return len(naming)
 
 
 def _content(file: Path) -> bytes:
-    """The bytes of a file, and what the parts of a mail say once they are decoded."""
-    whole = file.read_bytes()
+    """Return the bytes of a file; of a mail also its decoded parts."""
+    raw = file.read_bytes()
     if file.suffix != ".eml":
-        return whole
-    parts = [part.get_payload(decode=True) for part in message_from_bytes(whole).walk() if not part.is_multipart()]
-    return b"\n".join([whole, *[part for part in parts if isinstance(part, bytes)]])
+        return raw
+    parts = [part.get_payload(decode=True) for part in message_from_bytes(raw).walk() if not part.is_multipart()]
+    return b"\n".join([raw, *[part for part in parts if isinstance(part, bytes)]])

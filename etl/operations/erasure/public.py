@@ -1,4 +1,4 @@
-"""What creators say of themselves in public: their handles, and the captions of their posts."""
+"""Finds the public texts of creators: their handles, and the captions of their posts."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from etl.model.privacy import CREATOR
 
 
 def texts(context: RunContext, creators: Sequence[int]) -> set[str]:
-    """Every handle and caption of some creators that tables have, as far as they are not erased yet."""
+    """Return every handle and caption of some creators in the tables. Call it before the tables are erased."""
     found: set[str] = set()
     people = context.spark.createDataFrame([(person,) for person in creators], "creator BIGINT")
     for table in catalog.tables():
-        whose = CREATOR.column(table.column_names)
-        said = [c.name for c in table.columns if c.privacy in CREATOR.classes and c.type == "STRING"]
-        if not whose or not said or not delta.is_table(context.spark, context.uri(table)):
+        id_column = CREATOR.column(table.column_names)
+        text_columns = [c.name for c in table.columns if c.privacy in CREATOR.classes and c.type == "STRING"]
+        if not id_column or not text_columns or not delta.is_table(context.spark, context.uri(table)):
             continue
-        theirs = delta.read(context.spark, context.uri(table)).join(
-            F.broadcast(people), F.col(whose) == F.col("creator")
-        )
-        rows = theirs.select(F.explode(F.array(*said)).alias("text")).where("trim(text) <> ''").distinct()
-        found |= {row["text"] for row in rows.collect()}
+        rows = delta.read(context.spark, context.uri(table))
+        of_creators = rows.join(F.broadcast(people), F.col(id_column) == F.col("creator"))
+        text = F.explode(F.array(*text_columns)).alias("text")
+        found |= {row["text"] for row in of_creators.select(text).where("trim(text) <> ''").distinct().collect()}
     return found

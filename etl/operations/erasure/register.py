@@ -1,4 +1,4 @@
-"""Who was erased, as keyed digests, and the receipts. Both are Delta tables below `<lake>/_erasure`."""
+"""Keeps keyed digests of erased people, sweeps and receipts: three Delta tables in `<lake>/_erasure`."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ RECEIPTS = "id STRING, at TIMESTAMP, reason STRING, complete BOOLEAN, document S
 
 
 def suppress(spark: SparkSession, lake: str, people: Iterable[int], role: Role = VIEWER) -> SuppressionList:
-    """Put people on the list, made with a key when it is not there; returns the list as to people in the role.
+    """Add people to the suppression list. Returns the list for people in the role.
 
-    The key is the pseudonym key. Without one it is a file of this user's, made when it is not there.
+    The list is created with a key when it does not exist. The key is the pseudonym key; without one it is in a file of
+    this user, which is created when it does not exist.
     """
     secret = _prepare(spark, lake)
     _add(spark, lake, {keyed.number(secret, role.namespace(ERASED), person) for person in people})
@@ -36,17 +37,17 @@ def suppress(spark: SparkSession, lake: str, people: Iterable[int], role: Role =
 
 
 def _prepare(spark: SparkSession, lake: str) -> bytes:
-    """Make the list unless it is there; returns its key."""
+    """Create the suppression list when it does not exist. Returns its key."""
     uri = suppression.list_uri(lake)
     if not delta.is_table(spark, uri):
         made = keys.pseudonym_key() or keys.create(keys.key_file(lake, "erasure"))
-        said = f"TBLPROPERTIES ('{suppression.KEY}' = '{keys.fingerprint(made)}')"
-        delta.create(spark, uri, f"({suppression.SCHEMA}) USING DELTA {said}")
+        properties = f"TBLPROPERTIES ('{suppression.KEY}' = '{keys.fingerprint(made)}')"
+        delta.create(spark, uri, f"({suppression.SCHEMA}) USING DELTA {properties}")
     return suppression.secret(spark, lake)
 
 
 def _add(spark: SparkSession, lake: str, digests: set[int]) -> None:
-    """Add digests that are not there. Another erasure may be first: then once more."""
+    """Add the digests that the list lacks. When another erasure commits first, try again."""
     now = datetime.now(UTC)
     while True:
         txn = Transaction(spark, suppression.list_uri(lake))
@@ -62,9 +63,9 @@ def _add(spark: SparkSession, lake: str, digests: set[int]) -> None:
 
 
 def convert(spark: SparkSession, lake: str) -> bool:
-    """Put the digests of a former, salted list under the key, and remove that list; whether there was one.
+    """Convert the salted list of an earlier release to keyed digests and remove it. Returns whether there was one.
 
-    Killed in between, both lists hold the same people. The salt stays: see `suppression`.
+    After a kill, both lists hold the same people. The salt is kept: see `suppression`.
     """
     former = suppression.former_list_uri(lake)
     if not suppression.exists_on_disk(spark, former):
@@ -82,15 +83,21 @@ def convert(spark: SparkSession, lake: str) -> bool:
     return True
 
 
-def mark(secret: bytes, role: Role, people: Iterable[int]) -> str:
-    """What the ledger and a receipt know erased people by: nobody can tell them from it without the key."""
+def people_digest(secret: bytes, role: Role, people: Iterable[int]) -> str:
+    """Return a keyed digest that identifies a set of erased people in the ledger and receipts.
+
+    Without the key nobody can find the people from it.
+    """
     numbers = " ".join(str(person) for person in sorted(people))
     return f"{-keyed.number(secret, role.namespace('erasure'), numbers):016x}"
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """How far a place has been looked through: a table up to a version, an event in landed hours as they were."""
+    """How far a table or event has been searched for erased people.
+
+    Of a table: up to `version`. Of an event: the landed hours with these `fingerprints`. `place` is its name.
+    """
 
     place: str
     table_id: str | None = None
@@ -99,7 +106,7 @@ class Sweep:
 
 
 def sweeps(spark: SparkSession, lake: str) -> dict[str, Sweep]:
-    """How far each place has been looked through."""
+    """Return the last sweep of each table and event."""
     uri = f"{lake}/_erasure/sweeps"
     if not delta.is_table(spark, uri):
         return {}
@@ -107,8 +114,8 @@ def sweeps(spark: SparkSession, lake: str) -> dict[str, Sweep]:
     return {r["place"]: Sweep(r["place"], r["table_id"], r["version"], r["fingerprints"]) for r in rows}
 
 
-def note(spark: SparkSession, lake: str, sweep: Sweep) -> None:
-    """Keep how far a place has been looked through. Of two at once both are kept; what is said last counts."""
+def record_sweep(spark: SparkSession, lake: str, sweep: Sweep) -> None:
+    """Record a sweep. When two processes record one at the same time, both rows stay and the last one counts."""
     uri = f"{lake}/_erasure/sweeps"
     delta.create(spark, uri, f"({SWEEPS}) USING DELTA")
     row = (sweep.place, sweep.table_id, sweep.version, sweep.fingerprints, datetime.now(UTC))
@@ -118,7 +125,7 @@ def note(spark: SparkSession, lake: str, sweep: Sweep) -> None:
 
 
 def write(spark: SparkSession, lake: str, receipt: dict[str, Any]) -> None:
-    """Keep a receipt."""
+    """Store a receipt."""
     uri = f"{lake}/_erasure/receipts"
     delta.create(spark, uri, f"({RECEIPTS}) USING DELTA")
     row = (receipt["id"], datetime.now(UTC), receipt["reason"], receipt["complete"], json.dumps(receipt))
@@ -127,7 +134,7 @@ def write(spark: SparkSession, lake: str, receipt: dict[str, Any]) -> None:
 
 
 def receipts(spark: SparkSession, lake: str) -> list[dict[str, Any]]:
-    """Every receipt, oldest first."""
+    """Return all receipts, oldest first."""
     uri = f"{lake}/_erasure/receipts"
     if not delta.is_table(spark, uri):
         return []
@@ -135,8 +142,8 @@ def receipts(spark: SparkSession, lake: str) -> list[dict[str, Any]]:
 
 
 def open_receipts(spark: SparkSession, lake: str) -> list[dict[str, Any]]:
-    """Receipts of erasures that are not complete, and that none after them completes."""
-    found = receipts(spark, lake)
-    done = {r["mark"] for r in found if r["complete"] and "mark" in r}
-    unfinished = {r.get("mark", r["id"]): r for r in found if not r["complete"]}
-    return [r for name, r in unfinished.items() if name not in done]
+    """Return the receipts of incomplete erasures that no later erasure of the same people completes."""
+    all_receipts = receipts(spark, lake)
+    completed = {r["mark"] for r in all_receipts if r["complete"] and "mark" in r}
+    incomplete = {r.get("mark", r["id"]): r for r in all_receipts if not r["complete"]}
+    return [r for digest, r in incomplete.items() if digest not in completed]

@@ -1,4 +1,4 @@
-"""What erasure does to a table, from the privacy class of its columns. A table it has no rule for is refused."""
+"""Rules of erasure: what it does to a table follows from the privacy classes of its columns. No rule is an error."""
 
 from __future__ import annotations
 
@@ -18,33 +18,36 @@ from etl.transforms import scd2
 
 
 class Rule(Enum):
-    """Rows stay with a replacement id, rows about the person go, or text that names the person goes."""
+    """What erasure does to rows that name a person. The value is in receipts."""
 
-    REPLACE_ID = "stand-in"
+    REPLACE_ID = "replacement id"
     REMOVE = "rows removed"
     REDACT = "text removed"
 
 
 def roles(table: Table) -> list[Role]:
-    """The roles in which people are named by a table."""
+    """Return the roles in which rows of a table name people."""
     return [role for role in ROLES if rule(table, role)]
 
 
-def personal(table: Table, role: Role) -> list[str]:
-    """Columns of a table that say something of a person in a role. Any text may name anybody."""
+def personal_columns(table: Table, role: Role) -> list[str]:
+    """Return the columns of a table that describe or identify a person in a role. A raw text may name any person."""
     if role == CREATOR and not role.column(table.column_names):
         return ["raw"] if "raw" in table.column_names else []
     return [c.name for c in table.columns if c.privacy in role.classes]
 
 
 def rule(table: Table, role: Role) -> Rule | None:
-    """What is done to a table; None when it has nothing of a person. Raises ContractViolation when nothing fits."""
-    names = personal(table, role)
+    """Return what erasure does to a table, None when it has no personal columns.
+
+    Raises ContractViolation when no rule fits.
+    """
+    names = personal_columns(table, role)
     if not names:
         return None
-    whose = role.column(names)
-    others = [c for c in table.columns if c.name in names and c.name != whose]
-    if _is_about(table, role):
+    id_column = role.column(names)
+    others = [c for c in table.columns if c.name in names and c.name != id_column]
+    if _only_describes_person(table, role):
         return Rule.REMOVE
     if all(c.nullable for c in others):
         if names == ["raw"]:
@@ -52,53 +55,59 @@ def rule(table: Table, role: Role) -> Rule | None:
         if role.by(table.column_names):
             return Rule.REPLACE_ID
     raise ContractViolation(
-        f"{table.name} holds {', '.join(names)} of a {role.name} and erasure has no rule for it. Rows with a viewer_id "
-        "need a post or an impression beside it, tables per viewer need it in their key, all else must allow NULL."
+        f"{table.name} holds {', '.join(names)} of a {role.name} and erasure has no rule for it. Add a post or an "
+        "impression to rows with a viewer_id, or add viewer_id to the key of a table per viewer, and make other "
+        "personal columns nullable."
     )
 
 
-def _is_about(table: Table, role: Role) -> bool:
-    """Whether rows say nothing but what a person did or is: they go whole."""
+def _only_describes_person(table: Table, role: Role) -> bool:
+    """Whether rows only say what a person is or did, so that whole rows are removed."""
     if role == VIEWER:
         return table.per_viewer
     return role.column(table.column_names) is not None and role.by(table.column_names) is None
 
 
-def holds(table: Table, role: Role, people: Sequence[int]) -> str:
-    """Predicate of the rows that name some people, by the pseudonyms where a table holds these."""
+def predicate(table: Table, role: Role, people: Sequence[int]) -> str:
+    """Return an SQL predicate of the rows that name some people, by id or, where the table holds it, by pseudonym."""
     if rule(table, role) is Rule.REDACT:
-        return _text_holds(role, "|".join(map(str, people)))
-    numbers = {name for person in people for name in (pseudonyms.known_ids(person) if table.per_viewer else [person])}
-    return f"{role.column(table.column_names)} IN ({', '.join(map(str, sorted(numbers)))})"
+        return _text_predicate(role, "|".join(map(str, people)))
+    ids = {known for person in people for known in (pseudonyms.known_ids(person) if table.per_viewer else [person])}
+    return f"{role.column(table.column_names)} IN ({', '.join(map(str, sorted(ids)))})"
 
 
-def _text_holds(role: Role, numbers: str) -> str:
-    """In a record of creators any number may be the id of one, in all others only what a key says to be."""
-    anywhere = f"raw RLIKE '(^|[^0-9])({numbers})([^0-9]|$)'"
+def _text_predicate(role: Role, ids: str) -> str:
+    """Return an SQL predicate of quarantined texts that name one of these ids (`1|2|3`).
+
+    Any number in a text may be the id of a viewer. A number is the id of a creator when the event has creators, or when
+    it follows a key of that role.
+    """
+    anywhere = f"raw RLIKE '(^|[^0-9])({ids})([^0-9]|$)'"
     if role == VIEWER:
         return anywhere
-    of = [e.name for e in catalog.landing_events() if role.column(f.name for f in e.fields)]
-    named = ", ".join(f"'{name}'" for name in sorted(of))
-    by_key = suppression.key_pattern(role).replace("\\", "\\\\")
-    return f"((event IN ({named}) AND {anywhere}) OR raw RLIKE '{by_key}({numbers})([^0-9]|$)')"
+    names = [e.name for e in catalog.landing_events() if role.column(f.name for f in e.fields)]
+    events = ", ".join(f"'{name}'" for name in sorted(names))
+    key = suppression.key_pattern(role).replace("\\", "\\\\")
+    return f"((event IN ({events}) AND {anywhere}) OR raw RLIKE '{key}({ids})([^0-9]|$)')"
 
 
-def changed(table: Table, rows: DataFrame, people: Sequence[int], suppressed: SuppressionList) -> DataFrame:
-    """Rows as they are after: those that name the people by the table's rule, all others as they were.
+def without_people(table: Table, rows: DataFrame, people: Sequence[int], suppressed: SuppressionList) -> DataFrame:
+    """Apply the rule of a table to the rows that name some people. Other rows stay as they are.
 
-    What the contract says to be made of the person's id is made again, as a run that makes the row again will. Versions
-    that differed only in what is gone become one, as they will when they are made again.
+    Columns that the contract derives from the person's id are derived again, as a later run derives them. Versions of a
+    dimension that differ only in erased values become one, as they do when a run builds the dimension again.
     """
     role = suppressed.role
-    named = F.coalesce(F.expr(holds(table, role, people)), F.lit(False))
+    names_one = F.coalesce(F.expr(predicate(table, role, people)), F.lit(False))
     if rule(table, role) is Rule.REMOVE:
-        return rows.where(~named)
-    whose, by = role.column(rows.columns), role.by(rows.columns)
-    new: dict[str, Column] = {name: F.when(~named, F.col(name)) for name in personal(table, role)}
-    if whose and by:
-        new[whose] = F.when(named, suppressed.replacement(F.col(whose), F.col(by))).otherwise(F.col(whose))
-        for name, of_person in table.made_of_person:
-            made = F.when(named & F.col(name).isNotNull(), of_person(new[whose]))
-            new[name] = made.otherwise(F.col(name))
+        return rows.where(~names_one)
+    person, scope = role.column(rows.columns), role.by(rows.columns)
+    new: dict[str, Column] = {name: F.when(~names_one, F.col(name)) for name in personal_columns(table, role)}
+    if person and scope:
+        replacement = suppressed.replacement(F.col(person), F.col(scope))
+        new[person] = F.when(names_one, replacement).otherwise(F.col(person))
+        for name, derive in table.made_of_person:
+            derived = F.when(names_one & F.col(name).isNotNull(), derive(new[person]))
+            new[name] = derived.otherwise(F.col(name))
     after = rows.select(*[new.get(c, F.col(c)).alias(c) for c in rows.columns])
     return scd2.united(after, table).select(*rows.columns) if isinstance(table.write, Scd2) else after

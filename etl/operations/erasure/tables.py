@@ -1,7 +1,8 @@
-"""Erased people out of one table: the files that hold them are written anew in one commit, others are not touched.
+"""Erases people from one table: one commit rewrites the files that hold them, and no others.
 
-The commit carries its ledger row like any publish. Hours keep true checksums: they are sums over rows, so what the
-viewer's rows were is taken off and what they are now is added. Nothing is touched: nothing is made again because of it.
+The commit carries its ledger row like any publish. Checksums are sums over rows, so the checksum of an hour is updated
+by subtracting the old rows of the people and adding the new ones. The ledger row has no affected hours, so downstream
+tables are not rebuilt.
 """
 
 from __future__ import annotations
@@ -24,38 +25,41 @@ from etl.model.privacy import Role
 from etl.operations.erasure import rules
 
 
-def erase(context: RunContext, table: Table, people: Sequence[int], suppressed: SuppressionList, mark: str) -> bool:
-    """Commit a table without some people; False when it has nothing of them. Raises ConflictError to be tried again.
+def erase(
+    context: RunContext, table: Table, people: Sequence[int], suppressed: SuppressionList, people_digest: str
+) -> bool:
+    """Erase people from a table. Returns False when it has no rows of them.
 
-    The mark is what the ledger knows them by: an erasure that is repeated finds what one before it has done.
+    The reason of the ledger row has the digest of the people, so that a repeated erasure finds what an earlier one did.
+    Raises ConflictError when a run commits meanwhile; try again.
     """
-    named = rules.holds(table, suppressed.role, people)
+    names_one = rules.predicate(table, suppressed.role, people)
     recover(context, table)
     txn = context.transaction(table)
-    rows = txn.read_for_rewrite(named)
+    rows = txn.read_for_rewrite(names_one)
     if rows is None:
         return False
     entry = context.begin(table)
-    theirs = rows.where(named)
-    kept = ddl.conform(rules.changed(table, rows, people, suppressed), table)
+    naming_rows = rows.where(names_one)
+    kept = ddl.conform(rules.without_people(table, rows, people, suppressed), table)
     if table.hour:
-        before = checksums.by_hour(theirs, table)
-        after = _contents(table, rules.changed(table, theirs, people, suppressed))
+        before = checksums.by_hour(naming_rows, table)
+        after = _contents(table, rules.without_people(table, naming_rows, people, suppressed))
         entry.published_hours = _states(context, table, before, after)
         entry.rows_erased = sum(content.rows for content in before.values())
         kept = lay_out(kept, table, rows.select(table.hour).distinct().count())
     else:
-        entry.rows_erased = theirs.count()
-    entry.reason = _reason(mark)
+        entry.rows_erased = naming_rows.count()
+    entry.reason = _reason(people_digest)
     txn.stage(kept)
     entry.output_version = txn.commit(metadata(entry))
     record(context, entry, reason=entry.reason)
     return True
 
 
-def done(context: RunContext, table: Table, role: Role, mark: str) -> dict[str, Any]:
-    """What was done to a table for some people, by this erasure and any before; empty when it had nothing of them."""
-    found = [e for e in context.ledger.published(table.name) if e.reason.startswith(_reason(mark))]
+def done(context: RunContext, table: Table, role: Role, people_digest: str) -> dict[str, Any]:
+    """Return what this erasure and earlier ones did to a table for some people. Empty when it had no rows of them."""
+    found = [e for e in context.ledger.published(table.name) if e.reason.startswith(_reason(people_digest))]
     rule = rules.rule(table, role)
     if not found or not rule:
         return {}
@@ -66,8 +70,8 @@ def done(context: RunContext, table: Table, role: Role, mark: str) -> dict[str, 
     return {"rule": rule.value, "rows": rows, "hours": len(hours), "version": found[-1].output_version}
 
 
-def _reason(mark: str) -> str:
-    return f"erasure of {mark}"
+def _reason(people_digest: str) -> str:
+    return f"erasure of {people_digest}"
 
 
 def _contents(table: Table, rows: DataFrame) -> dict[datetime, Content]:
@@ -77,11 +81,11 @@ def _contents(table: Table, rows: DataFrame) -> dict[datetime, Content]:
 def _states(
     context: RunContext, table: Table, before: dict[datetime, Content], after: dict[datetime, Content]
 ) -> list[dict[str, Any]]:
-    """The hours a viewer was in as the ledger will know them; hours it knows nothing of stay so."""
-    known = context.ledger.state(table.name)
+    """Return the new states of the hours that had rows of the people. Hours that the ledger lacks are left out."""
+    recorded = context.ledger.state(table.name)
     states = []
-    for hour in sorted(before.keys() & known.keys()):
-        was, old, new = Content.of(known[hour]), before[hour], after.get(hour, Content())
-        rest = Content(was.rows - old.rows, was.high - old.high, was.low - old.low)
-        states.append((rest + new).state(hour))
+    for hour in sorted(before.keys() & recorded.keys()):
+        total, old, new = Content.of(recorded[hour]), before[hour], after.get(hour, Content())
+        others = Content(total.rows - old.rows, total.high - old.high, total.low - old.low)
+        states.append((others + new).state(hour))
     return states

@@ -1,6 +1,6 @@
-"""Closed hours in as few files as one publish would have made, rows in their order; dimensions by Delta's OPTIMIZE.
+"""Compacts closed hours into as few files as one publish makes, and dimensions with Delta's OPTIMIZE.
 
-A rewrite must hold what was there: the checksums of before and after are compared before it is committed.
+Rows keep their order. The checksums before and after must be equal, or nothing is committed.
 """
 
 from __future__ import annotations
@@ -25,40 +25,40 @@ STEP = "compaction"
 
 
 def plan(window: Window) -> Iterator[Action]:
-    """An action for each table with closed hours in more files than a publish makes."""
-    busy = {name for backfill in window.flying for name in backfill.hours}
+    """Yield an action for each table with closed hours in more files than a publish makes."""
+    in_backfill = {name for backfill in window.in_flight for name in backfill.hours}
     for table in tables(window.context):
-        if table.name not in busy:
-            yield from _hours(window, table) if table.hour else _whole(window, table)
+        if table.name not in in_backfill:
+            yield from _compact_hours(window, table) if table.hour else _compact_table(window, table)
 
 
-def _hours(window: Window, table: Table) -> Iterator[Action]:
-    counts = {h: n for h, n in _files(window, table).items() if n > window.context.settings.shuffle_partitions}
-    hours = sorted(hour for hour in counts if _closed(window, table, hour))
+def _compact_hours(window: Window, table: Table) -> Iterator[Action]:
+    counts = {h: n for h, n in _file_counts(window, table).items() if n > window.context.settings.shuffle_partitions}
+    hours = sorted(hour for hour in counts if _is_closed(window, table, hour))
     if hours:
         what = f"{len(hours)} closed hours in {sum(counts[h] for h in hours)} files"
         yield Action(STEP, table.name, what, partial(rewrite_all, window, table, hours))
 
 
-def _whole(window: Window, table: Table) -> Iterator[Action]:
+def _compact_table(window: Window, table: Table) -> Iterator[Action]:
     count = delta.live_files(window.context.spark, window.context.uri(table)).count()
     if count > window.context.settings.shuffle_partitions:
         yield Action(STEP, table.name, f"{count} files of the whole table", partial(optimize, window, table))
 
 
-def _files(window: Window, table: Table) -> dict[datetime, int]:
-    """Files of the fullest partition of each hour, from the log."""
+def _file_counts(window: Window, table: Table) -> dict[datetime, int]:
+    """Return, for each hour, the number of files in its partition with the most files, from Delta's log."""
     live = delta.live_files(window.context.spark, window.context.uri(table))
-    whole = F.to_json("partitionValues")
+    partition = F.to_json("partitionValues")
     counts: dict[datetime, int] = {}
-    for row in live.groupBy(F.col("partitionValues")[table.hour].alias("hour"), whole).count().collect():
+    for row in live.groupBy(F.col("partitionValues")[table.hour].alias("hour"), partition).count().collect():
         hour = checksums.as_hour(datetime.fromisoformat(row["hour"]).replace(tzinfo=UTC))
         counts[hour] = max(counts.get(hour, 0), row["count"])
     return counts
 
 
-def _closed(window: Window, table: Table, hour: datetime) -> bool:
-    """Whether an hour (day) is over for long enough, kept, and not about to be made again."""
+def _is_closed(window: Window, table: Table, hour: datetime) -> bool:
+    """Whether an hour (day) ended at least `quiet_hours` ago, is within retention and is not due."""
     end = hour + (DAY if table.daily else timedelta(hours=1))
     first = window.kept_from(table)
     quiet = timedelta(hours=window.context.settings.maintenance.quiet_hours)
@@ -66,13 +66,16 @@ def _closed(window: Window, table: Table, hour: datetime) -> bool:
 
 
 def rewrite_all(window: Window, table: Table, hours: list[datetime]) -> None:
-    """Hours one by one, a commit each: a run that adds to one of them is in the way of that one only."""
+    """Rewrite hours, one commit each, so that a run that changes one of them conflicts with that commit only."""
     for hour in hours:
         rewrite(window, table, hour)
 
 
 def rewrite(window: Window, table: Table, hour: datetime) -> None:
-    """One hour laid out anew. Raises ContractViolation, before anything is committed, when it would not be the same."""
+    """Rewrite the files of one hour.
+
+    Raises ContractViolation, before anything is committed, when the rewrite would change rows.
+    """
     context = window.context
     txn = Transaction(context.spark, context.uri(table))
     rows = txn.read(in_hours(table, [hour]))
@@ -86,7 +89,7 @@ def rewrite(window: Window, table: Table, hour: datetime) -> None:
 
 
 def optimize(window: Window, table: Table) -> None:
-    """A table without hours, by Delta's own OPTIMIZE. Raises ConflictError when a run changed it meanwhile."""
+    """Compact a table without hours with Delta's OPTIMIZE. Raises ConflictError when a run changes it meanwhile."""
     context, entry = window.context, window.context.begin(table)
     uri = context.uri(table)
     with delta.translate_conflicts(uri), delta.commit_metadata(context.spark, uri, metadata(entry)):

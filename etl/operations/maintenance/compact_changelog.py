@@ -1,7 +1,7 @@
-"""Change logs past the deadline keep one record per key and instant: the one that dimensions are made from.
+"""Compacts change logs: hours past the deadline keep one record per key and instant, the one that dimensions use.
 
-`scd2.resolve` takes, of all records of a (key, effective_ts), the one with the largest hash, whatever the order.
-Leaving out the others gives the same versions, now and after any change that lands later (docs/decisions/0006).
+Of all records of a (key, effective_ts), `scd2.resolve` uses the one with the largest hash, in any order. So removing
+the others gives the same versions, now and after any late-arriving change (docs/decisions/0006).
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ STEP = "change logs"
 
 
 def plan(window: Window) -> Iterator[Action]:
-    """An action for each change log with hours past the deadline of facts that are not condensed yet."""
+    """Yield an action for each change log with hours that are past the deadline of facts and not compacted yet."""
     for dimension in tables(window.context):
         if not isinstance(dimension.write, Scd2):
             continue
         log = dimension.inputs[0].table
         done = [e.compacted_to for e in window.context.ledger.published(log.name) if e.compacted_to]
         limit = window.now - window.context.settings.facts_days * DAY
-        found = lake_hours.partitions(window.context, log)
+        partitions = lake_hours.partitions(window.context, log)
         first = max(done, default=None)
-        old = sorted(h for h in found if (first is None or first <= h) and h < limit)
+        old = sorted(h for h in partitions if (first is None or first <= h) and h < limit)
         if old and not window.due[dimension.name]:
-            yield _action(window, dimension, log, old, limit, sum(found[h][0] for h in old))
+            yield _action(window, dimension, log, old, limit, sum(partitions[h][0] for h in old))
 
 
 def _action(window: Window, dimension: Table, log: Table, old: list[datetime], limit: datetime, rows: int) -> Action:
@@ -49,16 +49,16 @@ def _action(window: Window, dimension: Table, log: Table, old: list[datetime], l
 
 
 def compact_changelog(window: Window, dimension: Table, log: Table, old: list[datetime], limit: datetime) -> None:
-    """Rewrite some hours of a change log without what no version is made from."""
+    """Rewrite hours of a change log with only the records that versions of the dimension are made from."""
     context = window.context
     txn = Transaction(context.spark, context.uri(log))
     before = txn.read(in_hours(log, old))
     kept = needed(before, dimension)
     entry = context.begin(log)
     staged = txn.stage(lay_out(ddl.conform(kept, log), log, len(old)))
-    found = checksums.by_hour(staged, log)
-    entry.published_hours = [found.get(hour, Content()).state(hour) for hour in old]
-    entry.rows_written = sum(content.rows for content in found.values())
+    contents = checksums.by_hour(staged, log)
+    entry.published_hours = [contents.get(hour, Content()).state(hour) for hour in old]
+    entry.rows_written = sum(content.rows for content in contents.values())
     entry.compacted_to = limit
     entry.metrics["rows_expired"] = float(before.count() - entry.rows_written)
     txn.remove(in_hours(log, old))
@@ -67,7 +67,7 @@ def compact_changelog(window: Window, dimension: Table, log: Table, old: list[da
 
 
 def needed(changes: DataFrame, dimension: Table) -> DataFrame:
-    """Of a change log the records that `scd2.resolve` would take, each once, the first landed."""
+    """Return the records of a change log that `scd2.resolve` uses; of equal records the one that landed first."""
     by = [*dimension.versions.natural_key, "effective_ts"]
     best = Over.partitionBy(*by).orderBy(F.desc(scd2.payload_hash(dimension)), "landed_hour", "source_file")
     ranked = changes.where("effective_ts IS NOT NULL").withColumn("_rank", F.row_number().over(best))

@@ -1,7 +1,7 @@
-"""Maintenance from the first step to the last. What a step would do is planned and said before any of it is done.
+"""Runs the steps of maintenance. Each step plans its actions, then each action is shown and done.
 
-Steps are planned one after another, each on what the one before it left; a dry run plans them all on the lake as it is.
-Killed anywhere, it is simply run again.
+A step is planned after the step before it is done. A dry run plans all steps on the lake as it is. After a kill, run
+maintenance again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from etl.engine.jobs.recovery import recover
 from etl.engine.jobs.run_context import RunContext, log
 from etl.errors import FeedEtlError
 from etl.operations.backfill import driver as backfills
-from etl.operations.maintenance import compact, compact_changelog, fold, sweep, vacuum
+from etl.operations.maintenance import compact, compact_changelog, compact_ledger, sweep, vacuum
 from etl.operations.retention import hours as retention
 from etl.operations.retention import landing, window
 from etl.operations.retention.action import Action
@@ -32,7 +32,7 @@ STEPS: tuple[Callable[[Window], Iterator[Action]], ...] = (
     compact_changelog.plan,
     compact.plan,
     vacuum.plan,
-    fold.plan,
+    compact_ledger.plan,
 )
 Show = Callable[[Action], None]
 
@@ -45,10 +45,11 @@ def maintain(
     show: Show = lambda _action: None,
     yes: bool = False,
 ) -> list[Action]:
-    """Keep a lake. `now` is the end of its newest hour when None; `yes` removes what is much of a table, too.
+    """Maintain a lake and return the actions.
 
-    Raises ConfigError when `now` has not come yet, LakeError when there is no lake. What fails is told at the end, when
-    all else was done.
+    `now` is the time that deadlines count from; None means the end of the newest landed hour. `yes` also does actions
+    that remove a large share of a table. When an action fails, the others are still done, then its error is raised.
+    Raises ConfigError when `now` is in the future, LakeError when there is no lake.
     """
     window.refuse_future(now)
     context, register = backfills.open_lake(spark, settings)
@@ -56,23 +57,23 @@ def maintain(
         recover(context, table)
     if not dry_run:
         staged.remove_dead(spark, settings)
-    done, failed = [], []
+    actions, errors = [], []
     for step in STEPS:
         if not dry_run:
             context.ledger.flush()
         for action in step(window.look(context, [b for b in register.all() if b.in_flight], now, yes)):
             show(action)
-            done.append(action)
+            actions.append(action)
             if action.do and not dry_run:
-                failed += _tried(context, action)
-    if failed:
-        others = f" ({len(failed) - 1} more failed, see the log)" if len(failed) > 1 else ""
-        raise type(failed[0])(f"{failed[0]}{others}. All else was done.") from failed[0]
-    return done
+                errors += _try(context, action)
+    if errors:
+        others = f" ({len(errors) - 1} more failed, see the log)" if len(errors) > 1 else ""
+        raise type(errors[0])(f"{errors[0]}{others}. All else was done.") from errors[0]
+    return actions
 
 
-def _tried(context: RunContext, action: Action) -> list[FeedEtlError]:
-    """One thing that cannot be done is in the way of no other."""
+def _try(context: RunContext, action: Action) -> list[FeedEtlError]:
+    """Do an action. Log and return its error, so that the next action can run."""
     try:
         _do(context, action)
     except FeedEtlError as error:
@@ -82,7 +83,7 @@ def _tried(context: RunContext, action: Action) -> list[FeedEtlError]:
 
 
 def _do(context: RunContext, action: Action) -> None:
-    """One action, again when a run got in between: it reads what it does afresh."""
+    """Do an action. After a conflict with a run, do it again: the action reads the table again each time."""
     assert action.do
     try:
         for attempt in attempts():

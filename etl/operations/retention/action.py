@@ -1,4 +1,4 @@
-"""One thing that maintenance would do: named first, done after."""
+"""An action of maintenance. A plan lists actions before any of them is done."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Action:
-    """`do` is None for what is only said: something is due, or held back. `size` is in bytes of files that would go."""
+    """One action.
+
+    `do` is None for an action that is held: it is only reported. `files` and `size` (bytes): what the action removes.
+    """
 
     step: str
     place: str
@@ -19,6 +22,7 @@ class Action:
     size: int = 0
 
     def as_json(self) -> dict[str, Any]:
+        """Return the action as `maintain --json` prints it."""
         return {
             "step": self.step,
             "place": self.place,

@@ -1,7 +1,7 @@
-"""Hours past their deadline leave their tables: out of the newest version, off the disk, and never made again.
+"""Removes hours past their deadline from tables and from disk. They are never rebuilt.
 
-The hours go by one commit, which carries its ledger row like any publish: rows of each hour are none from then on, and
-`kept_from` closes what came before it. Nothing is touched, so nothing that was made from these hours is made again.
+One commit removes the hours of a table. It carries its ledger row like any publish: the hours have no rows, and no run
+builds hours before `kept_from`. The row has no affected hours, so downstream tables are not rebuilt.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from etl.model.contract import Table
 from etl.operations.backfill import hours as lake_hours
 from etl.operations.retention import orphan_files
 from etl.operations.retention.action import Action
+from etl.operations.retention.orphan_files import OrphanFile
 from etl.operations.retention.window import Window, tables
 
 STEP = "retention"
 
 
 def plan(window: Window) -> Iterator[Action]:
-    """An action for each table that has hours past its deadline."""
+    """Yield an action for each table that has hours past its deadline."""
     for table in tables(window.context):
         first = window.kept_from(table)
         if first is None:
@@ -37,17 +38,17 @@ def plan(window: Window) -> Iterator[Action]:
 
 
 def _expire(
-    window: Window, table: Table, old: list[datetime], first: datetime, found: dict[datetime, tuple[int, str]]
+    window: Window, table: Table, old: list[datetime], first: datetime, partitions: dict[datetime, tuple[int, str]]
 ) -> Action:
-    rows = sum(found[hour][0] for hour in old)
+    rows = sum(partitions[hour][0] for hour in old)
     what = f"{len(old)} hours before {first:%Y-%m-%dT%H}, {rows} rows, past {table.retention_days} days"
-    if asked := window.asks(rows, sum(count for count, _ in found.values())):
-        return Action(STEP, table.name, f"{what}: {asked}")
+    if why := window.needs_yes(rows, sum(count for count, _ in partitions.values())):
+        return Action(STEP, table.name, f"{what}: {why}")
     return Action(STEP, table.name, what, lambda: expire(window, table, old, first, rows))
 
 
 def expire(window: Window, table: Table, old: list[datetime], first: datetime, rows: int) -> None:
-    """Take hours out of a table, then their files off the disk, those of earlier versions too."""
+    """Remove hours from a table, then their files from disk, also those of earlier versions."""
     context = window.context
     txn = Transaction(context.spark, context.uri(table))
     txn.remove(f"{table.hour} < {as_literal(first, table)}")
@@ -58,21 +59,21 @@ def expire(window: Window, table: Table, old: list[datetime], first: datetime, r
     entry.metrics["rows_expired"] = float(rows)
     entry.output_version = txn.commit(metadata(entry))
     record(context, entry, reason=f"retention: hours before {first:%Y-%m-%dT%H} are gone")
-    take_files(window, table, old)
+    remove_files(window, table, old)
 
 
-def take_files(window: Window, table: Table, old: list[datetime]) -> None:
-    """Past its deadline an hour has no readers' window; only what a run may be about to publish stays a day."""
+def remove_files(window: Window, table: Table, old: list[datetime]) -> None:
+    """Remove the orphan files of hours past their deadline.
+
+    The readers' window does not apply to them. Only files that a run may be about to publish stay, for a day.
+    """
     context = window.context
-    wanted = {as_partition(hour, table)[:13].replace("T", " ") for hour in old}
-    gone = [r for r in orphan_files.find(context.spark, context.uri(table)) if _hour(r, table) in wanted]
-    orphan_files.take(
-        context.spark,
-        context.uri(table),
-        [r for r in gone if r.published or r.idle(window.today, orphan_files.MAX_RUN_TIME)],
-    )
+    hours = {as_partition(hour, table)[:13].replace("T", " ") for hour in old}
+    orphans = [o for o in orphan_files.find(context.spark, context.uri(table)) if _hour(o, table) in hours]
+    removable = [o for o in orphans if o.published or o.is_unused(window.today, orphan_files.MAX_RUN_TIME)]
+    orphan_files.remove(context.spark, context.uri(table), removable)
 
 
-def _hour(remain: orphan_files.Remain, table: Table) -> str:
-    """The hour in a file's folder, `.../impression_hour=2026-06-01 08%3A00%3A00/...`, as `2026-06-01 08`."""
-    return remain.file.uri.split(f"{table.hour}=")[-1][:13]
+def _hour(orphan: OrphanFile, table: Table) -> str:
+    """Return the hour in a file's folder, `.../impression_hour=2026-06-01 08%3A00%3A00/...`, as `2026-06-01 08`."""
+    return orphan.file.uri.split(f"{table.hour}=")[-1][:13]

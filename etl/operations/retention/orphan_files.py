@@ -1,8 +1,8 @@
-"""Files on disk that the newest version of a table does not need: those of earlier versions, and those of no version.
+"""Finds and removes orphan files: files on disk that the newest version of a table does not reference.
 
-A file of no version may be one that a run is about to publish, so it is left alone for a day, unless the run that
-wrote it is known to be dead. Delta's own VACUUM cannot tell the two apart, and keeps either for one window; retention
-and erasure must take the first kind at once.
+Some belong to earlier versions, others to no version. A run may be about to publish a file of no version, so it stays
+for a day, unless the run that wrote it is known to be dead. Retention and erasure must remove files of earlier versions
+at once. Delta's VACUUM cannot do this: it keeps both kinds for the same time.
 """
 
 from __future__ import annotations
@@ -18,35 +18,42 @@ from etl.engine.spark import files
 from etl.engine.spark.files import LandedFile
 
 MAX_RUN_TIME = timedelta(hours=24)
-AT_ONCE = 500  # files removed under one hold of the commit lock
+AT_ONCE = 500  # files that are removed each time the commit lock is held
 
 
 @dataclass(frozen=True)
-class Remain:
-    """A file that is not part of the newest version. `since`: when it was removed or, never published, written (ms)."""
+class OrphanFile:
+    """A file that the newest version does not reference.
+
+    `published`: whether an earlier version references it. `since`: when it was removed from the table or, if it was
+    never published, when it was written (milliseconds since 1970).
+    """
 
     file: LandedFile
     since: int
     published: bool
 
-    def idle(self, now: datetime, readers: timedelta) -> bool:
-        """Whether neither a reader within its window nor a run can need it."""
+    def is_unused(self, now: datetime, readers: timedelta) -> bool:
+        """Whether no reader of an earlier version, within the window `readers`, and no run can need the file."""
         window = readers if self.published else max(readers, MAX_RUN_TIME)
         return self.since <= (now - window).timestamp() * 1000
 
 
-def find(spark: SparkSession, uri: str) -> list[Remain]:
-    """All of a table. The folder is listed before the log is read: what is published meanwhile is in the log."""
-    there = {
+def find(spark: SparkSession, uri: str) -> list[OrphanFile]:
+    """Return all orphan files of a table.
+
+    The folder is listed before the log is read, so a file that is published meanwhile is in the log and not an orphan.
+    """
+    on_disk = {
         files.relative_path(uri, f.uri): f for f in files.walk(spark, uri) if _is_data(files.relative_path(uri, f.uri))
     }
-    newest = delta.snapshot(spark, uri)  # one version for both questions: no file may be in neither answer
+    newest = delta.snapshot(spark, uri)  # live and removed files of one version: with two, a file may be in neither
     tombstones = DataFrame(newest.tombstones().toDF(), spark).select("path", "deletionTimestamp").collect()
     removed = {unquote(r["path"]): r["deletionTimestamp"] for r in tombstones}
     live = {unquote(r["path"]) for r in DataFrame(newest.allFiles().toDF(), spark).select("path").collect()}
     return [
-        Remain(file, removed.get(path) or file.modified, path in removed)
-        for path, file in sorted(there.items())
+        OrphanFile(file, removed.get(path) or file.modified, path in removed)
+        for path, file in sorted(on_disk.items())
         if path not in live
     ]
 
@@ -55,25 +62,26 @@ def _is_data(path: str) -> bool:
     return path.endswith(".parquet") and not path.startswith("_")
 
 
-def take(spark: SparkSession, uri: str, gone: list[Remain]) -> int:
-    """Delete files, and folders they leave empty; returns bytes. What the newest version names by now stays.
+def remove(spark: SparkSession, uri: str, orphans: list[OrphanFile]) -> int:
+    """Delete orphan files, and folders that become empty. Returns the number of bytes.
 
-    The newest version is read again under the commit lock: nothing is published between the look and the removal.
+    A file that the newest version references by now stays. The newest version is read again while the commit lock is
+    held, so nothing is published between this check and the removal.
     """
-    taken: list[Remain] = []
-    for start in range(0, len(gone), AT_ONCE):
+    removed: list[OrphanFile] = []
+    for start in range(0, len(orphans), AT_ONCE):
         with delta.commit_lock(uri):
             live = _live(spark, uri)
-            for remain in gone[start : start + AT_ONCE]:
-                if files.relative_path(uri, remain.file.uri) not in live:
-                    files.delete(spark, remain.file.uri)
-                    taken.append(remain)
-    for folder in {remain.file.uri.rsplit("/", 1)[0] for remain in taken}:
+            for orphan in orphans[start : start + AT_ONCE]:
+                if files.relative_path(uri, orphan.file.uri) not in live:
+                    files.delete(spark, orphan.file.uri)
+                    removed.append(orphan)
+    for folder in {orphan.file.uri.rsplit("/", 1)[0] for orphan in removed}:
         if files.relative_path(uri, folder):
             files.delete_if_empty(spark, folder)
-    return sum(remain.file.size for remain in taken)
+    return sum(orphan.file.size for orphan in removed)
 
 
 def _live(spark: SparkSession, uri: str) -> set[str]:
-    """Paths of the files of the newest version."""
+    """Return the paths of the files that the newest version references."""
     return {unquote(r["path"]) for r in delta.live_files(spark, uri).select("path").collect()}

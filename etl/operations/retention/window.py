@@ -1,4 +1,4 @@
-"""How far back the tables reach: the lake's own clock, each table's deadline, and what holds it back."""
+"""The retention window of a lake: its clock, the deadline of each table, and what needs hours past the deadline."""
 
 from __future__ import annotations
 
@@ -24,60 +24,68 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Window:
-    """A lake at a moment: `now` is the end of its newest hour, `today` the time on the wall, which ages files only."""
+    """The state of a lake that retention decides by.
+
+    `now`: the end of the newest landed hour; deadlines of hours count from it. `today`: the clock of this machine; ages
+    of files count from it. `in_flight`: backfills. `due`: table -> hours that a run must still process.
+    """
 
     context: RunContext
     now: datetime
     today: datetime
-    flying: tuple[Backfill, ...]
+    in_flight: tuple[Backfill, ...]
     due: dict[str, list[datetime]]
-    yes: bool = False  # whether what is much of a table may go
-    refusal: str | None = None  # why landed files are not this lake's to remove
+    yes: bool = False  # whether a large share of a table may be removed
+    refusal: str | None = None  # why this lake may not remove landed files
 
-    def asks(self, gone: int, of: int, limit: float | None = None) -> str:
-        """Why so many of a table's rows (files) go only when told so; empty when they may go."""
-        share = gone / of if of else 0.0
-        allowed = self.context.settings.maintenance.max_removed_share if limit is None else limit
-        if self.yes or share <= allowed:
+    def needs_yes(self, removed: int, total: int, limit: float | None = None) -> str:
+        """Return why removing so many of all rows (files) needs --yes. Empty when it does not."""
+        share = removed / total if total else 0.0
+        max_share = self.context.settings.maintenance.max_removed_share if limit is None else limit
+        if self.yes or share <= max_share:
             return ""
         return (
-            f"{share:.0%} of all, more than {allowed:.0%} (maintenance.max_removed_share). If that is meant, add --yes"
+            f"{share:.0%} of all, more than {max_share:.0%} (maintenance.max_removed_share). "
+            "If this is intended, add --yes"
         )
 
     def kept_from(self, table: Table) -> datetime | None:
-        """The first hour to keep of a table that has a deadline; earlier when something still needs one before it."""
+        """Return the first hour of a table to keep, None when the table has no deadline.
+
+        It is before the deadline when a due hour or a backfill in flight needs an earlier hour.
+        """
         if table.retention_days is None:
             return None
-        return min([self.now - table.retention_days * DAY, *self._needed(table)])
+        return min([self.now - table.retention_days * DAY, *self._needed_hours(table)])
 
     def held(self, table: Table) -> bool:
-        """Whether something needs hours that are past the table's deadline."""
+        """Whether a due hour or a backfill needs hours that are past the table's deadline."""
         first = self.kept_from(table)
         return first is not None and table.retention_days is not None and first < self.now - table.retention_days * DAY
 
-    def _needed(self, table: Table) -> list[datetime]:
-        """The first hour of a table that hours not yet made, or a backfill in flight, will read."""
-        found = [
+    def _needed_hours(self, table: Table) -> list[datetime]:
+        """Return the first hour that each table with due hours, and each backfill in flight, reads of the table."""
+        needed_by_due = [
             min(input_hours(source, reader, self.due[reader.name][:1]))
             for reader in catalog.tables()
             for source in reader.inputs
             if source.table.name == table.name and not source.as_of and self.due.get(reader.name)
         ]
-        return found + [self._read_by(b) for b in self.flying]
+        return needed_by_due + [self._first_hour_read(b) for b in self.in_flight]
 
-    def _read_by(self, backfill: Backfill) -> datetime:
+    def _first_hour_read(self, backfill: Backfill) -> datetime:
         start = min([backfill.range_from, *(h for hours in backfill.hours.values() for h in hours)])
         behind = max(i.behind_hours for t in catalog.tables() for i in t.inputs)
         return start - max(behind, LANDED_BEHIND) * HOUR
 
 
 def tables(context: RunContext) -> list[Table]:
-    """The tables that the lake has, in the order data flows."""
+    """Return the tables that exist in the lake, inputs before outputs."""
     return [t for t in catalog.tables() if delta.is_table(context.spark, context.uri(t))]
 
 
 def refuse_future(now: datetime | None) -> None:
-    """Raises ConfigError for deadlines as of a time that has not come."""
+    """Raise ConfigError when deadlines would count from a time in the future."""
     today = datetime.now(UTC)
     if now is not None and now > today:
         raise ConfigError(
@@ -86,16 +94,17 @@ def refuse_future(now: datetime | None) -> None:
         )
 
 
-def look(context: RunContext, flying: list[Backfill], now: datetime | None, yes: bool = False) -> Window:
-    """The window of a lake. An hour in the future moves no deadline: without `now` the wall's clock is the limit.
+def look(context: RunContext, in_flight: list[Backfill], now: datetime | None, yes: bool = False) -> Window:
+    """Return the window of a lake.
 
-    Raises ConfigError when `now` is later than that.
+    Without `now`, deadlines count from the end of the newest landed hour, or from this machine's clock when that is
+    earlier. Raises ConfigError when `now` is in the future.
     """
     refuse_future(now)
     today = datetime.now(UTC)
     if now is None:
         newest = lake_hours.newest_landed(context, catalog.tables())
-        wall = today.replace(minute=0, second=0, microsecond=0)
-        now = EPOCH if newest == EPOCH else min(newest + HOUR, wall)
+        this_hour = today.replace(minute=0, second=0, microsecond=0)
+        now = EPOCH if newest == EPOCH else min(newest + HOUR, this_hour)
     due = {t.name: planner.due(context.ledger, t, None) for t in tables(context)}
-    return Window(context, now, today, tuple(flying), due, yes, owner.refusal(context.spark, context.settings))
+    return Window(context, now, today, tuple(in_flight), due, yes, owner.refusal(context.spark, context.settings))

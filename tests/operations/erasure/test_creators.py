@@ -147,8 +147,8 @@ def test_the_receipt_says_the_role_and_what_was_done(spark: SparkSession, erased
     assert receipt["complete"] and receipt["role"] == "creator" and receipt["people"] == 1
     rules = {name: found["rule"] for name, found in receipt["tables"].items()}
     assert rules == {
-        "bronze_creators": "rows removed", "dim_creators": "rows removed", "bronze_posts": "stand-in",
-        "dim_posts": "stand-in", "quarantine": "text removed",
+        "bronze_creators": "rows removed", "dim_creators": "rows removed", "bronze_posts": "replacement id",
+        "dim_posts": "replacement id", "quarantine": "text removed",
     }  # fmt: skip
     assert receipt["tables"]["dim_creators"]["rows"] == 2 and receipt["tables"]["bronze_posts"]["rows"] == 4
     assert receipt["batches"] == ["_rejected/dim_posts/run"] and receipt["mails"]["pages"] == 2

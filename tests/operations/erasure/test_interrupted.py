@@ -42,7 +42,7 @@ def test_the_receipt_of_a_repeated_erasure_says_what_the_killed_one_did(
             driver.erase(spark, fed, [VIEWER], "ticket 17")
     receipt = driver.erase(spark, fed, [VIEWER], "ticket 17")
     done = {name: (found["rule"], found["rows"]) for name, found in receipt["tables"].items() if "rows" in found}
-    assert done == {name: ("stand-in", 1) for name in shares.TABLES}
+    assert done == {name: ("replacement id", 1) for name in shares.TABLES}
     assert receipt["complete"] and register.receipts(spark, f"file://{fed.lake}") == [receipt]
 
 

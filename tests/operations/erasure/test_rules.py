@@ -30,7 +30,7 @@ def made(*names: str, key: tuple[str, ...] = (), layer: Layer = Layer.FACTS) -> 
 @pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
 def test_a_table_with_something_of_a_person_has_a_rule(table: Table, role: Role) -> None:
     """A table that is added and has none fails here."""
-    assert (rules.rule(table, role) is None) == (not rules.personal(table, role))
+    assert (rules.rule(table, role) is None) == (not rules.personal_columns(table, role))
 
 
 def test_what_is_of_a_creator_goes_or_is_replaced() -> None:
@@ -63,7 +63,7 @@ def test_an_identifier_that_must_not_be_null_is_refused() -> None:
 def test_what_is_made_of_a_viewers_id_is_of_its_class_or_a_sketch(table: Table, lineages: dict[str, Lineage]) -> None:
     """By value, through all tables before it: a column under another name is found, too."""
     named = {c.name for c in table.columns if made_of_viewer(Source(table.name, c.name), lineages)}
-    allowed = {*rules.personal(table, VIEWER), *UNITED}
+    allowed = {*rules.personal_columns(table, VIEWER), *UNITED}
     assert named <= allowed
 
 

@@ -110,7 +110,7 @@ def test_files_that_name_the_viewer_are_written_anew_and_say_the_same_of_posts(
     assert {e.table_name: e.records_quarantined for e in again.entries}["bronze_shares"] == 4
 
 
-def clean(spark: SparkSession, place: Settings) -> landed.Found:
+def clean(spark: SparkSession, place: Settings) -> landed.CleanResult:
     """Look through the hour."""
     run_context = runner.open_context(spark, place)
     known = suppression.load(spark, f"file://{place.lake}")

@@ -1,4 +1,4 @@
-"""Any order of landing gives the same tables of ads: what comes last reaches back to all that read it."""
+"""Any order of landing gives the same tables of ads: late changes reach every table that reads them."""
 
 import shutil
 from datetime import timedelta
@@ -14,8 +14,8 @@ from etl.subjects.ads.simulate import AdsScenario, simulate_ads
 
 
 @pytest.mark.slow
-def test_the_last_hours_before_the_first_give_the_same_rows(spark: SparkSession, tmp_path: Path) -> None:
-    """Conversions before the clicks they are credited to, sessions before their start, edits after the traffic."""
+def test_running_the_last_hours_first_gives_the_same_rows(spark: SparkSession, tmp_path: Path) -> None:
+    """Conversions land before their clicks, sessions before their start, and dimension changes after the traffic."""
     at_once, last_first = local_settings(tmp_path / "at_once"), local_settings(tmp_path / "last_first")
     start, middle, end = (ADS_START + timedelta(hours=h) for h in (22, 24, 52))
     simulate_ads(Path(at_once.landing), AdsScenario(start, end, 300, 7, busy=(0, 1, 2)))

@@ -1,4 +1,4 @@
-"""Rubbish in: the file and the reason are named, the good records are kept or the hour is stopped, nothing is lost."""
+"""Bad landing files: the file and the reason are reported, and good records are kept or the hour is stopped."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ TABLES = ["bronze_shares", "fct_shares"]
 
 
 def share(number: int, **changed: Any) -> dict[str, Any]:
-    """A lawful share record."""
-    lawful = {
+    """A valid share record with some changes."""
+    valid = {
         "share_id": number,
         "original_post_id": 1,
         "shared_post_id": 1000 + number,
@@ -35,7 +35,7 @@ def share(number: int, **changed: Any) -> dict[str, Any]:
         "share_ts": "2026-06-01T10:15:00.000000+00:00",
         "channel": None,
     }
-    return {**lawful, **changed}
+    return {**valid, **changed}
 
 
 def lines(records: list[dict[str, Any]]) -> bytes:
@@ -57,12 +57,12 @@ def rows(spark: SparkSession, settings: Settings, table: str) -> list[Any]:
 
 
 def run(spark: SparkSession, settings: Settings) -> runner.Summary:
-    """The hour, shares only."""
+    """Run the hour for the tables of shares."""
     return runner.run(spark, settings, START, END, tables=TABLES)
 
 
-def test_plain_gzip_zstd_and_parquet_are_read_alike(spark: SparkSession, settings: Settings) -> None:
-    """One share in each format, four rows."""
+def test_plain_gzip_zstd_and_parquet_files_give_the_same_rows(spark: SparkSession, settings: Settings) -> None:
+    """One share in each format gives four rows."""
     land(settings, "a.jsonl", lines([share(1)]))
     land(settings, "b.jsonl.gz", gzip.compress(lines([share(2)])))
     land(settings, "c.jsonl.zst", zstandard.compress(lines([share(3)])))
@@ -85,7 +85,7 @@ UNREADABLE = {
 
 
 def test_unreadable_files_are_quarantined_by_name_and_stop_the_hour(spark: SparkSession, settings: Settings) -> None:
-    """Every file is in quarantine, the gate names each, nothing of the hour is published, the good one included."""
+    """Every file is in quarantine, the audit names each one, and nothing of the hour is published."""
     land(settings, "good.jsonl", lines([share(n) for n in range(5)]))
     for name, content in UNREADABLE.items():
         land(settings, name, content)
@@ -99,8 +99,8 @@ def test_unreadable_files_are_quarantined_by_name_and_stop_the_hour(spark: Spark
     assert rows(spark, settings, "bronze_shares") == [] == rows(spark, settings, "fct_shares")
 
 
-def test_after_the_bad_file_is_repaired_the_hour_comes_through(spark: SparkSession, settings: Settings) -> None:
-    """Run again after the repair: published, and the quarantine of the hour is empty again."""
+def test_a_repaired_file_lets_the_hour_be_published(spark: SparkSession, settings: Settings) -> None:
+    """After the repair, the next run publishes the hour, and its quarantine is empty again."""
     bad = land(settings, "cut.jsonl.gz", gzip.compress(lines([share(1)]))[:-9])
     assert "bronze_shares" in run(spark, settings).errors
     bad.write_bytes(gzip.compress(lines([share(1)])))
@@ -110,7 +110,7 @@ def test_after_the_bad_file_is_repaired_the_hour_comes_through(spark: SparkSessi
 
 
 def test_one_bad_record_of_many_does_not_fail_the_hour(spark: SparkSession, settings: Settings) -> None:
-    """99 and more of 100 are kept, the bad one is set aside with its text and all its reasons."""
+    """The 150 good records are kept. The bad one is quarantined with its text and all its reasons."""
     bad = share(200, viewer_id="nobody", share_ts="yesterday")
     land(settings, "a.jsonl", lines([share(n) for n in range(150)] + [bad]))
     assert not run(spark, settings).errors
@@ -121,7 +121,7 @@ def test_one_bad_record_of_many_does_not_fail_the_hour(spark: SparkSession, sett
 
 
 def test_more_than_the_allowed_share_of_bad_records_stops_the_hour(spark: SparkSession, settings: Settings) -> None:
-    """Two bad of a hundred: the gate says how many of how many."""
+    """Two of a hundred records are bad: the error names both numbers."""
     land(settings, "a.jsonl", lines([share(n) for n in range(98)]) + b"{not json\n[]\n")
     error = run(spark, settings).errors["bronze_shares"]
     assert isinstance(error, GateFailed) and "quarantine_share: 2 of 100" in str(error)
@@ -129,24 +129,24 @@ def test_more_than_the_allowed_share_of_bad_records_stops_the_hour(spark: SparkS
 
 
 def test_one_bad_record_never_stops_an_hour(spark: SparkSession, settings: Settings) -> None:
-    """However few records there are: one of two is quarantined, the other one is published."""
+    """Even among few records: one of two is quarantined, and the other one is published."""
     land(settings, "a.jsonl", lines([share(1), share(2, viewer_id=None)]))
     assert not run(spark, settings).errors
     assert [row["share_id"] for row in rows(spark, settings, "fct_shares")] == [1]
     assert [row["reasons"] for row in rows(spark, settings, "quarantine")] == [["missing:viewer_id"]]
 
 
-def test_a_gzip_that_calls_itself_plain_text_is_unparseable(spark: SparkSession, settings: Settings) -> None:
-    """Its bytes are no records; the hour is stopped and they are set aside."""
+def test_a_gzip_file_named_as_plain_text_is_unparseable(spark: SparkSession, settings: Settings) -> None:
+    """Its bytes are no records: they are quarantined, and the hour is stopped."""
     land(settings, "a.jsonl", gzip.compress(lines([share(n * 7919) for n in range(2000)]), mtime=0))
     assert isinstance(run(spark, settings).errors["bronze_shares"], GateFailed)
     assert {tuple(r["reasons"]) for r in rows(spark, settings, "quarantine")} == {("unparseable",)}
 
 
-def test_parquet_with_a_wrong_type_or_a_missing_column_is_named_record_by_record(
+def test_parquet_records_with_a_wrong_type_or_a_missing_column_are_quarantined_one_by_one(
     spark: SparkSession, settings: Settings
 ) -> None:
-    """A file of another schema beside a lawful one: its records are set aside with field and reason."""
+    """A file with another schema next to a valid file: its records are quarantined with field and reason."""
     land(settings, "good.jsonl", lines([share(n) for n in range(200)]))
     odd = {k: v for k, v in share(900).items() if k not in ("channel", "original_post_id")}
     typed = {**odd, "viewer_id": "x", "share_ts": datetime(2026, 6, 1, 10, 15, tzinfo=UTC)}
@@ -157,10 +157,10 @@ def test_parquet_with_a_wrong_type_or_a_missing_column_is_named_record_by_record
 
 
 @pytest.mark.parametrize(("viewer", "reasons"), [(7, []), ("x", [["wrong_type:viewer_id"]])])
-def test_parquet_files_of_several_schemas_are_each_judged_by_their_own(
+def test_each_parquet_file_is_checked_against_its_own_schema(
     spark: SparkSession, settings: Settings, viewer: Any, reasons: list[list[str]]
 ) -> None:
-    """One without a column that may be missing, one with a column nobody knows, one with a column of another type."""
+    """One file lacks an optional column, one has an unknown column, one has a column of another type."""
     given = {"share_ts": datetime(2026, 6, 1, 10, 15, tzinfo=UTC)}
     good = [share(n, **given) for n in range(200)]
     short = {k: v for k, v in share(200, **given).items() if k != "channel"}
@@ -173,8 +173,8 @@ def test_parquet_files_of_several_schemas_are_each_judged_by_their_own(
     assert [row["reasons"] for row in rows(spark, settings, "quarantine")] == reasons
 
 
-def test_an_empty_file_a_blank_file_and_an_empty_hour_hold_no_records(spark: SparkSession, settings: Settings) -> None:
-    """Nothing to read is not an error; the hour is published empty."""
+def test_empty_files_blank_files_and_empty_hours_have_no_records(spark: SparkSession, settings: Settings) -> None:
+    """Files without records are no error: the hour is published empty."""
     land(settings, "empty.jsonl", b"")
     land(settings, "blank.jsonl", b"\n\n  \n")
     land(settings, "empty.jsonl.gz", gzip.compress(b""))
@@ -182,8 +182,8 @@ def test_an_empty_file_a_blank_file_and_an_empty_hour_hold_no_records(spark: Spa
     assert rows(spark, settings, "bronze_shares") == []
 
 
-def test_absurd_values_are_set_aside_not_wrapped(spark: SparkSession, settings: Settings) -> None:
-    """Numbers past 64 bits, years past the calendar: reasons, never a wrong row."""
+def test_values_out_of_range_are_quarantined_and_do_not_overflow(spark: SparkSession, settings: Settings) -> None:
+    """Numbers beyond 64 bits and invalid dates get a reason, and never give a wrong row."""
     huge = lines([share(300, viewer_id=2**70), share(301, share_ts="2026-13-45T10:00:00.000000+00:00")])
     land(settings, "a.jsonl", lines([share(n) for n in range(250)]) + huge)
     assert not run(spark, settings).errors
@@ -191,8 +191,8 @@ def test_absurd_values_are_set_aside_not_wrapped(spark: SparkSession, settings: 
     assert found == {("wrong_type:viewer_id",), ("wrong_type:share_ts",)}
 
 
-def test_hour_by_hour_a_bad_hour_holds_back_no_other(spark: SparkSession, settings: Settings) -> None:
-    """The hour with a broken file fails its gate, the one after it is published."""
+def test_with_hour_by_hour_a_bad_hour_does_not_hold_back_other_hours(spark: SparkSession, settings: Settings) -> None:
+    """The hour with a broken file fails its audit; the next hour is published."""
     land(settings, "broken.jsonl.gz", gzip.compress(lines([share(1)]))[:-10])
     land(settings, "good.jsonl", lines([share(2, share_ts="2026-06-01T11:15:00+00:00")]), hour="2026-06-01T11")
     summary = runner.run_hours(spark, settings, START, END + timedelta(hours=1), tables=TABLES)

@@ -1,4 +1,4 @@
-"""The same job on real separate executors, in processes of their own, gives the same rows."""
+"""A job on separate executors, in their own processes, gives the same rows."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ COUNT = (
 )
 
 
-def told(*arguments: str) -> str:
-    """Standard output of a command that ends well."""
+def output(*arguments: str) -> str:
+    """Standard output of a command that succeeds."""
     done = feed_etl(*arguments)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
@@ -30,8 +30,8 @@ def told(*arguments: str) -> str:
 
 @pytest.mark.slow
 def test_local_cluster_runs_unchanged_and_equals_the_truth(landed: Path, tmp_path: Path) -> None:
-    """Two executors with a core and 1 GiB each."""
-    place = [
+    """A local cluster of two executors with one core and 1 GiB each."""
+    options = [
         "--master",
         "local-cluster[2,1,1024]",
         "--landing",
@@ -40,8 +40,8 @@ def test_local_cluster_runs_unchanged_and_equals_the_truth(landed: Path, tmp_pat
         str(tmp_path / "lake"),
     ]
     chosen = [word for name in TABLES for word in ("--table", name)]
-    told(*place, "run", "--from", "2026-06-01T08", "--to", "2026-06-01T11", *chosen)
-    (found,) = json.loads(told(*place, "sql", COUNT, "--format", "json"))
+    output(*options, "run", "--from", "2026-06-01T08", "--to", "2026-06-01T11", *chosen)
+    (found,) = json.loads(output(*options, "sql", COUNT, "--format", "json"))
     truth = [json.loads(line) for line in (landed / "_truth" / "fct_impressions.jsonl").open()]
     dwell = {
         r["impression_id"]: r["dwell_ms"]

@@ -1,4 +1,4 @@
-"""A simulated run says exactly what DuckDB makes of the same landing files."""
+"""The tables of a simulated run equal the tables that the DuckDB oracle computes from the same landing files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,26 +33,26 @@ KEYS = {
 
 @pytest.fixture(scope="module")
 def oracle(landed: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The tables as DuckDB makes them."""
+    """A connection with the tables of the oracle."""
     with connect_oracle(landed) as connection:
         yield connection
 
 
 @pytest.mark.parametrize("table", KEYS)
-def test_every_row_is_what_duckdb_makes(oracle: duckdb.DuckDBPyConnection, simulated: Simulated, table: str) -> None:
-    """Row for row, column for column, neither missing nor extra; and there is something to compare."""
+def test_every_row_equals_the_oracle(oracle: duckdb.DuckDBPyConnection, simulated: Simulated, table: str) -> None:
+    """Compare row by row and column by column, in both directions; the table must not be empty."""
     assert oracle.execute(f"SELECT count(*) > 0 FROM {table}").fetchall() == [(True,)]
     assert compare(oracle, simulated.lake, table, KEYS[table]) == []
 
 
 KLL_ERROR = 0.0133
-"""What DataSketches publishes for k = 200: how far the rank of a quantile may be off, with 99 % confidence."""
+"""Published by DataSketches for k = 200: the rank error of a quantile, with 99 % confidence."""
 
 
 def test_lag_sketches_give_quantiles_of_the_true_lags(
     spark: SparkSession, oracle: duckdb.DuckDBPyConnection, simulated: Simulated
 ) -> None:
-    """The share of true lags at or below each estimated quantile is its rank, within the sketch's error."""
+    """The share of true lags at or below an estimated quantile equals its rank, within the error of the sketch."""
     ranks = (0.5, 0.9, 0.99)
     quantiles = [f"kll_sketch_get_quantile_bigint(lag_kll, {rank}D) AS q{i}" for i, rank in enumerate(ranks)]
     rows = delta.read(spark, views.uri(simulated.settings, catalog.entry("agg_ingest_hourly").table))

@@ -1,4 +1,4 @@
-"""The tables read without Spark, by the very code docs/elsewhere.md shows."""
+"""The code in docs/elsewhere.md reads the tables without Spark."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SAMPLE = 'Path("lake/simulated")'
 
 @pytest.fixture(scope="module")
 def page(simulated: Simulated) -> dict[str, Any]:
-    """Every name the page's code defines, run from top to bottom over the simulated lake."""
+    """Run the code of the page over the simulated lake. Returns every name that the code defines."""
     names: dict[str, Any] = {}
     code = "\n".join(re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S))
     assert SAMPLE in code
@@ -32,7 +32,7 @@ def page(simulated: Simulated) -> dict[str, Any]:
 
 
 def by_spark(spark: SparkSession, simulated: Simulated, table: str) -> DataFrame:
-    """The same table, read by Spark."""
+    """A table, read by Spark."""
     return delta.read(spark, views.uri(simulated.settings, catalog.entry(table).table))
 
 
@@ -43,8 +43,8 @@ def test_arrow_sees_every_row_of_every_table(spark: SparkSession, simulated: Sim
         assert (found.count_rows(), tuple(found.schema.names)) == (rows, table.column_names)
 
 
-def test_an_old_version_is_still_what_it_was(page: dict[str, Any]) -> None:
-    """Before its first publish a table is empty."""
+def test_an_old_version_can_still_be_read(page: dict[str, Any]) -> None:
+    """Version 0 of a table is empty, because nothing was published yet."""
     assert page["dataset"]("marts", "mart_post_engagement_daily", version=0).count_rows() == 0
     assert page["posts"].count_rows() > 0
 
@@ -67,23 +67,23 @@ def test_polars_reads_what_spark_reads(spark: SparkSession, simulated: Simulated
     assert page["surfaces"].rows() == [tuple(row) for row in sums]
 
 
-def test_a_sketch_says_the_same_reach_outside_spark(page: dict[str, Any]) -> None:
-    """For every post, to the viewer."""
+def test_a_sketch_estimates_the_same_reach_outside_spark(page: dict[str, Any]) -> None:
+    """The estimates are equal for every post."""
     assert {row["post_id"]: row["reach"] for row in page["rows"]} == page["per_post"]
 
 
 def merged(page: dict[str, Any]) -> bytes:
-    """The sketches of all posts merged by the Python package."""
+    """The sketches of all posts, merged by the Python package."""
     union = hll_union(page["LG_K"])
     for row in page["rows"]:
         union.update(hll_sketch.deserialize(row["reach_hll"]))
     return bytes(union.get_result(tgt_hll_type.HLL_8).serialize_compact())
 
 
-def test_sketches_merged_outside_are_the_sketch_spark_merges(
+def test_sketches_merged_outside_spark_equal_the_sketch_that_spark_merges(
     spark: SparkSession, simulated: Simulated, page: dict[str, Any]
 ) -> None:
-    """Merged with itself a sketch forgets the order it was made in: then equal contents have equal estimates."""
+    """Each sketch is merged with itself to remove the insertion order: equal contents then give equal estimates."""
     marts = by_spark(spark, simulated, "mart_post_engagement_daily")
     by_one = bytes(marts.agg(F.hll_union_agg("reach_hll")).first()[0])
     assert page["reach"]([merged(page)] * 2) == page["reach"]([by_one] * 2)

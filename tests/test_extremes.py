@@ -1,4 +1,4 @@
-"""Extreme values of every type, from landing to answers and the dashboard: a record never stops more than itself."""
+"""Extreme values of every type, from landing to queries and the dashboard: a bad record stops only itself."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
-from soak.hostile import draw, lawful
+from soak.hostile import draw, valid_record
 from support.rows import at, record
 
 from etl import catalog
@@ -49,26 +49,26 @@ EXTREME: dict[str, tuple[Any, ...]] = {
 
 
 def extreme(field: Column) -> st.SearchStrategy[Any]:
-    """Values at and beyond the ends of a field's type, and those it may have at all."""
+    """Values at and beyond the limits of a field's type, its allowed values, and NULL."""
     values = (*EXTREME[field.type.split("(")[0]], None, *field.values)
     return st.sampled_from(values + (ZONES if field.name == "time_zone" else ()))
 
 
 @st.composite
 def records(draw: Any, event: Event) -> dict[str, Any]:
-    """A lawful record of few keys, one to three of whose fields are extreme."""
+    """A valid record with few keys, in which one to three fields are extreme."""
     fields = {f.name: f for f in event.fields}
     names = draw(st.sets(st.sampled_from(sorted(fields)), min_size=1, max_size=3))
-    base = lawful(event, draw(st.integers(1, 9)))
+    base = valid_record(event, draw(st.integers(1, 9)))
     return base | {name: draw(extreme(fields[name])) for name in sorted(names)}
 
 
 def land(settings: Settings, events: list[Event], count: int) -> dict[str, Counter[str]]:
-    """So many extreme records of each event in one landed hour, and a lawful one of a number of its own."""
+    """Land `count` extreme records of each event in one hour, and one valid record with its own number."""
     landed: dict[str, Counter[str]] = {}
     for number, event in enumerate(events):
         zone = {"time_zone": "UTC"} if event is ADVERTISERS else {}
-        good = record(event, **lawful(event, 77) | zone)
+        good = record(event, **valid_record(event, 77) | zone)
         lines = [json.dumps(r) for r in (*draw(records(event), count, NUMBER + number), good)]
         folder = Path(settings.landing) / event.name / HOUR
         folder.mkdir(parents=True)
@@ -77,8 +77,8 @@ def land(settings: Settings, events: list[Event], count: int) -> dict[str, Count
     return landed
 
 
-def went_through(spark: SparkSession, settings: Settings, tables: list[str]) -> runner.Summary:
-    """One hour, nothing of which failed; what is asked for again finds nothing to do."""
+def run_without_errors(spark: SparkSession, settings: Settings, tables: list[str]) -> runner.Summary:
+    """Run one hour without any error; a second run finds nothing to do."""
     patient = settings.model_copy(update={"quarantine_share": 1.0})
     summary = runner.run(spark, patient, at("10:00"), at("11:00"), tables=tables)
     assert not summary.errors, summary.errors
@@ -88,8 +88,8 @@ def went_through(spark: SparkSession, settings: Settings, tables: list[str]) -> 
     return summary
 
 
-def beyond(spark: SparkSession, settings: Settings, table: str) -> int:
-    """Rows of a table that name a day or instant outside of the bounds."""
+def out_of_bounds(spark: SparkSession, settings: Settings, table: str) -> int:
+    """Number of rows with a day or instant outside the configured bounds."""
     made = catalog.entry(table).table
     times = [c.name for c in made.columns if c.type in ("DATE", "TIMESTAMP")]
     low, high = F.lit(settings.min_day), F.lit(settings.max_day + timedelta(days=1))
@@ -98,34 +98,34 @@ def beyond(spark: SparkSession, settings: Settings, table: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("last", "asked"),
+    ("last", "query_names"),
     [
         pytest.param(["rec_spend_daily", "dim_posts"], ["spend_reconciliation"], id="money and posts"),
         pytest.param(None, list(named_query.names()), id="everything", marks=pytest.mark.slow),
     ],
 )
-def test_extreme_records_go_from_landing_to_the_dashboard(
-    spark: SparkSession, settings: Settings, tmp_path: Path, last: list[str] | None, asked: list[str]
+def test_extreme_records_are_processed_from_landing_to_the_dashboard(
+    spark: SparkSession, settings: Settings, tmp_path: Path, last: list[str] | None, query_names: list[str]
 ) -> None:
-    """Every record is accepted or quarantined, every table is made, every question answers; with all, the page."""
+    """Every record is accepted or quarantined, every table is built, and every query and the dashboard run."""
     before = {each.name for table in last or [] for each in catalog.upstream(catalog.entry(table).table)}
     chosen = before | set(last or catalog.entries())
     tables = [entry.table for entry in catalog.select(sorted(chosen)) if catalog.is_made(entry.table)]
     events = [t.event for t in tables if t.event]
     landed = land(settings, events, 60 if last else 400)
-    summary = went_through(spark, settings, [t.name for t in tables])
+    summary = run_without_errors(spark, settings, [t.name for t in tables])
     for entry in summary.entries:
         event = catalog.entry(entry.table_name).table.event
         if event:
             assert entry.records_read == landed[event.name]["lines"]
             assert entry.records_accepted + entry.records_quarantined == entry.records_read
             assert entry.records_accepted > 0
-    assert {t.name: n for t in tables if (n := beyond(spark, settings, t.name))} == {}
-    for name in asked:
+    assert {t.name: n for t in tables if (n := out_of_bounds(spark, settings, t.name))} == {}
+    for name in query_names:
         needed = {p.name: 1 for p in named_query.load(name).parameters if p.is_required}
         try:
             run(spark, settings, name, **needed).collect()
         except FeedEtlError as error:
             assert "See docs/runbook.md" not in str(error), error
-    if last is None:  # the page reads every table
+    if last is None:  # the dashboard reads every table
         assert dashboard.write(spark, settings, tmp_path / "page.html").stat().st_size > 10_000

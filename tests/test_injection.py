@@ -1,4 +1,4 @@
-"""Text from outside stays text: in SQL and in addresses. Pages and mails have tests of their own, in reports/."""
+"""Untrusted text stays text in SQL and in mail addresses. Pages and mails have their own tests in reports/."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ SQL = ("' OR '1'='1", "'); DROP TABLE fct_shares; --", "x' UNION SELECT * FROM f
 
 
 @pytest.mark.parametrize("text", SQL)
-def test_a_parameter_is_a_value_never_sql(spark: SparkSession, simulated: Simulated, text: str) -> None:
-    """No model has that name, so the models served no viewer."""
+def test_a_query_parameter_is_bound_as_a_value(spark: SparkSession, simulated: Simulated, text: str) -> None:
+    """No model has this name, so the query fails with 'served no viewer'."""
     with pytest.raises(FeedEtlError, match="served no viewer"):
         queries.run(spark, simulated.settings, "ranker_lift", control=text, treatment="v3.2.0").collect()
 
 
 @pytest.mark.parametrize("address", [CRLF, "a@b\nBcc: c@d", "a@b, c@d", "A <a@b>", "a@b\r", "ä@b"])
-def test_an_address_that_could_lengthen_a_header_is_refused(address: str) -> None:
+def test_an_address_that_could_inject_a_mail_header_is_refused(address: str) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(MailAddress).validate_python(address)

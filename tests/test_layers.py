@@ -1,4 +1,4 @@
-"""No module imports upward: packages are in one order, and each reads only those before it."""
+"""No module imports upward: packages have one order, and each imports only packages before it."""
 
 from __future__ import annotations
 

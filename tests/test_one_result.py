@@ -1,6 +1,6 @@
-"""One result, whatever the order and the way in: unequal records of a key, in every order of landed hours.
+"""Unequal records of one key give one result, in every order of landed hours and for every kind of run.
 
-The oracle is the specification (feed.md, section 4) in plain Python, over the landed records themselves.
+The oracle is the specification (feed.md, section 4) in plain Python, applied to the landed records.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from etl.engine.state.shards import all_shards
 from etl.operations.backfill import driver, request
 
 Record = dict[str, Any]
-Landed = dict[int, list[Record]]  # hour of 1 June (24 and more: of the days after) -> records
+Landed = dict[int, list[Record]]  # hour since 1 June 00:00 (24 and more: following days) -> records
 
 DAY = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -42,10 +42,10 @@ def share(number: int, clock: str = "08:15", **given: Any) -> Record:
 SHARES: Landed = {
     10: [
         share(1),
-        share(2, channel="b"), share(2, channel="a"),  # of one hour the smaller text stands
-        share(3, "09:15"),  # told of again with another time: one row all the same
+        share(2, channel="b"), share(2, channel="a"),  # in one hour, the smaller text is kept
+        share(3, "09:15"),  # a later record has another time: still one row
         share(4, channel=None), share(4, channel="sms"),
-        share(5), share(5),  # equal records are no contradiction
+        share(5), share(5),  # equal records do not contradict each other
         share(6, viewer_id=9), share(6, viewer_id=10),  # as text: "10" comes before "9"
         share(8, "08:15:00.5"),
     ],
@@ -56,7 +56,7 @@ CONTRADICTED = {1, 2, 3, 4, 6, 8, 9}
 
 
 def land(settings: Settings, event: str, landed: Landed) -> Settings:
-    """Write records below the hours they land in."""
+    """Write records to the folders of the hours in which they land."""
     for hour, records in landed.items():
         folder = Path(settings.landing) / event / f"hour={DAY + timedelta(hours=hour):%Y-%m-%dT%H}"
         folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ def _plain(record: Record) -> Record:
     return {k: plain(v) for k, v in record.items() if v is not None}
 
 
-def standing(landed: Landed, *key: str) -> list[Record]:
+def first_record(landed: Landed, *key: str) -> list[Record]:
     """The record of each key with the smallest (landed hour, canonical text)."""
     best: dict[tuple[Any, ...], tuple[int, str, Record]] = {}
     for hour, records in landed.items():
@@ -95,7 +95,7 @@ def canonical(record: Record) -> str:
 
 
 def run(spark: SparkSession, settings: Settings, first: int, end: int, *facts: str, **more: Any) -> list[Entry]:
-    """Bring tables up to date for landed hours [first, end); returns their own rows of the ledger."""
+    """Run landed hours [first, end) for some facts and their inputs. Returns the ledger entries of the facts."""
     interval = DAY + timedelta(hours=first), DAY + timedelta(hours=end)
     upstream = [t.name for fact in facts for t in catalog.upstream(catalog.entry(fact).table)]
     summary = runner.run(spark, settings, *interval, [*dict.fromkeys((*upstream, *facts))], **more)
@@ -109,11 +109,11 @@ def rows(spark: SparkSession, settings: Settings, fact: str) -> list[Record]:
 
 
 def state(spark: SparkSession, settings: Settings, fact: str) -> dict[datetime, tuple[int, str]]:
-    """Hour -> rows and checksum by the ledger, which the table itself must agree with; empty hours left out."""
+    """Row count and checksum per hour from the ledger, checked against the table. Empty hours are left out."""
     known = runner.open_context(spark, settings).ledger.state(fact)
     held = {h: (s["row_count"], s["checksum"]) for h, s in known.items() if s["row_count"]}
-    there = checksums.by_hour(delta.read(spark, uri(settings, fact)), catalog.entry(fact).table)
-    assert held == {h: (c.rows, c.checksum) for h, c in there.items()}
+    current = checksums.by_hour(delta.read(spark, uri(settings, fact)), catalog.entry(fact).table)
+    assert held == {h: (c.rows, c.checksum) for h, c in current.items()}
     return held
 
 
@@ -122,7 +122,7 @@ def corrections(entries: Iterable[Entry]) -> int:
 
 
 def backfilled(spark: SparkSession, settings: Settings, hours: tuple[int, int], *facts: str) -> set[str]:
-    """Rebuild facts without accepting changes; returns the hours that came out different."""
+    """Rebuild facts without accepting changes. Returns the hours that changed."""
     interval = DAY + timedelta(hours=hours[0]), DAY + timedelta(hours=hours[1])
     made = driver.declare(spark, settings, request.make(interval, [*facts], "all", None), "ana", "check", yes=True)
     assert made
@@ -138,7 +138,7 @@ ORDERS = [
 
 @pytest.fixture(scope="module")
 def at_once(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """All hours of shares in one run."""
+    """A lake with all hours of shares in one run."""
     settings = land(local_settings(tmp_path_factory.mktemp("at-once")), "shares", SHARES)
     (entry,) = run(spark, settings, 10, 13, "fct_shares")
     assert entry.contradictions == len(CONTRADICTED)
@@ -147,22 +147,22 @@ def at_once(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Se
     return settings
 
 
-def test_the_smallest_of_landed_hour_and_text_stands(spark: SparkSession, at_once: Settings) -> None:
-    assert same(rows(spark, at_once, "fct_shares"), standing(SHARES, "share_id"))
+def test_the_record_with_the_smallest_landed_hour_and_text_is_kept(spark: SparkSession, at_once: Settings) -> None:
+    assert same(rows(spark, at_once, "fct_shares"), first_record(SHARES, "share_id"))
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_any_order_of_hours_ends_with_the_rows_of_one_run(
+def test_any_order_of_hours_gives_the_rows_of_one_run(
     spark: SparkSession, settings: Settings, at_once: Settings, order: tuple[int, ...]
 ) -> None:
-    """Rows, checksums in the ledger, and as many corrections as published rows were replaced."""
+    """Rows and ledger checksums are equal, and the ledger counts one correction per replaced row."""
     land(settings, "shares", SHARES)
     published, replaced, entries = dict[int, str](), 0, []
     for i, hour in enumerate(order):
         entries += run(spark, settings, hour, hour + 1, "fct_shares")
-        stand = {r["share_id"]: canonical(r) for r in standing({h: SHARES[h] for h in order[: i + 1]}, "share_id")}
-        replaced += sum(published[k] != v for k, v in stand.items() if k in published)
-        published = stand
+        kept = {r["share_id"]: canonical(r) for r in first_record({h: SHARES[h] for h in order[: i + 1]}, "share_id")}
+        replaced += sum(published[k] != v for k, v in kept.items() if k in published)
+        published = kept
     assert rows(spark, settings, "fct_shares") == rows(spark, at_once, "fct_shares")
     assert state(spark, settings, "fct_shares") == state(spark, at_once, "fct_shares")
     assert corrections(entries) == replaced
@@ -235,17 +235,17 @@ def land_ads(settings: Settings) -> Settings:
         pytest.param(("stg_ad_clicks", "stg_ad_impressions", "fct_spend_ledger"), id="money", marks=pytest.mark.slow),
     ],
 )
-def test_tables_of_ads_are_the_same_backwards_over_midnight(
+def test_ads_tables_are_the_same_when_hours_run_backwards_over_midnight(
     spark: SparkSession, tmp_path: Path, tables: tuple[str, ...]
 ) -> None:
-    """A key may have hours of two days; numbers are compared as text; NULLs are told apart."""
+    """A key may have hours on two days; numbers are compared as text; NULLs are distinguished."""
     at_once, backwards = (land_ads(local_settings(tmp_path / name)) for name in ("at-once", "backwards"))
     run(spark, at_once, 22, 26, *tables)
     entries = [e for hour in (25, 24, 22) for e in run(spark, backwards, hour, hour + 1, *tables)]
     for table in tables:
         event, key = STAGED[table]
         found = rows(spark, at_once, table)
-        assert same(found, standing(ADS[event], *key)), table
+        assert same(found, first_record(ADS[event], *key)), table
         assert rows(spark, backwards, table) == found
         assert state(spark, backwards, table) == state(spark, at_once, table)
         assert corrections(e for e in entries if e.table_name == table) > 0, table
@@ -253,12 +253,12 @@ def test_tables_of_ads_are_the_same_backwards_over_midnight(
 
 
 def same(found: list[Record], expected: list[Record]) -> bool:
-    """Whether rows and records say the same in every field that any record has."""
+    """Whether rows and records are equal in every field that any record has."""
     names = sorted({name for record in expected for name in record})
-    return sorted(map(str, _said(found, names))) == sorted(map(str, _said(expected, names)))
+    return sorted(map(str, _values(found, names))) == sorted(map(str, _values(expected, names)))
 
 
-def _said(records: list[Record], names: list[str]) -> list[list[Any]]:
+def _values(records: list[Record], names: list[str]) -> list[list[Any]]:
     def value(v: Any) -> Any:
         if isinstance(v, datetime):
             return v.replace(tzinfo=None).isoformat()
@@ -280,7 +280,7 @@ ACTS: Landed = {
 
 
 def test_a_correction_reaches_the_rollups(spark: SparkSession, tmp_path: Path) -> None:
-    """A like that moves to another post, and one to another hour, after the rollup was published."""
+    """After the rollup was published, one like moves to another post, and one to another hour."""
     tables = ("fct_engagements", "agg_post_engagement_hourly")
     at_once, backwards = (
         land(local_settings(tmp_path / name), "engagements", ACTS) for name in ("at-once", "backwards")
@@ -294,8 +294,8 @@ def test_a_correction_reaches_the_rollups(spark: SparkSession, tmp_path: Path) -
 
 
 @pytest.mark.slow
-def test_shards_end_with_the_same_rows(spark: SparkSession, tmp_path: Path) -> None:
-    """Records of one impression name users of different shards: the one that stands takes the other's row out."""
+def test_runs_of_shards_give_the_same_rows(spark: SparkSession, tmp_path: Path) -> None:
+    """Records of one impression name users of two shards: the kept record removes the row of the other one."""
     views = {10: [view(n, user_id=n, impression_ts=at("09:10")) for n in range(1, 9)]}
     views[11] = [record | {"user_id": record["user_id"] + 1} for record in views[10]]
     tables = ("stg_ad_impressions", "fct_ad_impressions")

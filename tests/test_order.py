@@ -1,4 +1,4 @@
-"""Any order of landing, any number of runs, hours one by one or as a range: the same rows and checksums."""
+"""Any order of landing, repeated runs, hour by hour or as one interval: the same rows and checksums."""
 
 import shutil
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ HOUR = timedelta(hours=1)
 
 
 def content(spark: SparkSession, settings: Settings) -> dict[str, dict[object, checksums.Content]]:
-    """Rows and checksum of every table-hour, computed from the tables themselves; dimensions as one hour."""
+    """Row count and checksum of every hour of every table, computed from the tables. A dimension counts as one hour."""
     found: dict[str, dict[object, checksums.Content]] = {}
     for table in existing_tables(spark, settings):
         if table.name == "quarantine" or table.name.startswith("bronze"):
@@ -35,17 +35,17 @@ def content(spark: SparkSession, settings: Settings) -> dict[str, dict[object, c
 
 
 def recorded(spark: SparkSession, settings: Settings) -> dict[str, dict[datetime, str]]:
-    """The checksum of every table-hour as the ledger has it."""
+    """The checksum of every hour of every table, from the ledger."""
     ledger = runner.open_context(spark, settings).ledger
     hourly = [t.name for t in existing_tables(spark, settings) if t.hour and t.layer.name != "BRONZE"]
     return {name: {h: s["checksum"] for h, s in ledger.state(name).items()} for name in hourly}
 
 
 @pytest.mark.slow
-def test_hours_one_by_one_in_any_order_equal_one_range(
+def test_hours_one_by_one_in_any_order_equal_one_run_of_the_interval(
     spark: SparkSession, simulated: Simulated, tmp_path: Path
 ) -> None:
-    """The last hour is run first (after the models its stamps need): same rows, same ledger state."""
+    """The last hour runs first, after the models that its surrogate keys need. Rows and ledger state are equal."""
     settings = local_settings(tmp_path)
     shutil.copytree(simulated.landing, settings.landing)
     dims = ["bronze_posts", "bronze_creators", "bronze_ranker_models", "dim_ranker_models"]
@@ -56,8 +56,8 @@ def test_hours_one_by_one_in_any_order_equal_one_range(
     assert recorded(spark, settings) == recorded(spark, simulated.settings)
 
 
-def test_a_finished_range_run_again_changes_nothing(spark: SparkSession, simulated: Simulated, tmp_path: Path) -> None:
-    """No table gets a new version, every table says it is up to date."""
+def test_a_second_run_of_an_interval_changes_nothing(spark: SparkSession, simulated: Simulated, tmp_path: Path) -> None:
+    """No table gets a new version, and the summary lists every table as unchanged."""
     before = versions(spark, simulated.settings)
     again = runner.run(spark, simulated.settings, START, END)
     assert again.entries == [] and again.errors == {}
@@ -66,10 +66,10 @@ def test_a_finished_range_run_again_changes_nothing(spark: SparkSession, simulat
 
 
 @pytest.mark.slow
-def test_more_files_in_an_hour_already_run_add_what_is_new(
+def test_more_files_in_an_hour_that_already_ran_are_added(
     spark: SparkSession, simulated: Simulated, tmp_path: Path
 ) -> None:
-    """A file held back and landed later gives the same tables as one that was there from the start."""
+    """Files that land later give the same tables as files that were there from the start."""
     settings = local_settings(tmp_path)
     shutil.copytree(simulated.landing, settings.landing)
     held = sorted(Path(settings.landing).glob("*/hour=2026-06-01T09/*p0001*"))
@@ -87,7 +87,7 @@ def test_more_files_in_an_hour_already_run_add_what_is_new(
 def test_a_run_killed_between_publish_and_ledger_is_recorded_by_the_next(
     spark: SparkSession, landed: Path, tmp_path: Path, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The commit itself carries the ledger row, so nothing downstream is missed and nothing is done twice."""
+    """The Delta commit itself contains the ledger row, so no downstream table misses it, and nothing runs twice."""
     settings = local_settings(tmp_path).model_copy(update={"landing": str(landed)})
     chosen = ["bronze_creators", "dim_creators"]
     append = runner.Ledger.append

@@ -1,4 +1,4 @@
-"""The runbook has a line for every error there is, and leads to places that exist."""
+"""The runbook lists every error, and all its links work."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def test_every_error_has_its_exit_code_in_the_runbook(error: type[FeedEtlError])
 
 
 def anchors(file: Path) -> set[str]:
-    """Headings of a page as they are linked to."""
+    """Anchors of the headings of a page."""
     headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.M)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_every_link_of_the_runbook_leads_somewhere() -> None:
+def test_every_link_of_the_runbook_works() -> None:
     links = re.findall(r"\]\(([^)#]*)(?:#([^)]+))?\)", RUNBOOK)
     for page, anchor in links:
         file = DOCS / (page or "runbook.md")
@@ -35,7 +35,7 @@ def test_every_link_of_the_runbook_leads_somewhere() -> None:
 
 
 def messages() -> Iterator[tuple[str, str]]:
-    """(where, text with … for what is put in) of every error that etl/ raises but ConfigError, which says it all."""
+    """(location, text with … for inserted values) of every error in etl/ except ConfigError, which needs no entry."""
     named = {error.__name__ for error in FeedEtlError.__subclasses__()} - {"ConfigError"}
     for file in sorted((DOCS.parent / "etl").rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -50,7 +50,7 @@ def _text(node: ast.expr) -> str:
 
 
 def _is_quoted(message: str) -> bool:
-    """Whether the runbook has words of it, in italics."""
+    """Whether the runbook quotes a part of the message in italics."""
     quoted = (re.escape(words).replace("…", ".*") for words in re.findall(r"\*([^*\n]{6,}?)\*", RUNBOOK))
     return any(re.search(words, message) for words in quoted)
 

@@ -1,4 +1,4 @@
-"""A simulated run says exactly what the simulator knows to be true."""
+"""The tables of a simulated run equal the truth of the simulator."""
 
 from pathlib import Path
 
@@ -30,14 +30,14 @@ KEYS = {
 
 
 @pytest.mark.parametrize("table", KEYS)
-def test_every_row_is_the_truth(spark: SparkSession, simulated: Simulated, table: str) -> None:
-    """Row for row, column for column, neither missing nor extra."""
+def test_every_row_equals_the_truth(spark: SparkSession, simulated: Simulated, table: str) -> None:
+    """Compare row by row and column by column, in both directions."""
     assert differences(spark, simulated.settings, simulated.landing, table, KEYS[table]) == []
 
 
 @pytest.mark.parametrize("table", ["agg_post_engagement_hourly", "agg_ranker_hourly"])
 def test_sketches_estimate_the_true_reach(spark: SparkSession, simulated: Simulated, table: str) -> None:
-    """All within four times the sketch's standard error, 95 % within two."""
+    """All estimates are within four standard errors of the sketch, and 95 % within two."""
     key = KEYS[table]
     wanted = {tuple(str(r[k]) for k in key): r["reach"] for r in expected(simulated.landing, table)}
     rows = delta.read(spark, views.uri(simulated.settings, catalog.entry(table).table))
@@ -50,8 +50,8 @@ def test_sketches_estimate_the_true_reach(spark: SparkSession, simulated: Simula
     assert sum(e <= REACH_ERROR / 2 for e in errors) >= 0.95 * len(errors)
 
 
-def test_every_quarantined_record_has_the_reasons_it_was_made_with(spark: SparkSession, simulated: Simulated) -> None:
-    """Counts by event, landed hour and reason."""
+def test_every_quarantined_record_has_the_reasons_of_the_simulator(spark: SparkSession, simulated: Simulated) -> None:
+    """Compare counts per event, landed hour and reason."""
     rows = delta.read(spark, views.uri(simulated.settings, catalog.entry("quarantine").table))
     found = rows.withColumn("reason", F.explode("reasons")).groupBy("event", "landed_hour", "reason").count()
     counted = {(r["event"], plain(r["landed_hour"]), r["reason"]): r["count"] for r in found.collect()}
@@ -62,8 +62,8 @@ def test_every_quarantined_record_has_the_reasons_it_was_made_with(spark: SparkS
     assert counted == wanted
 
 
-def test_what_landed_is_counted_by_event_and_hour(spark: SparkSession, simulated: Simulated) -> None:
-    """Accepted and quarantined records of each landed hour; heartbeats are in no table."""
+def test_landed_records_are_counted_by_event_and_hour(spark: SparkSession, simulated: Simulated) -> None:
+    """Accepted and quarantined records of each landed hour. Heartbeats are in no table."""
     rows = delta.read(spark, views.uri(simulated.settings, catalog.entry("agg_ingest_hourly").table)).collect()
     counted = {(r["event"], plain(r["landed_hour"])): (r["records_accepted"], r["records_quarantined"]) for r in rows}
     wanted = {
@@ -74,8 +74,8 @@ def test_what_landed_is_counted_by_event_and_hour(spark: SparkSession, simulated
     assert counted == wanted
 
 
-def test_accepted_and_quarantined_make_up_what_was_read(simulated: Simulated) -> None:
-    """The three numbers of every event, against the simulator's own count."""
+def test_accepted_plus_quarantined_records_equal_records_read(simulated: Simulated) -> None:
+    """Compare the three numbers of every event with the simulator's counts."""
     totals: dict[str, list[int]] = {}
     for row in expected(simulated.landing, "landing"):
         sums = totals.setdefault(row["event"], [0, 0, 0])
@@ -89,6 +89,6 @@ def test_accepted_and_quarantined_make_up_what_was_read(simulated: Simulated) ->
             assert numbers[1] + numbers[2] == numbers[0]
 
 
-def test_landing_files_are_left_as_they_were(simulated: Simulated) -> None:
-    """The run reads landing and writes nothing there."""
+def test_a_run_does_not_change_landing_files(simulated: Simulated) -> None:
+    """The run only reads the landing zone."""
     assert {p.name for p in Path(simulated.landing).iterdir()} >= {"_truth", "impressions", "heartbeats"}

@@ -1,4 +1,4 @@
-"""Every command prints UTC, whatever the host's time zone: the hour that clocks show twice is two hours."""
+"""Every command prints UTC in every time zone of the host. The hour that clocks show twice stays two hours."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ import pytest
 from support import zone_commands
 from support.command_line import SOME_TIME
 
-NEW_YORK = "America/New_York"  # an hour back in November
-OTHERS = (NEW_YORK, "Australia/Lord_Howe")  # half an hour back in April
-HOURS = ("2026-11-01T05", "2026-11-01T06")  # 01:00 in New York, both of them
-TOLD = ("table_name", "range_from", "range_to", "handled", "hours", "touched")  # of a run, by its data alone
+NEW_YORK = "America/New_York"  # clocks go back one hour in November
+OTHERS = (NEW_YORK, "Australia/Lord_Howe")  # clocks go back half an hour in April
+HOURS = ("2026-11-01T05", "2026-11-01T06")  # both are 01:00 in New York
+COMPARED = ("table_name", "range_from", "range_to", "handled", "hours", "touched")  # equal for equal data
 
 
 def land(folder: Path) -> None:
-    """Three shares of post 1 in each of the two hours."""
+    """Land three shares of post 1 in each of the two hours."""
     for hour in HOURS:
         shares = folder / "landing" / "shares" / f"hour={hour}"
         shares.mkdir(parents=True)
@@ -42,12 +42,12 @@ def land(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, str]]:
-    """Of a zone: command -> what it printed, with what differs from run to run taken out."""
-    return cache(lambda zone: _said(tmp_path_factory.mktemp("zone"), zone))
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, str]]:
+    """A function from a time zone to the output of each command, without parts that differ between runs."""
+    return cache(lambda zone: _outputs(tmp_path_factory.mktemp("zone"), zone))
 
 
-def _said(folder: Path, zone: str) -> dict[str, str]:
+def _outputs(folder: Path, zone: str) -> dict[str, str]:
     land(folder)
     done = subprocess.run(
         [sys.executable, zone_commands.__file__, str(folder)],
@@ -62,8 +62,8 @@ def _said(folder: Path, zone: str) -> dict[str, str]:
 
 
 def _by_data(row: dict[str, Any]) -> dict[str, Any]:
-    """Of a ledger row what does not differ from run to run; checksums of bronze hold the folder of the landed file."""
-    kept = {key: row[key] for key in TOLD}
+    """The parts of a ledger row that are equal in all runs. Checksums of bronze include the path of the landed file."""
+    kept = {key: row[key] for key in COMPARED}
     if row["table_name"].startswith("bronze_"):
         kept["hours"] = [{key: hour[key] for key in ("hour", "row_count")} for hour in row["hours"]]
     return kept
@@ -71,16 +71,16 @@ def _by_data(row: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("zone", OTHERS)
-def test_a_command_prints_the_same_in_every_zone(said: Callable[[str], dict[str, str]], zone: str) -> None:
-    odd = {name: (text, said("UTC")[name]) for name, text in said(zone).items() if text != said("UTC")[name]}
+def test_a_command_prints_the_same_in_every_zone(outputs: Callable[[str], dict[str, str]], zone: str) -> None:
+    odd = {name: (text, outputs("UTC")[name]) for name, text in outputs(zone).items() if text != outputs("UTC")[name]}
 
     assert not odd
 
 
 @pytest.mark.parametrize("zone", [NEW_YORK, *(pytest.param(z, marks=pytest.mark.slow) for z in ("UTC", OTHERS[1]))])
-def test_the_hour_shown_twice_is_two_hours(said: Callable[[str], dict[str, str]], zone: str) -> None:
+def test_the_hour_shown_twice_is_two_hours(outputs: Callable[[str], dict[str, str]], zone: str) -> None:
     five, six = (f"{hour}:00:00+00:00" for hour in HOURS)
-    found = said(zone)
+    found = outputs(zone)
     rows: list[dict[str, Any]] = json.loads(found["sql-json"])
 
     assert [(r["share_hour"], r["struct"], r["map"], r["of_day"], r["shares"]) for r in rows] == [
@@ -94,8 +94,8 @@ def test_the_hour_shown_twice_is_two_hours(said: Callable[[str], dict[str, str]]
     assert '"n": 3' in found["sql-where"] or " 3 " in found["sql-where"]
 
 
-def test_instants_and_days_of_any_year_are_printed(said: Callable[[str], dict[str, str]]) -> None:
-    (row,) = json.loads(said(NEW_YORK)["sql-extremes"])
+def test_instants_and_days_of_any_year_are_printed(outputs: Callable[[str], dict[str, str]]) -> None:
+    (row,) = json.loads(outputs(NEW_YORK)["sql-extremes"])
 
     assert row == {
         "first": "0001-01-01T00:00:00+00:00", "last": "9999-12-31T23:59:59.999999+00:00",
@@ -104,7 +104,7 @@ def test_instants_and_days_of_any_year_are_printed(said: Callable[[str], dict[st
     }  # fmt: skip
 
 
-def test_no_command_failed_but_the_one_that_had_to(said: Callable[[str], dict[str, str]]) -> None:
-    failed = {name: text for name, text in said(NEW_YORK).items() if "Error: " in text[:60]}
+def test_only_the_invalid_command_fails(outputs: Callable[[str], dict[str, str]]) -> None:
+    failed = {name: text for name, text in outputs(NEW_YORK).items() if "Error: " in text[:60]}
 
     assert list(failed) == ["error"] and "2026-11-01T07 must be before end 2026-11-01T06" in failed["error"]

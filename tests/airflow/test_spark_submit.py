@@ -1,4 +1,4 @@
-"""What Airflow relies on: spark-submit runs `feed-etl`, and ends as it ended."""
+"""spark-submit runs `feed-etl` and keeps its exit code, which Airflow relies on."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from etl.engine.spark.java import require_java
 ROOT = Path(__file__).parents[2]
 
 
-def test_spark_submit_hands_on_the_exit_code() -> None:
-    """A range that is reversed: one line and exit code 2, not spark-submit's own 1."""
+def test_spark_submit_passes_on_the_exit_code() -> None:
+    """A reversed interval prints one line and gives exit code 2, not the 1 of spark-submit."""
     home = Path(pyspark.__file__).parent
     environment = {
         **os.environ,

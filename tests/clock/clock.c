@@ -1,7 +1,7 @@
-/* A machine whose clock differs by CLOCK_OFFSET seconds, for a process and those it starts (LD_PRELOAD).
+/* Shifts the clock of a process and its child processes by CLOCK_OFFSET seconds (LD_PRELOAD).
  *
- * Only the time of day differs: what waits goes by the monotonic clock, which libfaketime 0.9 breaks for Python and the JVM.
- * Times of files follow, so that what was written just now is as old as it should be.
+ * Only the time of day changes. Waiting uses the monotonic clock, which libfaketime 0.9 breaks for Python and the JVM.
+ * File times are shifted, too, so that a file that was just written looks new.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -1,4 +1,4 @@
-"""The command line as others rely on it: forms, exit codes, one JSON document on standard output, no traceback."""
+"""The interface of the command line: formats, exit codes, one JSON document on standard output, no traceback."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from support.local_lake import Simulated
 from etl import catalog
 
 
-def test_help_teaches_the_commands() -> None:
-    """Every command is listed with what it is for."""
+def test_help_lists_the_commands() -> None:
+    """`--help` lists every command."""
     shown = feed_etl("--help").stdout
     for command in (
         "run",
@@ -53,72 +53,72 @@ def test_help_teaches_the_commands() -> None:
         (("query", "top_creators", "--format", "xml"), ("xml", "parquet")),
     ],
 )  # fmt: skip
-def test_a_wrong_parameter_is_refused_with_the_right_ones(arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
+def test_an_error_for_a_wrong_parameter_shows_valid_values(arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
     """Exit code 2, before Spark starts."""
     refused(feed_etl(*arguments), 2, *words)
 
 
-def test_a_typo_in_conf_names_the_key(tmp_path: Path) -> None:
-    """An unknown key is an error that names it and the keys there are."""
+def test_the_error_for_a_typo_in_conf_names_the_key(tmp_path: Path) -> None:
+    """The error for an unknown key also lists the known keys."""
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf" / "base.yaml").write_text("lakee: x\n")
     (tmp_path / "conf" / "local.yaml").write_text("")
     refused(feed_etl("tables", FEED_ETL_HOME=str(tmp_path)), 2, "lake")
 
 
-def test_what_needs_no_spark_needs_no_java(tmp_path: Path) -> None:
-    """A contract is described on a machine without Java."""
+def test_commands_without_spark_need_no_java(tmp_path: Path) -> None:
+    """`describe` works on a machine without Java."""
     done = feed_etl("describe", "fct_shares", PATH=str(tmp_path), JAVA_HOME=str(tmp_path))
     assert done.returncode == 0
 
 
 def run_an_hour(folder: Path, landing: str) -> subprocess.CompletedProcess[str]:
-    """One hour, with lake and landing zone below a folder."""
-    place = ["--lake", str(folder / "lake"), "--landing", str(folder / landing)]
-    return feed_etl(*place, "run", "--from", "2026-06-01T08", "--to", "2026-06-01T09")
+    """Run one hour, with lake and landing zone below a folder."""
+    options = ["--lake", str(folder / "lake"), "--landing", str(folder / landing)]
+    return feed_etl(*options, "run", "--from", "2026-06-01T08", "--to", "2026-06-01T09")
 
 
-def test_no_landing_zone_says_so(tmp_path: Path) -> None:
-    """Exit code 3 and where it looked."""
+def test_a_missing_landing_zone_is_an_error(tmp_path: Path) -> None:
+    """Exit code 3 and the path."""
     refused(run_an_hour(tmp_path, "nowhere"), 3, "nowhere")
 
 
-def test_an_unwritable_lake_says_so(tmp_path: Path) -> None:
-    """Exit code 7: the lake's place is taken by a file."""
+def test_an_unwritable_lake_is_an_error(tmp_path: Path) -> None:
+    """Exit code 7: the path of the lake is a file."""
     (tmp_path / "landing").mkdir()
     (tmp_path / "lake").write_text("a file")
     refused(run_an_hour(tmp_path, "landing"), 7, "lake")
 
 
 def test_tables_and_ledger_are_one_json_document(simulated: Simulated) -> None:
-    """Every table with its fields; a ledger row for each table of the run."""
-    there = {"FEED_ETL_LAKE": str(simulated.lake)}
-    listed = json.loads(feed_etl("tables", "--json", **there).stdout)
+    """Every table with its fields, and a ledger row for each table of the run."""
+    environment = {"FEED_ETL_LAKE": str(simulated.lake)}
+    listed = json.loads(feed_etl("tables", "--json", **environment).stdout)
     assert [t["name"] for t in listed] == [t.name for t in catalog.tables()]
     assert set(listed[0]) == {"name", "layer", "uri", "key", "partition", "owner", "rows"}
     feed = set(catalog.of_subjects(["feed"]))
     assert all(t["rows"] if t["name"] in feed else t["rows"] is None for t in listed)
-    ledger = json.loads(feed_etl("ledger", "--json", **there).stdout)
+    ledger = json.loads(feed_etl("ledger", "--json", **environment).stdout)
     assert {row["table_name"] for row in ledger} == feed
     assert all(row["verdict"] == "passed" for row in ledger)
 
 
-def test_sql_sees_every_table_by_its_name(simulated: Simulated) -> None:
+def test_sql_reads_every_table_by_its_name(simulated: Simulated) -> None:
     """CSV and JSON of a query over a mart."""
     query = "SELECT count(*) AS n, sum(impressions) AS i FROM mart_post_engagement_daily"
-    place = ["--lake", str(simulated.lake)]
-    assert feed_etl(*place, "sql", query, "--format", "csv").stdout.splitlines()[0] == "n,i"
-    (row,) = json.loads(feed_etl(*place, "sql", query, "--format", "json").stdout)
+    options = ["--lake", str(simulated.lake)]
+    assert feed_etl(*options, "sql", query, "--format", "csv").stdout.splitlines()[0] == "n,i"
+    (row,) = json.loads(feed_etl(*options, "sql", query, "--format", "json").stdout)
     assert row["n"] > 0 and row["i"] > row["n"]
-    refused(feed_etl(*place, "sql", "SELECT nope FROM fct_shares"), 2, "nope")
+    refused(feed_etl(*options, "sql", "SELECT nope FROM fct_shares"), 2, "nope")
 
 
-def test_a_question_is_explained_and_answered_into_a_file(simulated: Simulated, tmp_path: Path) -> None:
-    """Partitions read of those there are; then as many rows as were asked for, typed, in Parquet."""
-    ask = ["--lake", str(simulated.lake), "query", "top_creators", "--param"]
+def test_a_named_query_is_explained_and_written_to_a_file(simulated: Simulated, tmp_path: Path) -> None:
+    """`--explain` shows the partitions read; then the typed rows are written to Parquet."""
+    query = ["--lake", str(simulated.lake), "query", "top_creators", "--param"]
 
-    (explained,) = json.loads(feed_etl(*ask, "end=2026-06-01T09", "--explain", "--format", "json").stdout)
-    answered = feed_etl(*ask, "limit=3", "--format", "parquet", "--out", str(tmp_path / "top.parquet"))
+    (explained,) = json.loads(feed_etl(*query, "end=2026-06-01T09", "--explain", "--format", "json").stdout)
+    answered = feed_etl(*query, "limit=3", "--format", "parquet", "--out", str(tmp_path / "top.parquet"))
 
     hours = explained["reads"][0]
     assert (explained["parameters"]["end"], len(hours["partitions"])) == ("2026-06-01T09:00:00+00:00", 1)
@@ -128,7 +128,7 @@ def test_a_question_is_explained_and_answered_into_a_file(simulated: Simulated, 
     assert top.num_rows == 3 and str(top.schema.field("share_rate").type) == "decimal128(7, 5)"
 
 
-def test_the_questions_are_one_json_document() -> None:
-    """Without Spark, each with its parameters."""
+def test_the_named_queries_are_one_json_document() -> None:
+    """Each query is listed with its parameters, without Spark."""
     listed = {q["name"]: q for q in json.loads(feed_etl("queries", "--json").stdout)}
     assert "half_life_hours DOUBLE = 24" in listed["feed_signals"]["parameters"]

@@ -1,4 +1,4 @@
-"""What people read: columns that are asked for and no other, numbers as long as they tell something."""
+"""Output for people: only the selected columns, and numbers with few digits."""
 
 import json
 
@@ -9,7 +9,7 @@ from etl import terminal
 ROWS = [{"metric": "like_rate", "lift": 0.12345678901, "dwell": 1417.25, "sum": 123456789.5, "reason": "it rises"}]
 
 
-def test_a_table_has_the_columns_asked_for_and_short_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_has_the_selected_columns_and_short_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.print_frame(["metric", "lift", "dwell", "sum"], ROWS, "table")
     shown = capsys.readouterr().out
     assert "reason" not in shown
@@ -17,7 +17,7 @@ def test_a_table_has_the_columns_asked_for_and_short_numbers(capsys: pytest.Capt
     assert all(number in shown for number in ("0.1235", "1417", "123456789.5"))
 
 
-def test_programs_get_every_digit(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_and_csv_have_every_digit(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.print_frame(["lift"], ROWS, "json")
     assert json.loads(capsys.readouterr().out) == [{"lift": 0.12345678901}]
     terminal.print_frame(["lift"], ROWS, "csv")

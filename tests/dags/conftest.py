@@ -1,4 +1,4 @@
-"""These tests run in Airflow's environment (`make test-dags`), with an Airflow home of their own and no Spark."""
+"""Tests for the environment of Airflow (`make test-dags`), with their own Airflow home and without Spark."""
 
 from __future__ import annotations
 

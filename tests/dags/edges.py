@@ -1,4 +1,4 @@
-"""A DAG as text, to be read in a review: what waits for what, where it runs, what it says is available."""
+"""A DAG as text for a review: edges, pools, owners and asset updates."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ DAGS = sorted((HERE.parent.parent / "dags").glob("*.py"))
 
 
 def load(file: Path) -> Any:
-    """The DAG that a file in dags/ makes."""
+    """The DAG that a file in dags/ defines."""
     return runpy.run_path(str(file))["dag"]
 
 
 def as_text(dag: Any) -> str:
-    """One line for the DAG and three or fewer for a task, upstream tasks first."""
+    """One line for the DAG, then the lines of each task, upstream tasks first."""
     cron = getattr(dag.timetable, "expression", None) or "by hand"
     lines = [f"{dag.dag_id}: {cron}, {'catches up' if dag.catchup else 'does not catch up'}"]
     if dag.params:

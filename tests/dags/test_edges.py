@@ -1,4 +1,4 @@
-"""The DAGs are what was reviewed, and reading them costs next to nothing."""
+"""The DAGs equal the reviewed text files, and parsing them is fast."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ LIGHT = ("etl.airflow", "etl.model.contract", "etl.errors", "etl.model.privacy")
 
 
 @pytest.mark.parametrize("file", DAGS, ids=lambda file: file.stem)
-def test_a_dag_is_what_was_reviewed(file: Path) -> None:
-    """`make dags` writes the text again; the difference is for a reviewer to read."""
+def test_a_dag_equals_its_reviewed_text(file: Path) -> None:
+    """`make dags` writes the text again; a reviewer reads the difference."""
     assert as_text(load(file)) == (HERE / f"{file.stem}.txt").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("subject", ["feed", "ads"])
-def test_every_table_waits_for_exactly_what_it_reads_or_refers_to(subject: str) -> None:
-    """Edges come from the contracts, one task per table of the subject."""
+def test_every_table_waits_for_the_tables_it_reads_or_refers_to(subject: str) -> None:
+    """Edges come from the contracts. Each table of the subject is one task."""
     dag = load(HERE.parent.parent / "dags" / f"{subject}_hourly.py")
     assert {task.task_id: task.upstream_task_ids for task in dag.tasks} == {
         s.name: set(s.after) for s in steps(subject)
@@ -40,9 +40,9 @@ def test_every_table_waits_for_exactly_what_it_reads_or_refers_to(subject: str) 
 
 
 def loaded_by_the_dag_files(tmp_path: Path) -> set[str]:
-    """Modules that reading all DAG files loads beyond Airflow's own, with no database, lake or landing zone there."""
+    """Modules that parsing all DAG files loads beyond Airflow's own, without a database, lake or landing zone."""
     nowhere = str(tmp_path / "nowhere")
-    there = {
+    variables = {
         "AIRFLOW_HOME": str(tmp_path / "home"),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{nowhere}/airflow.db",
         "FEED_ETL_LAKE": nowhere,
@@ -50,13 +50,13 @@ def loaded_by_the_dag_files(tmp_path: Path) -> set[str]:
         "JAVA_HOME": nowhere,
     }
     command = [sys.executable, "-c", LOADED, *map(str, DAGS)]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **there}, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **variables}, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return set(done.stdout.splitlines()[-1].split())
 
 
-def test_reading_the_dags_loads_our_few_light_modules_and_nothing_heavy(tmp_path: Path) -> None:
-    """A bound in modules, not in seconds: it is the same on every machine. No database is there to be asked."""
+def test_parsing_the_dags_loads_only_few_light_modules(tmp_path: Path) -> None:
+    """The limit counts modules, not seconds, so it is equal on every machine. No database is available."""
     loaded = loaded_by_the_dag_files(tmp_path)
     assert not {name.split(".")[0] for name in loaded} & HEAVY
     assert all(name.startswith(LIGHT) for name in loaded if name.startswith("etl."))

@@ -1,4 +1,4 @@
-"""What the end of `feed-etl` means to the scheduler, with a spark-submit that only ends as it is told."""
+"""How the operators handle exit codes of `feed-etl`, with a fake spark-submit that exits with a given code."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ PARAMS = {
 
 
 def program(path: Path, code: int) -> Path:
-    """A program that writes down its words and ends with a code."""
+    """A program that records its arguments and exits with a code."""
     path.write_text(f'#!/bin/sh\necho "$@" >>{path}.words\nexit {code}\n')
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return path
@@ -51,7 +51,7 @@ def program(path: Path, code: int) -> Path:
 
 @pytest.fixture
 def ends_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """spark-submit ends with the given code; returns the file of the words it was called with."""
+    """Make spark-submit exit with a given code. Returns the file with the recorded arguments."""
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
 
     def end(code: int) -> Path:
@@ -61,7 +61,7 @@ def ends_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def run(operator: FeedEtlOperator, tries: int = 1, **context: Any) -> dict[str, Any]:
-    """Execute an operator for an hour, the `tries`-th of five times; returns the context."""
+    """Execute an operator for an hour, on try number `tries` of five. Returns the context."""
     events = {asset: SimpleNamespace(extra={}) for asset in operator.outlets}
     given = {"data_interval_start": HOUR, "outlet_events": events, "task": operator, **context}
     given["task_instance"] = SimpleNamespace(try_number=tries, max_tries=4)
@@ -70,15 +70,15 @@ def run(operator: FeedEtlOperator, tries: int = 1, **context: Any) -> dict[str, 
 
 
 @pytest.mark.parametrize("code", [2, 4, 5])
-def test_what_another_try_cannot_change_fails_at_once(ends_with: Any, code: int) -> None:
-    """A setting, a failed gate, a broken contract."""
+def test_an_error_that_a_retry_cannot_change_fails_at_once(ends_with: Any, code: int) -> None:
+    """A bad setting, a failed audit, a contract violation."""
     ends_with(code)
     with pytest.raises(AirflowFailException, match=f"exit code {code}"):
         run(FeedEtlOperator(task_id="t", command=["run"]))
 
 
 @pytest.mark.parametrize("code", [1, 3, 6, 7, 137])
-def test_what_may_pass_by_itself_is_tried_again(ends_with: Any, code: int) -> None:
+def test_a_temporary_error_is_retried(ends_with: Any, code: int) -> None:
     """The landing zone, a conflict, the lake, a killed process."""
     ends_with(code)
     with pytest.raises(AirflowException) as raised:
@@ -86,28 +86,28 @@ def test_what_may_pass_by_itself_is_tried_again(ends_with: Any, code: int) -> No
     assert not isinstance(raised.value, AirflowFailException)
 
 
-@pytest.mark.parametrize(("named", "told"), [("/srv/spark.properties", True), (None, False)])
-def test_spark_reads_the_settings_the_place_names_or_its_own(
-    ends_with: Any, monkeypatch: pytest.MonkeyPatch, named: str | None, told: bool
+@pytest.mark.parametrize(("named", "is_passed"), [("/srv/spark.properties", True), (None, False)])
+def test_spark_submit_gets_the_properties_file_of_the_environment(
+    ends_with: Any, monkeypatch: pytest.MonkeyPatch, named: str | None, is_passed: bool
 ) -> None:
-    """`bin/airflow` names a file, unless there is a configuration of Spark's own."""
+    """`bin/airflow` sets a file, unless Spark has its own configuration folder."""
     words = ends_with(0)
     if named:
         monkeypatch.setenv("FEED_ETL_SPARK_PROPERTIES", named)
     run(FeedEtlOperator(task_id="t", command=["run"]))
-    assert ("--properties-file /srv/spark.properties" in words.read_text()) is told
+    assert ("--properties-file /srv/spark.properties" in words.read_text()) is is_passed
 
 
-def test_a_published_table_says_for_which_hour(ends_with: Any) -> None:
-    """The asset event carries the landed hour."""
+def test_the_asset_event_names_the_landed_hour(ends_with: Any) -> None:
+    """The asset event has the landed hour as extra data."""
     ends_with(0)
     table = Asset("fct_shares")
     context = run(FeedEtlOperator(task_id="fct_shares", command=["run"], outlets=[table]))
     assert context["outlet_events"][table].extra == {"landed_hour": HOUR.isoformat()}
 
 
-def test_a_backfill_is_made_from_the_form(ends_with: Any) -> None:
-    """Instants become hours, UTC; lists become repeated options."""
+def test_a_backfill_command_is_built_from_the_form(ends_with: Any) -> None:
+    """Instants become hours in UTC; lists become repeated options."""
     words = ends_with(0)
     run(BackfillOperator(task_id="run", words=commands.backfill_run), params=PARAMS)
     assert (
@@ -120,8 +120,8 @@ def test_a_backfill_is_made_from_the_form(ends_with: Any) -> None:
     )
 
 
-def test_a_killed_backfill_goes_on_by_its_id(ends_with: Any) -> None:
-    """What was declared once is not declared again."""
+def test_a_killed_backfill_is_resumed_by_its_id(ends_with: Any) -> None:
+    """The command does not repeat the other parameters of the backfill."""
     words = ends_with(0)
     resumed = {**PARAMS, "resume": "backfill-1", "accept_changes": True}
     run(BackfillOperator(task_id="run", words=commands.backfill_run), params=resumed)
@@ -129,7 +129,7 @@ def test_a_killed_backfill_goes_on_by_its_id(ends_with: Any) -> None:
 
 
 def test_a_dry_run_ends_after_the_plan(ends_with: Any) -> None:
-    """The plan runs, the run is skipped."""
+    """The task `plan` runs; the task `run` is skipped."""
     words = ends_with(0)
     dry = {**PARAMS, "dry_run": True}
     run(BackfillOperator(task_id="plan", words=commands.backfill_plan), params=dry)
@@ -150,8 +150,8 @@ def test_a_dry_run_ends_after_the_plan(ends_with: Any) -> None:
     ],
     ids=str,
 )
-def test_the_form_refuses_what_cannot_be_meant(wrong: dict[str, Any]) -> None:
-    """Before there is a run: the UI and the API say what is allowed."""
+def test_the_form_refuses_invalid_values(wrong: dict[str, Any]) -> None:
+    """The UI and the API report the error before a DAG run exists."""
     form = load(Path(__file__).parent.parent.parent / "dags" / "feed_backfill.py").params
     form.update(PARAMS)
     form.validate()
@@ -160,8 +160,8 @@ def test_the_form_refuses_what_cannot_be_meant(wrong: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("instant", ["2026-06-01T10:30:00Z", "yesterday"])
-def test_what_is_no_whole_hour_is_refused_before_spark_starts(ends_with: Any, instant: str) -> None:
-    """The message shows what was given."""
+def test_an_instant_that_is_not_a_whole_hour_is_refused_before_spark_starts(ends_with: Any, instant: str) -> None:
+    """The message contains the given value."""
     words = ends_with(0)
     with pytest.raises(AirflowFailException, match=instant):
         run(BackfillOperator(task_id="run", words=commands.backfill_run), params={**PARAMS, "from": instant})
@@ -169,30 +169,30 @@ def test_what_is_no_whole_hour_is_refused_before_spark_starts(ends_with: Any, in
 
 
 def rendered(words: list[str], start: str, interval: timedelta) -> list[str]:
-    """Words as Airflow fills them in for a data interval."""
+    """Words after Airflow has rendered their templates for a data interval."""
     begin = datetime.fromisoformat(start)
     dag_run = SimpleNamespace(run_after=begin + interval)
     given = {"data_interval_start": begin, "data_interval_end": begin + interval, "dag_run": dag_run}
     return [Template(word).render(given, macros=SimpleNamespace(timedelta=timedelta)) for word in words]
 
 
-def test_reports_of_a_run_started_by_hand_are_of_that_day() -> None:
-    """Such a run may have no data interval."""
+def test_a_manual_run_reports_the_day_of_its_start() -> None:
+    """A manual run may have no data interval."""
     by_hand = SimpleNamespace(run_after=datetime.fromisoformat("2026-06-02T09:30"))
     assert Template(commands.DAY, undefined=StrictUndefined).render(dag_run=by_hand) == "2026-06-02"
     assert rendered([commands.DAY], "2026-06-01T02:00", timedelta(days=1)) == ["2026-06-01"]
 
 
-def test_late_files_are_looked_for_by_hand_too() -> None:
-    """From when it was started, at half past nine."""
+def test_a_manual_run_looks_for_late_files() -> None:
+    """Its look-back counts from its start, at 09:30."""
     by_hand = SimpleNamespace(run_after=datetime.fromisoformat("2026-06-09T09:30"))
     given = {"dag_run": by_hand, "macros": SimpleNamespace(timedelta=timedelta)}
     words = [Template(w, undefined=StrictUndefined).render(given) for w in commands.late(FIRST, "feed")]
     assert words[1:5] == ["--from", "2026-06-08T08", "--to", "2026-06-09T08"]
 
 
-def test_a_day_of_ads_is_looked_at_to_the_hour_before_the_newest() -> None:
-    """At three in the morning: the day that ended at midnight is in it."""
+def test_the_daily_run_of_ads_ends_with_the_hour_before_the_last() -> None:
+    """The run at 03:00 includes the whole day that ended at midnight."""
     words = rendered(commands.late(FIRST, "ads", 8 * 24), "2026-06-20T03:00", timedelta(days=1))
     assert words[1:5] == ["--from", "2026-06-13T02", "--to", "2026-06-21T02"]
 
@@ -203,10 +203,10 @@ def test_a_day_of_ads_is_looked_at_to_the_hour_before_the_newest() -> None:
         ("2026-06-01T09:00", 0, "2026-06-01T09"),
         ("2026-06-01T09:00", 2, "2026-06-01T07"),
         ("2026-06-01T04:00", 2, "2026-06-01T03"),
-        ("2026-05-31T09:00", 2, "2026-05-31T09"),  # a backfill of what was before the first hour
+        ("2026-05-31T09:00", 2, "2026-05-31T09"),  # a backfill of an hour before the first hour
     ],
 )
-def test_an_hour_is_run_with_those_before_it_but_none_before_the_first(start: str, look_back: int, oldest: str) -> None:
+def test_the_look_back_of_an_hour_does_not_reach_before_the_first_hour(start: str, look_back: int, oldest: str) -> None:
     words = rendered(commands.hour("fct_shares", FIRST, look_back), start, timedelta(hours=1))
     end = f"{datetime.fromisoformat(start) + timedelta(hours=1):%Y-%m-%dT%H}"
     assert words == ["run", "--from", oldest, "--to", end, "--table", "fct_shares", "--hour-by-hour"]
@@ -215,18 +215,18 @@ def test_an_hour_is_run_with_those_before_it_but_none_before_the_first(start: st
 @pytest.mark.parametrize(
     ("start", "oldest"), [("2026-06-01T09:30", "2026-06-01T03"), ("2026-06-09T09:30", "2026-06-08T09")]
 )
-def test_late_files_are_looked_for_a_day_back_but_not_before_the_first_hour(start: str, oldest: str) -> None:
-    """The run at half past ten looks at the hours before nine; hour nine may still be running."""
+def test_late_files_are_searched_one_day_back_but_not_before_the_first_hour(start: str, oldest: str) -> None:
+    """The run at 10:30 checks hours before 09:00, because hour 09:00 may still be running."""
     words = rendered(commands.late(FIRST, "feed"), start, timedelta(hours=1))
     assert words == ["run", "--from", oldest, "--to", f"{start[:10]}T09", "--subject", "feed", "--hour-by-hour"]
 
 
 @pytest.mark.parametrize("code", [1, 2, 3, 4, 5, 6, 7, 8, 137])
 @pytest.mark.parametrize("works", [True, False])
-def test_owners_and_on_call_are_told_of_every_failure_once_it_is_given_up(
+def test_owners_and_on_call_get_one_mail_when_a_task_fails_for_good(
     ends_with: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, works: bool
 ) -> None:
-    """Once, by the command that mails them, before the task ends: what goes on after that Airflow kills."""
+    """The report command runs before the task ends, because Airflow kills whatever runs later."""
     monkeypatch.setenv("FEED_ETL_PROGRAM", str(program(tmp_path / "feed-etl", 0 if works else 7)))
     ends_with(code)
     words = tmp_path / "feed-etl.words"
@@ -238,7 +238,7 @@ def test_owners_and_on_call_are_told_of_every_failure_once_it_is_given_up(
 
 
 @pytest.mark.parametrize(("code", "tries"), [(0, 1), (6, 1), (137, 4)])
-def test_what_is_tried_again_or_went_well_is_no_mail(
+def test_a_retried_or_successful_task_sends_no_mail(
     ends_with: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, tries: int
 ) -> None:
     monkeypatch.setenv("FEED_ETL_PROGRAM", str(program(tmp_path / "feed-etl", 0)))
@@ -249,16 +249,16 @@ def test_what_is_tried_again_or_went_well_is_no_mail(
 
 
 @pytest.mark.parametrize("file", DAGS, ids=lambda file: file.stem)
-def test_every_task_of_every_dag_tells_on_call_when_it_is_killed(file: Path) -> None:
-    """The look-backs, the reports of the day, maintenance and backfills, too."""
+def test_every_task_of_every_dag_alerts_on_call_when_it_is_killed(file: Path) -> None:
+    """This includes look-backs, reports, maintenance and backfills."""
     assert all(alerts.task_failed in task.on_failure_callback for task in load(file).tasks)
 
 
 @pytest.mark.parametrize(("is_reported", "mails"), [(True, 0), (False, 1)])
-def test_a_killed_task_is_one_mail_and_what_was_reported_no_other(
+def test_a_killed_task_sends_one_mail_and_a_reported_failure_sends_none(
     monkeypatch: pytest.MonkeyPatch, is_reported: bool, mails: int
 ) -> None:
-    """Airflow hands the exception of a task it killed over as text, or not at all."""
+    """Airflow passes the exception of a killed task as text, or not at all."""
     sent: list[Any] = []
     monkeypatch.setenv("FEED_ETL_ONCALL", "oncall@example.com")
     monkeypatch.setattr(SmtpNotifier, "notify", lambda self, _context: sent.append(self.subject))
@@ -269,7 +269,7 @@ def test_a_killed_task_is_one_mail_and_what_was_reported_no_other(
     assert sent == ["feed_daily.maintain, run r: the task failed and could not report why"] * mails
 
 
-def test_who_is_on_call_is_in_the_environment_or_in_conf(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_call_addresses_come_from_the_environment_or_from_conf(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FEED_ETL_ONCALL", raising=False)
     assert alerts.on_call() == ["on-call@localhost"]
     monkeypatch.setenv("FEED_ETL_ONCALL", "a@example.com, b@example.com")
@@ -279,8 +279,8 @@ def test_who_is_on_call_is_in_the_environment_or_in_conf(monkeypatch: pytest.Mon
     assert alerts.on_call() == []
 
 
-def test_mail_that_cannot_be_sent_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A verdict stays what it is."""
+def test_a_mail_that_cannot_be_sent_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The result of the task does not change."""
     monkeypatch.setenv("FEED_ETL_PROGRAM", "/nowhere/feed-etl")
     assert alerts.report(["maintain"], 137) is False
 
@@ -289,14 +289,14 @@ def test_mail_that_cannot_be_sent_raises_nothing(monkeypatch: pytest.MonkeyPatch
 def test_only_a_scheduled_hour_can_be_late(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, kind: str, lines: int
 ) -> None:
-    """A backfilled hour is old by nature."""
+    """A backfilled hour is never late."""
     monkeypatch.setattr(alerts, "on_call", list)
     alerts.hour_is_late({"dag_run": {"dag_id": "feed_hourly", "dag_run_id": "r", "run_type": kind}})
     assert len(caplog.records) == lines
 
 
-def test_who_is_on_call_gets_mail_of_a_late_hour(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By Airflow's SMTP connection; a server that is down is a line in the log."""
+def test_on_call_gets_a_mail_about_a_late_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mail uses Airflow's SMTP connection. If the server is down, the error is only logged."""
     sent: list[Any] = []
     monkeypatch.setenv("FEED_ETL_ONCALL", "oncall@example.com")
     monkeypatch.setattr(SmtpNotifier, "notify", lambda self, _context: sent.append((self.to, self.subject)) or 1 / 0)
@@ -308,7 +308,7 @@ def test_who_is_on_call_gets_mail_of_a_late_hour(monkeypatch: pytest.MonkeyPatch
     ("run_id", "pool"), [("scheduled__2026", pools.HOURLY), ("backfill__2026", pools.BACKFILL), (None, pools.HOURLY)]
 )
 def test_airflows_own_backfills_use_the_smaller_pool(run_id: str | None, pool: str) -> None:
-    """Tasks of one DAG, told apart by the id of their run."""
+    """The run id tells whether a task belongs to a backfill."""
     task_instance = SimpleNamespace(run_id=run_id, pool=pools.HOURLY)
     pools.task_instance_mutation_hook(task_instance, None)  # type: ignore[arg-type]
     assert task_instance.pool == pool

@@ -1,4 +1,4 @@
-"""The pages of the tables: committed as they are made, whole, and linked to each other."""
+"""The documentation pages of the tables are up to date, complete and linked to each other."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ COMMITTED = conf.home() / "docs" / "tables"
 
 @pytest.fixture(scope="module")
 def files(lineages: dict[str, Lineage]) -> dict[str, str]:
-    """The pages as they are made now."""
+    """The pages generated from the current code."""
     return site.pages(lineages)
 
 
-def test_committed_pages_are_those_made_from_the_code(files: dict[str, str]) -> None:
-    """Nobody edits them by hand, nobody forgets them."""
+def test_committed_pages_are_up_to_date(files: dict[str, str]) -> None:
+    """Pages are generated, never edited by hand."""
     committed = {f.name: f.read_text(encoding="utf-8") for f in COMMITTED.iterdir() if f.name != site.HTML}
     differ = sorted(name for name in files.keys() | committed.keys() if files.get(name) != committed.get(name))
     assert not differ, (
@@ -50,8 +50,8 @@ def test_every_link_leads_to_a_page(files: dict[str, str]) -> None:
             assert target in files, f"{name} links to {target}"
 
 
-def test_rows_of_a_table_in_markdown_have_as_many_cells_as_its_head(files: dict[str, str]) -> None:
-    """A stray bar or line break in a reason would tear a table apart."""
+def test_all_rows_of_a_markdown_table_have_the_same_number_of_cells(files: dict[str, str]) -> None:
+    """An unescaped bar or a line break in a reason would break a table."""
     for name, text in files.items():
         for above, line in pairwise(text.splitlines()):
             if above.startswith("|") and line.startswith("|"):
@@ -70,7 +70,7 @@ def test_no_two_boxes_of_the_picture_overlap() -> None:
     assert all(above.x != below.x or below.y - above.y > HEIGHT for above, below in pairwise(boxes))
 
 
-def test_a_page_of_a_table_that_is_gone_is_removed_and_other_files_stay(
+def test_the_page_of_a_removed_table_is_deleted_and_other_files_stay(
     lineages: dict[str, Lineage], tmp_path: Path
 ) -> None:
     (tmp_path / "fct_gone.md").write_text(f"{site.MARK}\n# fct_gone\n")
@@ -90,8 +90,8 @@ def test_the_html_page_has_every_table_and_loads_nothing(files: dict[str, str]) 
     assert not re.search(r'(?:src|href)="(?!#)', html)
 
 
-def test_the_html_page_fits_a_phone_and_complains_of_nothing(files: dict[str, str], tmp_path: Path) -> None:
-    """The longest name of a table wraps."""
+def test_the_html_page_fits_a_phone_and_reports_no_error(files: dict[str, str], tmp_path: Path) -> None:
+    """The longest table name wraps."""
     page = tmp_path / "index.html"
     page.write_text(site.html(files))
     with opened(page, viewport={"width": 390, "height": 844}) as seen:

@@ -1,4 +1,4 @@
-"""A lake whose last hour got one more file of shares, and what a run without a fault makes of it."""
+"""A lake with one more landed file of shares in its last hour, and the expected state after a run without a fault."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ State = tuple[dict[str, object], dict[str, object]]
 
 
 def state(spark: SparkSession, settings: Settings) -> State:
-    """Rows and ledger of the tables that the file reaches."""
+    """Rows and ledger state of the tables that the file changes."""
     found, known = content(spark, settings), recorded(spark, settings)
     return {"rows": found["fct_shares"]}, {"ledger": known["fct_shares"]}
 
 
 @pytest.fixture
 def late(simulated: Simulated, tmp_path: Path) -> Iterator[Settings]:
-    """The file has landed and nobody has read it."""
+    """A lake with a landed file that no run has read."""
     settings = copy(simulated, tmp_path)
     land(settings)
     yield settings
@@ -37,7 +37,7 @@ def late(simulated: Simulated, tmp_path: Path) -> Iterator[Settings]:
 
 
 def land(settings: Settings) -> Path:
-    """One share of the first hour, landed in the last."""
+    """Land one share of the first hour in the last hour."""
     file = Path(settings.landing) / "shares" / "hour=2026-06-01T10" / "late.jsonl"
     file.write_text(json.dumps(LATE | {"share_ts": START.isoformat()}) + "\n")
     return file
@@ -45,7 +45,7 @@ def land(settings: Settings) -> Path:
 
 @pytest.fixture(scope="module")
 def unharmed(spark: SparkSession, simulated: Simulated, tmp_path_factory: pytest.TempPathFactory) -> State:
-    """What a run without a fault leaves."""
+    """The state after a run without a fault."""
     settings = copy(simulated, tmp_path_factory.mktemp("unharmed"))
     land(settings)
     assert not runner.run(spark, settings, START, END, tables=TABLES).errors

@@ -1,4 +1,4 @@
-"""`feed-etl`, killed with its JVM at a named step of one table: `python dying.py STEP TABLE ARGUMENTS...`"""
+"""Runs `feed-etl` and kills it with its JVM at a named step of one table: `python dying.py STEP TABLE ARGUMENTS...`"""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ SHORTLY = 0.02  # seconds into a commit
 
 
 def die() -> None:
-    """Everything of this process group at once: nothing is tidied up."""
+    """Kill the whole process group at once, without any cleanup."""
     os.killpg(os.getpgid(0), signal.SIGKILL)
 
 
 def die_shortly() -> None:
-    """While the caller goes on."""
+    """Kill the process group after a short delay, while the caller continues."""
     threading.Thread(target=lambda: (time.sleep(SHORTLY), die())).start()
 
 
 def wrap(
     owner: Any, name: str, meant: Callable[..., bool], before: bool = False, kill: Callable[[], None] = die
 ) -> None:
-    """Kill before or after a call that is meant."""
+    """Kill the process before or after a call for which `meant` returns true."""
     called = getattr(owner, name)
 
     def dying(*args: Any, **named: Any) -> Any:
@@ -46,13 +46,13 @@ def wrap(
 
 
 def arm(step: str, table: str) -> None:
-    """Make the process die at a step of a table."""
+    """Arrange that the process dies at a step of a table."""
     of_transaction = lambda txn, *_: txn.uri.endswith(f"/{table}")  # noqa: E731
     of_entry = lambda _, entry, *__: entry.table_name == table  # noqa: E731
-    of_table = lambda _, judged, *__: judged.name == table  # noqa: E731
+    of_table = lambda _, audited, *__: audited.name == table  # noqa: E731
     steps: dict[str, Callable[[], object]] = {
         "staged": lambda: wrap(Transaction, "stage", of_transaction),
-        "judged": lambda: [wrap(owner, "enforce", of_table) for owner in (run_context, insertjob)],
+        "audited": lambda: [wrap(owner, "enforce", of_table) for owner in (run_context, insertjob)],
         "publishing": lambda: wrap(Transaction, "commit", of_transaction, before=True, kill=die_shortly),
         "published": lambda: wrap(Transaction, "commit", of_transaction),
         "recorded": lambda: wrap(ledger.Ledger, "append", of_entry),

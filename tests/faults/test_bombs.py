@@ -1,4 +1,4 @@
-"""Landed files that are small on disk and huge in memory: they are named, and all else goes on."""
+"""Landed files that are small on disk and huge in memory: they are reported, and all other files are processed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def folder(root: Path, hour: int) -> Path:
 
 
 def one_line(file: Path) -> None:
-    """A gzip of 5 MB that is one line of 1,200 MB: more than the heap."""
+    """A gzip file of 5 MB with one line of 1,200 MB, which is more than the heap."""
     with gzip.open(file, "wb", compresslevel=1) as stream:
         for _ in range(1200):
             stream.write(b"x" * MEGABYTE)
@@ -44,14 +44,14 @@ def one_value(file: Path) -> None:
 
 
 def many_lines(file: Path) -> None:
-    """A gzip of 1 KB with 300,000 records of nothing."""
+    """A gzip file of 1 KB with 300,000 empty records."""
     with gzip.open(file, "wb", compresslevel=1) as stream:
         for _ in range(30):
             stream.write(b"{}\n" * 10_000)
 
 
 def deep(file: Path) -> None:
-    """A Parquet file whose one more column is 900 structs in each other."""
+    """A Parquet file with an extra column of 900 nested structs."""
     kind: pa.DataType = pa.int64()
     value: object = 1
     for _ in range(900):
@@ -64,31 +64,31 @@ BOMBS = {"line.jsonl.gz": one_line, "value.parquet": one_value, "lines.jsonl.gz"
 
 
 @pytest.mark.slow
-def test_files_that_are_huge_in_memory_end_their_hour_and_nothing_else(tmp_path: Path) -> None:
-    """Hours 10 to 13 have a bomb each, hour 14 none: with a heap of 1 GiB the process goes on to the end.
+def test_files_that_are_huge_in_memory_stop_only_their_hour(tmp_path: Path) -> None:
+    """Hours 10 to 13 have one bomb each, hour 14 has none. With a heap of 1 GiB, the process runs to its end.
 
-    Without the bombs the same hours come through, good records and all.
+    After the bombs are removed, the same hours are published with all good records.
     """
     landing = tmp_path / "landing"
-    bombs = [folder(landing, 10 + place) / name for place, name in enumerate(BOMBS)]
+    bombs = [folder(landing, 10 + index) / name for index, name in enumerate(BOMBS)]
     for bomb in bombs:
         BOMBS[bomb.name](bomb)
     folder(landing, 14)
-    place = ["--lake", str(tmp_path / "lake"), "--landing", str(landing)]
-    run = [*place, "run", "--from", "2026-06-01T10", "--to", "2026-06-01T15", "--hour-by-hour"]
+    options = ["--lake", str(tmp_path / "lake"), "--landing", str(landing)]
+    run = [*options, "run", "--from", "2026-06-01T10", "--to", "2026-06-01T15", "--hour-by-hour"]
     run += ["--table", "bronze_shares"]
     done = feed_etl(*run, FEED_ETL_DRIVER_MEMORY=HEAP)
     assert done.returncode == 4, done.stderr[-3000:]
-    assert count(place)[14] == 200
+    assert count(options)[14] == 200
     for bomb in bombs:
         bomb.unlink()
     assert feed_etl(*run, FEED_ETL_DRIVER_MEMORY=HEAP).returncode == 0
-    assert count(place) == dict.fromkeys(range(10, 15), 200)
+    assert count(options) == dict.fromkeys(range(10, 15), 200)
 
 
-def count(place: list[str]) -> dict[int, int]:
-    """Accepted shares by landed hour."""
-    asked = "SELECT hour(landed_hour) AS hour, count(*) AS n FROM bronze_shares GROUP BY 1"
-    done = feed_etl(*place, "sql", asked, "--format", "json")
+def count(options: list[str]) -> dict[int, int]:
+    """Number of accepted shares by landed hour."""
+    query = "SELECT hour(landed_hour) AS hour, count(*) AS n FROM bronze_shares GROUP BY 1"
+    done = feed_etl(*options, "sql", query, "--format", "json")
     assert done.returncode == 0, done.stderr
     return {row["hour"]: row["n"] for row in json.loads(done.stdout)}

@@ -1,4 +1,4 @@
-"""A disk that is full: a run says so in one line, and with room again it is as if there had always been room."""
+"""A full disk: a run reports it in one line, and after space is freed nothing is missing."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from etl.conf import Settings
 from etl.engine.jobs import runner
 from etl.errors import FeedEtlError, LakeError
 
-ROOM = 64  # MB of the disk
+DISK_MB = 64
 
 
 @pytest.fixture
 def small(simulated: Simulated, tmp_path: Path) -> Iterator[Settings]:
-    """A lake with a late file on a disk of its own."""
+    """A lake with a late file on its own small disk."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM}m", "tmpfs", str(disk)], check=False)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(disk)], check=False)
     if mounted.returncode:
-        pytest.skip("only who may mount a file system has a small disk")
+        pytest.skip("this test needs permission to mount a file system")
     try:
         settings = copy(simulated, disk)
         land(settings)
@@ -38,14 +38,14 @@ def small(simulated: Simulated, tmp_path: Path) -> Iterator[Settings]:
 
 
 def fill(disk: Path, left: int) -> Path:
-    """Leave so many bytes."""
+    """Fill the disk except for `left` bytes."""
     filler, free = disk / "filler", shutil.disk_usage(disk).free
     filler.write_bytes(b"x" * (free - left))
     return filler
 
 
 def run(spark: SparkSession, settings: Settings) -> dict[str, FeedEtlError]:
-    """Errors by table; the ledger's own under its name."""
+    """Errors by table; an error of the ledger has the key `_ledger`."""
     try:
         return runner.run(spark, settings, START, END, tables=TABLES).errors
     except FeedEtlError as error:
@@ -55,10 +55,10 @@ def run(spark: SparkSession, settings: Settings) -> dict[str, FeedEtlError]:
 @pytest.mark.parametrize(
     "left", [0, *(pytest.param(kilobytes * 1024, marks=pytest.mark.slow) for kilobytes in (8, 16, 32))]
 )
-def test_a_run_on_a_full_disk_is_one_line_and_with_room_again_nothing_is_missing(
+def test_a_run_on_a_full_disk_is_one_line_and_loses_nothing(
     spark: SparkSession, small: Settings, unharmed: State, left: int
 ) -> None:
-    """The less is left the earlier it stops: at the first table, at the last, at the ledger."""
+    """With less free space, the run stops earlier: at the first table, at the last one, or at the ledger."""
     filler = fill(Path(small.lake).parent, left)
     for error in run(spark, small).values():
         assert isinstance(error, LakeError), error

@@ -1,4 +1,4 @@
-"""Files that are not what they should be: landed ones that vanish or change while they are read, a lake with holes."""
+"""Damaged files: landed files that vanish or change while they are read, and a lake with missing files."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ from etl.operations.backfill import request
 
 
 def run(spark: SparkSession, settings: Settings) -> Summary:
-    """Shares, from landing to facts."""
+    """Run the tables of shares, from landing to facts."""
     return runner.run(spark, settings, START, END, tables=TABLES)
 
 
 def fault(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, harm: Callable[[], None]) -> None:
-    """Do harm right before a function of the engine runs."""
-    whole = getattr(owner, name)
+    """Call `harm` right before a function of the engine runs."""
+    original = getattr(owner, name)
 
     def harmed(*args: Any, **named: Any) -> Any:
         harm()
-        return whole(*args, **named)
+        return original(*args, **named)
 
     monkeypatch.setattr(owner, name, harmed)
 
 
 def ended(summary: Summary) -> type[FeedEtlError]:
-    """What became of the landing job; the fact was not tried."""
+    """The error of the landing job; the fact must be skipped."""
     assert summary.skipped == {"fct_shares": "bronze_shares"}
     return type(summary.errors["bronze_shares"])
 
 
-def test_a_landed_file_that_vanishes_after_it_was_listed_fails_the_gate(
+def test_a_landed_file_that_vanishes_after_it_was_listed_fails_the_audit(
     spark: SparkSession, late: Settings, unharmed: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is published; when the file is back, the run is as any other."""
+    """Nothing is published. After the file is back, a run gives the usual result."""
     file = Path(late.landing) / "shares" / "hour=2026-06-01T10" / "late.jsonl"
     text = file.read_text()
     with monkeypatch.context() as patched:
@@ -58,10 +58,10 @@ def test_a_landed_file_that_vanishes_after_it_was_listed_fails_the_gate(
 
 
 @pytest.mark.slow
-def test_a_landed_file_that_grows_while_it_is_read_is_noticed(
+def test_a_landed_file_that_grows_while_it_is_read_is_detected(
     spark: SparkSession, late: Settings, unharmed: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The three numbers do not balance; the next run reads it as it is then."""
+    """The counts of read, accepted and quarantined records do not match. The next run reads the file again."""
     file = Path(late.landing) / "shares" / "hour=2026-06-01T10" / "late.jsonl"
     text = file.read_text()
     count = landjob._count
@@ -79,10 +79,10 @@ def test_a_landed_file_that_grows_while_it_is_read_is_noticed(
     assert state(spark, late) == unharmed
 
 
-def test_half_a_commit_at_the_end_of_a_log_is_one_line_and_stops_what_reads_it(
+def test_an_incomplete_commit_in_a_log_is_one_line_and_stops_downstream_tables(
     spark: SparkSession, late: Settings, unharmed: State
 ) -> None:
-    """A store without atomic writes may leave one; without it the table is what it was."""
+    """A store without atomic writes may leave one. After it is removed, the table has its old state."""
     log = Path(late.lake) / "bronze" / "bronze_shares" / "_delta_log"
     tail = log / f"{max(int(f.stem) for f in log.glob('*.json')) + 1:020}.json"
     tail.write_text('{"commitInfo":{"timestamp":17')
@@ -95,17 +95,19 @@ def test_half_a_commit_at_the_end_of_a_log_is_one_line_and_stops_what_reads_it(
 
 
 @pytest.mark.slow
-def test_a_lost_data_file_is_one_line_and_a_backfill_mends_it(
+def test_a_lost_data_file_is_one_line_and_a_backfill_repairs_it(
     spark: SparkSession, late: Settings, unharmed: State
 ) -> None:
-    """As the runbook says: the hour out of the table, then the missing hours out of bronze."""
+    """As in the runbook: delete the hour from the table, then rebuild the missing hour from bronze."""
     facts = Path(uri(late, "fct_shares").removeprefix("file:").replace("///", "/"))
     next(facts.glob("share_hour=2026-06-01 08*/*.parquet")).unlink()
     summary = run(spark, late)
     assert isinstance(summary.errors["fct_shares"], LakeError)
     drop(spark, late, "fct_shares", [START])
-    mend = backfills.declare(spark, late, request.make((START, END), ["fct_shares"], "missing", None), "tests", "lost")
-    assert mend
-    backfills.go_on(spark, late, mend.id, accept=True)
+    repair = backfills.declare(
+        spark, late, request.make((START, END), ["fct_shares"], "missing", None), "tests", "lost"
+    )
+    assert repair
+    backfills.go_on(spark, late, repair.id, accept=True)
     assert not run(spark, late).errors
     assert state(spark, late) == unharmed

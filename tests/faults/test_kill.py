@@ -1,4 +1,4 @@
-"""SIGKILL of the real command and its JVM at every named step; then it is run again, and it is as if never killed."""
+"""SIGKILL of the real command and its JVM at every named step. The next run gives the usual result."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ DYING = Path(__file__).with_name("dying.py")
 IN_EVERY_RUN = [("published", "bronze_shares")]
 ALL = [
     (step, table)
-    for step in ("staged", "judged", "publishing", "published", "recorded", "ledger written")
+    for step in ("staged", "audited", "publishing", "published", "recorded", "ledger written")
     for table in TABLES
     if (step, table) not in IN_EVERY_RUN
 ]
 
 
 def run_until(step: str, table: str, settings: Settings) -> int:
-    """Run the two tables in a process of its own; returns how it ended."""
+    """Run the two tables in a separate process. Returns its exit code."""
     words = ["--lake", settings.lake, "--landing", settings.landing, "run"]
     words += ["--from", "2026-06-01T08", "--to", "2026-06-01T11"]
     words += [word for name in TABLES for word in ("--table", name)]
     command = [sys.executable, str(DYING), step, table, *words]
-    place = {**os.environ, "PYTHONPATH": str(conf.home())}
-    return subprocess.run(command, env=place, start_new_session=True, capture_output=True, check=False).returncode
+    variables = {**os.environ, "PYTHONPATH": str(conf.home())}
+    return subprocess.run(command, env=variables, start_new_session=True, capture_output=True, check=False).returncode
 
 
 @pytest.mark.parametrize(
     ("step", "table"), [*IN_EVERY_RUN, *[pytest.param(*each, marks=pytest.mark.slow) for each in ALL]]
 )
-def test_killed_at_a_step_and_run_again_equals_never_killed(
+def test_a_run_after_a_kill_gives_the_result_without_a_kill(
     spark: SparkSession, late: Settings, unharmed: State, step: str, table: str
 ) -> None:
-    """Rows and ledger; and then there is nothing left to do."""
+    """Rows and ledger state are equal, and a further run has nothing to do."""
     assert run_until(step, table, late) == -9
     assert not runner.run(spark, late, START, END, tables=TABLES).errors
     assert state(spark, late) == unharmed
@@ -53,17 +53,17 @@ def test_killed_at_a_step_and_run_again_equals_never_killed(
 
 
 @pytest.mark.slow
-def test_the_next_run_removes_the_temporary_files_of_a_killed_one_and_what_it_staged(
+def test_the_next_run_removes_temporary_and_staged_files_of_a_killed_run(
     spark: SparkSession, late: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base = tmp_path / "scratch"
     monkeypatch.setenv("FEED_ETL_SCRATCH", str(base))
-    assert run_until("judged", "fct_shares", late) == -9
+    assert run_until("audited", "fct_shares", late) == -9
     assert list(base.rglob("blockmgr-*"))
-    there = late.model_copy(update={"scratch": str(base)})
+    with_scratch = late.model_copy(update={"scratch": str(base)})
     table = Path(late.lake) / "facts" / "fct_shares"
     before = set(table.rglob("*.parquet"))
-    assert staged.remove_dead(spark, there) > 0
+    assert staged.remove_dead(spark, with_scratch) > 0
     live = {row["path"].rsplit("/", 1)[-1] for row in delta.live_files(spark, uri(late, "fct_shares")).collect()}
     assert {f.name for f in table.glob("share_hour=*/*.parquet")} == live < {f.name for f in before}
     assert not list(base.iterdir())

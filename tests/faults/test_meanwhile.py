@@ -1,4 +1,4 @@
-"""Another run publishes while one is at work, between what it has looked at and what it reads."""
+"""Another run publishes while a run is active, between its planning and its reading."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from etl.engine.state.ledger import Ledger
 
 
 def run(spark: SparkSession, settings: Settings, hour: int) -> Summary:
-    """One landed hour."""
+    """Run one landed hour."""
     start = START.replace(hour=hour)
     summary = runner.run(spark, settings, start, start + timedelta(hours=1), shares.TABLES)
     assert not summary.errors, summary.errors
@@ -30,20 +30,20 @@ def run(spark: SparkSession, settings: Settings, hour: int) -> Summary:
 
 
 def once(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, harm: Callable[[], object]) -> None:
-    """Do something, in a thread of its own, right before the first call of a function; none that it makes counts."""
+    """Call `harm` in another thread, right before the first call of a function. Calls by `harm` do not count."""
     left = [harm]
 
-    def apart() -> None:
+    def in_thread() -> None:
         with ThreadPoolExecutor(1) as pool:
             pool.submit(left.pop()).result()
 
-    fault(monkeypatch, owner, name, lambda: apart() if left else None)
+    fault(monkeypatch, owner, name, lambda: in_thread() if left else None)
 
 
-def test_an_hour_that_another_run_adds_to_meanwhile_has_a_true_checksum(
+def test_an_hour_that_another_run_changes_at_the_same_time_has_the_right_checksum(
     spark: SparkSession, fed: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both add a share to hour 8; the one that looked first goes by what the other has left."""
+    """Both runs add a share to hour 8. The first run uses the state that the other run has published."""
     shares.land(fed, 2, hour=9)
     shares.land(fed, 3, hour=10)
     once(monkeypatch, insertjob, "_insert", lambda: run(spark, fed, 10))
@@ -52,10 +52,10 @@ def test_an_hour_that_another_run_adds_to_meanwhile_has_a_true_checksum(
 
 
 @pytest.mark.slow
-def test_files_that_landed_after_a_run_listed_them_are_not_lost_again(
+def test_files_that_land_after_a_run_listed_files_are_not_lost(
     spark: SparkSession, fed: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two runs of one hour: the first listed one file, the second has published two."""
+    """Two runs of one hour: the first has listed one file, the second has published two."""
     shares.land(fed, 2)
 
     def other() -> None:
@@ -68,10 +68,10 @@ def test_files_that_landed_after_a_run_listed_them_are_not_lost_again(
 
 
 @pytest.mark.slow
-def test_a_publish_of_a_killed_run_is_found_when_another_recorded_a_newer_one(
+def test_a_publish_of_a_killed_run_is_found_after_another_run_recorded_a_newer_one(
     spark: SparkSession, fed: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its hour is another one, so neither is in the other's way."""
+    """The two runs write different hours, so they do not conflict."""
     shares.land(fed, 2, hour=9, shared=9)
     shares.land(fed, 3, hour=10)
 
@@ -85,10 +85,10 @@ def test_a_publish_of_a_killed_run_is_found_when_another_recorded_a_newer_one(
     assert shares.losses(spark, fed) == []
 
 
-def test_a_clock_that_is_set_back_changes_no_order(
+def test_a_clock_that_is_set_back_does_not_change_the_order(
     spark: SparkSession, fed: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is published last counts last, also when its time is of a day before."""
+    """The last publish counts as last, even if its timestamp is one day earlier."""
 
     class Clock(type):
         def __instancecheck__(cls, value: object) -> bool:

@@ -1,4 +1,4 @@
-"""Several processes on one lake of a local disk, whose rename is no lock: one commits to a table at a time."""
+"""Several processes on one lake of a local disk, whose rename is not a lock: only one commits to a table at a time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from etl.engine.state.entry import Entry
 from etl.engine.state.ledger import Ledger
 from etl.errors import ConflictError
 
-HOLDING = "import sys; from etl.engine import delta\nwith delta.commit_lock(sys.argv[1]): print('in', flush=True); input()"
+HOLDING = """import sys
+from etl.engine.delta import tables as delta
+with delta.commit_lock(sys.argv[1]): print("in", flush=True); input()
+"""
 SOON = 1.5  # seconds
 
 
@@ -33,10 +36,8 @@ def committing(uri: str) -> Iterator[subprocess.Popen[str]]:
         other.kill()
 
 
-def test_a_commit_waits_for_that_of_another_process_and_not_for_a_killed_one(
-    spark: SparkSession, tmp_path: Path
-) -> None:
-    """The ledger, which every task of a scheduler writes."""
+def test_a_commit_waits_for_another_process_but_not_for_a_killed_one(spark: SparkSession, tmp_path: Path) -> None:
+    """The example is the ledger, which every task of a scheduler writes."""
     ledger = Ledger(spark, tmp_path.as_uri())
     ledger.append(Entry("run", "fct_shares", datetime.now(UTC)))
     with committing(ledger.uri) as other, ThreadPoolExecutor(1) as pool:
@@ -49,7 +50,7 @@ def test_a_commit_waits_for_that_of_another_process_and_not_for_a_killed_one(
     assert [entry.run_id for entry in Ledger(spark, tmp_path.as_uri()).entries] == ["run"]
 
 
-def test_a_lock_that_is_not_given_up_is_an_error_that_names_its_holder(tmp_path: Path) -> None:
+def test_a_lock_that_is_held_too_long_is_an_error_with_the_process_id(tmp_path: Path) -> None:
     uri = (tmp_path / "one").as_uri()
     with committing(uri) as other:
         words = rf"one\.commit-lock has been locked for 0\.01 minutes by process {other.pid} \(python.*run again\.$"
@@ -59,7 +60,7 @@ def test_a_lock_that_is_not_given_up_is_an_error_that_names_its_holder(tmp_path:
         pass
 
 
-def test_how_long_a_lock_is_waited_for_is_a_setting(spark: SparkSession) -> None:
+def test_the_maximum_wait_for_a_lock_is_a_setting(spark: SparkSession) -> None:
     assert delta.lock_minutes(spark) == conf.load().lock_minutes
 
 

@@ -1,4 +1,4 @@
-"""Whatever conf/ and the environment hold: settings, or one line that says what is wrong with which key."""
+"""Any content of conf/ and the environment gives settings, or one line that names the wrong key."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ ENVIRONMENT = st.text(st.characters(exclude_categories=["Cs"], exclude_character
 
 
 @contextmanager
-def place(content: bytes, **environment: str) -> Iterator[None]:
-    """A conf/ whose base.yaml is ours and whose local.yaml is this."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("FEED_ETL_")}
+def configuration(content: bytes, **environment: str) -> Iterator[None]:
+    """A conf/ folder with the real base.yaml and the given local.yaml."""
+    unrelated = {name: value for name, value in os.environ.items() if not name.startswith("FEED_ETL_")}
     with tempfile.TemporaryDirectory() as home:
         (Path(home) / "conf").mkdir()
         shutil.copy(conf.home() / "conf" / "base.yaml", Path(home) / "conf")
         (Path(home) / "conf" / "local.yaml").write_bytes(content)
-        with mock.patch.dict(os.environ, {**ours, "FEED_ETL_HOME": home, **environment}, clear=True):
+        with mock.patch.dict(os.environ, {**unrelated, "FEED_ETL_HOME": home, **environment}, clear=True):
             yield
 
 
 def loads_or_refuses() -> None:
-    """One line, short enough for a terminal."""
+    """Load the settings, or get a ConfigError with one line that fits a terminal."""
     try:
         conf.load("local")
     except ConfigError as error:
@@ -64,38 +64,38 @@ def loads_or_refuses() -> None:
 @settings(deadline=None)
 @given(document=DOCUMENTS)
 def test_any_document(document: dict[str, object]) -> None:
-    with place(yaml.safe_dump(document, allow_unicode=True).encode(errors="surrogatepass")):
+    with configuration(yaml.safe_dump(document, allow_unicode=True).encode(errors="surrogatepass")):
         loads_or_refuses()
 
 
 @settings(deadline=None)
 @given(content=FILES)
 def test_any_file(content: bytes) -> None:
-    with place(content):
+    with configuration(content):
         loads_or_refuses()
 
 
 @settings(deadline=None)
 @given(key=st.sampled_from(KEYS), value=ENVIRONMENT)
 def test_any_environment(key: str, value: str) -> None:
-    with place(b"", **{f"FEED_ETL_{key.upper()}": value}):
+    with configuration(b"", **{f"FEED_ETL_{key.upper()}": value}):
         loads_or_refuses()
 
 
 @settings(deadline=None)
 @given(address=st.text() | st.emails() | st.from_regex(r"[a\"<>(),:;@.\\ \[\]\r\n]{1,12}@?[a.\[\]:]*"))
 def test_any_mail_address(address: str) -> None:
-    """What is taken for an address makes no header longer than it is."""
+    """An accepted address does not change and cannot inject a mail header."""
     document = {"owners": {"content": [address]}}
-    with place(yaml.safe_dump(document).encode(errors="surrogatepass")):
+    with configuration(yaml.safe_dump(document).encode(errors="surrogatepass")):
         loads_or_refuses()
         with suppress(ConfigError):
-            (taken,) = conf.load("local").owners["content"]
-            assert taken == address and taken.isprintable()
+            (accepted,) = conf.load("local").owners["content"]
+            assert accepted == address and accepted.isprintable()
 
 
 @pytest.mark.parametrize("content", ODD)
-def test_files_that_are_no_settings(content: bytes) -> None:
-    """A file that once was a traceback is refused by its name."""
-    with place(content), pytest.raises(ConfigError, match=r"local\.yaml|'local'"):
+def test_files_without_settings_are_refused(content: bytes) -> None:
+    """Files that once caused a traceback are refused with their name."""
+    with configuration(content), pytest.raises(ConfigError, match=r"local\.yaml|'local'"):
         conf.load("local")

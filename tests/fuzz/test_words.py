@@ -1,4 +1,4 @@
-"""Whatever is typed after `feed-etl`: the command goes to its work, or refuses in one line, before anything starts."""
+"""Any arguments of `feed-etl` start the command or give an error of one line, before Spark starts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from etl.errors import FeedEtlError
 from etl.queries import named_query
 
 WRITING = {"simulate", "demo", "open-bandit", "new-table"}
-"""Work without Spark, of any size asked: they are not let loose."""
+"""Commands that work without Spark and may write a lot. They are not tested here."""
 HOUR = st.datetimes().map(lambda t: t.strftime("%Y-%m-%dT%H"))
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 KNOWN = st.sampled_from(
@@ -37,11 +37,11 @@ WORD = HOUR | KNOWN | NUMBER | TRICKS | TEXT
 
 
 class Started(Exception):
-    """The command has looked at its words and wants Spark."""
+    """The command has parsed its arguments and starts Spark."""
 
 
 def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every command that does something, with the words that name it."""
+    """Every command that is not a group, with its path of names."""
     if isinstance(command, typer.core.TyperGroup):
         for name, inner in command.commands.items():
             yield from leaves(inner, (*path, name))
@@ -54,7 +54,7 @@ COMMANDS = {path: found for path, found in leaves(typer.main.get_command(app)) i
 
 @st.composite
 def typed(draw: st.DrawFn) -> list[str]:
-    """A command with some of its parameters, each with some word."""
+    """A command with some of its parameters, and a random word for each."""
     path = draw(st.sampled_from(sorted(COMMANDS)))
     words = list(path)
     for parameter in COMMANDS[path].params:
@@ -68,13 +68,13 @@ def typed(draw: st.DrawFn) -> list[str]:
 
 @contextmanager
 def somewhere() -> Iterator[str]:
-    """An empty folder to be in, and no Spark."""
+    """An empty working folder in which starting Spark raises Started."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         stack.enter_context(chdir(folder))
-        there = {"FEED_ETL_LAKE": f"{folder}/lake", "FEED_ETL_LANDING": f"{folder}/landing"}
-        stack.enter_context(mock.patch.dict(os.environ, there))
-        for name in ("spark", "asking"):
+        variables = {"FEED_ETL_LAKE": f"{folder}/lake", "FEED_ETL_LANDING": f"{folder}/landing"}
+        stack.enter_context(mock.patch.dict(os.environ, variables))
+        for name in ("spark", "query_session"):
             stack.enter_context(mock.patch.object(CliContext, name, side_effect=Started))
         yield folder
 

@@ -1,4 +1,4 @@
-"""Lineage of single plan nodes: what a value is made of, and what decides it."""
+"""Lineage of single plan nodes: the sources of a value, and what influences it."""
 
 from __future__ import annotations
 
@@ -12,146 +12,148 @@ from etl.lineage.plan import empty_input, lineage
 
 @pytest.fixture
 def posts(spark: SparkSession) -> DataFrame:
-    """No posts: (post, author, likes, tags)."""
+    """An empty table of posts: (post, author, likes, tags)."""
     return empty_input(spark, "posts", "post BIGINT, author BIGINT, likes INT, tags ARRAY<STRING>")
 
 
 @pytest.fixture
 def views(spark: SparkSession) -> DataFrame:
-    """No views: (post, viewer, seconds)."""
+    """An empty table of views: (post, viewer, seconds)."""
     return empty_input(spark, "views", "post BIGINT, viewer BIGINT, seconds INT")
 
 
-def made_of(frame: DataFrame, column: str) -> set[str]:
-    """The columns in a column's value."""
+def sources_of(frame: DataFrame, column: str) -> set[str]:
+    """The sources of a column's value."""
     return {str(source) for source in lineage(frame).columns[column].value}
 
 
-def decided_by(frame: DataFrame, column: str | None = None) -> set[str]:
-    """`how: column` of all that decides a column, or which rows there are."""
+def influences_on(frame: DataFrame, column: str | None = None) -> set[str]:
+    """`how: column` of everything that influences a column, or which rows exist."""
     found = lineage(frame)
     uses = found.columns[column].through if column else found.rows
     return {f"{how}: {source}" for how, source in uses}
 
 
-def test_a_renamed_column_is_the_same_column(posts: DataFrame) -> None:
-    assert made_of(posts.withColumnRenamed("likes", "hearts"), "hearts") == {"posts.likes"}
+def test_a_renamed_column_keeps_its_source(posts: DataFrame) -> None:
+    assert sources_of(posts.withColumnRenamed("likes", "hearts"), "hearts") == {"posts.likes"}
 
 
-def test_an_expression_is_made_of_all_its_columns_through_every_step(posts: DataFrame) -> None:
+def test_an_expression_has_all_its_columns_as_sources_through_every_step(posts: DataFrame) -> None:
     made = posts.withColumn("a", F.col("likes") + 1).withColumn("b", F.col("a") * F.col("author")).select("b")
-    assert made_of(made, "b") == {"posts.likes", "posts.author"}
-    assert decided_by(made, "b") == set()
+    assert sources_of(made, "b") == {"posts.likes", "posts.author"}
+    assert influences_on(made, "b") == set()
 
 
-def test_a_name_used_again_is_not_confused_with_the_old_one(posts: DataFrame) -> None:
+def test_a_reused_column_name_is_not_confused_with_the_old_column(posts: DataFrame) -> None:
     made = posts.withColumn("likes", F.col("author")).withColumn("author", F.lit(1))
-    assert made_of(made, "likes") == {"posts.author"}
-    assert made_of(made, "author") == set()
+    assert sources_of(made, "likes") == {"posts.author"}
+    assert sources_of(made, "author") == set()
 
 
-def test_a_filter_decides_rows_and_no_value(posts: DataFrame) -> None:
+def test_a_filter_influences_rows_but_no_value(posts: DataFrame) -> None:
     made = posts.where("likes > 3").select("post")
-    assert decided_by(made) == {"rows: rows of posts", "filter: posts.likes"}
-    assert made_of(made, "post") == {"posts.post"}
-    assert decided_by(made, "post") == set()
+    assert influences_on(made) == {"rows: rows of posts", "filter: posts.likes"}
+    assert sources_of(made, "post") == {"posts.post"}
+    assert influences_on(made, "post") == set()
 
 
-def test_a_sum_is_decided_by_the_filter_and_the_groups_below_it(posts: DataFrame) -> None:
+def test_a_sum_is_influenced_by_the_filter_and_the_groups_below_it(posts: DataFrame) -> None:
     made = posts.where("post > 0").groupBy("author").agg(F.sum("likes").alias("likes"))
-    assert made_of(made, "likes") == {"posts.likes"}
-    assert decided_by(made, "likes") == {"rows: rows of posts", "filter: posts.post", "group: posts.author"}
-    assert decided_by(made, "author") == set()
+    assert sources_of(made, "likes") == {"posts.likes"}
+    assert influences_on(made, "likes") == {"rows: rows of posts", "filter: posts.post", "group: posts.author"}
+    assert influences_on(made, "author") == set()
 
 
-def test_a_count_of_rows_is_made_of_no_column(posts: DataFrame) -> None:
+def test_a_count_of_rows_has_no_source_column(posts: DataFrame) -> None:
     made = posts.groupBy("author").count()
-    assert made_of(made, "count") == set()
-    assert decided_by(made, "count") == {"rows: rows of posts", "group: posts.author"}
+    assert sources_of(made, "count") == set()
+    assert influences_on(made, "count") == {"rows: rows of posts", "group: posts.author"}
 
 
-def test_a_filter_above_a_sum_does_not_decide_the_sum(posts: DataFrame) -> None:
+def test_a_filter_above_a_sum_does_not_influence_the_sum(posts: DataFrame) -> None:
     made = posts.groupBy("author").agg(F.sum("likes").alias("likes"), F.max("post").alias("last")).where("last > 9")
-    assert "filter: posts.post" in decided_by(made)
-    assert "filter: posts.post" not in decided_by(made, "likes")
+    assert "filter: posts.post" in influences_on(made)
+    assert "filter: posts.post" not in influences_on(made, "likes")
 
 
-def test_an_inner_join_decides_rows(posts: DataFrame, views: DataFrame) -> None:
+def test_an_inner_join_influences_rows(posts: DataFrame, views: DataFrame) -> None:
     made = posts.join(views, "post").select("author", "seconds")
-    assert {"join: posts.post", "join: views.post"} <= decided_by(made)
-    assert decided_by(made, "seconds") == set()
+    assert {"join: posts.post", "join: views.post"} <= influences_on(made)
+    assert influences_on(made, "seconds") == set()
 
 
-def test_the_side_of_a_join_that_may_be_missing_is_decided_by_the_match(posts: DataFrame, views: DataFrame) -> None:
+def test_the_optional_side_of_an_outer_join_is_influenced_by_the_condition(posts: DataFrame, views: DataFrame) -> None:
     made = posts.join(views.where("viewer > 0"), "post", "left").select("author", "seconds")
     match = {"join: posts.post", "join: views.post", "filter: views.viewer", "rows: rows of views"}
-    assert decided_by(made, "seconds") == match
-    assert decided_by(made, "author") == set()
+    assert influences_on(made, "seconds") == match
+    assert influences_on(made, "author") == set()
 
 
 def test_the_key_of_a_full_join_comes_from_both_sides(posts: DataFrame, views: DataFrame) -> None:
-    assert made_of(posts.join(views, "post", "full_outer"), "post") == {"posts.post", "views.post"}
+    assert sources_of(posts.join(views, "post", "full_outer"), "post") == {"posts.post", "views.post"}
 
 
-def test_a_table_joined_with_itself_keeps_both_apart(posts: DataFrame) -> None:
-    """Spark renumbers the attributes of one side; both are still posts."""
+def test_a_self_join_distinguishes_both_sides(posts: DataFrame) -> None:
+    """Spark renumbers the attributes of one side; both sides are still posts."""
     other = posts.select(F.col("author").alias("post"), F.col("likes").alias("given"))
     made = posts.join(other, "post").select("likes", "given")
-    assert made_of(made, "given") == {"posts.likes"}
-    assert {"join: posts.post", "join: posts.author"} <= decided_by(made)
+    assert sources_of(made, "given") == {"posts.likes"}
+    assert {"join: posts.post", "join: posts.author"} <= influences_on(made)
 
 
-def test_an_anti_join_decides_rows_by_the_other_table(posts: DataFrame, views: DataFrame) -> None:
-    assert "join: views.post" in decided_by(posts.join(views, "post", "left_anti"))
+def test_an_anti_join_influences_rows_by_the_other_table(posts: DataFrame, views: DataFrame) -> None:
+    assert "join: views.post" in influences_on(posts.join(views, "post", "left_anti"))
 
 
-def test_a_rank_is_made_of_nothing_and_decided_by_its_window(posts: DataFrame) -> None:
+def test_a_rank_has_no_source_and_is_influenced_by_its_window(posts: DataFrame) -> None:
     rank = F.row_number().over(Window.partitionBy("author").orderBy("likes"))
     made = posts.withColumn("rank", rank).where("rank = 1").select("post", "rank")
     by_window = {"window: posts.author", "window: posts.likes", "rows: rows of posts"}
-    assert made_of(made, "rank") == set()
-    assert decided_by(made, "rank") == by_window
-    assert by_window <= decided_by(made)
+    assert sources_of(made, "rank") == set()
+    assert influences_on(made, "rank") == by_window
+    assert by_window <= influences_on(made)
 
 
-def test_the_value_before_is_made_of_that_column(posts: DataFrame) -> None:
+def test_lag_has_its_column_as_source(posts: DataFrame) -> None:
     before = F.lag("likes").over(Window.partitionBy("author").orderBy("post"))
     made = posts.select(before.alias("before"))
-    assert made_of(made, "before") == {"posts.likes"}
-    assert {"window: posts.author", "window: posts.post"} <= decided_by(made, "before")
+    assert sources_of(made, "before") == {"posts.likes"}
+    assert {"window: posts.author", "window: posts.post"} <= influences_on(made, "before")
 
 
-def test_a_union_is_made_of_the_columns_in_the_same_place(posts: DataFrame, views: DataFrame) -> None:
+def test_a_union_combines_columns_by_position(posts: DataFrame, views: DataFrame) -> None:
     made = posts.select("post", "likes").union(views.select("post", "seconds"))
-    assert made_of(made, "likes") == {"posts.likes", "views.seconds"}
+    assert sources_of(made, "likes") == {"posts.likes", "views.seconds"}
 
 
-def test_an_exploded_array_is_the_value_and_decides_the_rows(posts: DataFrame) -> None:
+def test_an_exploded_array_is_the_source_and_influences_the_rows(posts: DataFrame) -> None:
     made = posts.select("post", F.explode("tags").alias("tag"))
-    assert made_of(made, "tag") == {"posts.tags"}
-    assert "explode: posts.tags" in decided_by(made)
+    assert sources_of(made, "tag") == {"posts.tags"}
+    assert "explode: posts.tags" in influences_on(made)
 
 
-def test_the_fields_of_the_best_row_are_kept_apart(posts: DataFrame) -> None:
-    """max_by of a struct: each field is its own column, what is maximal decides."""
+def test_the_fields_of_max_by_of_a_struct_have_separate_sources(posts: DataFrame) -> None:
+    """Each field has its own source; the ordering column only influences it."""
     best = F.max_by(F.struct("post", "tags"), "likes").alias("best")
     made = posts.groupBy("author").agg(best).select("best.*")
-    assert made_of(made, "tags") == {"posts.tags"}
-    assert "order: posts.likes" in decided_by(made, "tags")
+    assert sources_of(made, "tags") == {"posts.tags"}
+    assert "order: posts.likes" in influences_on(made, "tags")
 
 
-def test_the_filter_of_an_aggregate_decides(posts: DataFrame) -> None:
+def test_the_filter_of_an_aggregate_influences_it(posts: DataFrame) -> None:
     made = posts.groupBy("author").agg(F.expr("sum(likes) FILTER (WHERE post > 0)").alias("n"))
-    assert made_of(made, "n") == {"posts.likes"}
-    assert "filter: posts.post" in decided_by(made, "n")
+    assert sources_of(made, "n") == {"posts.likes"}
+    assert "filter: posts.post" in influences_on(made, "n")
 
 
-def test_dropping_duplicates_decides_rows_by_the_key(posts: DataFrame) -> None:
-    assert "group: posts.author" in decided_by(posts.dropDuplicates(["author"]))
-    assert "group: posts.likes" in decided_by(posts.distinct())
+def test_dropping_duplicates_influences_rows_by_the_key(posts: DataFrame) -> None:
+    assert "group: posts.author" in influences_on(posts.dropDuplicates(["author"]))
+    assert "group: posts.likes" in influences_on(posts.distinct())
 
 
-def test_sql_with_named_parts_and_a_subquery(spark: SparkSession, posts: DataFrame, views: DataFrame) -> None:
+def test_sql_with_a_common_table_expression_and_a_subquery(
+    spark: SparkSession, posts: DataFrame, views: DataFrame
+) -> None:
     posts.createOrReplaceTempView("lineage_posts")
     views.createOrReplaceTempView("lineage_views")
     made = spark.sql("""
@@ -160,13 +162,13 @@ def test_sql_with_named_parts_and_a_subquery(spark: SparkSession, posts: DataFra
         FROM lineage_posts JOIN seen USING (post)
         WHERE author IN (SELECT viewer FROM lineage_views WHERE seconds > 5)
         ORDER BY s LIMIT 10""")
-    assert made_of(made, "s") == {"views.seconds"}
-    assert made_of(made, "best") == {"posts.likes"}
-    assert {"filter: posts.author", "filter: views.viewer", "filter: views.seconds"} <= decided_by(made)
-    assert "group: views.post" in decided_by(made, "s")
+    assert sources_of(made, "s") == {"views.seconds"}
+    assert sources_of(made, "best") == {"posts.likes"}
+    assert {"filter: posts.author", "filter: views.viewer", "filter: views.seconds"} <= influences_on(made)
+    assert "group: views.post" in influences_on(made, "s")
 
 
-def test_a_correlated_subquery_is_decided_by_what_it_is_matched_with(
+def test_a_correlated_subquery_is_influenced_by_its_condition(
     spark: SparkSession, posts: DataFrame, views: DataFrame
 ) -> None:
     posts.createOrReplaceTempView("lineage_posts")
@@ -175,11 +177,11 @@ def test_a_correlated_subquery_is_decided_by_what_it_is_matched_with(
         "SELECT author, (SELECT max(seconds) FROM lineage_views v WHERE v.post = p.post) AS longest "
         "FROM lineage_posts p"
     )
-    assert made_of(made, "longest") == {"views.seconds"}
-    assert {"filter: views.post", "filter: posts.post"} <= decided_by(made, "longest")
+    assert sources_of(made, "longest") == {"views.seconds"}
+    assert {"filter: views.post", "filter: posts.post"} <= influences_on(made, "longest")
 
 
-def test_a_plan_that_hides_its_columns_is_refused(posts: DataFrame) -> None:
+def test_an_unsupported_plan_node_is_refused(posts: DataFrame) -> None:
     hidden = posts.mapInPandas(lambda batches: batches, posts.schema)
     with pytest.raises(ContractViolation, match="MapInPandas"):
         lineage(hidden)

@@ -1,4 +1,4 @@
-"""Every question says what the facts say: the simulator's truth, and DuckDB's own reading of the logs."""
+"""Every named query gives the result of two oracles: the simulator's truth, and DuckDB over the landing files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HOURS = {"start": START, "end": END}
 DAYS = {"start": date(2026, 6, 1), "end": date(2026, 6, 2)}
 HALF_A_PERCENT = {"floor": Decimal("0.005"), "rise": Decimal("0.003")}
 CELEBRITY_POST = 7_000_000_000
-ASKED: dict[str, dict[str, Any]] = {
+PARAMETERS: dict[str, dict[str, Any]] = {
     "creator_analytics": {"creator_id": 500_000, **DAYS},
     "brand_safety_velocity": {"min_impressions": 30, **HALF_A_PERCENT, **HOURS},
     "top_creators": {"limit": 50, **HOURS},
@@ -37,13 +37,13 @@ ASKED: dict[str, dict[str, Any]] = {
 
 
 def answer(spark: SparkSession, settings: Settings, name: str, **params: Any) -> Rows:
-    """The question's rows, instants with their offset."""
+    """The rows of a named query, with instants in UTC."""
     rows = [row.asDict() for row in run(spark, settings, name, **params).collect()]
     return [{k: v.astimezone(UTC) if isinstance(v, datetime) else v for k, v in row.items()} for row in rows]
 
 
 def unlike(found: Rows, wanted: Rows) -> list[str]:
-    """Where an answer differs from its twin, in the columns the twin has; reach within the sketch's error."""
+    """Differences between a result and the oracle, in the oracle's columns. Reach may differ by the sketch's error."""
     if len(found) != len(wanted):
         return [f"{len(found)} rows, not {len(wanted)}"]
     pairs = ((i, c, found[i][c], wanted[i][c]) for i in range(len(wanted)) for c in wanted[i])
@@ -62,25 +62,25 @@ def _same(column: str, found: Any, wanted: Any) -> bool:
 
 @pytest.fixture(scope="module", params=["truth", "duckdb"])
 def facts(request: pytest.FixtureRequest, simulated: Simulated) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The simulated facts: as the simulator knows them, and as DuckDB reads the landing files."""
+    """The simulated facts: from the simulator's truth, and from the landing files read by DuckDB."""
     with {"truth": truth, "duckdb": connect_oracle}[request.param](simulated.landing) as connection:
         yield connection
 
 
-@pytest.mark.parametrize("name", ASKED)
-def test_an_answer_is_what_the_facts_say(
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_query_equals_the_oracle(
     spark: SparkSession, simulated: Simulated, facts: duckdb.DuckDBPyConnection, name: str
 ) -> None:
-    """Row for row, in the same order; and there is something to compare."""
-    wanted = oracle_rows(facts, name, **ASKED[name])
+    """Compare row by row, in the same order. The oracle's result is not empty."""
+    wanted = oracle_rows(facts, name, **PARAMETERS[name])
     assert wanted
-    assert unlike(answer(spark, simulated.settings, name, **ASKED[name]), wanted) == []
+    assert unlike(answer(spark, simulated.settings, name, **PARAMETERS[name]), wanted) == []
 
 
-def test_a_share_tree_is_what_the_facts_say(
+def test_a_share_tree_equals_the_oracle(
     spark: SparkSession, simulated: Simulated, facts: duckdb.DuckDBPyConnection
 ) -> None:
-    """The tree of the post with the most shares of shares."""
+    """The tree of the post with the most reshares."""
     deep = """SELECT a.original_post_id FROM fct_shares a JOIN fct_shares b ON b.original_post_id = a.shared_post_id
               GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"""
     ((post,),) = facts.execute(deep).fetchall()
@@ -92,22 +92,19 @@ def test_a_share_tree_is_what_the_facts_say(
 
 
 def lift_of_facts(viewers: Rows) -> dict[str, Any]:
-    """The like rate of each arm, and the half interval of their difference by the delta method, in numpy."""
-    told: dict[str, Any] = {"crossovers": sum(v["arm"] == "both" for v in viewers)}
+    """The like rate of each arm, and half the confidence interval of their difference (delta method, numpy)."""
+    result: dict[str, Any] = {"crossovers": sum(v["arm"] == "both" for v in viewers)}
     variance = 0.0
     for arm in ("control", "treatment"):
         shown, liked = (np.array([v[c] for v in viewers if v["arm"] == arm]) for c in ("impressions", "likes"))
-        told[f"{arm}_viewers"] = len(shown)
+        result[f"{arm}_viewers"] = len(shown)
         if len(shown):
-            told[arm] = liked.sum() / shown.sum()
-            variance += np.var(liked - told[arm] * shown, ddof=1) / shown.mean() ** 2 / len(shown)
-    return told | {"half": 1.96 * variance**0.5}
+            result[arm] = liked.sum() / shown.sum()
+            variance += np.var(liked - result[arm] * shown, ddof=1) / shown.mean() ** 2 / len(shown)
 
 
-def test_a_lift_is_what_the_facts_say(
-    spark: SparkSession, simulated: Simulated, facts: duckdb.DuckDBPyConnection
-) -> None:
-    """Rates exactly, the interval as numpy makes it of the same viewers."""
+def test_a_lift_equals_the_oracle(spark: SparkSession, simulated: Simulated, facts: duckdb.DuckDBPyConnection) -> None:
+    """Rates are equal; the interval equals the one that numpy computes for the same viewers."""
     models = {"control": "v3.1.0", "treatment": "v3.2.0"}
 
     found = {r["metric"]: r for r in answer(spark, simulated.settings, "ranker_lift", **models, **DAYS)}
@@ -125,7 +122,7 @@ def test_a_lift_is_what_the_facts_say(
 def bandit(
     spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Settings, duckdb.DuckDBPyConnection, datetime, datetime]]:
-    """The first hours of the Open Bandit log, as a lake and as DuckDB reads them."""
+    """The first hours of the Open Bandit log, as a lake and as an oracle."""
     if not any(PUBLIC_LOG.glob("*.tar.gz")):
         pytest.skip("set-up could not fetch the Open Bandit log")
     settings = local_settings(tmp_path_factory.mktemp("open_bandit"))
@@ -142,7 +139,7 @@ def bandit(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["top_creators", "feed_signals", "creator_analytics", "brand_safety_velocity"])
-def test_an_answer_on_a_public_log_is_what_duckdb_says(
+def test_a_query_on_a_public_log_equals_duckdb(
     spark: SparkSession, bandit: tuple[Settings, duckdb.DuckDBPyConnection, datetime, datetime], name: str
 ) -> None:
     settings, connection, start, end = bandit
@@ -152,16 +149,16 @@ def test_an_answer_on_a_public_log_is_what_duckdb_says(
     ).fetchall()
     days = {"start": start.date(), "end": start.date() + timedelta(days=2)}
     ranges = days if name == "creator_analytics" else {"start": start, "end": end}
-    asked = {**ASKED[name], **ranges} | ({"creator_id": creator} if name == "creator_analytics" else {})
+    params = {**PARAMETERS[name], **ranges} | ({"creator_id": creator} if name == "creator_analytics" else {})
 
-    assert unlike(answer(spark, settings, name, **asked), oracle_rows(connection, name, **asked)) == []
+    assert unlike(answer(spark, settings, name, **params), oracle_rows(connection, name, **params)) == []
 
 
 @pytest.mark.slow
 def test_a_log_that_was_not_split_by_viewer_gets_no_verdict(
     spark: SparkSession, bandit: tuple[Settings, duckdb.DuckDBPyConnection, datetime, datetime]
 ) -> None:
-    """Open Bandit drew a policy per impression: people saw both, and that is said."""
+    """Open Bandit chose a policy per impression, so viewers saw both policies, and the reason says so."""
     settings, connection, start, _end = bandit
     models = {"control": "random", "treatment": "bts"}
     days = {"start": start.date(), "end": start.date() + timedelta(days=2)}

@@ -1,4 +1,4 @@
-"""Asking over a lake: what is read is bounded by the range, and the newest data are found."""
+"""Named queries over a lake: only the partitions of the interval are read, and `latest` is found."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from etl.queries.binding import BoundQuery, Read
 HOUR = timedelta(hours=1)
 
 
-def asked(spark: SparkSession, settings: Settings, name: str, **params: Any) -> BoundQuery:
-    """A question with its parameters bound."""
+def bound_query(spark: SparkSession, settings: Settings, name: str, **params: Any) -> BoundQuery:
+    """A named query with its parameters bound."""
     found = named_query.load(name)
     return binding.bind(spark, settings, found, found.typed(params))
 
 
 def read(spark: SparkSession, simulated: Simulated, name: str, **params: Any) -> Read:
-    """What is read of the first input."""
-    bound = asked(spark, simulated.settings, name, **params)
+    """What a query reads of its first input."""
+    bound = bound_query(spark, simulated.settings, name, **params)
     return binding.reads(spark, simulated.settings, bound)[0]
 
 
@@ -39,10 +39,10 @@ def read(spark: SparkSession, simulated: Simulated, name: str, **params: Any) ->
         ("virality", {"post_id": 1}, 1),
     ],
 )
-def test_an_hour_asked_for_is_an_hour_read(
+def test_a_query_of_one_hour_reads_one_hour(
     spark: SparkSession, simulated: Simulated, name: str, more: dict[str, int], partitions: int
 ) -> None:
-    """The velocity also needs the hour before."""
+    """The velocity also reads the hour before."""
     found = read(spark, simulated, name, start=START + HOUR, end=START + 2 * HOUR, **more)
 
     assert len(found.partitions) == partitions < found.of_partitions
@@ -52,7 +52,7 @@ def test_an_hour_asked_for_is_an_hour_read(
 @pytest.mark.parametrize(
     ("name", "more"), [("creator_analytics", {"creator_id": 1}), ("ranker_lift", {"control": "a", "treatment": "b"})]
 )
-def test_days_outside_the_range_are_not_read(
+def test_days_outside_the_interval_are_not_read(
     spark: SparkSession, simulated: Simulated, name: str, more: dict[str, Any]
 ) -> None:
     found = read(spark, simulated, name, start="2026-07-01", end="2026-07-03", **more)
@@ -60,12 +60,12 @@ def test_days_outside_the_range_are_not_read(
     assert found.partitions == () and found.files == 0 < found.of_files
 
 
-def test_the_range_ends_with_the_newest_hour_when_none_is_given(spark: SparkSession, simulated: Simulated) -> None:
-    values = asked(spark, simulated.settings, "virality", post_id=1).values
+def test_the_default_interval_ends_with_the_last_hour(spark: SparkSession, simulated: Simulated) -> None:
+    values = bound_query(spark, simulated.settings, "virality", post_id=1).values
 
     assert values["end"] == END and values["start"] == END - timedelta(days=30)
 
 
-def test_an_input_that_is_not_there_is_named(spark: SparkSession, settings: Settings) -> None:
+def test_the_error_for_a_missing_input_names_it(spark: SparkSession, settings: Settings) -> None:
     with pytest.raises(LakeError, match="agg_post_engagement_hourly is not in the lake yet"):
         run(spark, settings, "top_creators")

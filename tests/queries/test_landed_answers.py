@@ -1,4 +1,4 @@
-"""Questions over lakes made from landed files: a delete scheduled for later, and a year mistyped in an invoice."""
+"""Named queries over lakes of landed files: a change scheduled for later, and a mistyped year in an invoice."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ MAY = "2026-05-01T00:00:00Z"
 
 
 def land(settings: Settings, event: str, hour: datetime, *records: Row) -> None:
-    """A file of an event's landed hour."""
+    """Land a file of an event and hour."""
     folder = Path(settings.landing) / event / f"hour={hour:%Y-%m-%dT%H}"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "a.jsonl").write_text("".join(json.dumps(record, default=str) + "\n" for record in records))
 
 
-def made(spark: SparkSession, settings: Settings, name: str, end: datetime) -> None:
-    """Run what a question reads, from 10:00 on."""
+def run_inputs(spark: SparkSession, settings: Settings, name: str, end: datetime) -> None:
+    """Run all tables that a query needs, from 10:00 to `end`."""
     inputs = [catalog.entry(table).table for table in named_query.load(name).inputs]
     tables = {t.name for table in inputs for t in (*catalog.upstream(table), table)}
     summary = runner.run(spark, settings, TEN, end, tables=sorted(tables))
     assert not summary.errors, summary.errors
 
 
-def answer(spark: SparkSession, settings: Settings, name: str, **asked: Any) -> list[Row]:
-    """The rows of a question."""
-    return [row.asDict() for row in run(spark, settings, name, **asked).collect()]
+def answer(spark: SparkSession, settings: Settings, name: str, **params: Any) -> list[Row]:
+    """The rows of a named query."""
+    return [row.asDict() for row in run(spark, settings, name, **params).collect()]
 
 
-def test_what_is_scheduled_for_later_is_served_until_then(spark: SparkSession, settings: Settings) -> None:
-    """Post 2 will be deleted in July, post 3 move to creator 9 in December; the handle changes next year."""
+def test_a_change_scheduled_for_later_has_no_effect_before(spark: SparkSession, settings: Settings) -> None:
+    """Post 2 is deleted in July, post 3 moves to creator 9 in December, and the handle changes next year."""
     model = {"ranker_model_id": 1, "model_semver": "v1", "feature_set": "f", "deployed_pct": 10.0, "effective_ts": MAY}
     land(settings, "ranker_models", TEN, model | {"op": "upsert"})
     post = {"creator_id": 1, "media_type": "video", "effective_ts": MAY, "op": "upsert"}
@@ -65,7 +65,7 @@ def test_what_is_scheduled_for_later_is_served_until_then(spark: SparkSession, s
         settings, "impressions", TEN,
         *(shown | {"impression_id": minted(TEN, p), "post_id": p, "impression_ts": TEN.isoformat()} for p in (1, 2, 3)),
     )  # fmt: skip
-    made(spark, settings, "top_creators", TEN + planner.HOUR)
+    run_inputs(spark, settings, "top_creators", TEN + planner.HOUR)
 
     now = answer(spark, settings, "top_creators")
     later = answer(spark, settings, "top_creators", start=TEN, end="2027-01-01T00")
@@ -75,8 +75,8 @@ def test_what_is_scheduled_for_later_is_served_until_then(spark: SparkSession, s
     assert [r["post_id"] for r in answer(spark, settings, "feed_signals")] == [1, 2, 3]
 
 
-def test_a_year_mistyped_hides_no_difference(spark: SparkSession, settings: Settings) -> None:
-    """5.00 were spent on the first of June and 150.00 billed; another invoice says 2062."""
+def test_a_mistyped_year_hides_no_difference(spark: SparkSession, settings: Settings) -> None:
+    """On 1 June, 5.00 were spent and 150.00 billed. Another invoice names the year 2062."""
     change = {"effective_ts": MAY, "op": "upsert"}
     campaign = {"campaign_id": 10, "advertiser_id": 1, "objective": "sales", "bid_strategy": "lowest_cost"}
     land(settings, "campaigns", TEN, change | campaign | {"daily_budget_usd": 5.0})
@@ -96,7 +96,7 @@ def test_a_year_mistyped_hides_no_difference(spark: SparkSession, settings: Sett
         settings, "spend_ledger", at("11:00"), {"campaign_id": 10, "day": "2026-06-01", "billed_usd": 150.0},
         {"campaign_id": 11, "day": "2062-06-01", "billed_usd": 5.0},
     )  # fmt: skip
-    made(spark, settings, "spend_reconciliation", at("12:00"))
+    run_inputs(spark, settings, "spend_reconciliation", at("12:00"))
 
     found = answer(spark, settings, "spend_reconciliation")
 

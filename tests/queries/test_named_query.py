@@ -1,4 +1,4 @@
-"""What a question may be asked: parameters are checked before anything starts, headers before anything is asked."""
+"""Headers and parameters of named queries are checked before Spark starts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from etl.errors import ConfigError, ContractViolation
 from etl.queries import named_query, printing
 from etl.queries.parameters import Parameter, complete
 
-by_question = pytest.mark.parametrize("name", named_query.names())
+by_query = pytest.mark.parametrize("name", named_query.names())
 
 HEADER = """-- question: How many?
 -- grain: one row
@@ -35,34 +35,34 @@ FROM_FACTS = {
 }
 
 
-@by_question
-def test_inputs_are_the_tables_the_sql_reads(name: str) -> None:
-    asked = named_query.load(name)
-    read = {t.name for t in catalog.tables()} & set(re.findall(r"\w+", asked.sql))
-    assert read == set(asked.inputs)
+@by_query
+def test_inputs_are_the_tables_that_the_sql_reads(name: str) -> None:
+    query = named_query.load(name)
+    read = {t.name for t in catalog.tables()} & set(re.findall(r"\w+", query.sql))
+    assert read == set(query.inputs)
 
 
-@by_question
-def test_the_sql_names_no_parameter_the_header_does_not_have(name: str) -> None:
-    asked = named_query.load(name)
-    assert set(re.findall(r"(?<!:):(\w+)", asked.sql)) <= {p.name for p in asked.parameters}
+@by_query
+def test_the_sql_uses_only_parameters_of_the_header(name: str) -> None:
+    query = named_query.load(name)
+    assert set(re.findall(r"(?<!:):(\w+)", query.sql)) <= {p.name for p in query.parameters}
 
 
-@by_question
-def test_a_question_is_answered_from_rollups_and_marts_where_there_are_any(name: str) -> None:
-    """Threads, share trees, paths and the last minutes are made of single acts, which no rollup keeps."""
+@by_query
+def test_a_query_reads_rollups_and_marts_where_possible(name: str) -> None:
+    """Threads, share trees, paths and the last minutes need single actions, which no rollup keeps."""
     facts = {i for i in named_query.load(name).inputs if i.startswith("fct_")}
     assert facts == FROM_FACTS.get(name, set())
 
 
-def test_the_docs_list_every_question_as_it_is() -> None:
+def test_the_docs_list_every_query() -> None:
     assert (conf.home() / "docs" / "queries.md").read_text() == printing.markdown()
 
 
 @pytest.mark.parametrize(
     ("name", "given", "words"),
     [
-        ("top_creator", {}, "no question 'top_creator'.*top_creators"),
+        ("top_creator", {}, "no named query 'top_creator'.*top_creators"),
         ("top_creators", {"limits": 3}, "no parameter 'limits'.*limit INT = 50"),
         ("virality", {}, "needs post_id.*post_id BIGINT"),
         ("virality", {"post_id": "1; DROP TABLE x"}, "post_id must be a whole number"),
@@ -78,33 +78,33 @@ def test_the_docs_list_every_question_as_it_is() -> None:
         ("ranker_lift", {"control": 31, "treatment": "v2"}, "control must be text"),
     ],
 )  # fmt: skip
-def test_a_wrong_parameter_is_refused_with_the_right_ones(name: str, given: dict[str, Any], words: str) -> None:
+def test_an_error_for_a_wrong_parameter_shows_valid_values(name: str, given: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         named_query.load(name).typed(given)
 
 
-def test_text_and_values_are_the_same_parameter() -> None:
-    asked = named_query.load("brand_safety_velocity")
+def test_text_and_typed_values_are_equal_parameters() -> None:
+    query = named_query.load("brand_safety_velocity")
     hour = datetime(2026, 6, 1, 10, tzinfo=UTC)
-    as_text = asked.typed({"end": "2026-06-01T10", "floor": "0.01", "limit": "7"})
-    assert as_text == asked.typed({"end": hour, "floor": Decimal("0.01"), "limit": 7})
+    as_text = query.typed({"end": "2026-06-01T10", "floor": "0.01", "limit": "7"})
+    assert as_text == query.typed({"end": hour, "floor": Decimal("0.01"), "limit": 7})
 
 
-def _unasked() -> datetime:
-    raise AssertionError("the newest hour was asked for")
+def _must_not_be_called() -> datetime:
+    raise AssertionError("`latest` was computed")
 
 
-def test_what_is_not_given_follows_from_what_is() -> None:
-    """The start lies before the end that is given; the newest data are not asked for."""
-    asked = named_query.load("creator_analytics")
-    values = complete(asked.parameters, asked.typed({"creator_id": 5, "end": "2026-06-11"}), _unasked)
+def test_defaults_follow_from_given_parameters() -> None:
+    """The default start depends on the given end, so `latest` is not computed."""
+    query = named_query.load("creator_analytics")
+    values = complete(query.parameters, query.typed({"creator_id": 5, "end": "2026-06-11"}), _must_not_be_called)
     assert values == {"creator_id": 5, "end": date(2026, 6, 11), "start": date(2026, 5, 12)}
 
 
-def test_a_range_that_a_default_turns_around_is_refused() -> None:
-    asked = named_query.load("top_creators")
+def test_an_interval_that_a_default_reverses_is_refused() -> None:
+    query = named_query.load("top_creators")
     with pytest.raises(ConfigError, match="must be before end"):
-        complete(asked.parameters, asked.typed({"start": "2026-06-03T00"}), lambda: datetime(2026, 6, 2, tzinfo=UTC))
+        complete(query.parameters, query.typed({"start": "2026-06-03T00"}), lambda: datetime(2026, 6, 2, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
@@ -116,17 +116,17 @@ def test_a_range_that_a_default_turns_around_is_refused() -> None:
         ("-- grain: one row\n", "-- grain: one row\n-- owner: me\n", "owner"),
     ],
 )
-def test_a_header_that_is_not_whole_is_refused(was: str, now: str, words: str) -> None:
+def test_an_invalid_header_is_refused(was: str, now: str, words: str) -> None:
     with pytest.raises(ContractViolation, match=words):
         named_query.parse("made", HEADER.replace(was, now))
 
 
-def test_a_parameter_of_another_type_than_its_default_is_refused() -> None:
+def test_a_default_of_the_wrong_type_is_refused() -> None:
     with pytest.raises(ConfigError, match="limit must be a whole number"):
         complete((Parameter("limit", "INT", "", default="few"),), {}, lambda: datetime.min)
 
 
-def test_a_default_may_be_a_distance_from_the_newest_hour_or_another_parameter() -> None:
+def test_a_default_can_be_a_distance_from_latest_or_from_another_parameter() -> None:
     as_of = Parameter("as_of", "DATE", "", "latest - 2 days")
     before = Parameter("before", "DATE", "", "as_of - 7 days")
     assert complete((as_of, before), {}, lambda: datetime(2026, 6, 29, 11, tzinfo=UTC)) == {
@@ -140,6 +140,6 @@ def test_a_default_may_be_a_distance_from_the_newest_hour_or_another_parameter()
     (datetime(2026, 6, 30, 0, tzinfo=UTC), date(2026, 6, 30)),
     (datetime(2026, 6, 30, 1, tzinfo=UTC), date(2026, 7, 1)),
 ])  # fmt: skip
-def test_the_newest_day_is_the_one_that_holds_the_newest_hour(latest: datetime, day: date) -> None:
+def test_the_latest_day_contains_the_latest_hour(latest: datetime, day: date) -> None:
     parameters = Parameter("end", "DATE", "", "latest"), Parameter("hour", "HOUR", "", "latest")
     assert complete(parameters, {}, lambda: latest) == {"end": day, "hour": latest}

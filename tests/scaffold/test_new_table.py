@@ -1,4 +1,4 @@
-"""What `feed-etl new-table` makes is right from the start, and nothing there is ever overwritten."""
+"""`feed-etl new-table` generates files that pass all checks, and never overwrites a file."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ TOOLS = Path(sys.executable).parent
 
 
 def run(home: Path, *command: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    """A command in a copy of the tree, which it takes for its own."""
+    """Run a command in a copy of the repository."""
     environment = {"PATH": str(TOOLS), "PYTHONPATH": f"{home}:{home / 'tests'}", "HOME": str(home)}
     return subprocess.run(command, cwd=home, env=environment, input=given, capture_output=True, text=True, timeout=300)
 
 
 def new_table(home: Path, name: str, layer: str) -> subprocess.CompletedProcess[str]:
-    """`feed-etl new-table` in a copy of the tree."""
+    """Run `feed-etl new-table` in a copy of the repository."""
     return run(home, sys.executable, "-c", "from etl.cli import main; main()", "new-table", name, "--layer", layer)
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the tree with a new table in each layer."""
+    """A copy of the repository with a new table in each layer."""
     copy = tmp_path_factory.mktemp("scaffold") / "tree"
     for name in ("etl", "conf", "expectations", "tests"):
         shutil.copytree(conf.home() / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -48,7 +48,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def imports_of(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The new tables can be imported from here."""
+    """Make the new tables importable in this process."""
     for layer, name in NAMES.items():
         package = importlib.import_module(f"etl.subjects.feed.{layer}")
         monkeypatch.setattr(package, "__path__", [*package.__path__, str(home / "etl" / "subjects" / "feed" / layer)])
@@ -58,15 +58,15 @@ def imports_of(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         sys.modules.pop(f"etl.subjects.feed.{layer}.{name}", None)
 
 
-def test_new_tables_pass_what_holds_for_every_table(home: Path) -> None:
-    """Vocabulary, suite, reasons, test file, names of inputs: the whole catalogue test, in the copy."""
+def test_new_tables_pass_the_checks_of_every_table(home: Path) -> None:
+    """Run all catalog tests in the copy: vocabulary, suite, reasons, test file, input names."""
     done = run(home, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_catalog.py")
     assert done.returncode == 0, done.stdout[-2000:]
     listed = run(home, sys.executable, "-c", "from etl import catalog; print(*catalog.entries())").stdout.split()
     assert set(NAMES.values()) <= set(listed)
 
 
-def test_new_tables_are_in_the_agreed_format(home: Path) -> None:
+def test_new_tables_pass_ruff(home: Path) -> None:
     made = [str(file) for file in home.rglob("*_made.py")]
     assert len(made) == 2 * len(NAMES)
     for check in (("check",), ("format", "--check")):
@@ -118,19 +118,19 @@ for name, layer, _ in json.load(sys.stdin):
 
 
 def files(home: Path) -> list[Path]:
-    """Every file of a tree but Python's own."""
+    """Every file of a tree except Python caches."""
     return sorted(file for file in home.rglob("*") if "__pycache__" not in file.parts)
 
 
-def test_a_name_or_layer_that_may_not_be_is_refused_and_nothing_is_written(home: Path) -> None:
+def test_an_invalid_name_or_layer_is_refused_and_nothing_is_written(home: Path) -> None:
     before = files(home)
-    said = run(home, sys.executable, "-c", TRY_ALL, given=json.dumps(REFUSED)).stdout.splitlines()
-    assert [words for (_, _, words), line in zip(REFUSED, said, strict=True) if words not in line] == []
+    printed = run(home, sys.executable, "-c", TRY_ALL, given=json.dumps(REFUSED)).stdout.splitlines()
+    assert [words for (_, _, words), line in zip(REFUSED, printed, strict=True) if words not in line] == []
     assert files(home) == before
 
 
-def test_a_file_that_is_there_is_never_overwritten(home: Path) -> None:
-    """A suite was written first: neither the module nor the test is made."""
+def test_an_existing_file_is_never_overwritten(home: Path) -> None:
+    """Only the suite exists: neither the module nor the test is written."""
     suite = home / "expectations" / "feed" / "fct_half.yaml"
     suite.write_text("mine\n")
     try:

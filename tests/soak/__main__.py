@@ -1,4 +1,4 @@
-"""`make soak`: random kills, crowds, hostile files, bred lines, as many rounds as asked; ends with 1 at any loss."""
+"""`make soak`: rounds of random kills, concurrent jobs, hostile files and bred lines. Exit code 1 after any loss."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ from etl.engine.spark import session
 
 console = Console()
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
-FILES = 1400  # of one run; the next batch has other ones
+FILES = 1400  # per run; each batch has other files
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--kills", type=int, default=200, help="SIGKILLs at random moments")
-    parser.add_argument("--crowds", type=int, default=100, help="rounds of run, backfill, maintenance, reader at once")
+    parser.add_argument(
+        "--crowds", type=int, default=100, help="rounds of run, backfill, maintenance and reader at once"
+    )
     parser.add_argument("--files", type=int, default=10_000, help="hostile landing files")
-    parser.add_argument("--generations", type=int, default=1000, help="files of lines bred by what code they reach")
-    parser.add_argument("--seed", type=int, default=1, help="another number, other moments and other files")
+    parser.add_argument("--generations", type=int, default=1000, help="files of lines bred by code coverage")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the random moments and files")
     return parser.parse_args()
 
 
@@ -46,13 +48,13 @@ def _batches(spark: SparkSession, folder: Path, files: int, seed: int) -> Iterat
             yield [f"files {landed - batch.files} to {landed}: {error}"]
 
 
-def _tell(name: str, found: Iterable[list[str]]) -> int:
-    """Print what each round lost; returns in how many something was."""
+def _report(name: str, found: Iterable[list[str]]) -> int:
+    """Print the losses of each round. Returns the number of rounds with a loss."""
     started, bad, count = time.monotonic(), 0, 0
     for count, lost in enumerate(found, 1):
         bad += bool(lost)
-        for said in lost:
-            console.print(f"{name}, round {count}: {said}", markup=False, soft_wrap=True)
+        for loss in lost:
+            console.print(f"{name}, round {count}: {loss}", markup=False, soft_wrap=True)
         if count % 10 == 0:
             console.print(f"{name}: {count} rounds so far, {bad} with a loss, {time.monotonic() - started:.0f} s")
     console.print(f"{name}: {count} rounds, {bad} with a loss, {time.monotonic() - started:.0f} s")
@@ -60,22 +62,24 @@ def _tell(name: str, found: Iterable[list[str]]) -> int:
 
 
 def main() -> None:
-    """Each kind of accident in turn."""
-    asked = _arguments()
+    """Run each kind of test in turn."""
+    options = _arguments()
     small = dict(session.SMALL_HOURS)
-    if asked.generations:
+    if options.generations:
         small[JAVA_OPTIONS] = f"{small.get(JAVA_OPTIONS, '')} {guided.agent()}"
     spark = session.start(conf.load("local", master="local[2]").model_copy(update={"spark": small}), "soak")
     with tempfile.TemporaryDirectory(prefix="feed-etl-soak-") as name:
         folder = Path(name)
-        chance = random.Random(asked.seed)
-        bad = _tell(
-            "kills", kills.rounds(spark, shares.fed(spark, local_settings(folder / "kills")), asked.kills, chance)
+        chance = random.Random(options.seed)
+        bad = _report(
+            "kills", kills.rounds(spark, shares.fed(spark, local_settings(folder / "kills")), options.kills, chance)
         )
-        bad += _tell("crowds", crowd.rounds(spark, shares.fed(spark, local_settings(folder / "crowds")), asked.crowds))
-        bad += _tell("hostile files, batches", _batches(spark, folder / "files", asked.files, asked.seed))
-        bred = guided.rounds(spark, local_settings(folder / "bred"), asked.generations, chance)
-        bad += _tell("generations of lines", bred)
+        bad += _report(
+            "crowds", crowd.rounds(spark, shares.fed(spark, local_settings(folder / "crowds")), options.crowds)
+        )
+        bad += _report("hostile files, batches", _batches(spark, folder / "files", options.files, options.seed))
+        bred = guided.rounds(spark, local_settings(folder / "bred"), options.generations, chance)
+        bad += _report("generations of lines", bred)
     sys.exit(bool(bad))
 
 

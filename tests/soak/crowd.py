@@ -1,4 +1,4 @@
-"""A run, a backfill, maintenance and a reader at once: nothing lost, doubled or mixed, and nobody sees half a thing."""
+"""A run, a backfill, maintenance and a reader at the same time: nothing is lost or duplicated, reads are consistent."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from etl.operations.backfill import request
 from etl.operations.maintenance import driver as maintenance
 
 Part = Callable[[SparkSession], list[str]]
-PAUSE = 0.3  # seconds between two looks of the reader, who would have most of the machine otherwise
+PAUSE = 0.3  # seconds between two reads; without a pause, the reader would use most of the machine
 
 
 def rounds(spark: SparkSession, settings: Settings, count: int) -> Iterator[list[str]]:
-    """What was wrong in each round; a ConflictError is not: who was refused runs again, by itself or as a backfill."""
+    """The losses of each round. A ConflictError is not a loss: the refused job runs again, alone or as a backfill."""
     settings = _restless(settings)
     for _ in range(count):
         for _ in range(3):
@@ -36,28 +36,28 @@ def rounds(spark: SparkSession, settings: Settings, count: int) -> Iterator[list
 
 
 def _restless(settings: Settings) -> Settings:
-    """Maintenance leaves no hour alone: what a run adds to an hour is compacted at once."""
+    """Settings with which maintenance compacts an hour right after a run adds to it."""
     keeping = settings.maintenance.model_copy(update={"quiet_hours": 0})
     return settings.model_copy(update={"maintenance": keeping})
 
 
 def _at_once(spark: SparkSession, settings: Settings) -> list[str]:
-    over = threading.Event()
+    done = threading.Event()
     parts: list[Part] = [
         lambda own: [str(e) for e in shares.run(own, settings).errors.values() if not isinstance(e, ConflictError)],
         lambda own: _backfill(own, settings),
         lambda own: _maintain(own, settings),
     ]
     with ThreadPoolExecutor(len(parts) + 1) as pool:
-        reader = pool.submit(_apart, spark, lambda own: _read(own, settings, over))
-        others: list[Future[list[str]]] = [pool.submit(_apart, spark, part) for part in parts]
+        reader = pool.submit(_in_own_session, spark, lambda own: _read(own, settings, done))
+        others: list[Future[list[str]]] = [pool.submit(_in_own_session, spark, part) for part in parts]
         wait(others)
-        over.set()
-        return [said for each in (*others, reader) for said in each.result()]
+        done.set()
+        return [loss for each in (*others, reader) for loss in each.result()]
 
 
-def _apart(spark: SparkSession, part: Part) -> list[str]:
-    """In a session of its own; whatever it raises is something wrong."""
+def _in_own_session(spark: SparkSession, part: Part) -> list[str]:
+    """Run a part in its own session. An exception other than ConflictError is a loss."""
     own = spark.newSession()
     delta.activate(own)
     try:
@@ -81,13 +81,13 @@ def _maintain(spark: SparkSession, settings: Settings) -> list[str]:
     return []
 
 
-def _read(spark: SparkSession, settings: Settings, over: threading.Event) -> list[str]:
-    """Each look sees every share that an earlier look saw, and each once."""
+def _read(spark: SparkSession, settings: Settings, done: threading.Event) -> list[str]:
+    """Check that each read returns every share of earlier reads, without duplicates."""
     seen: set[int] = set()
-    while not over.wait(PAUSE):
+    while not done.wait(PAUSE):
         rows = delta.read(spark, views.uri(settings, shares.FACTS)).select("share_id").collect()
         ids = {row[0] for row in rows}
         if len(ids) != len(rows) or not seen <= ids:
-            return [f"a reader saw {len(rows)} rows of {len(ids)} shares after {len(seen)}"]
+            return [f"a read returned {len(rows)} rows of {len(ids)} shares, after {len(seen)} shares before"]
         seen = ids
     return []

@@ -1,4 +1,4 @@
-"""Lands a share and runs, again and again, until killed: `python feeding.py LAKE LANDING NUMBER`."""
+"""Lands a share and runs the pipeline, again and again, until it is killed: `python feeding.py LAKE LANDING NUMBER`."""
 
 from __future__ import annotations
 

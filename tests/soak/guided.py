@@ -1,7 +1,7 @@
-"""Lines of JSON bred from lines that reached new code of Spark's readers: fuzzing guided by coverage (JaCoCo).
+"""Coverage-guided fuzzing (JaCoCo) of Spark's readers with JSON lines, bred from lines that reached new code.
 
-A generation is one landed file of mutated lines of one event, read as every landed file is. When it runs a branch
-no generation before it ran, its lines are parents of later ones.
+A generation is one landed file of mutated lines of one event, read like every landed file. If it reaches a branch that
+no earlier generation reached, its lines become parents of later generations.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ WATCHED = (
     "org.apache.spark.types.variant.*",
     "org.apache.spark.unsafe.types.*",
 )
-LINES = 64  # of a generation
+LINES = 64  # per generation
 TOKENS = [t.encode(errors="replace") for t in hostile.INJECTED] + [
     b"{", b"}", b"[", b"]", b'"', b":", b",", b"\\", b"\\u0000", b"\\ud83d", b"null", b"true", b"-", b"0", b"1e999",
     b"-0.0", b"1E-400", b"NaN", b"Infinity", b"0x1", b"9223372036854775808", b"1" * 400, hostile.BOM, b"\xff",
@@ -52,8 +52,8 @@ TOKENS = [t.encode(errors="replace") for t in hostile.INJECTED] + [
 
 
 def agent() -> str:
-    """The JVM option that counts what code runs; the agent is fetched the first time."""
-    folder = SHARE / "jacoco"  # not with the JARs that are on Spark's class path
+    """The JVM option of the coverage agent, which is downloaded the first time."""
+    folder = SHARE / "jacoco"  # separate from the JARs on Spark's class path
     (outer,) = jars.ensure((JACOCO,), folder)
     with zipfile.ZipFile(outer) as archive:
         inner = archive.extract("jacocoagent.jar", folder)
@@ -61,36 +61,36 @@ def agent() -> str:
 
 
 def reached(spark: SparkSession) -> set[tuple[int, int]]:
-    """Every branch that has run so far: class and number."""
-    told = jvm(spark, "org.jacoco.agent.rt.RT").getAgent().getExecutionData(False)
-    return set(_branches(io.BytesIO(bytes(told))))
+    """Every branch that has run so far, as (class, number)."""
+    data = jvm(spark, "org.jacoco.agent.rt.RT").getAgent().getExecutionData(False)
+    return set(_branches(io.BytesIO(bytes(data))))
 
 
-def _branches(told: io.BytesIO) -> Iterator[tuple[int, int]]:
-    """JaCoCo's format: blocks of a header (1), a session (16), a class with a bit for each branch (17)."""
-    while kind := told.read(1):
+def _branches(data: io.BytesIO) -> Iterator[tuple[int, int]]:
+    """Parse JaCoCo's format: blocks with a header (1), a session (16), or a class with one bit per branch (17)."""
+    while kind := data.read(1):
         if kind == b"\x01":
-            told.read(4)
+            data.read(4)
         elif kind == b"\x10":
-            _name(told)
-            told.read(16)
+            _name(data)
+            data.read(16)
         else:
-            (class_id,) = struct.unpack(">q", told.read(8))
-            _name(told)
-            count = _varint(told)
-            bits = int.from_bytes(told.read((count + 7) // 8), "little")
+            (class_id,) = struct.unpack(">q", data.read(8))
+            _name(data)
+            count = _varint(data)
+            bits = int.from_bytes(data.read((count + 7) // 8), "little")
             yield from ((class_id, i) for i in range(count) if bits >> i & 1)
 
 
-def _name(told: io.BytesIO) -> None:
-    (length,) = struct.unpack(">H", told.read(2))
-    told.read(length)
+def _name(data: io.BytesIO) -> None:
+    (length,) = struct.unpack(">H", data.read(2))
+    data.read(length)
 
 
-def _varint(told: io.BytesIO) -> int:
+def _varint(data: io.BytesIO) -> int:
     found = shift = 0
     while True:
-        byte = told.read(1)[0]
+        byte = data.read(1)[0]
         found |= (byte & 0x7F) << shift
         if byte < 0x80:
             return found
@@ -98,7 +98,7 @@ def _varint(told: io.BytesIO) -> int:
 
 
 def mutated(chance: random.Random, line: bytes, other: bytes) -> bytes:
-    """A line with one to four changes; no line break comes in."""
+    """A line with one to four random changes and without line breaks."""
     for _ in range(chance.randint(1, 4)):
         start, end = sorted(chance.randint(0, len(line)) for _ in range(2))
         end = min(end, start + 40)
@@ -117,7 +117,7 @@ def mutated(chance: random.Random, line: bytes, other: bytes) -> bytes:
 
 
 def _generation(spark: SparkSession, settings: Settings, event: Event, file: Path, lines: list[bytes]) -> list[str]:
-    """Read a file of these lines: none may be lost, none taken that the slower reader finds a fault in."""
+    """Read a file of these lines. No line may be lost, and the slower reader must find no fault in an accepted line."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(b"\n".join(lines) + b"\n")
     (listed,) = files.list_files(spark, f"file:{file.parent}")
@@ -137,8 +137,8 @@ def _generation(spark: SparkSession, settings: Settings, event: Event, file: Pat
 
 
 def rounds(spark: SparkSession, settings: Settings, count: int, chance: random.Random) -> Iterator[list[str]]:
-    """What was wrong in each generation; nothing, when all is well."""
-    parents = {event.name: [json.dumps(hostile.lawful(event, 10)).encode()] for event in hostile.EVENTS}
+    """The losses of each generation; empty lists when all is well."""
+    parents = {event.name: [json.dumps(hostile.valid_record(event, 10)).encode()] for event in hostile.EVENTS}
     before = set[tuple[int, int]]()
     for number in range(count):
         event = hostile.EVENTS[number % len(hostile.EVENTS)]
@@ -153,4 +153,4 @@ def rounds(spark: SparkSession, settings: Settings, count: int, chance: random.R
         if now - before:
             known.extend(lines)
             before |= now
-    print(f"{len(before)} branches of the readers reached, {sum(map(len, parents.values()))} lines kept as parents")
+    print(f"{len(before)} branches of the readers reached, {sum(map(len, parents.values()))} parent lines kept")

@@ -1,6 +1,6 @@
-"""Landed files nobody should send, drawn by Hypothesis: rubbish for text, for numbers, for names, for whole files.
+"""Hostile landing files drawn by Hypothesis: bad texts, numbers and names, and broken files.
 
-Every text file also holds one lawful record under a number of its own, so that a test can ask for it by that.
+Every text file also has one valid record with a known number, so that a test can check that it is accepted.
 """
 
 from __future__ import annotations
@@ -47,22 +47,22 @@ FORMATS: dict[str, Callable[[bytes], bytes]] = {
 
 @dataclass
 class Batch:
-    """What was landed: records by event, numbers of lawful ones by event, files by event that cannot be read."""
+    """The landed files. By event: number of records, ids of valid records, number of unreadable files."""
 
     records: Counter[str] = field(default_factory=Counter)
-    lawful: dict[str, set[int]] = field(default_factory=lambda: {e.name: set() for e in EVENTS})
+    valid_ids: dict[str, set[int]] = field(default_factory=lambda: {e.name: set() for e in EVENTS})
     broken: Counter[str] = field(default_factory=Counter)
     files: int = 0
 
 
-def lawful(event: Event, number: int) -> dict[str, Any]:
-    """A record to be accepted, whose first field is (or is minted from) a number of its own."""
+def valid_record(event: Event, number: int) -> dict[str, Any]:
+    """A valid record. Its first field is `number`, or a snowflake id made from it."""
     first = event.fields[0].name
     return record(event, **{first: minted(at("10:00"), number) if first == "impression_id" else number})
 
 
 def draw(strategy: st.SearchStrategy[Any], count: int, number: int) -> list[Any]:
-    """So many values of a strategy; the same for the same number."""
+    """`count` values of a strategy. Equal seeds give equal values."""
     found: list[Any] = []
 
     @seed(number)
@@ -80,8 +80,10 @@ def draw(strategy: st.SearchStrategy[Any], count: int, number: int) -> list[Any]
 
 @st.composite
 def lines(draw: Any, event: Event) -> bytes:
-    """One line that is nearly a record, or nothing like one."""
-    whole = lawful(event, draw(st.integers(-(2**63), 2**63 - 1)) if event.fields[0].name != "impression_id" else 1)
+    """One line that is almost a record, or not a record at all."""
+    whole = valid_record(
+        event, draw(st.integers(-(2**63), 2**63 - 1)) if event.fields[0].name != "impression_id" else 1
+    )
     spoilt = whole | draw(st.dictionaries(st.sampled_from(sorted(whole)), ODD, min_size=1, max_size=3))
     text = json.dumps(draw(st.sampled_from((whole, spoilt))))
     kind = draw(st.integers(0, 8))
@@ -115,7 +117,7 @@ def _names() -> st.SearchStrategy[str]:
 
 
 def _broken() -> st.SearchStrategy[tuple[str, bytes]]:
-    """Whole files nobody can read: cut short, of another format than the name says, a name Hadoop cannot have."""
+    """Unreadable files: truncated, in another format than the name says, or with a name that Hadoop does not allow."""
     cut = gzip.compress(json.dumps(list(range(500))).encode())[:-20]
     return st.sampled_from(
         [(".jsonl.gz", cut), (".jsonl.gz", b"not gzip"), (".parquet", b"PAR1"), (".parquet", b"{}"), (".csv", b"a,b"),
@@ -125,14 +127,14 @@ def _broken() -> st.SearchStrategy[tuple[str, bytes]]:
 
 
 def land(folder: Path, files: int, number: int, columnar: int = 0) -> Batch:
-    """Land files of every event below a folder: readable ones in one hour, one in ten broken in the next."""
+    """Land readable files of every event in one hour, and broken files (one in ten) in the next hour."""
     batch = Batch()
     names = draw(st.tuples(_names(), st.sampled_from(sorted(FORMATS)), st.booleans()), files, number)
     broken = draw(_broken(), max(1, files // 10), number)
-    for place, event in enumerate(EVENTS):
-        drawn = draw(st.lists(lines(event), min_size=1, max_size=4), files // len(EVENTS), number + place)
+    for offset, event in enumerate(EVENTS):
+        drawn = draw(st.lists(lines(event), min_size=1, max_size=4), files // len(EVENTS), number + offset)
         for index, found in enumerate(drawn):
-            name, suffix, crlf = names[(index * len(EVENTS) + place) % len(names)]
+            name, suffix, crlf = names[(index * len(EVENTS) + offset) % len(names)]
             _land_text(folder / event.name / READABLE, event, f"{index}{name}{suffix}", found, crlf, index, batch)
     for index, (suffix, content) in enumerate(broken):
         event = EVENTS[index % len(EVENTS)]
@@ -148,8 +150,8 @@ def land(folder: Path, files: int, number: int, columnar: int = 0) -> Batch:
 
 def _land_text(folder: Path, event: Event, name: str, found: list[bytes], crlf: bool, index: int, batch: Batch) -> None:
     own = 10_000_000 + index
-    good = lawful(event, own)
-    batch.lawful[event.name].add(good[event.fields[0].name])
+    good = valid_record(event, own)
+    batch.valid_ids[event.name].add(good[event.fields[0].name])
     whole = [b" ".join(line.splitlines()) for line in found]
     whole.insert(index % (len(whole) + 1), json.dumps(good).encode())
     batch.records[event.name] += sum(1 for i, line in enumerate(whole) if not is_blank(line, i))
@@ -157,9 +159,9 @@ def _land_text(folder: Path, event: Event, name: str, found: list[bytes], crlf: 
     _write(folder, name, FORMATS[suffix]((b"\r\n" if crlf else b"\n").join(whole) + b"\n"), batch)
 
 
-def is_blank(line: bytes, place: int) -> bool:
-    """Spaces only; a byte order mark at the start of a file is none of its text."""
-    return not (line.removeprefix(BOM) if place == 0 else line).strip(b" ")
+def is_blank(line: bytes, number: int) -> bool:
+    """Whether a line has only spaces. A byte order mark at the start of a file does not count."""
+    return not (line.removeprefix(BOM) if number == 0 else line).strip(b" ")
 
 
 def _write(folder: Path, name: str, content: bytes, batch: Batch) -> None:
@@ -177,7 +179,7 @@ VALUES: list[tuple[pa.DataType, st.SearchStrategy[Any]]] = [
 
 @st.composite
 def columns(draw: Any) -> pa.Table:
-    """Shares as Parquet with columns of any type, some missing, some with names of our own or no name to speak of."""
+    """Shares as Parquet with columns of any type; some columns are missing, some have reserved or strange names."""
     fields = next(e for e in EVENTS if e.name == "shares").fields
     odd = ("a.b", "`", "landed_hour", "source_file", "_corrupt", "raw", "value", " ", "x'y", "_file")
     names = draw(st.sets(st.sampled_from([f.name for f in fields] + list(odd)), min_size=1))

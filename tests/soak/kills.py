@@ -1,4 +1,4 @@
-"""SIGKILL of a run and its JVM at a random moment; then all that landed is there once, and the ledger is true."""
+"""SIGKILL of a run and its JVM at a random moment. Then every landed share exists once, and the ledger is right."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_LENGTH = 6.0  # seconds from the first landing to the kill: two or three run
 
 
 def rounds(spark: SparkSession, settings: Settings, count: int, chance: random.Random) -> Iterator[list[str]]:
-    """What was lost in each round; nothing, when all is well."""
+    """The losses of each round; empty lists when all is well."""
     for _ in range(count):
         _kill(settings, chance.uniform(0, MAX_LENGTH))
         yield shares.losses(spark, settings)
@@ -30,12 +30,12 @@ def rounds(spark: SparkSession, settings: Settings, count: int, chance: random.R
 def _kill(settings: Settings, after: float) -> None:
     number = len(shares.landed(settings)) + 1
     command = [sys.executable, str(FEEDING), settings.lake, settings.landing, str(number)]
-    place = os.environ | {"PYTHONPATH": os.pathsep.join(["tests", "."])}
+    variables = os.environ | {"PYTHONPATH": os.pathsep.join(["tests", "."])}
     with subprocess.Popen(
-        command, env=place, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+        command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
     ) as fed:
         assert fed.stdout
         if not fed.stdout.readline():
-            raise RuntimeError("the process that feeds the lake ended by itself")
+            raise RuntimeError("the process that lands shares ended by itself")
         time.sleep(after)
         os.killpg(fed.pid, signal.SIGKILL)

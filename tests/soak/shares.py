@@ -1,4 +1,4 @@
-"""A lake that shares are fed into one at a time, and what must be true of it after any accident."""
+"""A lake into which shares land one at a time, and checks that must hold after any accident."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ FACTS = catalog.entry("fct_shares").table
 
 
 def land(settings: Settings, number: int, hour: int = 10, shared: int = 8) -> None:
-    """One share, of an hour of the day and landed in another, moved in whole, as a producer must."""
+    """Land one share of hour `shared` in hour `hour`, with an atomic rename, as a producer must."""
     folder = Path(settings.landing) / "shares" / f"hour=2026-06-01T{hour:02}"
     folder.mkdir(parents=True, exist_ok=True)
     share = {"share_id": number, "original_post_id": 1, "shared_post_id": 2, "viewer_id": number, "channel": "dm"}
-    beside = folder / f"_{number}"
-    beside.write_text(json.dumps(share | {"share_ts": START.replace(hour=shared).isoformat()}) + "\n")
-    beside.rename(folder / f"{number}.jsonl")
+    hidden = folder / f"_{number}"
+    hidden.write_text(json.dumps(share | {"share_ts": START.replace(hour=shared).isoformat()}) + "\n")
+    hidden.rename(folder / f"{number}.jsonl")
 
 
 def fed(spark: SparkSession, settings: Settings) -> Settings:
-    """A lake with one share of hour 8, landed in hour 10."""
+    """A lake with one share of hour 8 that landed in hour 10."""
     land(settings, 1)
     assert losses(spark, settings) == []
     return settings
 
 
 def landed(settings: Settings) -> list[int]:
-    """Numbers of the shares that have landed."""
+    """Numbers of the landed shares."""
     return sorted(int(f.stem) for f in Path(settings.landing).rglob("*.jsonl"))
 
 
@@ -46,18 +46,18 @@ def run(spark: SparkSession, settings: Settings) -> runner.Summary:
 
 
 def losses(spark: SparkSession, settings: Settings) -> list[str]:
-    """Run what is due; then each share is there once, the ledger true, nothing left to do. What is not so, in words."""
+    """Run everything that is due. Returns what is wrong: lost or repeated shares, a wrong ledger, work left to do."""
     found = [str(error) for error in run(spark, settings).errors.values()]
     rows = delta.read(spark, views.uri(settings, FACTS))
     ids = sorted(row[0] for row in rows.select("share_id").collect())
     if ids != landed(settings):
         odd = sorted(set(ids) ^ set(landed(settings)))
         found.append(f"{len(ids)} facts of {len(landed(settings))} shares; differing: {odd[:9]}")
-    there = {hour: content.checksum for hour, content in checksums.by_hour(rows, FACTS).items()}
+    current = {hour: content.checksum for hour, content in checksums.by_hour(rows, FACTS).items()}
     known = runner.open_context(spark, settings).ledger.state(FACTS.name)
-    if there != {hour: state["checksum"] for hour, state in known.items() if state["row_count"]}:
-        found.append("the ledger has other checksums than the table")
+    if current != {hour: state["checksum"] for hour, state in known.items() if state["row_count"]}:
+        found.append("the ledger and the table have different checksums")
     again = run(spark, settings)
     if again.entries or again.errors:
-        found.append(f"a further run finds {[e.table_name for e in again.entries]} to do, {again.errors}")
+        found.append(f"a further run processes {[e.table_name for e in again.entries]}, {again.errors}")
     return found

@@ -1,4 +1,4 @@
-"""Whatever lands, nothing but GateFailed comes out of the reader, no record is lost, and lawful ones count."""
+"""For any landed file, the reader raises only GateFailed, loses no record, and accepts every valid record."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ NUMBER = int(os.environ.get("FEED_ETL_FUZZ", 0))
 
 
 def run(spark: SparkSession, settings: Settings, clock: str, to: str) -> Summary:
-    """One hour, all tables made of landed records; however bad the records are, their share stops nothing."""
+    """Run one hour for all tables of landed records. Any share of bad records is allowed."""
     patient = settings.model_copy(update={"quarantine_share": 1.0})
     return runner.run(spark, patient, at(clock), at(to), tables=[t.name for t in LANDED])
 
 
 def check(spark: SparkSession, settings: Settings, landed: Batch) -> None:
-    """Readable files: all accepted or quarantined, lawful records accepted. Broken files: each named, none fatal."""
+    """Readable files: every record is accepted or quarantined, valid ones are accepted. Broken files fail audits."""
     read = run(spark, settings, "10:00", "11:00")
     assert not read.errors, read.errors
     entries = {e.table_name: e for e in read.entries}
@@ -41,20 +41,20 @@ def check(spark: SparkSession, settings: Settings, landed: Batch) -> None:
         assert entry.records_accepted + entry.records_quarantined == entry.records_read
         key = table.event.fields[0].name
         found = {row[0] for row in delta.read(spark, views.uri(settings, table)).select(key).distinct().collect()}
-        assert landed.lawful[name] <= found, name
+        assert landed.valid_ids[name] <= found, name
     broken = run(spark, settings, "11:00", "12:00").errors
     assert set(broken) == {t.name for t in LANDED if t.event and landed.broken[t.event.name]}
     assert all(isinstance(error, GateFailed) for error in broken.values()), broken
 
 
 def test_hostile_files_of_every_event_in_one_run(spark: SparkSession, tmp_path: Path) -> None:
-    """Some hundred files with rubbish of every kind, and Parquet of any shape."""
+    """About a hundred files with bad content of every kind, and Parquet files of any shape."""
     settings = local_settings(tmp_path)
     check(spark, settings, land(Path(settings.landing), 105, NUMBER, columnar=4))
 
 
 @pytest.mark.slow
-def test_hostile_files_by_the_thousand(spark: SparkSession, tmp_path: Path) -> None:
-    """Another batch with more to a run; `make soak` has many."""
+def test_thousands_of_hostile_files(spark: SparkSession, tmp_path: Path) -> None:
+    """Another batch with more files in a run; `make soak` runs many batches."""
     settings = local_settings(tmp_path)
     check(spark, settings, land(Path(settings.landing), 1400, NUMBER + 1, columnar=20))

@@ -1,4 +1,4 @@
-"""A round of each kind of accident; `make soak` has as many as there is time for."""
+"""One round of each kind of accident; `make soak` runs many rounds."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from etl.conf import Settings
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_nothing_is_lost_or_doubled(spark: SparkSession, fed: Settings) -> None:
+def test_a_kill_at_any_moment_loses_or_duplicates_nothing(spark: SparkSession, fed: Settings) -> None:
     assert list(kills.rounds(spark, fed, 2, random.Random(7))) == [[], []]
 
 
 @pytest.mark.slow
-def test_a_run_a_backfill_maintenance_and_a_reader_at_once(spark: SparkSession, fed: Settings) -> None:
+def test_a_run_a_backfill_maintenance_and_a_reader_work_at_the_same_time(spark: SparkSession, fed: Settings) -> None:
     assert list(crowd.rounds(spark, fed, 2)) == [[], []]

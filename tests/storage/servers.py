@@ -1,4 +1,4 @@
-"""An S3 server on loopback: moto, in an environment of its own (`requirements-s3.lock`) made when first asked for."""
+"""An S3 server (moto) on loopback, in its own environment (`requirements-s3.lock`), which is created on first use."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).parent / "uv"
 BUCKET = "feed"
 ENDPOINT = "spark.hadoop.fs.s3a.endpoint"
-STARTS_WITHIN = 120  # seconds, packages fetched
+STARTS_WITHIN = 120  # seconds, including the download of packages
 
 
 @contextmanager
 def s3() -> Iterator[dict[str, str]]:
-    """A server with one empty bucket; gives the environment in which `s3a://feed/` is that bucket."""
+    """Start a server with one empty bucket. Yields the environment variables in which `s3a://feed/` is that bucket."""
     port = free_port()
     command = [str(UV), "run", "--no-project", "--isolated", "--with-requirements", str(ROOT / "requirements-s3.lock")]
     command += ["moto_server", "-H", "127.0.0.1", "-p", str(port)]
@@ -40,7 +40,7 @@ def s3() -> Iterator[dict[str, str]]:
 
 
 def upload(folder: Path, to: str, spark: dict[str, str]) -> None:
-    """Every landed file below a folder, under its own name; the truth of a simulation stays here."""
+    """Upload every landed file below a folder with its relative path, except the truth of a simulation."""
     for file in sorted(f for f in folder.rglob("*") if f.is_file() and "_truth" not in f.parts):
         key = quote(f"{BUCKET}/{to}/{file.relative_to(folder)}")
         _put(f"{spark[ENDPOINT]}/{key}", file.read_bytes())
@@ -63,11 +63,11 @@ def _make_bucket(url: str) -> None:
 
 
 def _environment(port: int) -> dict[str, str]:
-    """As an operator sets it: credentials by the SDK's own names, the rest as Spark settings."""
+    """Environment variables as an operator sets them: credentials with the SDK's names, the rest as Spark settings."""
     spark = {
         ENDPOINT: f"http://127.0.0.1:{port}",
         "spark.hadoop.fs.s3a.endpoint.region": "us-east-1",
         "spark.hadoop.fs.s3a.path.style.access": "true",
-        "spark.hadoop.fs.s3a.connection.expect.continue": "false",  # the server sends its 100 as if it were all
+        "spark.hadoop.fs.s3a.connection.expect.continue": "false",  # the server ends the response after its status 100
     }
     return {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "FEED_ETL_SPARK": json.dumps(spark)}

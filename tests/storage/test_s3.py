@@ -1,4 +1,4 @@
-"""The lake and the landing zone on S3: the same rows, checksums, erasure and maintenance as on disk."""
+"""A lake and a landing zone on S3 give the same rows, checksums, erasure and maintenance as on disk."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ ON_S3 = Path(__file__).with_name("on_s3.py")
 
 
 @pytest.mark.slow
-def test_a_lake_on_s3_is_as_one_on_disk(tmp_path: Path) -> None:
-    """Tables of each way of writing, two hours of them, two runs at once in one driver, an erasure, maintenance."""
+def test_a_lake_on_s3_equals_a_lake_on_disk(tmp_path: Path) -> None:
+    """Tables of each write mode, two hours, two runs at once in one driver, an erasure, and maintenance."""
     simulate(tmp_path / "landing", START, START + timedelta(hours=2), 60, 7)
     with s3() as environment:
-        place = os.environ | environment | {"PYTHONPATH": os.pathsep.join(["tests", "."])}
+        variables = os.environ | environment | {"PYTHONPATH": os.pathsep.join(["tests", "."])}
         command = [sys.executable, str(ON_S3), str(tmp_path)]
-        done = subprocess.run(command, env=place, cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=variables, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-9000:]
     assert json.loads(done.stdout.splitlines()[-1]) == {
         "errors on disk": {}, "errors on s3": {}, "left to do": [], "ledgers differ": False,
-        "lost by two at once": [], "erased": True, "rows of the erased": 0, "checksums not true": [],
+        "lost by two runs at once": [], "erased": True, "rows of the erased": 0, "wrong checksums": [],
     }  # fmt: skip

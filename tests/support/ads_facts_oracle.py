@@ -38,7 +38,7 @@ SELECT left(sha256(concat_ws('|', e.ad_id, e.user_id, e.session_id, epoch_us(e.c
 FROM judged e LEFT JOIN placed p USING (user_id, session_id, click_ts) {_OWNERS.format(ts="e.click_ts")};
 """
 
-# Events of a session in the first six hours of a day belong to the day before, if it was seen in that day's last six hours.
+# Events of a session before 06:00 belong to the day before, if the session was seen after 18:00 on that day.
 SESSIONS = """
 CREATE TABLE fct_user_session AS
 WITH events AS (

@@ -33,8 +33,8 @@ SELECT *, share(users_ad_clicked, users) AS ctr_users, share(ad_clicks, clicks +
 FROM counted;
 """
 
-# An impression is the user's nth of the creative on the advertiser's day. A click counts in the bucket that the user had
-# reached. Scores are computed from whole numbers: CTR in ten-millionths, its sum and its sum of squares.
+# An impression is the user's nth of the creative on the advertiser's day. A click counts in the bucket that the user
+# had reached. Scores are computed from whole numbers: CTR in ten-millionths, its sum and its sum of squares.
 CREATIVES = """
 CREATE MACRO ctr(clicks, shown) AS
     CASE WHEN shown > 0 THEN ((20000000 * clicks + shown) // (2 * shown) * 0.0000001::DECIMAL(8, 7))::DECIMAL(9, 7) END;

@@ -1,4 +1,4 @@
-"""The health of a feed that never was: two versions, a day with a missing hour, a gate closed, a hostile caption."""
+"""A made-up health of a lake: two model versions, a missing hour, a closed gate, and a hostile caption."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Row = dict[str, Any]
 
 
 def hours() -> list[datetime]:
-    """The hours that landed."""
+    """The landed hours."""
     whole = [START + timedelta(hours=i) for i in range(24)]
     return [h for h in whole if h != MISSING]
 
@@ -51,8 +51,8 @@ def ranker() -> Ranker:
     versions = []
     for semver, likes in (("v3.1", 6000), ("v3.2", 7600)):
         row = _served(semver, 96_000, likes)
-        mine = [h for h in by_hour if h["model_semver"] == semver]
-        dwell = intervals.mean([h["dwell_ms_sum"] for h in mine], [h["dwell_count"] for h in mine])
+        own = [h for h in by_hour if h["model_semver"] == semver]
+        dwell = intervals.mean([h["dwell_ms_sum"] for h in own], [h["dwell_count"] for h in own])
         versions.append(row | {"first_deployed": START} | feed_health.rates(row) | {"dwell": dwell})
     return Ranker(versions, [row | feed_health.rates(row) for row in by_hour])
 
@@ -65,7 +65,7 @@ def _landed(accepted: int, place: int) -> Row:
 
 
 def ingest() -> Ingest:
-    """A steady feed."""
+    """A feed without anomalies."""
     by_hour = [_landed(16_000 + 90 * i, i) | {"hour": hour} for i, hour in enumerate(hours())]
     posts = (
         _landed(2_000, 0) | {"event": "posts", "facts": 0, "late": 0} | dict.fromkeys(("lag_p50", "lag_p90", "lag_p99"))
@@ -80,13 +80,13 @@ def ingest() -> Ingest:
 
 
 def safety() -> Safety:
-    """One post turns in the ninth hour; its caption and its creator's handle are markup."""
+    """The negative rate of one post rises at 09:00. Its caption and the handle of its creator contain markup."""
     turned = {"post_id": 900, "hour": at("09:00"), "rise": 0.008}
     queue = [turned | {"impressions": 2400, "negatives": 22, "negative_rate": 0.00917}]
-    told = {900: {"post_id": 900, "handle": f"@{HOSTILE}", "caption": HOSTILE}}
+    described = {900: {"post_id": 900, "handle": f"@{HOSTILE}", "caption": HOSTILE}}
     by_hour = [{"hour": h, "judged": 6, "over_floor": int(h >= at("09:00")), "negative_p99": 0.0087} for h in hours()]
     posts = [{"post_id": 900, "hour": h, "negative_rate": 0.0012 if h < at("09:00") else 0.00917} for h in hours()]
-    return Safety(queue, told, by_hour, turned, posts)
+    return Safety(queue, described, by_hour, turned, posts)
 
 
 def feed(**changes: Any) -> Feed:
@@ -95,7 +95,7 @@ def feed(**changes: Any) -> Feed:
 
 
 def landed_hours() -> dict[str, dict[datetime, LandedHour]]:
-    """Impressions are whole, shares late in two hours, creators were silent as usual."""
+    """Impressions are complete, shares are late in two hours, and creators have no records, as usual."""
     whole = {h: LandedHour(h, 4, 12_000, 11_900) for h in hours()}
     late = {at("10:00"): LandedHour(at("10:00"), 0, 0, 340, NO_FILES),
             at("11:00"): LandedHour(at("11:00"), 1, 12, 340, FEW_RECORDS)}  # fmt: skip
@@ -103,13 +103,13 @@ def landed_hours() -> dict[str, dict[datetime, LandedHour]]:
     return {"impressions": whole, "shares": shares, "creators": {h: LandedHour(h, 0, 0, 0) for h in hours()}}
 
 
-def why(invoice: str, streaming: str) -> Row:
-    """What explains a difference, if anything does."""
+def explanations(invoice: str, streaming: str) -> Row:
+    """The two explanation columns of a spend row."""
     return {"explanation": invoice, "streaming_explanation": streaming}
 
 
 def ads() -> Ads:
-    """One day of two campaigns: the first overspends and is billed a dollar that nothing explains, both unlocked."""
+    """One day of two campaigns, both unlocked. The first overspends, and a dollar of its invoice is unexplained."""
     day, locked = START.date(), at("00:00", day=9)
     clicks = [{"hour": h, "valid": 40 + i, "invalid": 2} for i, h in enumerate(hours())]
     top = [{"ad_id": 700 + i, "ad_clicks": 90 // (i + 1), "users": 80 // (i + 1), "sessions": 85} for i in range(3)]
@@ -119,8 +119,8 @@ def ads() -> Ads:
     billed = {n: Decimal("31.00") for n in ("billed_usd", "campaign_usd")} | {"streaming_usd": Decimal("29.50")}
     billed |= {n: Decimal("1.00") for n in ("unallocated_usd", "difference_usd")}
     spend = [
-        {"campaign_id": 5, "day": day, **usd, **billed, **why("unallocated", "agrees")},
-        {"campaign_id": 6, "day": day, **usd, **why("no_invoice", "no_counter")},
+        {"campaign_id": 5, "day": day, **usd, **billed, **explanations("unallocated", "agrees")},
+        {"campaign_id": 6, "day": day, **usd, **explanations("no_invoice", "no_counter")},
     ]
     earned = {"spend_usd": Decimal("30.00"), "value_usd": Decimal("45.00"), "locked_from": locked, "is_final": False}
     pace = [
@@ -140,7 +140,10 @@ def ads() -> Ads:
 
 
 def made_up(**changes: Any) -> Health:
-    """All of it; the gate of fct_shares is closed for a reason that is markup too."""
+    """The health of a lake with the feed. The gate of fct_shares is closed, and its reason contains markup.
+
+    `changes` replaces fields of Health.
+    """
     failure = {"rule": "key()", "severity": "critical", "reason": HOSTILE, "count": 3, "of": 90, "error": ""}
     tables = catalog.tables()
     judged = {

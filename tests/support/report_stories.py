@@ -1,4 +1,4 @@
-"""Ledger rows from the few numbers a test is about."""
+"""Builds ledger rows from the few values that matter to a test."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Found = dict[str, Any]
 
 
 def found(rule: str, count: int | None = 3, of: int | None = 100, severity: str = "critical", error: str = "") -> Found:
-    """A failure as the ledger keeps it."""
+    """A failed rule in the form of the ledger."""
     return {"rule": rule, "severity": severity, "reason": "A reason.", "count": count, "of": of, "error": error}
 
 
 def ran(table: str, when: datetime, *failures: Found, hours: list[datetime] | None = None, **given: Any) -> Entry:
-    """What a run did to a table; refused when something critical was found, as the gate does it."""
+    """The ledger row of a run of a table. A critical failure or an error makes it a rejection, as in the gate."""
     hours = [when.replace(minute=0) - HOUR] if hours is None else hours
     entry = Entry(
         f"run-{when:%Y%m%dT%H%M}",

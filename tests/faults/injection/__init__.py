@@ -1,1 +1,1 @@
-"""Every file-system call of a command failing in turn: see `__main__.py`."""
+"""Makes each file-system call of a command fail in turn: see `__main__.py`."""

@@ -1,9 +1,10 @@
-"""Every file-system call of run, erase, maintain and backfill fails in turn: `python -m faults.injection [STORY ...]`.
+"""Fails every file-system call of run, erase, maintain and backfill in turn: `python -m faults.injection [STORY ...]`.
 
-A command is run once without a fault and its calls are noted, those of Python and of the JVM below lake and landing
-zone. Then, for each kind of call and each time it is made, on a fresh copy of the lake, that call fails. The
-command must end well or with one error of ours; every table must be readable, each hour as it was or as it will be.
-Run again without a fault, everything must be as if nothing had failed. The end is a table, and 1 at any loss.
+The script first runs a command without a fault and records its calls below lake and landing zone, in Python and in the
+JVM. Then, on a fresh copy of the lake, it fails one call: for each kind of call and each occurrence. The command must
+succeed or raise one FeedEtlError. Every table must stay readable, and each hour must have its old or its new content.
+After a second run without a fault, everything must be as if nothing had failed. The script prints a table, and exits
+with 1 if anything was lost.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from etl.conf import Settings
 from etl.engine.jobs import runner
 from etl.engine.spark import session
 
-FIRST_AND_LAST = 2  # of a kind of call that is made many times the first two and the last one fail
+FIRST_AND_LAST = 2  # of a kind of call with many occurrences, fail the first two and the last one
 
 
 def _spark(classes: Path) -> SparkSession:
@@ -41,7 +42,7 @@ def _spark(classes: Path) -> SparkSession:
 
 
 def _template(spark: SparkSession, folder: Path) -> Settings:
-    """A lake before any command."""
+    """A lake before any command of a story."""
     settings = local_settings(folder)
     stories.land_first(settings)
     summary = runner.run(spark, settings, START, END, tables=list(stories.TABLES))
@@ -57,7 +58,7 @@ def _copy(template: Settings, folder: Path, story: Story) -> Settings:
 
 
 def _chosen(found: list[tuple[str, int]], share: float, seed: str) -> list[tuple[str, int]]:
-    """Calls to fail: of each kind the first ones and the last, and of these a share."""
+    """The calls to fail: the first and last occurrences of each kind, and of these a random share."""
     last = dict(found)
     wanted = [(kind, nth) for kind, nth in found if nth <= FIRST_AND_LAST or nth == last[kind]]
     chance = random.Random(seed)
@@ -65,7 +66,7 @@ def _chosen(found: list[tuple[str, int]], share: float, seed: str) -> list[tuple
 
 
 class Trial:
-    """One story: the calls it makes, and what each failing call leads to."""
+    """One story: the calls that it makes, and the result of each failing call."""
 
     def __init__(self, found: calls.Calls, template: Settings, story: Story, folder: Path) -> None:
         self.spark = spark = found.spark
@@ -80,34 +81,34 @@ class Trial:
         assert list(story.faults(spark, unharmed, self.after)) == []
 
     def fail(self, number: int, kind: str, nth: int) -> tuple[bool, list[str]]:
-        """Whether the call was made at all, and the losses."""
-        place_ = self.folder / str(number)
-        settings = _copy(self.template, place_, self.story)
+        """Fail one call. Returns whether the call was made, and the losses."""
+        folder = self.folder / str(number)
+        settings = _copy(self.template, folder, self.story)
         stories.tidy(self.spark)
-        self.calls.arm(place_, kind, nth)
+        self.calls.arm(folder, kind, nth)
         losses = []
         try:
             self.story.act(self.spark, settings)
         except Exception as error:
-            losses.append(f"no error of ours: {type(error).__name__}: {str(error)[:300]}")
+            losses.append(f"not a FeedEtlError: {type(error).__name__}: {str(error)[:300]}")
         fired = self.calls.fired
         self.calls.disarm()
         losses += stories.readable(self.spark, settings, self.before, self.after)
         if again := self.story.act(self.spark, settings):
-            losses.append(f"run again it fails: {again}")
+            losses.append(f"the second run fails: {again}")
         losses += self.story.faults(self.spark, settings, self.after)
         stories.tidy(self.spark)
         if not losses:
-            shutil.rmtree(place_)
+            shutil.rmtree(folder)
         return fired, losses
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="faults.injection")
-    parser.add_argument("stories", nargs="*", help="run, erase, erase-creator, maintain, backfill; all without it")
-    parser.add_argument("--share", type=float, default=1.0, help="share of the calls that fail, drawn at random")
+    parser.add_argument("stories", nargs="*", help="run, erase, erase-creator, maintain, backfill; default: all")
+    parser.add_argument("--share", type=float, default=1.0, help="share of the calls that fail, chosen at random")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--kind", default="", help="only kinds of calls with this in their name")
+    parser.add_argument("--kind", default="", help="only kinds of calls that contain this text")
     given = parser.parse_args()
     base = Path(tempfile.mkdtemp(prefix="faults-"))
     os.environ |= {"FEED_ETL_KEYS": str(base / "keys"), "FEED_ETL_PSEUDONYM_KEY": "0" * 64}  # one key for every copy
@@ -116,15 +117,15 @@ def main() -> int:
     for story in stories.STORIES:
         if given.stories and story.name not in given.stories:
             continue
-        lost += _tell(Trial(found, template, story, base / story.name), given)
+        lost += _try(Trial(found, template, story, base / story.name), given)
     spark.stop()
     if not lost:
         shutil.rmtree(base)
     return 1 if lost else 0
 
 
-def _tell(trial: Trial, given: argparse.Namespace) -> int:
-    """Try a story and print its line; returns how many calls led to a loss."""
+def _try(trial: Trial, given: argparse.Namespace) -> int:
+    """Try all chosen calls of a story and print the result. Returns the number of calls with a loss."""
     started, story = time.monotonic(), trial.story
     chosen = [c for c in _chosen(trial.found, given.share, f"{given.seed} {story.name}") if given.kind in c[0]]
     print(f"{story.name}: {len(trial.found)} calls of {len(dict(trial.found))} kinds", flush=True)

@@ -1,4 +1,4 @@
-"""File-system calls of this process below one folder, of Python and of the JVM: counted, and one made to fail."""
+"""Records the file-system calls of Python and of the JVM below one folder, and makes one of them fail."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27,}|\d{20}|pa
 
 
 def compiled(folder: Path) -> Path:
-    """The failing file systems as classes. Raises FileNotFoundError without a Java compiler."""
+    """Compile the failing file systems. Returns the class folder. Raises FileNotFoundError without a Java compiler."""
     compiler = shutil.which("javac")
     if compiler is None:
         raise FileNotFoundError("javac")
@@ -31,7 +31,7 @@ def compiled(folder: Path) -> Path:
 
 
 def options(classes: Path) -> dict[str, str]:
-    """Settings of Spark by which every call to the local file system can fail."""
+    """Spark settings that route all calls to the local file system through the failing file systems."""
     return {
         "spark.driver.extraClassPath": str(classes),
         "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.local.FailingFileSystem",
@@ -50,13 +50,13 @@ class Calls:
         sys.addaudithook(self._audit)
 
     def arm(self, below: Path, kind: str = "", nth: int = 1) -> None:
-        """Note calls from now on; the nth call of a kind fails."""
+        """Record calls from now on, and fail the nth call of a kind."""
         self._wanted, self._nth, self._seen, self._found = kind, nth, 0, []
         self._java.arm(str(below), kind, nth)
         self._below = str(below)
 
     def disarm(self) -> list[tuple[str, int]]:
-        """No call fails any more; returns every call as its kind and which of that kind it was."""
+        """Stop failing calls. Returns every call as its kind and its occurrence number."""
         self._below = ""
         self._java.disarm()
         counted: Counter[str] = Counter()
@@ -68,18 +68,18 @@ class Calls:
 
     @property
     def fired(self) -> bool:
-        """Whether the call that was to fail was made."""
+        """Whether the call that had to fail was made."""
         return bool(self._java.fired()) or bool(self._wanted and self._seen >= self._nth)
 
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not self._below or event not in WATCHED or not isinstance(arguments[0], str):
             return
-        place = str(arguments[1]) if event == "os.rename" else arguments[0]
-        if not place.startswith(self._below):
+        path = str(arguments[1]) if event == "os.rename" else arguments[0]
+        if not path.startswith(self._below):
             return
-        kind = f"python {event} {RUN_ID.sub('#', place[len(self._below) :])}"
+        kind = f"python {event} {RUN_ID.sub('#', path[len(self._below) :])}"
         self._found.append(kind)
         if kind == self._wanted:
             self._seen += 1
             if self._seen == self._nth:
-                raise OSError(errno.EIO, f"injected fault: {kind}", place)
+                raise OSError(errno.EIO, f"injected fault: {kind}", path)

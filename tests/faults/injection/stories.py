@@ -1,4 +1,4 @@
-"""The commands that calls fail in, each on a small lake: what it is given, and what must be true once it ran again."""
+"""The stories of fault injection: a command on a small lake, its landed files, and checks after its second run."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def post(number: int, creator: int, day: int) -> dict[str, object]:
 
 
 def land_first(settings: Settings) -> None:
-    """What a lake is made from before a command is tried: three people, two posts."""
+    """Land the files of a lake before any command: three people, two posts."""
     people = (VIEWER, *OTHERS)
     land(settings, "shares", 8, "a.jsonl", [share(n, p, 8) for n, p in enumerate(people, 1)])
     land(settings, "shares", 10, "a.jsonl", [share(10 + n, p, 10) for n, p in enumerate(people, 1)])
@@ -48,16 +48,16 @@ def land_first(settings: Settings) -> None:
 
 
 def land_more(settings: Settings) -> None:
-    """Late files: a new share of an old hour, and a post that changed hands."""
+    """Land late files: a new share of an old hour, and a post with a new creator."""
     land(settings, "shares", 10, "late.jsonl", [share(99, OTHERS[0], 8)])
     land(settings, "posts", 10, "a.jsonl", [post(1, 2, 9)])
 
 
 def command(settings: Settings, *words: str) -> str:
-    """Run a command in this process. Returns the error of ours it failed with, empty without; raises any other."""
-    place = ["--lake", settings.lake, "--landing", settings.landing]
+    """Run a command in this process. Returns the text of its FeedEtlError, or an empty text. Raises any other error."""
+    options = ["--lake", settings.lake, "--landing", settings.landing]
     try:
-        cli.app([*place, *words], standalone_mode=False)
+        cli.app([*options, *words], standalone_mode=False)
     except FeedEtlError as error:
         return f"{type(error).__name__}: {error}"
     return ""
@@ -80,7 +80,7 @@ def maintain(_spark: SparkSession, settings: Settings) -> str:
 
 
 def backfill(spark: SparkSession, settings: Settings) -> str:
-    """A new one, or the one that is in flight since the fault."""
+    """Start a backfill, or resume the one that the fault interrupted."""
     found = [b.id for b in Register(spark, files.absolute(settings.lake)).all() if b.in_flight]
     given = (
         ["--resume", found[0]]
@@ -91,7 +91,7 @@ def backfill(spark: SparkSession, settings: Settings) -> str:
 
 
 def content(spark: SparkSession, settings: Settings) -> Content:
-    """Rows and checksums of every table that is there, from the tables themselves, wherever its files came from."""
+    """Row counts and checksums of every existing table, computed from the tables, without the paths of landed files."""
     getattr(spark._jvm, DELTA_LOG).clearCache()
     found: Content = {}
     for name in TABLES:
@@ -110,7 +110,7 @@ def content(spark: SparkSession, settings: Settings) -> Content:
 
 
 def ledger_faults(spark: SparkSession, settings: Settings) -> list[str]:
-    """Hours whose checksum in the ledger is not that of the table."""
+    """Hours whose checksum in the ledger differs from the table."""
     ledger = runner.open_context(spark, settings).ledger
     found = []
     for name in TABLES:
@@ -118,41 +118,41 @@ def ledger_faults(spark: SparkSession, settings: Settings) -> list[str]:
         uri = views.uri(settings, table)
         if not table.hour or name == "quarantine" or not delta.is_table(spark, uri):
             continue
-        there = {h: (c.rows, c.checksum) for h, c in checksums.by_hour(delta.read(spark, uri), table).items()}
+        current = {h: (c.rows, c.checksum) for h, c in checksums.by_hour(delta.read(spark, uri), table).items()}
         known = {h: (s["row_count"], s["checksum"]) for h, s in ledger.state(name).items() if s["row_count"]}
-        if known != there:
-            found.append(f"{name}: the ledger says {known}, the table has {there}")
+        if known != current:
+            found.append(f"{name}: the ledger has {known}, the table has {current}")
     return found
 
 
 def nothing_due(spark: SparkSession, settings: Settings) -> list[str]:
-    """What a further run finds to do."""
+    """Tables that a further run writes, and its errors. Both must be empty."""
     again = runner.run(spark, settings, START, END, tables=list(TABLES))
-    return [f"a further run makes {e.table_name}" for e in again.entries] + [str(e) for e in again.errors.values()]
+    return [f"a further run writes {e.table_name}" for e in again.entries] + [str(e) for e in again.errors.values()]
 
 
 def traces(_spark: SparkSession, settings: Settings) -> list[str]:
-    """Files of lake and landing zone that still name the erased viewer."""
+    """Files of lake and landing zone that still contain the id of the erased viewer."""
     from support import traces as search
 
-    return [f"{file} names the erased viewer" for file in search.of(VIEWER, settings.lake, settings.landing)]
+    return [f"{file} contains the erased viewer" for file in search.of(VIEWER, settings.lake, settings.landing)]
 
 
 def creator_traces(_spark: SparkSession, settings: Settings) -> list[str]:
-    """The same of the erased creator."""
+    """Files of lake and landing zone that still contain the id of the erased creator."""
     from support import traces as search
 
-    return [f"{file} names the erased creator" for file in search.of(CREATOR, settings.lake, settings.landing)]
+    return [f"{file} contains the erased creator" for file in search.of(CREATOR, settings.lake, settings.landing)]
 
 
 def in_flight(spark: SparkSession, settings: Settings) -> list[str]:
-    """Backfills that did not come to their end."""
+    """Backfills that are not finished."""
     return [f"{b.id} is {b.state}" for b in Register(spark, files.absolute(settings.lake)).all() if b.in_flight]
 
 
 @dataclass(frozen=True)
 class Story:
-    """A command, what has landed before it, and what else must hold in the end beside content and ledger."""
+    """A command, whether late files land before it, and checks besides content and ledger."""
 
     name: str
     act: Callable[[SparkSession, Settings], str]
@@ -160,7 +160,7 @@ class Story:
     checks: tuple[Callable[[SparkSession, Settings], list[str]], ...] = (nothing_due,)
 
     def faults(self, spark: SparkSession, settings: Settings, wanted: Content) -> Iterator[str]:
-        """What is not as it must be after the command ran again without a fault."""
+        """Everything that is wrong after the command ran again without a fault."""
         found = content(spark, settings)
         if found != wanted:
             odd = [name for name in {*found, *wanted} if found.get(name) != wanted.get(name)]
@@ -180,7 +180,7 @@ STORIES = (
 
 
 def readable(spark: SparkSession, settings: Settings, before: Content, after: Content) -> Iterator[str]:
-    """Tables that cannot be read right after the fault, or hold neither what they held nor what they will hold."""
+    """Tables that cannot be read right after the fault, or that have neither their old nor their new content."""
     found: Content = {}
     try:
         found = content(spark, settings)
@@ -193,6 +193,6 @@ def readable(spark: SparkSession, settings: Settings, before: Content, after: Co
 
 
 def tidy(spark: SparkSession) -> None:
-    """Nothing that this process remembers of a lake helps or harms the next try."""
+    """Clear what this process caches about a lake, so that tries are independent."""
     with suppress(Exception):
         getattr(spark._jvm, DELTA_LOG).clearCache()

@@ -46,10 +46,10 @@ def main() -> int:
     parser.set_defaults(params=(_short, 2))
     longer = parser.add_mutually_exclusive_group()
     day, ads = (demo_day.show, demo_day.HOURS), (demo_ads.show, demo_ads.HOURS)
-    by_address = "three hours, late files and a backfilled day at once"
-    longer.add_argument("--day", dest="asked", action="store_const", const=day, help=by_address)
-    by_address = "two hours of ads, late files, the daily run of ads"
-    longer.add_argument("--ads", dest="asked", action="store_const", const=ads, help=by_address)
+    help_text = "three hours, late files and a backfilled day at once"
+    longer.add_argument("--day", dest="params", action="store_const", const=day, help=help_text)
+    help_text = "two hours of ads, late files, the daily run of ads"
+    longer.add_argument("--ads", dest="params", action="store_const", const=ads, help=help_text)
     show, hours = parser.parse_args().params
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the with-blocks stop Airflow, too
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)

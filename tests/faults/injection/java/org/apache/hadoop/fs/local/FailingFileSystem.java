@@ -12,7 +12,7 @@ import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.permission.FsPermission;
 import org.apache.hadoop.util.Progressable;
 
-/** The local file system as Hadoop's FileSystem has it, each call of which may be made to fail. */
+/** The local file system for Hadoop's FileSystem API. Each call can be made to fail. */
 public class FailingFileSystem extends LocalFileSystem {
     @Override
     public FSDataInputStream open(Path path, int bufferSize) throws IOException {
@@ -63,7 +63,7 @@ public class FailingFileSystem extends LocalFileSystem {
         return super.getFileStatus(path);
     }
 
-    /** A stream whose end may fail, as on a full disk: some bytes are there, and the file is not whole. */
+    /** A stream whose close may fail, as on a full disk: some bytes are written, but the file is not complete. */
     static FSDataOutputStream closing(FSDataOutputStream stream, Path path) throws IOException {
         OutputStream failing = new FilterOutputStream(stream) {
             private boolean closed;

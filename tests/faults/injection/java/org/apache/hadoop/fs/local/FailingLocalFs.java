@@ -15,7 +15,7 @@ import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.permission.FsPermission;
 import org.apache.hadoop.util.Progressable;
 
-/** The same as Hadoop's FileContext has it: by this one Delta commits. */
+/** The local file system for Hadoop's FileContext API, which Delta uses to commit. */
 public class FailingLocalFs extends LocalFs {
     public FailingLocalFs(URI uri, Configuration conf) throws IOException, URISyntaxException {
         super(uri, conf);

@@ -6,7 +6,7 @@ import java.util.List;
 
 import org.apache.hadoop.fs.Path;
 
-/** Counts the file-system calls below one folder, and makes one of them fail. */
+/** Records the file-system calls below one folder, and makes one of them fail. */
 public final class Faults {
     private static String below = "";
     private static String wanted = "";
@@ -17,7 +17,7 @@ public final class Faults {
     private Faults() {
     }
 
-    /** From now on calls below a folder are noted; the n-th call of a kind fails, none when the kind is empty. */
+    /** Record calls below a folder from now on. The nth call of a kind fails; none fails when the kind is empty. */
     public static synchronized void arm(String folder, String kind, int nth) {
         below = folder;
         wanted = kind;
@@ -30,29 +30,29 @@ public final class Faults {
         below = "";
     }
 
-    /** The kinds of the calls so far, in their order. */
+    /** The kinds of the recorded calls, in order. */
     public static synchronized List<String> calls() {
         return new ArrayList<>(calls);
     }
 
-    /** Whether the call that was to fail has failed. */
+    /** Whether the call that had to fail has failed. */
     public static synchronized boolean fired() {
         return !wanted.isEmpty() && seen >= occurrence;
     }
 
     static synchronized void call(String operation, Path path) throws IOException {
-        String place = path.toUri().getPath();
-        if (below.isEmpty() || !place.startsWith(below)) {
+        String file = path.toUri().getPath();
+        if (below.isEmpty() || !file.startsWith(below)) {
             return;
         }
-        String kind = operation + " " + kindOf(place.substring(below.length()));
+        String kind = operation + " " + kindOf(file.substring(below.length()));
         calls.add(kind);
         if (kind.equals(wanted) && ++seen == occurrence) {
             throw new IOException("injected fault: " + kind);
         }
     }
 
-    /** A path without what differs from run to run: ids, versions, numbers of tasks. */
+    /** A path without the parts that differ between runs: ids, versions, task numbers. */
     private static String kindOf(String path) {
         return path.replaceAll("[0-9a-f]{8}-[0-9a-f-]{27,}", "#").replaceAll("[0-9]{8}T[0-9]{6}-[0-9a-f]+", "#")
             .replaceAll("part-[0-9]+", "part-#").replaceAll("[0-9]{20}", "#").replaceAll("\\.[0-9a-f]{8,}", ".#");

@@ -1,4 +1,4 @@
-"""A real scheduler with everything at once: in the end the lake holds what one plain run makes of the same files."""
+"""A real Airflow scheduler with many events at once: the lake equals the result of one plain run of the same files."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from etl.engine.delta import tables as delta
 from etl.engine.sql import views
 from etl.model.contract import Table
 
-DOWN_SECONDS = 90  # longer than any process of Airflow waits for it
+DOWN_SECONDS = 90  # longer than any process of Airflow waits for its database
 SKETCHES = {"_hll": F.hll_sketch_estimate, "_kll": F.kll_sketch_get_n_bigint}
 
 
 def rows(spark: SparkSession, settings: Settings, table: Table) -> DataFrame:
-    """All rows with all columns; of a sketch what it says, since its bytes depend on the order of merging."""
+    """All rows with all columns. Sketches are replaced by their estimate, because their bytes depend on merge order."""
     found = delta.read(spark, views.uri(settings, table))
-    by_address = {c.name: SKETCHES[c.name[-4:]](c.name) for c in table.columns if c.type == "BINARY"}
-    return found.withColumns(by_address)
+    estimates = {c.name: SKETCHES[c.name[-4:]](c.name) for c in table.columns if c.type == "BINARY"}
+    return found.withColumns(estimates)
 
 
 def different(spark: SparkSession, one: Settings, other: Settings) -> dict[str, tuple[int, int]]:
-    """Tables whose rows are not the same: how many only the one has, how many only the other."""
+    """Tables with different rows: the number of rows that only `one` has, and that only `other` has."""
     assert existing_tables(spark, one) == existing_tables(spark, other)
     found = {}
     for table in existing_tables(spark, one):
@@ -44,33 +44,33 @@ def different(spark: SparkSession, one: Settings, other: Settings) -> dict[str, 
     return {name: counts for name, counts in found.items() if any(counts)}
 
 
-def shown(folder: Path, show: Callable[[Sandbox], None], hours: int) -> tuple[Settings, Settings]:
-    """The lake of a show that begins so many hours ago, and that of one plain run."""
+def run_demo(folder: Path, demo: Callable[[Sandbox], None], hours: int) -> tuple[Settings, Settings]:
+    """Run a demo that begins `hours` hours ago. Returns its lake, and the lake of one plain run."""
     subprocess.run([str(ROOT / "bin" / "setup-airflow")], check=True)
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     sandbox = Sandbox(folder / "airflow", now - hours * ONE_HOUR)
     sandbox.make()
-    show(sandbox)
+    demo(sandbox)
     scheduled, plain = (conf.load("local", lake=str(sandbox.folder / name)) for name in ("lake", "plain"))
     return scheduled, plain
 
 
 @pytest.mark.slow
-def test_hours_late_files_and_a_backfilled_day_next_to_each_other_equal_one_plain_run(
+def test_hours_late_files_and_a_backfill_at_the_same_time_equal_one_plain_run(
     spark: SparkSession, tmp_path: Path
 ) -> None:
-    """Three scheduled hours, the last refused by three gates and repaired; `demo_day` says what else is looked at."""
-    assert different(spark, *shown(tmp_path, demo_day.show, demo_day.HOURS)) == {}
+    """Three scheduled hours; the last one fails three audits and is repaired. `demo_day` checks more."""
+    assert different(spark, *run_demo(tmp_path, demo_day.show, demo_day.HOURS)) == {}
 
 
 @pytest.mark.slow
 def test_hours_of_ads_and_late_files_equal_one_plain_run(spark: SparkSession, tmp_path: Path) -> None:
-    """A late file is found by the next hour's run, a later one by `ads_daily`."""
-    assert different(spark, *shown(tmp_path, demo_ads.show, demo_ads.HOURS)) == {}
+    """The run of the next hour finds one late file, and `ads_daily` finds a later one."""
+    assert different(spark, *run_demo(tmp_path, demo_ads.show, demo_ads.HOURS)) == {}
 
 
 def database_down(sandbox: Sandbox) -> None:
-    """An hour under way when nobody can read or write Airflow's database; then Airflow is started again."""
+    """Lock Airflow's database during a running hour, then start Airflow again."""
     sandbox.simulate(sandbox.first, sandbox.first + ONE_HOUR, 60)
     with sandbox.scheduler() as airflow:
         airflow.unpause("feed_hourly")
@@ -85,11 +85,11 @@ def database_down(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.slow
-def test_an_hour_in_which_airflows_database_is_down_equals_one_plain_run(
+def test_an_hour_during_which_the_airflow_database_is_down_equals_one_plain_run(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every process of Airflow waits a short while only for its database; the hour is taken up again after it."""
+    """The processes of Airflow wait only briefly for the database. After the restart, the hour runs to its end."""
     monkeypatch.setenv("AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT", "60")
     database = tmp_path / "airflow" / "airflow.db"
     monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", f"sqlite:///{database}?timeout=10")
-    assert different(spark, *shown(tmp_path, database_down, 1)) == {}
+    assert different(spark, *run_demo(tmp_path, database_down, 1)) == {}

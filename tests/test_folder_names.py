@@ -1,4 +1,4 @@
-"""A lake and a landing zone may lie in any folder a machine can have."""
+"""The lake and the landing zone work in folders with unusual names."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from etl.operations.maintenance import driver as maintenance
 NAME, VIEWER = "Ländereien [1] 50%20 {a}#b?c", 4711
 
 
-def test_a_lake_lies_where_it_was_said_to(spark: SparkSession, tmp_path: Path) -> None:
-    """Run, kept and erased from, and nothing is written beside it."""
+def test_a_lake_in_a_folder_with_special_characters_works(spark: SparkSession, tmp_path: Path) -> None:
+    """Run, maintenance and erasure work, and write nothing outside the folder."""
     settings = local_settings(tmp_path / NAME)
     shares.land(settings, VIEWER)
     assert shares.losses(spark, settings) == []

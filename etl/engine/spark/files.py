@@ -23,7 +23,7 @@ from etl.errors import ConfigError, LakeError
 class LandedFile:
     """One file of a listing: its full URI, its size in bytes and its modification time in ms.
 
-    is_outside: whether it is a link to a file or folder outside the folder that was listed.
+    is_outside: whether it is a link to a folder, or a link to a file outside the landing zone. No run reads it.
     within: its folder, relative to the folder that was listed; empty for a file directly in that folder.
     """
 

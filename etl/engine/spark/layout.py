@@ -38,7 +38,7 @@ def lay_out(rows: DataFrame, table: Table, hours: int, preclustered: bool = Fals
     """Rows as they are written to files: range-partitioned over tasks, and sorted within a file.
 
     To find the borders of ranges Spark takes a sample, and for it computes the rows again from the last shuffle on.
-    When that is expensive, the table's transform partitions its inputs by range instead (`Table.preclustered`), and
+    When that is expensive, the table's transform partitions its inputs by range instead (`Replace.preclustered`), and
     this function keeps the partitions. Then each task writes a file of each hour, so this works for up to
     MAX_OPEN_HOURS hours; more hours are partitioned again.
     """

@@ -1,4 +1,4 @@
-"""A simulated run of ads says exactly what DuckDB makes of the same landing files."""
+"""A run of simulated ads gives the same tables as the oracle, which computes them from the landing files in DuckDB."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ TABLES = [t for name in catalog.of_subjects(["ads"]) if (t := catalog.entry(name
 
 
 def _key(table: Table) -> list[str]:
-    """What a row is known by: a surrogate is the engine's own."""
+    """The columns that identify a row. A surrogate key is a hash of Spark, so it is replaced by the natural key."""
     if isinstance(table.write, Scd2) and table.write.surrogate:
         return [*table.write.natural_key, "valid_from"]
     return list(table.key)
@@ -28,26 +28,26 @@ def _key(table: Table) -> list[str]:
 
 @pytest.fixture(scope="module")
 def oracle(simulated_ads: Simulated) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The tables as DuckDB makes them."""
+    """The tables that DuckDB computes."""
     with connect_oracle(simulated_ads.landing) as connection:
         yield connection
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_every_row_is_what_duckdb_makes(
+def test_every_table_equals_the_oracle(
     oracle: duckdb.DuckDBPyConnection, simulated_ads: Simulated, table: Table
 ) -> None:
-    """Every table of ads above bronze, row for row, column for column; and there is something to compare."""
+    """Compares every row and column of every ads table above bronze. The table must not be empty."""
     assert oracle.execute(f"SELECT count(*) > 0 FROM {table.name}").fetchall() == [(True,)]
     assert compare(oracle, simulated_ads.lake, table.name, _key(table)) == []
 
 
 @pytest.mark.slow
-def test_ties_limits_and_second_thoughts_are_as_duckdb_makes_them(spark: SparkSession, settings: Settings) -> None:
-    """Every table at once, of an hour made of the cases a simulation lacks."""
+def test_ties_limits_and_late_changes_equal_the_oracle(spark: SparkSession, settings: Settings) -> None:
+    """Compares all tables of an hour that consists of edge cases the simulator does not produce."""
     ads_edges.land(Path(settings.landing))
     summary = runner.run(spark, settings, ads_edges.START, ads_edges.END)
     assert not summary.errors, summary.errors
     with connect_oracle(Path(settings.landing)) as connection:
-        unlike = {t.name: compare(connection, Path(settings.lake), t.name, _key(t)) for t in TABLES}
-    assert {name: problems for name, problems in unlike.items() if problems} == {}
+        differing = {t.name: compare(connection, Path(settings.lake), t.name, _key(t)) for t in TABLES}
+    assert {name: problems for name, problems in differing.items() if problems} == {}

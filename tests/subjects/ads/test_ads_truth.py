@@ -1,4 +1,4 @@
-"""A simulated run of ads says exactly what the simulator knows to be true, and says it once."""
+"""A run of simulated ads gives exactly the truth of the simulator, without missing or extra rows."""
 
 import json
 from decimal import Decimal
@@ -35,8 +35,8 @@ KEYS = {
 
 
 @pytest.mark.parametrize("table", KEYS)
-def test_every_row_is_the_truth(spark: SparkSession, simulated_ads: Simulated, table: str) -> None:
-    """Row for row, column for column, neither missing nor extra."""
+def test_every_row_equals_the_truth(spark: SparkSession, simulated_ads: Simulated, table: str) -> None:
+    """Compares every row and column; no row is missing or extra."""
     assert differences(spark, simulated_ads.settings, simulated_ads.landing, table, KEYS[table]) == []
 
 
@@ -48,27 +48,29 @@ def test_every_row_is_the_truth(spark: SparkSession, simulated_ads: Simulated, t
      {"agrees", "rounding", "invalid_traffic", "no_invoice", "no_delivery", "unallocated"}),
     ("agg_creative_daily", "frequency_bucket", {"1", "2-3", "4-7", "8+"}),
 ])  # fmt: skip
-def test_the_simulated_ads_have_every_case(
+def test_the_simulation_contains_every_case(
     simulated_ads: Simulated, table: str, column: str, values: set[object]
 ) -> None:
     assert {row[column] for row in expected(simulated_ads.landing, table)} == values
 
 
-def test_some_sessions_run_over_midnight_and_some_creative_days_have_a_score(simulated_ads: Simulated) -> None:
+def test_some_sessions_cross_midnight_and_some_creative_days_have_a_score(simulated_ads: Simulated) -> None:
     sessions = expected(simulated_ads.landing, "fct_user_session")
     scores = [row["z_score"] for row in expected(simulated_ads.landing, "mart_creative_daily")]
     assert any(row["session_end"][:10] > row["day"] for row in sessions)
     assert [score for score in scores if score is not None]
 
 
-def test_credit_adds_up_to_the_conversions(spark: SparkSession, simulated_ads: Simulated) -> None:
-    """Every conversion that landed has one row, whatever earned it."""
+def test_every_landed_conversion_has_one_attributed_row(spark: SparkSession, simulated_ads: Simulated) -> None:
+    """Attribution neither loses nor duplicates a conversion."""
     uri = {name: views.uri(simulated_ads.settings, catalog.entry(name).table) for name in catalog.entries()}
-    told = delta.read(spark, uri["bronze_conversions"]).select("conversion_id").distinct().count()
-    assert delta.read(spark, uri["fct_attributed_conversion"]).count() == told
+    landed = delta.read(spark, uri["bronze_conversions"]).select("conversion_id").distinct().count()
+    assert delta.read(spark, uri["fct_attributed_conversion"]).count() == landed
 
 
-def test_ads_and_the_unallocated_are_the_campaign_to_the_cent(spark: SparkSession, simulated_ads: Simulated) -> None:
+def test_ad_spend_and_unallocated_spend_add_up_to_the_charge_of_the_campaign(
+    spark: SparkSession, simulated_ads: Simulated
+) -> None:
     rows = delta.read(spark, views.uri(simulated_ads.settings, catalog.entry("rec_spend_daily").table)).collect()
     assert rows and all(row.ad_usd + row.unallocated_usd == row.campaign_usd for row in rows)
     assert all(isinstance(row.campaign_usd, Decimal) for row in rows)
@@ -80,17 +82,17 @@ def test_sketches_of_users_estimate_the_true_number(spark: SparkSession, simulat
     assert all(abs(row.estimate - row.users) <= REACH_ERROR * row.users for row in rows)
 
 
-def test_a_run_of_ads_makes_no_table_of_the_feed(spark: SparkSession, simulated_ads: Simulated) -> None:
-    there = {t.name for t in catalog.tables() if delta.is_table(spark, views.uri(simulated_ads.settings, t))}
-    assert there == set(catalog.of_subjects(["ads"]))
+def test_a_run_of_ads_creates_no_feed_table(spark: SparkSession, simulated_ads: Simulated) -> None:
+    existing = {t.name for t in catalog.tables() if delta.is_table(spark, views.uri(simulated_ads.settings, t))}
+    assert existing == set(catalog.of_subjects(["ads"]))
 
 
-def test_a_finished_range_of_ads_run_again_changes_nothing(spark: SparkSession, simulated_ads: Simulated) -> None:
+def test_a_second_run_of_a_finished_interval_changes_nothing(spark: SparkSession, simulated_ads: Simulated) -> None:
     again = runner.run(spark, simulated_ads.settings, ADS_START, ADS_END)
     assert (again.entries, again.errors) == ([], {})
 
 
-def test_the_same_scenario_writes_the_same_bytes(tmp_path: Path) -> None:
+def test_equal_scenarios_write_equal_bytes(tmp_path: Path) -> None:
     scenario = AdsScenario(ADS_START, ADS_END, 50, 3, busy=(5, 6))
     for name in ("one", "two"):
         simulate_ads(tmp_path / name, scenario)

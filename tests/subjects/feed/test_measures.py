@@ -1,4 +1,4 @@
-"""What counts: settled, regretted, rates. Held against a reading of the specification in plain Python."""
+"""Measures of the feed: settled and regretted engagements, and rates, compared with an oracle in plain Python."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def by_type(engagements: DataFrame) -> dict[str, int]:
     return {r["event_type"]: r["count"] for r in engagements.groupBy("event_type").count().collect()}
 
 
-def test_a_like_that_was_taken_back_is_not_settled(spark: SparkSession) -> None:
-    """`NOT is_undone` is false only for the undo row; the like it undoes would still count."""
+def test_an_undone_like_is_not_settled(spark: SparkSession) -> None:
+    """The filter `NOT is_undone` removes only the undo row, so the undone like would still count."""
     engagements = acts(spark, {"engagement_id": 1}, {"engagement_id": 2, **UNDONE}, {"engagement_id": 3, "post_id": 2})
 
     naive = {r.engagement_id for r in engagements.where("NOT is_undone").collect()}
@@ -44,8 +44,8 @@ def test_a_like_that_was_taken_back_is_not_settled(spark: SparkSession) -> None:
     assert flagged(engagements, "settled") == {3}
 
 
-def test_an_undo_undoes_only_the_same_act(spark: SparkSession) -> None:
-    """Another viewer, post, type or time is another act."""
+def test_an_undo_undoes_only_the_same_action(spark: SparkSession) -> None:
+    """An action with another viewer, post, type or time is another action."""
     undo = {"engagement_id": 9, **UNDONE}
     others: list[Row] = [
         {"viewer_id": 2},
@@ -57,12 +57,12 @@ def test_an_undo_undoes_only_the_same_act(spark: SparkSession) -> None:
     assert flagged(acts(spark, undo, *others), "settled") == {2, 3, 4, 5}
 
 
-def test_an_undo_without_what_it_undoes_counts_for_nothing(spark: SparkSession) -> None:
+def test_an_undo_without_its_action_counts_for_nothing(spark: SparkSession) -> None:
     assert settle(acts(spark, UNDONE)).isEmpty()
 
 
-def test_repeats_within_an_hour_count_once_but_comments_count_every_time(spark: SparkSession) -> None:
-    """Two of each type, twenty minutes apart, by one viewer on one post."""
+def test_repeated_likes_within_an_hour_count_once_but_comments_count_every_time(spark: SparkSession) -> None:
+    """One viewer does two actions of each type on one post, twenty minutes apart."""
     twice = [
         {"engagement_id": 10 * i + n, "event_type": kind, "event_ts": at(f"10:{20 * n}")}
         for i, kind in enumerate(EVENT_TYPES, 1)
@@ -78,30 +78,30 @@ def test_repeats_within_an_hour_count_once_but_comments_count_every_time(spark: 
     assert {kind for kind, n in counted.items() if n == 2} == {"share", "comment", "report"}
 
 
-def test_repeats_in_two_hours_count_twice(spark: SparkSession) -> None:
-    """An hour is a clock hour: two seconds apart may be two hours."""
+def test_repeated_likes_in_two_hours_count_twice(spark: SparkSession) -> None:
+    """An hour is a clock hour, so two seconds apart can be in two hours."""
     assert flagged(acts(spark, {"event_ts": at("10:59:59")}, {"event_ts": at("11:00:01")}), "settled") == {
         1,
         2,
     }
 
 
-def test_the_earliest_of_repeats_is_the_one_that_counts(spark: SparkSession) -> None:
+def test_the_earliest_of_repeated_likes_is_settled(spark: SparkSession) -> None:
     """Ties go to the smallest id, so a replay in any order settles the same row."""
     tied = [{"engagement_id": n, "event_ts": at("10:01")} for n in (8, 7)]
 
     assert flagged(acts(spark, {"engagement_id": 1, "event_ts": at("10:02")}, *tied), "settled") == {7}
 
 
-def test_a_like_again_after_an_undo_counts(spark: SparkSession) -> None:
-    """Like, take back, like again: one like, the second."""
+def test_a_second_like_after_an_undo_counts(spark: SparkSession) -> None:
+    """A like, its undo and another like are one like: the second."""
     again = {"engagement_id": 3, "event_ts": at("10:30")}
 
     assert flagged(acts(spark, {"engagement_id": 1}, {"engagement_id": 2, **UNDONE}, again), "settled") == {3}
 
 
-def test_a_regret_is_a_like_taken_back_in_less_than_five_minutes(spark: SparkSession) -> None:
-    """4:59.999999 is one, 5:00 is none; a save taken back is none however soon."""
+def test_a_regret_is_a_like_that_is_undone_in_less_than_five_minutes(spark: SparkSession) -> None:
+    """4:59.999999 is a regret and 5:00 is not. An undone save is never a regret."""
     delays = {1: "10:04:59.999999", 2: "10:05", 3: "10:00"}
     given = [{"post_id": p, "undone_ts": u} for p, clock in delays.items() for u in (None, at(clock))]
     saves = [{"post_id": 4, "event_type": "save", "undone_ts": u} for u in (None, at("10:01"))]
@@ -112,14 +112,14 @@ def test_a_regret_is_a_like_taken_back_in_less_than_five_minutes(spark: SparkSes
 
 
 def test_the_first_of_two_undos_decides_a_regret(spark: SparkSession) -> None:
-    """An undo sent again, with another id and a later time, does not make it less of a regret, nor two."""
+    """A second undo with another id and a later time neither removes the regret nor adds one."""
     engagements = acts(spark, {}, {"undone_ts": at("10:20")}, {"undone_ts": at("10:01")})
 
     assert flagged(engagements, "regretted") == {1}
 
 
 def test_measures_count_each_type_under_its_name(spark: SparkSession) -> None:
-    """Hide and report are both negative."""
+    """Hides and reports are both negatives."""
     one_each = [{"event_type": kind} for kind in EVENT_TYPES]
 
     counted = settle(acts(spark, *one_each, {"undone_ts": at("10:01")})).agg(*engagement_measures()).collect()[0]
@@ -147,7 +147,7 @@ def act(case: int, drawn: tuple[int, str, int, int | None]) -> Row:
 
 
 def reference(given: list[Row]) -> tuple[set[int], set[int]]:
-    """Settled and regretted engagement_ids, as the specification says it."""
+    """The oracle: settled and regretted engagement_ids as in the feed specification, section 4."""
     undos: dict[Any, datetime] = {}
     for r in given:
         if r["undone_ts"]:
@@ -174,8 +174,8 @@ def _same(r: Row) -> tuple[Any, ...]:
 
 @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(cases=st.lists(st.lists(ACT, min_size=1, max_size=10), min_size=60, max_size=60))
-def test_any_history_settles_as_the_specification_says(spark: SparkSession, cases: list[list[Any]]) -> None:
-    """Sixty histories at once, each on a post of its own."""
+def test_any_history_settles_like_the_oracle(spark: SparkSession, cases: list[list[Any]]) -> None:
+    """Tests sixty histories at once, each with its own post."""
     drawn = [act(case, one) for case, history in enumerate(cases) for one in history]
     given = [{"engagement_id": i, **row} for i, row in enumerate(drawn, 1)]
 
@@ -196,17 +196,17 @@ def rates(spark: SparkSession, pairs: list[tuple[int, int]]) -> list[Decimal]:
     [(2, 3, "0.66667"), (1, 200_000, "0.00001"), (3, 200_000, "0.00002"), (1, 200_001, "0.00000")],
 )  # fmt: skip
 def test_a_rate_is_rounded_half_up_to_five_places(count: int, impressions: int, rate: str) -> None:
-    """The rule itself, for the reader; the two half-way cases would be 0.00000 and 0.00002 half to even."""
+    """Shows the rule in plain Python. Rounded half to even, the two half-way cases would be 0.00000 and 0.00002."""
     exact = Decimal(count) / Decimal(impressions)
     assert exact.quantize(Decimal("0.00001"), ROUND_HALF_UP) == Decimal(rate)
 
 
 @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(pairs=st.lists(st.tuples(st.integers(0, 10**9), st.integers(1, 10**9)), min_size=200, max_size=200))
-def test_rates_are_exact_and_saturate_at_the_limit_of_their_type(
+def test_rates_are_exact_and_capped_at_the_limit_of_their_type(
     spark: SparkSession, pairs: list[tuple[int, int]]
 ) -> None:
-    """Against decimal arithmetic; with the half-way cases and the edge of saturation always among them."""
+    """Compares with decimal arithmetic. The cases always include half-way values and the limit of the type."""
     edges = [
         (1, 200_000),
         (3, 200_000),
@@ -224,8 +224,8 @@ def test_rates_are_exact_and_saturate_at_the_limit_of_their_type(
     assert rates(spark, cases) == [wanted(n, d) for n, d in cases]
 
 
-def test_average_dwell_is_rounded_half_up_and_0_where_there_is_none(spark: SparkSession) -> None:
-    """2.5 -> 3 (half to even says 2), 1250/3 = 416.67 -> 417, a third -> down, nothing over nothing -> 0."""
+def test_average_dwell_is_rounded_half_up_and_0_without_dwell(spark: SparkSession) -> None:
+    """2.5 -> 3 (half to even gives 2), 1250/3 = 416.67 -> 417, 1000/3 = 333.33 -> 333, 0/0 -> 0."""
     sums = [(5, 2), (1250, 3), (1000, 3), (0, 0), (9_000_000_000_000_250, 9_000_000_000)]
     given = spark.createDataFrame(
         [(i, *s) for i, s in enumerate(sums)], "i INT, dwell_ms_sum BIGINT, dwell_count BIGINT"
@@ -237,10 +237,10 @@ def test_average_dwell_is_rounded_half_up_and_0_where_there_is_none(spark: Spark
     assert [r[0] for r in made] == [3, 417, 333, 0, 1_000_000]
 
 
-def test_the_empty_sketch_is_of_nobody_and_unions(spark: SparkSession) -> None:
+def test_the_empty_sketch_estimates_0_and_can_be_merged(spark: SparkSession) -> None:
     made = spark.range(1).select(
-        F.hll_sketch_estimate(empty_sketch()).alias("nobody"),
-        F.hll_sketch_estimate(F.hll_union(empty_sketch(), empty_sketch())).alias("still_nobody"),
+        F.hll_sketch_estimate(empty_sketch()).alias("empty"),
+        F.hll_sketch_estimate(F.hll_union(empty_sketch(), empty_sketch())).alias("merged"),
     )
 
     assert made.collect() == [(0, 0)]

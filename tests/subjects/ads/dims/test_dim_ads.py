@@ -1,4 +1,4 @@
-"""dim_ads: versions of an ad; a move to another campaign holds from its instant on."""
+"""dim_ads: the versions of an ad."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from etl.subjects.ads.events import ADS
 from etl.subjects.shared.bronze_tables import bronze_table
 
 
-def test_a_creative_swapped_in_mid_day_is_a_version_of_its_own(spark: SparkSession) -> None:
+def test_a_new_creative_in_the_middle_of_a_day_is_a_new_version(spark: SparkSession) -> None:
     changes = [
         {"ad_id": 1, "creative_id": 10, "campaign_id": 5, "effective_ts": at("08:00")},
         {"ad_id": 1, "creative_id": 11, "campaign_id": 5, "effective_ts": at("12:00:00.001")},
@@ -24,7 +24,7 @@ def test_a_creative_swapped_in_mid_day_is_a_version_of_its_own(spark: SparkSessi
     ])  # fmt: skip
 
 
-def test_a_deleted_ad_has_no_version_from_then_on(spark: SparkSession) -> None:
+def test_a_delete_closes_the_last_version_of_an_ad(spark: SparkSession) -> None:
     changes = [
         {"ad_id": 1, "creative_id": 10, "campaign_id": 5, "effective_ts": at("08:00")},
         {"ad_id": 1, "op": "delete", "effective_ts": at("12:00")},

@@ -1,4 +1,4 @@
-"""dim_advertisers: versions of an advertiser's time zone and attribution windows."""
+"""dim_advertisers: the versions of the time zone and the attribution windows of an advertiser."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from etl.subjects.ads.events import ADVERTISERS
 from etl.subjects.shared.bronze_tables import bronze_table
 
 
-def test_a_window_set_late_slots_in_before_the_newer_one(spark: SparkSession) -> None:
+def test_a_late_arriving_change_of_a_window_becomes_a_version_between_the_others(spark: SparkSession) -> None:
     berlin = {"advertiser_id": 2, "time_zone": "Europe/Berlin"}
     changes = [
         {**berlin, "click_window_days": 7, "effective_ts": at("08:00")},

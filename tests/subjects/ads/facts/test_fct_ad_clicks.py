@@ -1,4 +1,4 @@
-"""fct_ad_clicks: what was known at the click, a stable id, and which clicks are taken for valid traffic."""
+"""fct_ad_clicks: dimensions as of the click, a stable id, and which clicks are valid traffic."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ CLICK: Row = {"ad_id": 1, "user_id": 2, "session_id": 3}
 
 
 def clicked(spark: SparkSession, clicks: list[Row], pages: list[Row] | None = None, **dims: list[Row]) -> DataFrame:
-    told = rows(spark, stg_page_events.TABLE, [{"user_id": 2, "session_id": 3} | page for page in pages or []])
-    return transform(rows(spark, stg_ad_clicks.TABLE, [CLICK | c for c in clicks]), told, **versions(spark, **dims))
+    events = rows(spark, stg_page_events.TABLE, [{"user_id": 2, "session_id": 3} | page for page in pages or []])
+    return transform(rows(spark, stg_ad_clicks.TABLE, [CLICK | c for c in clicks]), events, **versions(spark, **dims))
 
 
 def validity(made: DataFrame) -> list[bool]:
-    """is_valid of each click, by time."""
+    """is_valid of each click, sorted by time."""
     return [r.is_valid for r in made.orderBy("click_ts", "session_id").collect()]
 
 
-def test_a_click_has_the_ad_campaign_and_advertiser_as_of_its_instant(spark: SparkSession) -> None:
-    """The version that begins at the click holds for it, the one that ends there does not."""
+def test_a_click_has_the_creative_campaign_and_advertiser_of_its_time(spark: SparkSession) -> None:
+    """A version that starts at the time of the click holds for it; a version that ends at this time does not."""
     moved = [
         {"creative_id": 10, "valid_to": at("12:00:00.001")},
         {"creative_id": 11, "valid_from": at("12:00:00.001")},
@@ -39,13 +39,13 @@ def test_a_click_has_the_ad_campaign_and_advertiser_as_of_its_instant(spark: Spa
     assert_rows(made, TABLE, [OURS | {"user_id": 2, "creative_id": 10}, OURS | {"user_id": 9, "creative_id": 11}])
 
 
-def test_a_click_on_an_ad_nobody_told_of_is_kept_without_a_campaign(spark: SparkSession) -> None:
+def test_a_click_on_an_unknown_ad_is_kept_without_a_campaign(spark: SparkSession) -> None:
     made = clicked(spark, [{"ad_id": 77}])
 
     assert_rows(made, TABLE, [{"ad_id": 77, "creative_id": None, "campaign_id": None, "local_day": None}])
 
 
-def test_the_day_is_the_advertisers_own(spark: SparkSession) -> None:
+def test_local_day_is_in_the_time_zone_of_the_advertiser(spark: SparkSession) -> None:
     berlin = [{"time_zone": "Europe/Berlin"}]
 
     made = clicked(spark, [{"click_ts": at("21:59:59.999")}, {"click_ts": at("22:00")}], advertisers=berlin)
@@ -56,7 +56,7 @@ def test_the_day_is_the_advertisers_own(spark: SparkSession) -> None:
     ])  # fmt: skip
 
 
-def test_the_id_is_a_hash_that_anybody_can_compute(spark: SparkSession) -> None:
+def test_click_id_is_the_sha256_of_the_grain(spark: SparkSession) -> None:
     when = at("10:00:00.123456")
 
     made = clicked(spark, [{"click_ts": when}])
@@ -65,8 +65,8 @@ def test_the_id_is_a_hash_that_anybody_can_compute(spark: SparkSession) -> None:
     assert_rows(made, TABLE, [{"click_id": hashlib.sha256(grain.encode()).hexdigest()[:32]}])
 
 
-def test_device_and_region_are_what_the_session_had_told_by_then(spark: SparkSession) -> None:
-    """At the click's own instant counts, after it does not; another session's do not."""
+def test_device_and_region_are_the_last_values_of_the_session_before_the_click(spark: SparkSession) -> None:
+    """A page event at the time of the click counts. Later events and events of other sessions do not."""
     pages: list[Row] = [
         {"event_ts": at("09:50"), "device": "phone", "region": "EU"},
         {"event_ts": at("10:00"), "device": "tablet"},
@@ -79,10 +79,10 @@ def test_device_and_region_are_what_the_session_had_told_by_then(spark: SparkSes
     assert_rows(made, TABLE, [{"device": "tablet", "region": "EU"}])
 
 
-def test_what_was_told_six_hours_before_is_of_another_visit(spark: SparkSession) -> None:
-    """A run of this hour reads pages from 04:00 on, a run of the day all: either says the same."""
-    told: Row = {"device": "phone", "region": "EU"}
-    pages = [told | {"event_ts": at("04:30:00.001")}, told | {"event_ts": at("04:30"), "session_id": 4}]
+def test_a_page_event_six_hours_before_the_click_belongs_to_another_visit(spark: SparkSession) -> None:
+    """A run of one hour reads pages from 04:00 on, a run of the day reads all pages. Both give the same rows."""
+    page: Row = {"device": "phone", "region": "EU"}
+    pages = [page | {"event_ts": at("04:30:00.001")}, page | {"event_ts": at("04:30"), "session_id": 4}]
 
     made = clicked(spark, [{"click_ts": at("10:30")}, {"click_ts": at("10:30"), "session_id": 4}], pages)
 
@@ -98,17 +98,17 @@ def test_a_second_click_within_a_second_is_not_valid(spark: SparkSession) -> Non
     assert validity(clicked(spark, [{"click_ts": t} for t in times])) == [True, False, True, True]
 
 
-def test_a_double_click_over_the_hour_is_one_too(spark: SparkSession) -> None:
+def test_a_double_click_across_the_hour_is_found(spark: SparkSession) -> None:
     times = [at("09:59:59.500"), at("10:00:00.400")]
 
     assert validity(clicked(spark, [{"click_ts": t} for t in times])) == [True, False]
 
 
-def test_clicks_on_two_ads_are_no_double_click(spark: SparkSession) -> None:
+def test_clicks_on_two_ads_are_not_a_double_click(spark: SparkSession) -> None:
     assert validity(clicked(spark, [{"ad_id": 1}, {"ad_id": 2}])) == [True, True]
 
 
-def test_none_of_a_machines_clicks_is_valid_and_its_other_hours_are(spark: SparkSession) -> None:
+def test_more_than_the_maximum_of_clicks_per_hour_makes_only_that_hour_invalid(spark: SparkSession) -> None:
     many = [{"click_ts": at("10:00") + timedelta(seconds=2 * i)} for i in range(MAX_CLICKS_PER_HOUR + 1)]
 
     made = clicked(spark, [{"click_ts": at("09:30")}, *many])
@@ -116,14 +116,14 @@ def test_none_of_a_machines_clicks_is_valid_and_its_other_hours_are(spark: Spark
     assert validity(made) == [True] + [False] * len(many)
 
 
-def test_as_many_clicks_as_a_person_makes_are_valid(spark: SparkSession) -> None:
+def test_the_maximum_of_clicks_per_hour_is_valid(spark: SparkSession) -> None:
     many = [{"click_ts": at("10:00") + timedelta(seconds=2 * i)} for i in range(MAX_CLICKS_PER_HOUR)]
 
     assert all(validity(clicked(spark, many)))
 
 
-def test_users_are_left_in_ranges_for_the_files(spark: SparkSession) -> None:
-    """As the contract says of it: no user in two tasks, and the users of a task are neighbours, in order."""
+def test_rows_are_range_partitioned_by_user(spark: SparkSession) -> None:
+    """The contract says `preclustered`: no user is in two tasks, and each task has one range of users."""
     made = clicked(spark, [{"user_id": u % 40, "click_ts": at("10:00") + timedelta(minutes=u)} for u in range(200)])
 
     ranges = made.groupBy(F.spark_partition_id()).agg(F.min("user_id"), F.max("user_id")).collect()

@@ -1,4 +1,4 @@
-"""fct_ad_impressions: whose an impression was when it was shown."""
+"""fct_ad_impressions: campaign, advertiser and local day as of the impression."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from etl.subjects.ads.facts import stg_ad_impressions
 from etl.subjects.ads.facts.fct_ad_impressions import TABLE, transform
 
 
-def test_an_impression_is_of_the_campaign_its_ad_was_of_then(spark: SparkSession) -> None:
+def test_an_impression_has_the_campaign_of_its_ad_at_that_time(spark: SparkSession) -> None:
     dims = versions(spark, campaigns=[
         {"valid_to": at("12:00")},
         {"campaign_id": 101, "advertiser_id": 1000},
@@ -27,8 +27,8 @@ def test_an_impression_is_of_the_campaign_its_ad_was_of_then(spark: SparkSession
     ])  # fmt: skip
 
 
-def test_the_day_follows_an_advertiser_who_moves(spark: SparkSession) -> None:
-    """Half past eleven at night in UTC is the next day in Tokyo, from when the advertiser is there."""
+def test_local_day_follows_a_change_of_the_time_zone(spark: SparkSession) -> None:
+    """23:45 UTC is the next day in Tokyo, from the time the advertiser has this time zone."""
     dims = versions(spark, advertisers=[
         {"valid_to": at("23:45")}, {"time_zone": "Asia/Tokyo", "valid_from": at("23:45")},
     ])  # fmt: skip

@@ -1,9 +1,10 @@
-"""fct_attributed_conversion: the last click in the window, else the last view, else organic; edges to the millisecond.
+"""fct_attributed_conversion: the last click in its window, else the last view, else organic.
 
     view window          click window                       conversion
     |---- 1 day ----|    |------------- 7 days -------------|
 
-Both are half-open: a touch exactly a window before the conversion earns nothing, one at its own instant does.
+Both windows are half-open: a touch exactly one window before the conversion earns nothing, and a touch at the time of
+the conversion earns the credit.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def attributed(
     conversions: list[Row] | None = None,
     advertisers: list[Row] | None = None,
 ) -> DataFrame:
-    """Conversions of user 1 at noon of the 20th unless they say otherwise."""
+    """Attributed conversions; by default of user 1, on the 20th at noon."""
     bought = {"user_id": 1, "conversion_ts": BOUGHT, "received_ts": BOUGHT}
     return transform(
         rows(spark, stg_conversions.TABLE, [bought | c for c in conversions or [{}]]),
@@ -42,7 +43,7 @@ def attributed(
 
 
 def credit(made: DataFrame) -> list[tuple[str, Any]]:
-    """(attribution, touch) of each conversion, by id."""
+    """(attribution, id of the touch) of each conversion, sorted by conversion id."""
     return [(r.attribution, r.click_id or r.ad_impression_id) for r in made.orderBy("conversion_id").collect()]
 
 
@@ -70,13 +71,13 @@ def test_a_view_earns_credit_for_less_than_a_day(spark: SparkSession, before: ti
     assert credit(made)[0][0] == earned
 
 
-def test_an_old_click_goes_before_a_fresh_view(spark: SparkSession) -> None:
+def test_an_old_click_wins_over_a_recent_view(spark: SparkSession) -> None:
     made = attributed(spark, [{"click_ts": BOUGHT - 6 * DAY}], [{"impression_ts": BOUGHT - MS}])
 
     assert credit(made) == [("click", "00")]
 
 
-def test_of_several_clicks_the_last_one_earns_and_of_one_instant_the_smaller_id(spark: SparkSession) -> None:
+def test_the_last_click_earns_the_credit_and_ties_go_to_the_smaller_id(spark: SparkSession) -> None:
     times = [BOUGHT - DAY, BOUGHT - MS, BOUGHT - MS, BOUGHT - 2 * DAY]
 
     made = attributed(spark, [{"click_ts": t, "click_id": i} for t, i in zip(times, "dcba", strict=True)])
@@ -84,15 +85,15 @@ def test_of_several_clicks_the_last_one_earns_and_of_one_instant_the_smaller_id(
     assert credit(made) == [("click", "b")]
 
 
-def test_of_views_of_one_instant_the_smaller_id_earns(spark: SparkSession) -> None:
-    """As a number: 9 before 10."""
+def test_of_views_at_the_same_time_the_smaller_id_earns_the_credit(spark: SparkSession) -> None:
+    """Ids are compared as numbers: 9 is smaller than 10."""
     made = attributed(spark, views=[{"ad_impression_id": i, "impression_ts": BOUGHT - MS} for i in (10, 9)])
 
     assert credit(made) == [("view", 9)]
 
 
-def test_the_windows_are_the_advertisers_as_of_the_conversion(spark: SparkSession) -> None:
-    """Shortened to a day at noon: what converts a millisecond earlier still has a week."""
+def test_the_windows_are_those_of_the_advertiser_as_of_the_conversion(spark: SparkSession) -> None:
+    """The window becomes one day at noon. A conversion a millisecond earlier still has the week."""
     shortened = [{"valid_to": BOUGHT}, {"click_window_days": 1, "valid_from": BOUGHT}]
     conversions = [{"conversion_id": 1, "conversion_ts": BOUGHT - MS}, {"conversion_id": 2}]
 
@@ -101,25 +102,25 @@ def test_the_windows_are_the_advertisers_as_of_the_conversion(spark: SparkSessio
     assert credit(made) == [("click", "00"), ("organic", None)]
 
 
-def test_a_click_out_of_its_advertisers_window_leaves_the_credit_to_anothers(spark: SparkSession) -> None:
+def test_a_click_outside_its_window_leaves_the_credit_to_a_click_of_another_advertiser(spark: SparkSession) -> None:
     advertisers = [{"click_window_days": 1}, {"advertiser_id": 2000, "click_window_days": 7}]
     clicks = [
-        {"click_id": "theirs", "click_ts": BOUGHT - 3 * DAY, "advertiser_id": 2000},
-        {"click_id": "ours", "click_ts": BOUGHT - 2 * DAY},
+        {"click_id": "long window", "click_ts": BOUGHT - 3 * DAY, "advertiser_id": 2000},
+        {"click_id": "short window", "click_ts": BOUGHT - 2 * DAY},
     ]
 
-    assert credit(attributed(spark, clicks, advertisers=advertisers)) == [("click", "theirs")]
+    assert credit(attributed(spark, clicks, advertisers=advertisers)) == [("click", "long window")]
 
 
-def test_no_credit_for_others_for_invalid_traffic_or_for_an_unknown_ad(spark: SparkSession) -> None:
-    affected_hours = [{"user_id": 2}, {"is_valid": False}, {"advertiser_id": None}]
-    clicks = [touch | {"click_ts": BOUGHT - MS} for touch in affected_hours]
-    views = [touch | {"impression_ts": BOUGHT - MS} for touch in affected_hours]
+def test_other_users_invalid_traffic_and_unknown_ads_earn_no_credit(spark: SparkSession) -> None:
+    touches = [{"user_id": 2}, {"is_valid": False}, {"advertiser_id": None}]
+    clicks = [touch | {"click_ts": BOUGHT - MS} for touch in touches]
+    views = [touch | {"impression_ts": BOUGHT - MS} for touch in touches]
 
     assert credit(attributed(spark, clicks, views)) == [("organic", None)]
 
 
-def test_every_conversion_is_there_once_however_many_touches_it_has(spark: SparkSession) -> None:
+def test_every_conversion_has_one_row_with_any_number_of_touches(spark: SparkSession) -> None:
     clicks = [{"click_ts": BOUGHT - i * MS} for i in range(5)]
 
     made = attributed(spark, clicks, conversions=[{"conversion_id": 1}, {"conversion_id": 2, "user_id": 2}])
@@ -127,7 +128,7 @@ def test_every_conversion_is_there_once_however_many_touches_it_has(spark: Spark
     assert credit(made) == [("click", "00"), ("organic", None)]
 
 
-def test_whose_it_was_is_as_of_the_touch(spark: SparkSession) -> None:
+def test_creative_campaign_and_session_are_those_of_the_touch(spark: SparkSession) -> None:
     made = attributed(spark, [{"click_ts": BOUGHT - DAY, "creative_id": 5, "campaign_id": 6, "session_id": 7}])
 
     assert_rows(made, TABLE, [{"touch_ts": BOUGHT - DAY, "creative_id": 5, "campaign_id": 6, "session_id": 7}])
@@ -138,10 +139,10 @@ def test_whose_it_was_is_as_of_the_touch(spark: SparkSession) -> None:
     ("Europe/Berlin", at("22:00", 27)),
     ("America/Los_Angeles", at("07:00", 28)),
 ])  # fmt: skip
-def test_a_day_is_locked_seven_days_after_it_ended_where_the_advertiser_is(
+def test_a_day_is_locked_seven_days_after_its_end_in_the_time_zone_of_the_advertiser(
     spark: SparkSession, zone: str, locked: Any
 ) -> None:
-    """Word that comes a millisecond before counts, at that instant it does not."""
+    """A conversion received a millisecond before the lock is in time; one received at the lock is not."""
     conversions = [{"conversion_id": 1, "received_ts": locked - MS}, {"conversion_id": 2, "received_ts": locked}]
 
     made = attributed(spark, [{"click_ts": BOUGHT - MS}], conversions=conversions, advertisers=[{"time_zone": zone}])

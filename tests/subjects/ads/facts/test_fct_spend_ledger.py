@@ -13,7 +13,7 @@ from etl.subjects.ads.facts.fct_spend_ledger import TABLE, transform
 from etl.subjects.shared.bronze_tables import bronze_table
 
 
-def test_an_invoice_is_of_the_day_it_names_whenever_it_lands(spark: SparkSession) -> None:
+def test_an_invoice_belongs_to_its_day_whenever_it_lands(spark: SparkSession) -> None:
     bill = {
         "campaign_id": 5, "day": date(2026, 5, 30), "billed_usd": Decimal("9999999999.99"), "streaming_usd": None,
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""fct_user_session: a session is in the day it began, and an event changes its own session only."""
+"""fct_user_session: a session belongs to the day it started, and an event changes only its own session."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from etl.engine.jobs import derivejob
 from etl.subjects.ads.facts import fct_ad_clicks, stg_page_events
 from etl.subjects.ads.facts.fct_user_session import TABLE, transform
 
-OF: Row = {"user_id": 1, "session_id": 5}
+SESSION: Row = {"user_id": 1, "session_id": 5}
 
 
 def sessions(spark: SparkSession, pages: list[Row], clicks: list[Row] | None = None) -> DataFrame:
-    told = rows(spark, stg_page_events.TABLE, [OF | page for page in pages])
-    clicked = [OF | {"click_id": str(i)} | click for i, click in enumerate(clicks or [])]
-    return transform(told, rows(spark, fct_ad_clicks.TABLE, clicked))
+    events = rows(spark, stg_page_events.TABLE, [SESSION | page for page in pages])
+    clicked = [SESSION | {"click_id": str(i)} | click for i, click in enumerate(clicks or [])]
+    return transform(events, rows(spark, fct_ad_clicks.TABLE, clicked))
 
 
-def test_a_session_over_midnight_lies_in_the_day_it_began(spark: SparkSession) -> None:
+def test_a_session_across_midnight_belongs_to_the_day_it_started(spark: SparkSession) -> None:
     made = sessions(spark, [{"event_ts": at("23:50")}, {"event_ts": at("00:20", 2), "event_name": "end"}])
 
     assert_rows(made, TABLE, [
@@ -30,10 +30,10 @@ def test_a_session_over_midnight_lies_in_the_day_it_began(spark: SparkSession) -
     ])  # fmt: skip
 
 
-def test_the_first_hours_of_a_day_are_the_day_befores_only_where_the_id_was_seen_in_its_last(
+def test_early_events_belong_to_the_day_before_only_when_the_session_was_active_in_its_last_six_hours(
     spark: SparkSession,
 ) -> None:
-    """Seen at 18:00, or a moment before it, and again at 01:00."""
+    """One session has an event at 18:00, the other a millisecond before. Both have an event at 01:00."""
     evening: list[Row] = [{"event_ts": at("18:00")}, {"event_ts": at("17:59:59.999"), "session_id": 6}]
     night: list[Row] = [{"event_ts": at("01:00", 2), "session_id": session} for session in (5, 6)]
 
@@ -44,10 +44,10 @@ def test_the_first_hours_of_a_day_are_the_day_befores_only_where_the_id_was_seen
     ])  # fmt: skip
 
 
-def test_an_id_that_lives_for_days_has_the_same_row_a_day_whichever_days_are_made_together(
+def test_a_session_id_that_is_used_for_days_has_the_same_daily_rows_whichever_days_are_computed_together(
     spark: SparkSession,
 ) -> None:
-    """Four ids, seen every 3, 5, 7 or 13 hours: all days at once, and each from the hours a run of it reads."""
+    """Four ids have events every 3, 5, 7 or 13 hours. All days at once give the rows of each day computed alone."""
     times = [(i, at("00:30") + timedelta(hours=hours)) for i in (3, 5, 7, 13) for hours in range(0, 96, i)]
     pages = rows(spark, stg_page_events.TABLE, [{"user_id": 1, "session_id": i, "event_ts": t} for i, t in times])
     clicks = rows(spark, fct_ad_clicks.TABLE, [
@@ -63,7 +63,7 @@ def test_an_id_that_lives_for_days_has_the_same_row_a_day_whichever_days_are_mad
     together.unpersist()
 
 
-def test_a_late_event_changes_its_session_and_no_other(spark: SparkSession) -> None:
+def test_a_late_arriving_event_changes_only_its_own_session(spark: SparkSession) -> None:
     others: Row = {"session_id": 6, "event_ts": at("11:00"), "event_name": "click"}
     late: Row = {"event_ts": at("09:00"), "event_name": "click"}
 
@@ -74,7 +74,7 @@ def test_a_late_event_changes_its_session_and_no_other(spark: SparkSession) -> N
     assert before.where("session_id = 6").collect() == after.where("session_id = 6").collect()
 
 
-def test_ad_clicks_are_counted_apart_from_other_clicks_and_only_valid_ones(spark: SparkSession) -> None:
+def test_valid_ad_clicks_and_other_clicks_are_counted_separately(spark: SparkSession) -> None:
     clicks: list[Row] = [{"ad_id": 7}, {"ad_id": 7}, {"ad_id": 8}, {"ad_id": 9, "is_valid": False}]
 
     made = sessions(spark, [{"event_name": "click"}, {"event_name": "view"}], clicks)
@@ -82,13 +82,13 @@ def test_ad_clicks_are_counted_apart_from_other_clicks_and_only_valid_ones(spark
     assert_rows(made, TABLE, [{"clicks": 1, "ad_clicks": 3, "distinct_ads": 2, "has_ad_clicked": True}])
 
 
-def test_a_session_that_only_a_click_tells_of_is_one(spark: SparkSession) -> None:
+def test_a_click_without_page_events_makes_a_session(spark: SparkSession) -> None:
     made = sessions(spark, [], [{"ad_id": 7, "click_ts": at("10:30")}])
 
-    assert_rows(made, TABLE, [OF | {"session_start": at("10:30"), "session_end": at("10:30"), "page_events": 0}])
+    assert_rows(made, TABLE, [SESSION | {"session_start": at("10:30"), "session_end": at("10:30"), "page_events": 0}])
 
 
-def test_device_and_region_are_the_first_that_are_told(spark: SparkSession) -> None:
+def test_device_and_region_are_the_first_values_of_the_session(spark: SparkSession) -> None:
     made = sessions(spark, [
         {"event_ts": at("10:00"), "device": None, "region": "EU"},
         {"event_ts": at("10:01"), "device": "phone", "region": "US"},

@@ -1,4 +1,4 @@
-"""stg_ad_clicks: the grain is the key, so that whatever repeats is one row."""
+"""stg_ad_clicks: one row per grain, without duplicates."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from etl.subjects.shared.bronze_tables import bronze_table
 CLICKS = [bronze_table(AD_CLICKS).name, TABLE.name]
 
 
-def test_a_click_lies_in_the_hour_it_was_clicked_not_landed(spark: SparkSession) -> None:
+def test_a_click_has_the_hour_of_the_click_not_the_landed_hour(spark: SparkSession) -> None:
     late = {"ad_id": 1, "click_ts": at("09:59:59.999999"), "landed_hour": at("14:00")}
 
     made = transform(rows(spark, bronze_table(AD_CLICKS), [late]))
@@ -27,14 +27,14 @@ def test_a_click_lies_in_the_hour_it_was_clicked_not_landed(spark: SparkSession)
     assert_rows(made, TABLE, [{"ad_id": 1, "click_ts": at("09:59:59.999999"), "click_hour": at("09:00")}])
 
 
-def test_a_click_told_of_twice_is_one_whichever_impression_it_names(spark: SparkSession, settings: Settings) -> None:
-    """Again in the same hour, again in the next with an impression; an instant later it is another click."""
+def test_a_duplicate_click_is_one_row_even_with_another_impression(spark: SparkSession, settings: Settings) -> None:
+    """Duplicates are in the same hour and in the next hour with an impression. A microsecond later is a new click."""
     click = {"ad_id": 1, "user_id": 2, "session_id": 3, "click_ts": "2026-06-01T10:00:00.000001Z"}
     other = click | {"click_ts": "2026-06-01T10:00:00.000002Z"}
-    for hour, told in ((10, [click, click]), (11, [click | {"ad_impression_id": 7}, other])):
+    for hour, records in ((10, [click, click]), (11, [click | {"ad_impression_id": 7}, other])):
         file = Path(settings.landing) / "ad_clicks" / f"hour=2026-06-01T{hour}" / "a.jsonl"
         file.parent.mkdir(parents=True)
-        file.write_text("".join(json.dumps(row) + "\n" for row in told))
+        file.write_text("".join(json.dumps(row) + "\n" for row in records))
         assert not runner.run(spark, settings, at(f"{hour}:00"), at(f"{hour + 1}:00"), CLICKS).errors
 
     made = delta.read(spark, views.uri(settings, TABLE))

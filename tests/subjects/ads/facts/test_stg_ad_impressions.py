@@ -10,7 +10,7 @@ from etl.subjects.ads.facts.stg_ad_impressions import TABLE, transform
 from etl.subjects.shared.bronze_tables import bronze_table
 
 
-def test_an_impression_lies_in_the_hour_it_was_shown_with_or_without_a_session(spark: SparkSession) -> None:
+def test_an_impression_without_a_session_has_the_hour_it_was_shown(spark: SparkSession) -> None:
     shown = {"ad_impression_id": 4, "session_id": None, "impression_ts": at("09:59:59.999")}
 
     made = transform(rows(spark, bronze_table(AD_IMPRESSIONS), [shown]))

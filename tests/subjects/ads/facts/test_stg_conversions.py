@@ -1,4 +1,4 @@
-"""stg_conversions: one row per conversion, in the hour it happened, whenever word of it came."""
+"""stg_conversions: one row per conversion, in the hour it happened, whenever it was reported."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from etl.subjects.ads.facts.stg_conversions import TABLE, transform
 from etl.subjects.shared.bronze_tables import bronze_table
 
 
-def test_a_conversion_told_of_days_later_lies_where_it_happened(spark: SparkSession) -> None:
+def test_a_conversion_reported_days_later_has_the_hour_it_happened(spark: SparkSession) -> None:
     late = {
         "conversion_id": 3, "value_usd": Decimal("0.01"), "conversion_ts": at("09:59"), "received_ts": at("10:00", 9),
     }  # fmt: skip
@@ -32,17 +32,17 @@ def test_a_conversion_told_of_days_later_lies_where_it_happened(spark: SparkSess
 
 
 def land(settings: Settings, hour: int, happened: datetime) -> None:
-    """The same conversion, told of in an hour of the day with some time."""
+    """Land a record of conversion 7 in an hour of the day, with a conversion time."""
     row = {"conversion_id": 7, "user_id": 1, "value_usd": 1.5, "conversion_ts": happened.isoformat()}
-    file = Path(settings.landing) / "conversions" / f"hour=2026-06-01T{hour:02}" / "told.jsonl"
+    file = Path(settings.landing) / "conversions" / f"hour=2026-06-01T{hour:02}" / "conversions.jsonl"
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps(row | {"received_ts": at(f"{hour:02}:59").isoformat()}) + "\n")
 
 
-def test_a_conversion_told_of_again_with_another_time_is_the_first_that_landed(
+def test_of_records_of_one_conversion_with_different_times_the_first_to_land_is_kept(
     spark: SparkSession, settings: Settings
 ) -> None:
-    """Told a minute and a day apart, hour after hour, it is there as in one run, and as in a backfill of its hour."""
+    """The times are two minutes and a day apart. Hourly runs and a backfill of the hour give the same row."""
     first, second, third = at("08:59"), at("09:01"), at("09:01") - timedelta(days=1)
     for hour, happened in ((9, first), (10, second), (11, third)):
         land(settings, hour, happened)
@@ -51,11 +51,11 @@ def test_a_conversion_told_of_again_with_another_time_is_the_first_that_landed(
         )
         assert not run.errors
 
-    told = delta.read(spark, views.uri(settings, TABLE)).select(F.unix_seconds("conversion_ts"))
-    assert told.collect() == [(int(first.timestamp()),)]
+    times = delta.read(spark, views.uri(settings, TABLE)).select(F.unix_seconds("conversion_ts"))
+    assert times.collect() == [(int(first.timestamp()),)]
 
-    asked = request.make((at("08:00"), at("10:00")), [TABLE.name], "all")
-    declared = driver.declare(spark, settings, asked, "ads", "told twice")
+    wanted = request.make((at("08:00"), at("10:00")), [TABLE.name], "all")
+    declared = driver.declare(spark, settings, wanted, "ads", "duplicate conversions")
     assert declared
     driver.go_on(spark, settings, declared.id)
-    assert told.collect() == [(int(first.timestamp()),)]
+    assert times.collect() == [(int(first.timestamp()),)]

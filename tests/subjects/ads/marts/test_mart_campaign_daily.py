@@ -1,4 +1,4 @@
-"""mart_campaign_daily: a campaign's day where its advertiser is, open for seven days."""
+"""mart_campaign_daily: one row per campaign and local day, which conversions change for seven days."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def days(
     )
 
 
-def test_spend_is_exact_and_of_valid_impressions_only(spark: SparkSession) -> None:
-    """Ten times a millionth of a dollar and a third of one: floating point would lose some."""
+def test_spend_is_exact_and_only_of_valid_impressions(spark: SparkSession) -> None:
+    """A third of a dollar and ten millionths; floating-point numbers would lose some of it."""
     shown: list[Row] = [{"user_id": 1, "spend_micros": 333_333}] + [{"user_id": 2, "spend_micros": 1}] * 10
 
     made = days(spark, [*shown, {"spend_micros": 10**9, "is_valid": False}])
@@ -39,7 +39,7 @@ def test_spend_is_exact_and_of_valid_impressions_only(spark: SparkSession) -> No
     assert_rows(made, TABLE, [{"impressions": 11, "reach": 2, "spend_usd": Decimal("0.333343")}])
 
 
-def test_rates_and_return_on_spend(spark: SparkSession) -> None:
+def test_ctr_and_roas_are_ratios_of_the_valid_counts(spark: SparkSession) -> None:
     shown: list[Row] = [{"spend_micros": 1_000_000}] * 3
     earned: list[Row] = [
         {"attribution": "click", "value_usd": Decimal("9.99")},
@@ -54,8 +54,8 @@ def test_rates_and_return_on_spend(spark: SparkSession) -> None:
     }])  # fmt: skip
 
 
-def test_return_on_spend_is_told_by_window(spark: SparkSession) -> None:
-    """Three dollars spent: clicks earned 2.00 twice, a view 0.50; without a view there is 0 of views, not nothing."""
+def test_roas_is_split_by_window(spark: SparkSession) -> None:
+    """With three dollars spent, two clicks earn 2.00 each and a view 0.50. Without a view, its value is 0, not NULL."""
     by_click: Row = {"attribution": "click", "value_usd": Decimal("2.00")}
     by_view: Row = {"attribution": "view", "value_usd": Decimal("0.50")}
     spent: list[Row] = [{"spend_micros": 3_000_000}, {"spend_micros": 3_000_000, "campaign_id": 101}]
@@ -72,25 +72,25 @@ def test_return_on_spend_is_told_by_window(spark: SparkSession) -> None:
     ])  # fmt: skip
 
 
-def test_a_conversion_that_came_after_the_lock_changes_nothing(spark: SparkSession) -> None:
+def test_a_conversion_received_after_the_lock_changes_nothing(spark: SparkSession) -> None:
     too_late: Row = {"attribution": "click", "value_usd": Decimal("5.00"), "is_in_time": False}
 
     assert days(spark, [{}], [{}], [too_late]).collect() == days(spark, [{}], [{}]).collect()
 
 
-def test_organic_conversions_and_unknown_ads_are_of_no_campaign(spark: SparkSession) -> None:
-    nobody = {"campaign_id": None, "advertiser_id": None}
+def test_organic_conversions_and_unknown_ads_count_for_no_campaign(spark: SparkSession) -> None:
+    unknown = {"campaign_id": None, "advertiser_id": None}
 
-    assert days(spark, [nobody], [nobody], [nobody | {"attribution": "organic"}]).count() == 0
+    assert days(spark, [unknown], [unknown], [unknown | {"attribution": "organic"}]).count() == 0
 
 
-def test_a_day_with_nothing_but_a_conversion_is_a_row_without_rates(spark: SparkSession) -> None:
+def test_a_day_with_only_a_conversion_has_a_row_without_rates(spark: SparkSession) -> None:
     made = days(spark, earned=[{"attribution": "click", "value_usd": Decimal("1.00")}])
 
     assert_rows(made, TABLE, [{"impressions": 0, "reach": 0, "ctr": None, "spend_usd": Decimal(0), "roas": None}])
 
 
-def test_a_day_is_locked_seven_days_after_it_ended_where_the_advertiser_is(spark: SparkSession) -> None:
+def test_a_day_is_locked_seven_days_after_its_end_in_the_time_zone_of_the_advertiser(spark: SparkSession) -> None:
     shown: list[Row] = [{}, {"campaign_id": 101, "time_zone": "Asia/Tokyo"}]
 
     assert_rows(days(spark, shown), TABLE, [
@@ -99,7 +99,7 @@ def test_a_day_is_locked_seven_days_after_it_ended_where_the_advertiser_is(spark
     ])  # fmt: skip
 
 
-def test_days_are_the_advertisers_not_those_of_utc(spark: SparkSession) -> None:
+def test_days_are_local_days_of_the_advertiser_not_utc_days(spark: SparkSession) -> None:
     late: Row = {"impression_ts": at("23:00"), "local_day": date(2026, 6, 2)}
 
     assert_rows(days(spark, [late]), TABLE, [{"impressions": 1, "day": date(2026, 6, 2)}])

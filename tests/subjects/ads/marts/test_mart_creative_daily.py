@@ -1,4 +1,4 @@
-"""mart_creative_daily: how unusual a day's CTR is for its advertiser, and how much of it repetition costs."""
+"""mart_creative_daily: the z-score of a creative's CTR among its advertiser's, and its fatigue."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TODAY = date(2026, 6, 29)
 
 
 def day(before: int, clicks: int, impressions: int = 1000, **more: object) -> Row:
-    """A creative-day so many days before today, everything seen once."""
+    """A row of agg_creative_daily so many days before today, in the first frequency bucket."""
     return {
         "advertiser_id": 1, "creative_id": 10, "frequency_bucket": "1", "impressions": impressions,
         "ad_clicks": clicks, "day": TODAY - timedelta(days=before), **more,
@@ -27,13 +27,13 @@ def today(spark: SparkSession, *given: Row) -> DataFrame:
 
 
 def test_the_score_is_in_standard_deviations_of_the_28_days_before(spark: SparkSession) -> None:
-    """CTRs of 1 % and 3 %: mean 2 %, deviation 1 %. Today has 4.5 %."""
+    """CTRs of 1 % and 3 % have a mean of 2 % and a standard deviation of 1 %. Today has 4.5 %."""
     made = today(spark, day(0, 45), day(1, 10), day(28, 30))
 
     assert_rows(made, TABLE, [{"ctr": Decimal("0.0450000"), "baseline_days": 2, "z_score": Decimal("2.5000")}])
 
 
-def test_neither_today_nor_the_29th_day_nor_another_advertiser_is_in_the_baseline(spark: SparkSession) -> None:
+def test_today_the_29th_day_before_and_other_advertisers_are_not_in_the_baseline(spark: SparkSession) -> None:
     others = [day(0, 900, creative_id=11), day(29, 900), day(2, 900, advertiser_id=2)]
 
     made = today(spark, day(0, 45), day(1, 10), day(28, 30), *others)
@@ -41,22 +41,22 @@ def test_neither_today_nor_the_29th_day_nor_another_advertiser_is_in_the_baselin
     assert_rows(made.where("creative_id = 10"), TABLE, [{"baseline_days": 2, "z_score": Decimal("2.5000")}])
 
 
-def test_other_creatives_of_the_advertiser_are(spark: SparkSession) -> None:
+def test_other_creatives_of_the_advertiser_are_in_the_baseline(spark: SparkSession) -> None:
     made = today(spark, day(0, 45), day(1, 10, creative_id=11), day(2, 30, creative_id=12))
 
     assert_rows(made, TABLE, [{"baseline_days": 2, "z_score": Decimal("2.5000")}])
 
 
-def test_a_day_of_fewer_than_1000_impressions_has_no_score_and_is_nobodys_baseline(spark: SparkSession) -> None:
+def test_a_day_of_fewer_than_1000_impressions_has_no_score_and_is_in_no_baseline(spark: SparkSession) -> None:
     few = today(spark, day(0, 45, 999), day(1, 10), day(2, 30))
-    ours = today(spark, day(0, 45), day(1, 10), day(2, 30), day(3, 900, 999))
+    enough = today(spark, day(0, 45), day(1, 10), day(2, 30), day(3, 900, 999))
 
     assert_rows(few, TABLE, [{"baseline_days": 2, "z_score": None}])
-    assert_rows(ours, TABLE, [{"baseline_days": 2, "z_score": Decimal("2.5000")}])
+    assert_rows(enough, TABLE, [{"baseline_days": 2, "z_score": Decimal("2.5000")}])
 
 
-def test_the_least_variance_there_is_counts(spark: SparkSession) -> None:
-    """CTRs of 0 and a ten-millionth: mean and deviation are half of one, today has two."""
+def test_the_smallest_possible_variance_gives_a_score(spark: SparkSession) -> None:
+    """CTRs of 0 and 1e-7 have a mean and a standard deviation of 0.5e-7. Today has 2e-7."""
     many = 10_000_000
 
     made = today(spark, day(0, 2, many), day(1, 0, many), day(2, 1, many))
@@ -69,8 +69,8 @@ def test_without_variance_there_is_no_score(spark: SparkSession) -> None:
     assert_rows(today(spark, day(0, 45)), TABLE, [{"baseline_days": 0, "z_score": None}])
 
 
-def test_fatigue_is_the_share_of_the_first_impressions_rate_that_is_lost(spark: SparkSession) -> None:
-    """10 % at first, 2 % from the fourth on: four fifths are lost; the second and third do not matter."""
+def test_fatigue_is_the_relative_loss_from_the_first_to_the_fourth_and_later_impressions(spark: SparkSession) -> None:
+    """The CTR is 10 % at first and 2 % from the fourth on, so 0.8 is lost. The second and third do not count."""
     made = today(
         spark,
         day(0, 10, 100),
@@ -83,7 +83,7 @@ def test_fatigue_is_the_share_of_the_first_impressions_rate_that_is_lost(spark: 
 
 
 def test_fatigue_is_rounded_once(spark: SparkSession) -> None:
-    """1 - 160/51 = -2.13725490…: from six places, -2.137255, it would become -2.13726."""
+    """1 - 160/51 = -2.13725490… Rounded to six places first, -2.137255, it would become -2.13726."""
     made = today(spark, day(0, 51, 160), day(0, 1, 1, frequency_bucket="4-7"))
 
     assert_rows(made, TABLE, [{"fatigue": Decimal("-2.13725")}])

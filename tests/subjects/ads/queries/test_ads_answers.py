@@ -1,4 +1,4 @@
-"""The named questions of ads, each on a few rows made for it."""
+"""The named queries of ads, each with a few input rows."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ HOURS: dict[str, Any] = {"start": at("00:00"), "end": at("00:00", 2)}
 
 
 def picked(answer: list[Row], *names: str) -> list[tuple[Any, ...]]:
-    """Some columns of an answer, row by row."""
+    """Some columns of every row of an answer."""
     return [tuple(row[name] for name in names) for row in answer]
 
 
-def test_the_last_minutes_slide_and_are_half_open(spark: SparkSession) -> None:
-    """Five minutes before 10:58: from 10:53 on, up to 10:58 and not in it."""
+def test_the_window_of_the_last_minutes_is_half_open_and_ends_ago_minutes_before_end(spark: SparkSession) -> None:
+    """The window is from 10:53 (inclusive) to 10:58 (exclusive)."""
     times = ["10:52:59.999", "10:53", "10:57:59.999", "10:58"]
     clicks = [{"click_id": t, "ad_id": 1, "user_id": i, "click_ts": at(t)} for i, t in enumerate(times)]
 
@@ -31,7 +31,9 @@ def test_the_last_minutes_slide_and_are_half_open(spark: SparkSession) -> None:
     assert picked(answer, "ad_id", "ad_clicks", "users") == [(1, 2, 2)]
 
 
-def test_the_last_minutes_reach_into_the_hour_before_and_skip_invalid_clicks(spark: SparkSession) -> None:
+def test_the_window_of_the_last_minutes_can_start_in_an_earlier_hour_and_skips_invalid_clicks(
+    spark: SparkSession,
+) -> None:
     clicks = [
         {"click_id": "a", "ad_id": 1, "click_ts": at("09:59")},
         {"click_id": "b", "ad_id": 1, "click_ts": at("10:01"), "is_valid": False},
@@ -42,7 +44,7 @@ def test_the_last_minutes_reach_into_the_hour_before_and_skip_invalid_clicks(spa
     assert picked(answer, "ad_clicks") == [(1,)]
 
 
-def test_top_ads_are_by_clicks_then_by_id(spark: SparkSession) -> None:
+def test_top_ads_are_sorted_by_clicks_then_by_id(spark: SparkSession) -> None:
     ads = [{"ad_id": ad, "ad_clicks": clicks, "day": DAY} for ad, clicks in ((3, 5), (1, 5), (2, 9))]
     outside = {"ad_id": 3, "ad_clicks": 99, "day": DAYS["end"]}
 
@@ -51,7 +53,7 @@ def test_top_ads_are_by_clicks_then_by_id(spark: SparkSession) -> None:
     assert picked(answer, "ad_id", "ad_clicks") == [(2, 9), (1, 5), (3, 5)]
 
 
-def test_small_cells_of_sessions_are_left_out(spark: SparkSession) -> None:
+def test_rows_with_few_sessions_are_left_out(spark: SparkSession) -> None:
     cells = [{"region": "EU", "sessions": 1, "day": DAY}, {"region": "US", "sessions": 5, "day": DAY}]
 
     answer = run_query(spark, "ctr_cvr", {"agg_session_data": cells}, min_sessions=2, **DAYS)
@@ -59,7 +61,7 @@ def test_small_cells_of_sessions_are_left_out(spark: SparkSession) -> None:
     assert picked(answer, "region") == [("US",)]
 
 
-def test_a_path_is_what_was_seen_and_clicked_before_oldest_first(spark: SparkSession) -> None:
+def test_a_path_is_the_touches_before_the_conversion_oldest_first(spark: SparkSession) -> None:
     bought = {"user_id": 1, "conversion_ts": at("12:00"), "day": DAY, "value_usd": Decimal("2.50")}
     tables: dict[str, list[Row]] = {
         "fct_attributed_conversion": [bought, bought, {**bought, "user_id": 9}],
@@ -81,10 +83,10 @@ def test_a_path_is_what_was_seen_and_clicked_before_oldest_first(spark: SparkSes
     ]
 
 
-def test_only_the_last_touches_are_shown(spark: SparkSession) -> None:
+def test_a_path_has_only_the_last_touches(spark: SparkSession) -> None:
     bought = {"user_id": 1, "conversion_ts": at("12:00"), "day": DAY}
-    of = {"user_id": 1, "advertiser_id": 1}
-    clicks = [{**of, "click_id": str(i), "campaign_id": i, "click_ts": at(f"11:0{i}")} for i in range(5)]
+    touch = {"user_id": 1, "advertiser_id": 1}
+    clicks = [{**touch, "click_id": str(i), "campaign_id": i, "click_ts": at(f"11:0{i}")} for i in range(5)]
     tables = {"fct_attributed_conversion": [bought], "fct_ad_clicks": clicks}
 
     answer = run_query(spark, "attribution_paths", tables, touches=2, **DAYS)
@@ -92,7 +94,7 @@ def test_only_the_last_touches_are_shown(spark: SparkSession) -> None:
     assert picked(answer, "path") == [("click 3 > click 4",)]
 
 
-def test_return_on_spend_is_final_when_every_day_is_locked(spark: SparkSession) -> None:
+def test_roas_is_final_when_every_day_is_locked(spark: SparkSession) -> None:
     mart = {"advertiser_id": 1, "campaign_id": 7, "spend_usd": Decimal("1.5"), "value_usd_sum": Decimal("3.00")}
     days = [mart | {"day": DAY, "locked_from": at("00:00", 9)}]
 
@@ -102,21 +104,21 @@ def test_return_on_spend_is_final_when_every_day_is_locked(spark: SparkSession) 
     assert picked(before + after, "roas", "is_final") == [(2, False), (2, True)]
 
 
-def test_a_range_is_not_final_while_a_day_without_a_row_is_open(spark: SparkSession) -> None:
-    """The second day ends in the west hours after UTC's: a conversion of it may still make a row."""
+def test_an_interval_is_not_final_while_a_day_without_a_row_is_open(spark: SparkSession) -> None:
+    """The second local day ends 12 hours after the UTC day. Until its lock, a conversion may still add a row."""
     mart = {"advertiser_id": 1, "campaign_id": 7, "spend_usd": Decimal("1.5"), "value_usd_sum": Decimal("3.00")}
     tables: dict[str, list[Row]] = {
         "mart_campaign_daily": [mart | {"day": DAY, "locked_from": at("00:00", 9)}],
         "dim_advertisers": [{"advertiser_id": 1, "time_zone": "Etc/GMT+12"}],
     }
-    asked = {"start": date(2026, 6, 1), "end": date(2026, 6, 3)}
+    two_days = {"start": date(2026, 6, 1), "end": date(2026, 6, 3)}
 
-    on_the_tenth, after = (run_query(spark, "roas", tables, as_of=date(2026, 6, day), **asked) for day in (10, 11))
+    on_the_tenth, after = (run_query(spark, "roas", tables, as_of=date(2026, 6, day), **two_days) for day in (10, 11))
 
     assert picked(on_the_tenth + after, "is_final") == [(False,), (True,)]
 
 
-def test_return_on_spend_is_told_by_window_over_all_days(spark: SparkSession) -> None:
+def test_roas_by_window_is_computed_over_all_days(spark: SparkSession) -> None:
     mart = {"advertiser_id": 1, "campaign_id": 7, "spend_usd": Decimal("2")}
     days = [
         mart | {"day": DAY, "value_usd_sum": Decimal("3.00"), "value_click_usd": Decimal("3.00")},
@@ -128,8 +130,8 @@ def test_return_on_spend_is_told_by_window_over_all_days(spark: SparkSession) ->
     assert picked(answer, "roas", "roas_click", "roas_view") == [(1, Decimal("0.75"), Decimal("0.25"))]
 
 
-def test_return_on_spend_is_rounded_once(spark: SparkSession) -> None:
-    """It is 2.000049999967: rounded to six places first, it would be 2.00005, and 2.0001."""
+def test_roas_is_rounded_once(spark: SparkSession) -> None:
+    """The value is 2.000049999967. Rounded to six places first, it would be 2.00005 and then 2.0001."""
     mart = {"advertiser_id": 1, "campaign_id": 7, "spend_usd": Decimal("49998.750032"), "day": DAY}
 
     worth: Row = mart | {"value_usd_sum": Decimal("100000.00")}
@@ -138,7 +140,7 @@ def test_return_on_spend_is_rounded_once(spark: SparkSession) -> None:
     assert picked(answer, "roas") == [(Decimal("2.0000"),)]
 
 
-def test_the_benchmark_names_both_ends_of_an_advertisers_day(spark: SparkSession) -> None:
+def test_the_benchmark_lists_the_best_and_the_worst_creatives_of_an_advertisers_day(spark: SparkSession) -> None:
     scored = [
         {"advertiser_id": 1, "creative_id": i, "z_score": Decimal(i - 10), "impressions": 1000, "day": DAY}
         for i in range(21)
@@ -150,7 +152,7 @@ def test_the_benchmark_names_both_ends_of_an_advertisers_day(spark: SparkSession
     assert picked(answer, "creative_id", "is_good") == [(20, True), (19, True), (1, False), (0, False)]
 
 
-def test_a_creative_alone_on_its_advertisers_day_is_at_neither_end(spark: SparkSession) -> None:
+def test_the_benchmark_leaves_out_the_only_creative_of_an_advertisers_day(spark: SparkSession) -> None:
     scored = [
         {"advertiser_id": advertiser, "creative_id": creative, "z_score": Decimal(creative), "day": DAY}
         for advertiser, creative in ((1, 1), (2, 2), (2, 3))
@@ -161,12 +163,12 @@ def test_a_creative_alone_on_its_advertisers_day_is_at_neither_end(spark: SparkS
     assert picked(answer, "creative_id") == [(3,), (2,)]
 
 
-def test_fatigue_is_told_by_frequency(spark: SparkSession) -> None:
-    of = {"advertiser_id": 1, "creative_id": 2, "day": DAY}
+def test_fatigue_has_a_ctr_per_frequency_bucket(spark: SparkSession) -> None:
+    creative = {"advertiser_id": 1, "creative_id": 2, "day": DAY}
     buckets = [
-        of | {"frequency_bucket": "1", "impressions": 900, "ad_clicks": 90},
-        of | {"frequency_bucket": "8+", "impressions": 100, "ad_clicks": 1},
-        of | {"creative_id": 3, "frequency_bucket": "1", "impressions": 999},
+        creative | {"frequency_bucket": "1", "impressions": 900, "ad_clicks": 90},
+        creative | {"frequency_bucket": "8+", "impressions": 100, "ad_clicks": 1},
+        creative | {"creative_id": 3, "frequency_bucket": "1", "impressions": 999},
     ]
 
     answer = run_query(spark, "creative_fatigue", {"agg_creative_daily": buckets}, **DAYS)
@@ -174,21 +176,21 @@ def test_fatigue_is_told_by_frequency(spark: SparkSession) -> None:
     assert picked(answer, "frequency_bucket", "ctr") == [("1", Decimal("0.1")), ("8+", Decimal("0.01"))]
 
 
-def test_users_over_the_cap_are_those_who_saw_more_than_it(spark: SparkSession) -> None:
+def test_users_over_the_cap_have_more_impressions_than_the_cap(spark: SparkSession) -> None:
     shown: list[Row] = [{"user_id": 1}] * 3 + [{"user_id": 2}] * 2 + [{"user_id": 3, "is_valid": False}] * 9
-    ours = [{"campaign_id": 5, "local_day": DAY} | row for row in shown]
+    impressions = [{"campaign_id": 5, "local_day": DAY} | row for row in shown]
 
-    answer = run_query(spark, "frequency_cap", {"fct_ad_impressions": ours}, cap=2, **HOURS)
+    answer = run_query(spark, "frequency_cap", {"fct_ad_impressions": impressions}, cap=2, **HOURS)
 
     assert picked(answer, "users", "users_over_cap", "share_over_cap", "most") == [(2, 1, Decimal("0.5"), 3)]
 
 
 def paced(spark: SparkSession, day: date, spent: list[Row], campaign: Row | None = None, **params: Any) -> list[Row]:
-    """Health of campaign 5, of an advertiser in Berlin with 24 dollars a day, on a day that is over."""
-    ours: Row = {"campaign_id": 5, "local_day": day, "time_zone": "Europe/Berlin"}
+    """delivery_health of campaign 5, with 24 dollars a day, of an advertiser in Berlin, on a day in the past."""
+    impression: Row = {"campaign_id": 5, "local_day": day, "time_zone": "Europe/Berlin"}
     begun: Row = {"advertiser_id": 1, "valid_from": datetime(2026, 1, 1, tzinfo=UTC)}
     tables = {
-        "fct_ad_impressions": [ours | row for row in spent],
+        "fct_ad_impressions": [impression | row for row in spent],
         "dim_campaigns": [begun | {"campaign_id": 5, "daily_budget_usd": Decimal(24)} | (campaign or {})],
         "dim_advertisers": [begun | {"time_zone": "Europe/Berlin"}],
     }
@@ -202,7 +204,7 @@ def paced(spark: SparkSession, day: date, spent: list[Row], campaign: Row | None
 
 
 def test_pace_is_spend_so_far_over_an_even_share_of_the_budget(spark: SparkSession) -> None:
-    """Twelve dollars of 24 in the first hour where the advertiser is: twelve times too fast, then six times."""
+    """The first local hour spends 12 of 24 dollars, so the pace is 12 after one hour and 6 after two hours."""
     spent: list[Row] = [{"spend_micros": 12_000_000, "impression_ts": at("22:30", 1)}]
 
     answer = paced(spark, date(2026, 6, 2), spent, as_of=at("00:00", 2))
@@ -213,14 +215,14 @@ def test_pace_is_spend_so_far_over_an_even_share_of_the_budget(spark: SparkSessi
     ]
 
 
-def test_a_campaign_that_delivers_nothing_is_seen_in_every_hour(spark: SparkSession) -> None:
+def test_a_campaign_without_delivery_has_a_row_for_every_hour(spark: SparkSession) -> None:
     answer = paced(spark, DAY, [])
 
     assert picked(answer, "local_hour", "spent_usd", "pace") == [(hour, 0, 0) for hour in range(24)]
 
 
-def test_a_campaign_has_the_hours_it_was_live_in(spark: SparkSession) -> None:
-    """From 10:45 to 12:00 in Berlin, two hours behind UTC's clock; nothing on another day."""
+def test_a_campaign_has_rows_for_the_hours_it_was_live(spark: SparkSession) -> None:
+    """It is live from 10:45 to 12:00 in Berlin, which is two hours ahead of UTC, and not live on the next day."""
     live = {"valid_from": at("08:45"), "valid_to": at("10:00")}
 
     assert picked(paced(spark, DAY, [], live), "local_hour") == [(10,), (11,)]
@@ -231,10 +233,10 @@ def test_a_campaign_has_the_hours_it_was_live_in(spark: SparkSession) -> None:
     (date(2026, 3, 29), [0, 1, *range(3, 24)], {1: Decimal(2) / 23, 3: Decimal(3) / 23, 23: Decimal(1)}),
     (date(2026, 10, 25), list(range(24)), {1: Decimal(2) / 25, 2: Decimal(4) / 25, 23: Decimal(1)}),
 ])  # fmt: skip
-def test_a_day_has_the_hours_its_clocks_show(
+def test_a_day_has_the_local_hours_that_the_clocks_show(
     spark: SparkSession, day: date, hours: list[int], share: dict[int, Decimal]
 ) -> None:
-    """In March an hour is left out, in October one comes twice; the day's end is the whole budget all the same."""
+    """March skips an hour and October repeats one. The even pace still reaches the whole budget at the day's end."""
     answer = paced(spark, day, [])
 
     assert [row["local_hour"] for row in answer] == hours
@@ -243,7 +245,7 @@ def test_a_day_has_the_hours_its_clocks_show(
 
 
 def test_pace_is_rounded_once(spark: SparkSession) -> None:
-    """At the end of the day it is 2.00004999999: with six places kept first it would be 2.0001."""
+    """The pace at the end of the day is 2.00004999999. Rounded to six places first, it would be 2.0001."""
     spent: list[Row] = [{"spend_micros": 99_999_999_937, "impression_ts": at("12:00")}]
 
     answer = paced(spark, DAY, spent, {"daily_budget_usd": Decimal("49998.75")})
@@ -251,7 +253,7 @@ def test_pace_is_rounded_once(spark: SparkSession) -> None:
     assert answer[-1]["pace"] == Decimal("2.0000")
 
 
-def test_spend_that_agrees_is_left_out_and_the_largest_difference_comes_first(spark: SparkSession) -> None:
+def test_differences_are_sorted_by_size_and_rows_without_one_are_left_out(spark: SparkSession) -> None:
     days = [
         {"campaign_id": i, "difference_usd": Decimal(difference), "streaming_difference_usd": Decimal(0), "day": DAY}
         for i, difference in ((1, "0.00"), (2, "0.01"), (3, "-5.00"))
@@ -262,8 +264,8 @@ def test_spend_that_agrees_is_left_out_and_the_largest_difference_comes_first(sp
     assert picked(answer, "campaign_id") == [(3,), (2,)]
 
 
-def test_a_time_zone_that_is_scheduled_for_later_delays_no_final_number(spark: SparkSession) -> None:
-    """The advertiser moves west a month later: the range ended, and is locked, by the clock it had then."""
+def test_a_scheduled_change_of_the_time_zone_does_not_delay_a_final_roas(spark: SparkSession) -> None:
+    """The time zone changes a month later. The days of the interval are locked in the time zone they had."""
     mart = {"advertiser_id": 1, "campaign_id": 7, "spend_usd": Decimal("1.5"), "value_usd_sum": Decimal("3.00")}
     moves = at("00:00", 30)
     tables: dict[str, list[Row]] = {
@@ -280,8 +282,8 @@ def test_a_time_zone_that_is_scheduled_for_later_delays_no_final_number(spark: S
     assert picked(before + later, "is_final") == [(True,), (True,)]
 
 
-def test_a_budget_that_is_scheduled_for_later_paces_no_hour_before(spark: SparkSession) -> None:
-    """From the third on there is twice the budget, of which the hours up to then know nothing."""
+def test_a_scheduled_change_of_the_budget_does_not_affect_earlier_hours(spark: SparkSession) -> None:
+    """The version with the current budget ends on the third; hours before it keep this budget."""
     tomorrow = at("00:00", 3)
     answer = paced(spark, DAY, [], {"valid_to": tomorrow}, as_of=at("00:00", 2))
 

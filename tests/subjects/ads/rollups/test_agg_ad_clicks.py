@@ -1,4 +1,4 @@
-"""agg_ad_clicks: clicks merge from windows, users and sessions do not."""
+"""agg_ad_clicks: clicks are merged from windows; users and sessions are counted from clicks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""agg_ad_clicks_5min: half-open windows of five minutes, on the clock."""
+"""agg_ad_clicks_5min: half-open windows of five minutes, aligned to the clock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from etl.subjects.ads.facts import fct_ad_clicks
 from etl.subjects.ads.rollups.agg_ad_clicks_5min import TABLE, transform
 
 
-def test_a_window_has_its_start_and_not_its_end(spark: SparkSession) -> None:
+def test_a_window_includes_its_start_and_excludes_its_end(spark: SparkSession) -> None:
     times = [at("10:04:59.999999"), at("10:05"), at("10:09:59.999999"), at("10:10")]
     clicks = [{"click_id": str(t), "ad_id": 1, "click_ts": t} for t in times]
 
@@ -23,7 +23,7 @@ def test_a_window_has_its_start_and_not_its_end(spark: SparkSession) -> None:
     ])  # fmt: skip
 
 
-def test_users_are_counted_once_and_invalid_clicks_not_at_all(spark: SparkSession) -> None:
+def test_users_are_counted_once_and_invalid_clicks_are_not_counted(spark: SparkSession) -> None:
     clicks = [
         {"click_id": str(i), "ad_id": 1, "user_id": user, "is_valid": user != 9} for i, user in enumerate((5, 5, 6, 9))
     ]

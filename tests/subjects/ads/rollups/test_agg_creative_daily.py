@@ -1,4 +1,4 @@
-"""agg_creative_daily: a user's first, second, … impression of a creative on the advertiser's day."""
+"""agg_creative_daily: impressions and clicks by how often the user saw the creative on the local day."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def cells(spark: SparkSession, shown: list[Row], clicked: list[Row] | None = Non
     )
 
 
-def test_impressions_fall_into_buckets_by_how_often_the_user_had_seen_it(spark: SparkSession) -> None:
+def test_an_impression_is_in_the_bucket_of_its_number_for_the_user(spark: SparkSession) -> None:
     made = cells(spark, [{"impression_ts": at(f"10:{i:02}")} for i in range(9)] + [{"user_id": 2}])
 
     assert_rows(made, TABLE, [
@@ -31,8 +31,8 @@ def test_impressions_fall_into_buckets_by_how_often_the_user_had_seen_it(spark: 
     ])  # fmt: skip
 
 
-def test_a_click_counts_where_its_user_stood_then(spark: SparkSession) -> None:
-    """After the first of two impressions, at the instant of the second, and before any."""
+def test_a_click_is_in_the_bucket_of_the_latest_impression_before_it(spark: SparkSession) -> None:
+    """Clicks after the first of two impressions, at the time of the second, and before both."""
     shown: list[Row] = [{"impression_ts": at("10:00")}, {"impression_ts": at("11:00")}]
     clicked: list[Row] = [{"click_ts": at("10:59")}, {"click_ts": at("11:00")}, {"click_ts": at("09:00")}]
 
@@ -42,7 +42,7 @@ def test_a_click_counts_where_its_user_stood_then(spark: SparkSession) -> None:
     ])  # fmt: skip
 
 
-def test_a_new_day_of_the_advertiser_begins_to_count_anew_and_invalid_traffic_never_counts(
+def test_frequencies_restart_on_a_new_local_day_and_ignore_invalid_traffic(
     spark: SparkSession,
 ) -> None:
     made = cells(spark, [{}, {"local_day": date(2026, 6, 2)}, {"is_valid": False}], [{"is_valid": False}])

@@ -1,4 +1,4 @@
-"""dim_creators: versions of a creator, with a surrogate that every replay computes the same."""
+"""dim_creators: the versions of a creator, with a surrogate key that is the same after every replay."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def test_a_change_of_any_tracked_column_is_a_new_version(spark: SparkSession) ->
     ])  # fmt: skip
 
 
-def test_the_surrogate_is_of_key_and_start_and_nothing_else(spark: SparkSession) -> None:
-    """What the payload was corrected to, and when it landed, does not change the surrogate."""
+def test_the_surrogate_key_depends_only_on_natural_key_and_start(spark: SparkSession) -> None:
+    """Another payload or landed hour does not change the surrogate key."""
     corrected = [{**row, "country": "PT", "landed_hour": at("20:00")} for row in reversed(RENAMED)]
 
     first = transform(rows(spark, bronze_table(CREATORS), RENAMED)).select("creator_sk").collect()
@@ -44,7 +44,7 @@ def test_the_surrogate_is_of_key_and_start_and_nothing_else(spark: SparkSession)
     assert set(first) == set(second)
 
 
-def test_creators_do_not_touch_each_other(spark: SparkSession) -> None:
+def test_creators_do_not_influence_each_other(spark: SparkSession) -> None:
     other = {"creator_id": 6, "handle": "ana", "follower_count": 10, "effective_ts": at("08:30")}
 
     made = transform(rows(spark, bronze_table(CREATORS), [*RENAMED, other]))

@@ -1,4 +1,4 @@
-"""dim_posts, and what holds of every SCD2 dimension: independent of order, batching and repetition."""
+"""dim_posts, and properties of every SCD2 dimension: order, batches and duplicates do not change the result."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REPLACED = {"is_current": False, "is_deleted": False}
 
 
 def changes(spark: SparkSession, *given: Row) -> DataFrame:
-    """A change log of post 1 unless said otherwise."""
+    """A change log, by default of post 1."""
     return rows(spark, bronze_table(POSTS), [{"post_id": 1} | row for row in given])
 
 
@@ -41,7 +41,7 @@ def delete(clock: str) -> Row:
 
 
 def test_several_changes_in_one_batch_all_survive(spark: SparkSession) -> None:
-    """A merge that keeps only the last change of a key loses sound 71."""
+    """A merge that keeps only the last change of a key would lose sound 71."""
     made = transform(changes(spark, upsert("08:00", 70), upsert("09:00", 71), upsert("10:00", 72)))
 
     assert_rows(made, TABLE, [
@@ -51,8 +51,8 @@ def test_several_changes_in_one_batch_all_survive(spark: SparkSession) -> None:
     ])  # fmt: skip
 
 
-def test_a_late_change_slots_in_between(spark: SparkSession) -> None:
-    """The change of nine lands last: the versions around it give way, the current one stays current."""
+def test_a_late_arriving_change_becomes_a_version_between_the_others(spark: SparkSession) -> None:
+    """The change of nine o'clock lands last. The version before it ends earlier; the current version stays current."""
     made = transform(changes(
         spark,
         upsert("08:00", 70, landed_hour=at("08:00")),
@@ -67,8 +67,8 @@ def test_a_late_change_slots_in_between(spark: SparkSession) -> None:
     ])  # fmt: skip
 
 
-def test_equal_neighbours_collapse(spark: SparkSession) -> None:
-    """70, 70, 71, 71, 70 is three versions: sound 70 twice, for it came back."""
+def test_consecutive_equal_changes_are_one_version(spark: SparkSession) -> None:
+    """70, 70, 71, 71, 70 are three versions. Sound 70 has two, because 71 is between them."""
     log = zip(("06:00", "07:00", "08:00", "09:00", "10:00"), (70, 70, 71, 71, 70), strict=True)
 
     made = transform(changes(spark, *(upsert(clock, audio) for clock, audio in log)))
@@ -80,8 +80,8 @@ def test_equal_neighbours_collapse(spark: SparkSession) -> None:
     ])  # fmt: skip
 
 
-def test_a_late_change_splits_what_had_collapsed(spark: SparkSession) -> None:
-    """Known so far: 70 at eight and at ten, one version. Then it turns out that it was 71 at nine."""
+def test_a_late_arriving_change_splits_a_version(spark: SparkSession) -> None:
+    """70 at eight and 70 at ten are one version. A late-arriving change to 71 at nine splits it."""
     made = transform(changes(spark, upsert("08:00", 70), upsert("10:00", 70), upsert("09:00", 71)))
 
     assert_rows(made, TABLE, [
@@ -91,8 +91,8 @@ def test_a_late_change_splits_what_had_collapsed(spark: SparkSession) -> None:
     ])  # fmt: skip
 
 
-def test_a_delete_closes_and_a_return_opens(spark: SparkSession) -> None:
-    """The same payload before and after a deletion is two versions with a gap between."""
+def test_a_delete_closes_a_version_and_a_later_upsert_opens_a_new_one(spark: SparkSession) -> None:
+    """Equal payloads before and after a delete are two versions with a gap between them."""
     made = transform(changes(spark, upsert("08:00", 70), delete("09:00"), delete("09:30"), upsert("10:00", 70)))
 
     assert_rows(made, TABLE, [
@@ -101,8 +101,8 @@ def test_a_delete_closes_and_a_return_opens(spark: SparkSession) -> None:
     ])  # fmt: skip
 
 
-def test_a_deleted_post_keeps_its_history_and_is_marked(spark: SparkSession) -> None:
-    """Only the version the delete ended is marked."""
+def test_a_deleted_post_keeps_its_history(spark: SparkSession) -> None:
+    """is_deleted is true only for the version that the delete ends."""
     made = transform(changes(spark, upsert("08:00", 70), upsert("09:00", 71), delete("10:00")))
 
     assert_rows(made, TABLE, [
@@ -112,7 +112,7 @@ def test_a_deleted_post_keeps_its_history_and_is_marked(spark: SparkSession) -> 
 
 
 def test_a_delete_may_land_before_its_upsert(spark: SparkSession) -> None:
-    """Alone it makes no version; with the upsert of an earlier time it closes it."""
+    """A delete alone makes no version. Together with an upsert of an earlier time, it closes the version."""
     alone = transform(changes(spark, delete("10:00")))
     both = transform(changes(spark, delete("10:00"), upsert("08:00", 70)))
 
@@ -120,24 +120,24 @@ def test_a_delete_may_land_before_its_upsert(spark: SparkSession) -> None:
     assert_rows(both, TABLE, [{"valid_from": at("08:00"), "valid_to": at("10:00"), **DELETED}])
 
 
-def test_contradicting_payloads_are_resolved_the_same_way_and_counted(spark: SparkSession) -> None:
-    """Three payloads and one repeat for one instant, in two orders: one version, one contradiction."""
+def test_contradicting_payloads_are_resolved_independently_of_order_and_counted(spark: SparkSession) -> None:
+    """Three payloads and a duplicate for one time, in two orders, give one version and one contradiction."""
     contradicting = [upsert("08:00", audio) for audio in (70, 71, 72, 71)]
-    there, back = changes(spark, *contradicting), changes(spark, *reversed(contradicting))
+    ordered, reverse = changes(spark, *contradicting), changes(spark, *reversed(contradicting))
 
-    made = transform(there).select("audio_id", "post_sk").collect()
+    made = transform(ordered).select("audio_id", "post_sk").collect()
 
     assert len(made) == 1
-    assert made == transform(back).select("audio_id", "post_sk").collect()
-    assert contradictions(there, TABLE) == contradictions(back, TABLE) == 1
+    assert made == transform(reverse).select("audio_id", "post_sk").collect()
+    assert contradictions(ordered, TABLE) == contradictions(reverse, TABLE) == 1
 
 
-def test_a_repeat_is_no_contradiction(spark: SparkSession) -> None:
+def test_a_duplicate_is_not_a_contradiction(spark: SparkSession) -> None:
     assert contradictions(changes(spark, upsert("08:00", 70), upsert("08:00", 70, landed_hour=at("12:00"))), TABLE) == 0
 
 
-def test_a_null_moves_from_one_column_to_another(spark: SparkSession) -> None:
-    """('x', NULL) and (NULL, 'x') are two payloads, though a hash that skips NULLs takes them for one."""
+def test_a_null_in_another_column_is_another_payload(spark: SparkSession) -> None:
+    """('x', NULL) and (NULL, 'x') differ, although a hash that skips NULLs is equal for both."""
     two = dataclasses.replace(
         TABLE, columns=columns("post_id", "country", "channel"), write=Scd2(("post_id",), ("country", "channel"))
     )
@@ -160,7 +160,7 @@ def drawn(post: int, change: tuple[int, Any]) -> Row:
 
 
 def reference(log: list[Row]) -> list[Row]:
-    """Versions of one post by walking its log, one change per instant, in time."""
+    """The versions of one post, computed in plain Python from one change per time, in time order."""
     found: list[Row] = []
     for change in sorted(log, key=lambda r: r["effective_ts"]):
         live = found[-1] if found and found[-1]["valid_to"] is None else None
@@ -178,10 +178,10 @@ def reference(log: list[Row]) -> list[Row]:
 
 @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(logs=LOGS, seed=st.integers(0, 99))
-def test_any_log_gives_the_versions_of_a_walk_through_it(
+def test_any_change_log_gives_the_versions_of_the_reference(
     spark: SparkSession, logs: list[list[tuple[int, Any]]], seed: int
 ) -> None:
-    """A hundred logs at once, with contradictions, every change landed once or thrice, shuffled."""
+    """Tests a hundred logs at once, shuffled, with contradictions; every change lands once or three times."""
     log = [drawn(post, change) for post, one in enumerate(logs) for change in one]
     landed = [{**row, "landed_hour": at(f"{10 + n}:00")} for row in log for n in range(1 + 2 * (seed % 2))]
     random.Random(seed).shuffle(landed)
@@ -202,16 +202,16 @@ def test_any_log_gives_the_versions_of_a_walk_through_it(
     found = [{k: aware(v) for k, v in r.asDict().items() if k != "post_sk"} for r in made]
     assert {(r["post_id"], r["valid_from"]): r for r in found} == wanted
     assert len(found) == len(wanted) == len({r.post_sk for r in made})
-    assert_sound(found)
+    assert_valid_timelines(found)
 
 
 def aware(value: Any) -> Any:
-    """A collected timestamp in UTC; anything else as it is."""
+    """A collected timestamp in UTC; any other value unchanged."""
     return value.astimezone(at("00:00").tzinfo) if hasattr(value, "astimezone") else value
 
 
-def assert_sound(found: list[Row]) -> None:
-    """No overlap, no gap but a deletion, at most one current version per post, and that the last."""
+def assert_valid_timelines(found: list[Row]) -> None:
+    """Assert that versions do not overlap, have gaps only after deletes, and that only the last one can be current."""
     by_post: dict[int, list[Row]] = defaultdict(list)
     for row in sorted(found, key=lambda r: r["valid_from"]):
         by_post[row["post_id"]].append(row)
@@ -224,10 +224,10 @@ def assert_sound(found: list[Row]) -> None:
 
 @settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(logs=LOGS, seed=st.integers(0, 99))
-def test_order_batching_and_repetition_do_not_matter(
+def test_order_batches_and_duplicates_do_not_change_the_versions(
     spark: SparkSession, logs: list[list[tuple[int, Any]]], seed: int
 ) -> None:
-    """Shuffled, split over landed hours and partly landed again, a log gives the same rows, surrogates too."""
+    """A log that is shuffled, split over landed hours and partly duplicated gives equal rows and surrogate keys."""
     log = [drawn(post, change) for post, one in enumerate(logs) for change in one]
     other = log + [row for row in log if random.Random(seed).random() < 0.5]
     random.Random(seed).shuffle(other)

@@ -1,4 +1,4 @@
-"""dim_ranker_models: the surrogate is issued upstream, one per version row."""
+"""dim_ranker_models: the id of a version is landed; every version has one."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from etl.subjects.feed.events import RANKER_MODELS
 from etl.subjects.shared.bronze_tables import bronze_table
 
 
-def test_a_ramp_is_a_new_version_row_under_its_own_id(spark: SparkSession) -> None:
-    """Version 4.1.0 goes from 5 to 50 percent: two rows, two ranker_model_ids."""
+def test_a_change_of_deployed_pct_is_a_new_version_with_its_own_id(spark: SparkSession) -> None:
+    """Release 4.1.0 goes from 5 to 50 percent, so it has two rows with two ranker_model_ids."""
     ramp = [
         {
             "ranker_model_id": 7,
@@ -37,7 +37,7 @@ def test_a_ramp_is_a_new_version_row_under_its_own_id(spark: SparkSession) -> No
     ])  # fmt: skip
 
 
-def test_two_semvers_are_live_side_by_side(spark: SparkSession) -> None:
+def test_two_releases_can_be_current_at_the_same_time(spark: SparkSession) -> None:
     given = [
         {"ranker_model_id": 7, "model_semver": "4.1.0", "effective_ts": at("08:00")},
         {"ranker_model_id": 9, "model_semver": "4.2.0", "effective_ts": at("09:00")},
@@ -49,7 +49,7 @@ def test_two_semvers_are_live_side_by_side(spark: SparkSession) -> None:
 
 
 def test_a_retired_model_has_no_current_row(spark: SparkSession) -> None:
-    """A retire may leave out what it retires; the version keeps what it was."""
+    """A retire record may lack the other fields. The closed version keeps its values."""
     given: list[Row] = [
         {"ranker_model_id": 7, "model_semver": "4.1.0", "feature_set": "f2", "effective_ts": at("08:00")},
         {"ranker_model_id": None, "model_semver": "4.1.0", "feature_set": None, "op": "retire",

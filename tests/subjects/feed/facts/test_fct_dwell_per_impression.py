@@ -1,4 +1,4 @@
-"""fct_dwell_per_impression: distinct beats, whatever is repeated, late or replayed."""
+"""fct_dwell_per_impression: distinct beats count once, also when they are duplicate, late-arriving or replayed."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ IMPRESSION = minted(at("09:50"))
 
 
 def beats(spark: SparkSession, *numbers: int, **fields: object) -> DataFrame:
-    """Heartbeats of one impression, landed and parsed."""
+    """Parsed heartbeats of one impression."""
     return records(spark, HEARTBEATS, [{"impression_id": IMPRESSION, "beat_seq": n, **fields} for n in numbers])
 
 
 def dwell(made: DataFrame) -> dict[int, int]:
-    """impression_id -> dwell_ms; fails when an impression has two rows."""
+    """impression_id -> dwell_ms. Fails when an impression has two rows."""
     found = made.select("impression_id", "dwell_ms").collect()
     assert len(found) == len({r.impression_id for r in found})
     return {r.impression_id: r.dwell_ms for r in found}
 
 
-def test_a_repeated_beat_counts_once(spark: SparkSession) -> None:
+def test_a_duplicate_beat_counts_once(spark: SparkSession) -> None:
     landed = beats(spark, 0, 1, 2, 2, 1, 2)
 
     made = transform(landed)
@@ -39,7 +39,7 @@ def test_a_repeated_beat_counts_once(spark: SparkSession) -> None:
 
 
 def test_a_missing_beat_is_not_filled_in(spark: SparkSession) -> None:
-    """Beat 9 came, 1 to 8 never did: the largest number says 2.5 s, the beats that came say 0.5 s."""
+    """Only beats 0 and 9 landed. The largest number would give 2.5 s, but two beats are 0.5 s."""
     landed = beats(spark, 0, 9)
 
     made = transform(landed)
@@ -49,16 +49,16 @@ def test_a_missing_beat_is_not_filled_in(spark: SparkSession) -> None:
     assert dwell(made) == {IMPRESSION: 500}
 
 
-def test_more_beats_than_bits_of_a_word(spark: SparkSession) -> None:
-    """Beats 63 and 64 lie on the edge between words, 200 leaves a word empty."""
+def test_beats_are_stored_in_several_words(spark: SparkSession) -> None:
+    """Beats 63 and 64 are in neighboring words. Beat 200 leaves one word without beats."""
     made = transform(beats(spark, 0, 63, 64, 127, 200, 64))
 
     words = [1 - (1 << 63), 1 - (1 << 63), 0, 1 << 8]
     assert_rows(made, TABLE, [{"dwell_ms": 1250, "beat_words": words}])
 
 
-def test_beats_that_arrive_in_different_hours_are_one_impression(spark: SparkSession) -> None:
-    """Watched from 9:58 to 10:02, landed in two hours, the second with a repeat of the first."""
+def test_beats_that_land_in_different_hours_are_merged_into_one_impression(spark: SparkSession) -> None:
+    """The beats of one impression land in two hours. The second hour has a duplicate of a beat of the first."""
     early = transform(beats(spark, 0, 1, 2))
     late = transform(beats(spark, 2, 3, 70))
 
@@ -70,15 +70,15 @@ def test_beats_that_arrive_in_different_hours_are_one_impression(spark: SparkSes
 
 
 def test_a_replay_after_the_raw_beats_are_gone_changes_nothing(spark: SparkSession) -> None:
-    """All that is left is the row, and the row knows which beats it has seen."""
+    """Only the row is left, but its bit words still say which beats it contains."""
     first = rows(spark, TABLE, [{"impression_id": IMPRESSION, "dwell_ms": 100 * 250}])
     replayed = transform(beats(spark, *range(40, 90)))
 
     assert dwell(combine(first, replayed)) == {IMPRESSION: 25_000}
 
 
-def test_full_view_is_judged_before_rounding(spark: SparkSession) -> None:
-    """0.985 and 0.9899 are kept as 0.99, and were not full views."""
+def test_a_full_view_is_decided_before_rounding(spark: SparkSession) -> None:
+    """0.985 and 0.9899 are stored as 0.99 but are not full views."""
     viewports = [
         (0.3, "0.30", False),
         (0.985, "0.99", False),
@@ -97,7 +97,7 @@ def test_full_view_is_judged_before_rounding(spark: SparkSession) -> None:
     ])  # fmt: skip
 
 
-def test_full_view_needs_one_full_beat_not_a_full_average(spark: SparkSession) -> None:
+def test_a_full_view_needs_one_full_beat_and_not_a_full_average(spark: SparkSession) -> None:
     seen = [{"impression_id": IMPRESSION, "beat_seq": n, "viewport_pct": v} for n, v in enumerate((0.1, 0.992, 0.2))]
 
     made = transform(records(spark, HEARTBEATS, seen))
@@ -105,8 +105,8 @@ def test_full_view_needs_one_full_beat_not_a_full_average(spark: SparkSession) -
     assert_rows(made, TABLE, [{"viewport_pct": Decimal("0.99"), "was_full_view": True}])
 
 
-def test_full_view_survives_a_fold_with_a_rounded_row(spark: SparkSession) -> None:
-    """0.985 is kept as 0.99, but a fold asks what was seen, not what was kept."""
+def test_a_merge_does_not_turn_a_rounded_viewport_into_a_full_view(spark: SparkSession) -> None:
+    """0.985 is stored as 0.99, but combine uses was_full_view and not the rounded value."""
     rounded = transform(beats(spark, 0, viewport_pct=0.985))
     less = transform(beats(spark, 1, viewport_pct=0.5))
 
@@ -115,8 +115,8 @@ def test_full_view_survives_a_fold_with_a_rounded_row(spark: SparkSession) -> No
     assert_rows(made, TABLE, [{"viewport_pct": Decimal("0.99"), "was_full_view": False, "dwell_ms": 500}])
 
 
-def test_the_longest_impression_the_contract_allows(spark: SparkSession) -> None:
-    """A day of beats is the limit on beat_seq; the last one alone makes 5,400 words and 250 ms."""
+def test_the_largest_beat_number_fits(spark: SparkSession) -> None:
+    """beat_seq is limited to a day of beats. The last beat alone needs 5,400 words and is 250 ms of dwell."""
     made = transform(beats(spark, 345_599))
 
     assert made.select("dwell_ms", F.size("beat_words")).collect() == [(250, 5400)]
@@ -128,7 +128,7 @@ three_batches = st.tuples(seen_beats, seen_beats, seen_beats)
 
 @settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(cases=st.lists(three_batches, min_size=30, max_size=30))
-def test_folds_agree_in_any_order_any_grouping_any_number_of_times(
+def test_combine_gives_the_same_rows_in_any_order_grouping_and_number_of_times(
     spark: SparkSession, cases: list[tuple[list[int], list[int], list[int]]]
 ) -> None:
     """combine is commutative, associative and idempotent, and equals one transform of all beats."""

@@ -1,4 +1,4 @@
-"""fct_engagements: an undo is a row of its own, in the hour of what it undoes."""
+"""fct_engagements: an undo is a row of its own, in the hour of the action it undoes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from etl.subjects.shared.bronze_tables import bronze_table
 TABLE = fct_engagements.TABLE
 
 
-def test_an_undo_lies_in_the_hour_of_what_it_undoes(spark: SparkSession) -> None:
-    """A like at 23:50 is taken back at 0:20 of the next day; both rows are of hour 23."""
+def test_an_undo_is_in_the_hour_of_the_action_it_undoes(spark: SparkSession) -> None:
+    """A like at 23:50 is undone at 0:20 of the next day. Both rows have the hour 23."""
     bronze = rows(spark, bronze_table(ENGAGEMENTS), [
         {"engagement_id": 1, "action": "do", "event_ts": at("23:50")},
         {"engagement_id": 2, "action": "undo", "event_ts": at("00:20", day=2), "original_ts": at("23:50")},
@@ -31,7 +31,7 @@ def test_an_undo_lies_in_the_hour_of_what_it_undoes(spark: SparkSession) -> None
     ])  # fmt: skip
 
 
-def test_an_original_ts_on_a_do_means_nothing(spark: SparkSession) -> None:
+def test_the_original_ts_of_a_do_is_ignored(spark: SparkSession) -> None:
     done = {"action": "do", "event_ts": at("10:00"), "original_ts": at("08:00")}
 
     made = fct_engagements.transform(rows(spark, bronze_table(ENGAGEMENTS), [done]))
@@ -39,7 +39,7 @@ def test_an_original_ts_on_a_do_means_nothing(spark: SparkSession) -> None:
     assert_rows(made, TABLE, [{"event_ts": at("10:00"), "is_undone": False, "undone_ts": None}])
 
 
-def test_a_reaction_by_deep_link_is_kept_without_an_impression(spark: SparkSession) -> None:
+def test_a_reaction_through_a_deep_link_is_kept_without_an_impression(spark: SparkSession) -> None:
     linked = {"engagement_id": 1, "impression_id": None, "impression_hour": None}
 
     made = fct_engagements.transform(rows(spark, bronze_table(ENGAGEMENTS), [linked]))
@@ -47,7 +47,7 @@ def test_a_reaction_by_deep_link_is_kept_without_an_impression(spark: SparkSessi
     assert_rows(made, TABLE, [linked])
 
 
-def test_a_reply_keeps_its_thread(spark: SparkSession) -> None:
+def test_a_reply_keeps_its_parent_comment(spark: SparkSession) -> None:
     reply = {"event_type": "comment", "comment_id": 12, "parent_comment_id": 11}
 
     made = fct_engagements.transform(rows(spark, bronze_table(ENGAGEMENTS), [reply]))
@@ -55,8 +55,8 @@ def test_a_reply_keeps_its_thread(spark: SparkSession) -> None:
     assert_rows(made, TABLE, [reply])
 
 
-def test_a_change_touches_every_act_whose_standing_it_may_alter(spark: SparkSession) -> None:
-    """The first of two likes in an hour is taken back: the second, of another impression, now counts."""
+def test_an_undo_affects_the_hours_of_every_action_it_may_settle(spark: SparkSession) -> None:
+    """The first of two likes in an hour is undone, so the second one, of another impression, is settled now."""
     first, second = minted(at("07:30")), minted(at("09:30"))
     acts = [
         {"engagement_id": 1, "impression_id": first, "event_ts": at("10:01")},
@@ -70,11 +70,11 @@ def test_a_change_touches_every_act_whose_standing_it_may_alter(spark: SparkSess
     facts = rows(spark, TABLE, acts)
     undo = facts.where("is_undone")
 
-    affected_hours = fct_engagements.affected_hours(undo, facts)
+    affected = fct_engagements.affected_hours(undo, facts)
 
     naive = undo.select("impression_hour").distinct().count()
     assert naive == 1
-    assert_rows(affected_hours, TABLE, [
+    assert_rows(affected, TABLE, [
         {"engagement_id": 1, "impression_hour": at("07:00")},
         {"engagement_id": 2, "impression_hour": at("09:00")},
         {"engagement_id": 3, "impression_hour": at("07:00")},

@@ -1,4 +1,4 @@
-"""fct_impressions: the hour comes from the id, the stamp from the past."""
+"""fct_impressions: the hour comes from the id, and the ranker from the landed record."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from etl.subjects.shared.bronze_tables import bronze_table
 from etl.subjects.shared.bronze_tables import transform as bronze_rows
 
 
-def test_the_impression_hour_is_minted_into_the_id(spark: SparkSession) -> None:
-    """The post was chosen at 9:59:59.900 and served 200 ms later, in the next hour by the clock."""
+def test_impression_hour_is_the_hour_in_the_id(spark: SparkSession) -> None:
+    """The id is created at 9:59:59.900, and the post is served 200 ms later, in the next hour."""
     landed = records(
         spark,
         IMPRESSIONS,
@@ -30,8 +30,8 @@ def test_the_impression_hour_is_minted_into_the_id(spark: SparkSession) -> None:
     assert_rows(made, fct_impressions.TABLE, [{"impression_hour": at("09:00")}])
 
 
-def test_the_stamp_is_not_resolved_again(spark: SparkSession) -> None:
-    """Served with version row 7; by the dimension row 8 was live by then. What was frozen stays."""
+def test_the_ranker_is_not_looked_up_again(spark: SparkSession) -> None:
+    """The record says version 7. In the dimension, version 8 holds at that time. The fact keeps version 7."""
     served = [{"ranker_model_id": 7, "predicted_score": Decimal("0.123457")}]
     bronze = rows(spark, bronze_table(IMPRESSIONS), served)
     dim = rows(spark, dim_ranker_models.TABLE, [
@@ -48,7 +48,7 @@ def test_the_stamp_is_not_resolved_again(spark: SparkSession) -> None:
 
 
 def test_no_dimension_is_an_input() -> None:
-    """What is not read cannot be resolved."""
+    """Without a dimension as input, the ranker cannot be looked up again."""
     assert [i.table.name for i in fct_impressions.TABLE.inputs] == ["bronze_impressions"]
 
 

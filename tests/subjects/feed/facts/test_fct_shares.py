@@ -1,4 +1,4 @@
-"""fct_shares: one row per share, in the hour it was shared."""
+"""fct_shares: one row per share, in the hour of the share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from etl.subjects.feed.facts import fct_shares
 from etl.subjects.shared.bronze_tables import bronze_table
 
 
-def test_a_share_lies_in_the_hour_it_was_shared_not_landed(spark: SparkSession) -> None:
+def test_a_share_has_the_hour_of_the_share_not_the_landed_hour(spark: SparkSession) -> None:
     late = {"share_ts": at("09:59:59.999999"), "landed_hour": at("14:00")}
 
     made = fct_shares.transform(rows(spark, bronze_table(SHARES), [late]))

@@ -1,4 +1,4 @@
-"""mart_post_engagement_daily: days merged from hours."""
+"""mart_post_engagement_daily: days that are merged from hours."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ COUNTS = ("impressions", "likes", "saves", "shares", "comments", "follows", "neg
 
 
 def hours(spark: SparkSession, *given: Row) -> DataFrame:
-    """Post-hours of post 1 where what is not given is 0."""
+    """Hourly rows of post 1. Measures that are not given are 0."""
     zeros = {"post_id": 1, **dict.fromkeys(COUNTS, 0)}
     return rows(spark, agg_post_engagement_hourly.TABLE, [zeros | row for row in given])
 
 
 def sketched(spark: SparkSession, seen: dict[str, range]) -> DataFrame:
-    """Post-hours whose sketches saw the given viewers: clock -> viewers."""
+    """Hourly rows with sketches of the given viewers, by hour."""
     viewers = spark.createDataFrame(
-        [(at(clock), v) for clock, who in seen.items() for v in who], "hour TIMESTAMP, viewer_id BIGINT"
+        [(at(clock), v) for clock, ids in seen.items() for v in ids], "hour TIMESTAMP, viewer_id BIGINT"
     )
     sketches = viewers.groupBy("hour").agg(F.hll_sketch_agg("viewer_id", HLL_LG_K).alias("reach_hll"))
-    given = [{"hour": at(clock), "impressions": len(who)} for clock, who in seen.items()]
+    given = [{"hour": at(clock), "impressions": len(ids)} for clock, ids in seen.items()]
     return hours(spark, *given).drop("reach_hll").join(sketches, "hour")
 
 
 def test_hours_add_up_to_the_day(spark: SparkSession) -> None:
-    """A mean of hourly means would weight an impression by how quiet its hour was."""
+    """A mean of hourly means would give impressions of quiet hours too much weight."""
     given = hours(
         spark,
         {"hour": at("10:00"), "impressions": 9, "likes": 1, "dwell_ms_sum": 9000, "dwell_count": 9},
@@ -52,8 +52,8 @@ def test_hours_add_up_to_the_day(spark: SparkSession) -> None:
     }])  # fmt: skip
 
 
-def test_a_viewer_seen_in_two_hours_is_reached_once(spark: SparkSession) -> None:
-    """Viewers 0-9 at ten, 5-14 at eleven: 15 people, not 20."""
+def test_a_viewer_of_two_hours_is_counted_once_in_reach(spark: SparkSession) -> None:
+    """Viewers 0-9 at ten o'clock and 5-14 at eleven are 15 people, not 20."""
     given = sketched(spark, {"10:00": range(10), "11:00": range(5, 15)})
 
     made = transform(given)
@@ -63,15 +63,15 @@ def test_a_viewer_seen_in_two_hours_is_reached_once(spark: SparkSession) -> None
     assert_rows(made, TABLE, [{"impressions": 20, "reach": 15}])
 
 
-def test_the_sketch_of_a_day_unions_further(spark: SparkSession) -> None:
-    """Weeks and creators are unions of days: the sketch must be kept, not only its estimate."""
+def test_the_sketch_of_a_day_can_be_merged_further(spark: SparkSession) -> None:
+    """Queries merge the sketches of days for weeks and creators, so the table keeps the sketch and its estimate."""
     made = transform(sketched(spark, {"10:00": range(10), "11:00": range(5, 15)}))
 
     assert made.agg(F.hll_sketch_estimate(F.hll_union_agg("reach_hll"))).collect() == [(15,)]
 
 
 def test_an_hour_with_only_engagements_adds_its_counts_and_no_viewer(spark: SparkSession) -> None:
-    """The empty sketch unions."""
+    """Its empty sketch can be merged."""
     seen = sketched(spark, {"10:00": range(3)})
     reacted = hours(spark, {"hour": at("11:00"), "likes": 2})
 
@@ -81,7 +81,7 @@ def test_an_hour_with_only_engagements_adds_its_counts_and_no_viewer(spark: Spar
 
 
 def test_a_post_without_impressions_that_day_has_no_row(spark: SparkSession) -> None:
-    """Seen on the first, liked on the second: no denominator, no rate."""
+    """The post has an impression on the first and a like on the second; the second day has no denominator."""
     given = hours(
         spark,
         {"hour": at("10:00"), "impressions": 1},
@@ -91,7 +91,7 @@ def test_a_post_without_impressions_that_day_has_no_row(spark: SparkSession) -> 
     assert_rows(transform(given), TABLE, [{"day": DAY, "impressions": 1, "likes": 0}])
 
 
-def test_days_end_at_midnight_utc(spark: SparkSession) -> None:
+def test_days_are_utc_days(spark: SparkSession) -> None:
     given = hours(spark, *({"hour": h, "impressions": 1} for h in (at("23:00"), at("00:00", day=2))))
 
     assert_rows(
@@ -102,7 +102,7 @@ def test_days_end_at_midnight_utc(spark: SparkSession) -> None:
 
 
 def test_each_rate_is_its_count_over_impressions_rounded_half_up(spark: SparkSession) -> None:
-    """1 in 200,000 is 0.000005: half up 0.00001, half to even 0."""
+    """1 / 200,000 = 0.000005, which is 0.00001 half up and 0 half to even."""
     counts = {"likes": 1, "saves": 3, "shares": 50_000, "negatives": 200_000}
 
     made = transform(hours(spark, {"impressions": 200_000, **counts}))
@@ -111,8 +111,8 @@ def test_each_rate_is_its_count_over_impressions_rounded_half_up(spark: SparkSes
     assert_rows(made, TABLE, [{rate: Decimal(value) for rate, value in wanted.items()}])
 
 
-def test_a_rate_saturates_at_the_limit_of_its_type(spark: SparkSession) -> None:
-    """Reactions by deep link have no impression: 100 shares of one impression do not fit DECIMAL(7,5)."""
+def test_a_rate_is_capped_at_the_limit_of_its_type(spark: SparkSession) -> None:
+    """Reactions through deep links have no impression. 100 shares per impression do not fit DECIMAL(7,5)."""
     made = transform(hours(spark, {"impressions": 1, "shares": 100, "likes": 99}))
 
     assert columns["share_rate"].type == "DECIMAL(7,5)"
@@ -120,11 +120,11 @@ def test_a_rate_saturates_at_the_limit_of_its_type(spark: SparkSession) -> None:
 
 
 def test_average_dwell_is_half_up_over_impressions_that_have_dwell(spark: SparkSession) -> None:
-    """2750 / 4 = 687.5; the six impressions without a beat do not pull it down."""
+    """2750 / 4 = 687.5. The six impressions without a beat do not count."""
     made = transform(hours(spark, {"impressions": 10, "dwell_ms_sum": 2750, "dwell_count": 4}))
 
     assert_rows(made, TABLE, [{"avg_dwell_ms": 688}])
 
 
-def test_average_dwell_is_0_where_there_is_none(spark: SparkSession) -> None:
+def test_average_dwell_is_0_without_dwell(spark: SparkSession) -> None:
     assert_rows(transform(hours(spark, {"impressions": 10})), TABLE, [{"avg_dwell_ms": 0}])

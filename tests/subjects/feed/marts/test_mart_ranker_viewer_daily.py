@@ -1,4 +1,4 @@
-"""mart_ranker_viewer_daily: what each viewer did under each model, by the day of the impression."""
+"""mart_ranker_viewer_daily: the measures of each viewer and model version, by the day of the impression."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FIRST, SECOND = minted(at("10:10")), minted(at("23:50"))
 DAY = at("00:00").date()
 
 
-def test_two_reactions_on_one_impression_double_neither_impressions_nor_dwell(spark: SparkSession) -> None:
+def test_several_reactions_to_one_impression_do_not_multiply_impressions_or_dwell(spark: SparkSession) -> None:
     impressions, engagements, dwell = facts(
         spark,
         [{"impression_id": FIRST}],
@@ -30,7 +30,7 @@ def test_two_reactions_on_one_impression_double_neither_impressions_nor_dwell(sp
     assert_rows(made, TABLE, [{"impressions": 1, "likes": 1, "saves": 1, "dwell_ms_sum": 8000, "dwell_count": 1}])
 
 
-def test_viewers_and_model_versions_are_kept_apart(spark: SparkSession) -> None:
+def test_viewers_and_model_versions_have_separate_rows(spark: SparkSession) -> None:
     seen = [(1, 7), (1, 8), (2, 7)]
     given = [
         {"impression_id": minted(at("10:10"), i), "viewer_id": viewer, "ranker_model_id": model}
@@ -43,20 +43,20 @@ def test_viewers_and_model_versions_are_kept_apart(spark: SparkSession) -> None:
     assert_rows(made, TABLE, expected)
 
 
-def test_a_reaction_the_next_day_is_of_the_day_of_the_impression(spark: SparkSession) -> None:
-    """Shown at ten to midnight, liked in the morning."""
+def test_a_reaction_on_the_next_day_counts_on_the_day_of_the_impression(spark: SparkSession) -> None:
+    """The post is shown at 23:50 and liked in the morning."""
     like = {"impression_id": SECOND, "event_ts": at("07:00", day=2)}
 
     assert_rows(transform(*facts(spark, [{"impression_id": SECOND}], [like])), TABLE, [{"day": DAY, "likes": 1}])
 
 
-def test_a_reaction_after_the_attribution_window_is_nobodys_credit(spark: SparkSession) -> None:
+def test_a_reaction_after_the_attribution_window_is_not_credited(spark: SparkSession) -> None:
     late = {"impression_id": FIRST, "event_ts": at("10:10") + timedelta(hours=24)}
 
     assert_rows(transform(*facts(spark, [{"impression_id": FIRST}], [late])), TABLE, [{"impressions": 1, "likes": 0}])
 
 
-def test_a_like_taken_back_within_minutes_is_a_regret_and_no_like(spark: SparkSession) -> None:
+def test_a_like_that_is_undone_within_minutes_is_a_regret_and_not_a_like(spark: SparkSession) -> None:
     like = {"impression_id": FIRST, "event_ts": at("10:11")}
 
     made = transform(*facts(spark, [{"impression_id": FIRST}], [like, {**like, "undone_ts": at("10:12")}]))
@@ -64,8 +64,8 @@ def test_a_like_taken_back_within_minutes_is_a_regret_and_no_like(spark: SparkSe
     assert_rows(made, TABLE, [{"likes": 0, "regrets": 1}])
 
 
-def test_a_stand_in_of_somebody_who_was_erased_has_no_row(spark: SparkSession) -> None:
-    """A row about nobody would tell what somebody did."""
+def test_a_replacement_id_has_no_row(spark: SparkSession) -> None:
+    """A row with the replacement id of an erased person would still describe what the person did."""
     impressions = [
         {"impression_id": FIRST, "viewer_id": REPLACEMENT_IDS_BELOW - 5},
         {"impression_id": SECOND, "viewer_id": 2},

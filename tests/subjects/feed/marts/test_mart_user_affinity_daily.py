@@ -1,4 +1,4 @@
-"""mart_user_affinity_daily: a row for any activity, and the sound the viewer stayed for."""
+"""mart_user_affinity_daily: a row for any activity, and the sound with the most dwell."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def facts(
     dwell: list[Row] | None = None,
     posts: list[Row] | None = None,
 ) -> tuple[DataFrame, DataFrame, DataFrame, DataFrame]:
-    """The four inputs, in the order transform takes them."""
+    """The four inputs of transform, in its order."""
     return (
         rows(spark, fct_impressions.TABLE, impressions or []),
         rows(spark, fct_engagements.TABLE, engagements or []),
@@ -31,7 +31,7 @@ def facts(
     )
 
 
-def test_two_reactions_on_one_impression_double_neither_impressions_nor_dwell(spark: SparkSession) -> None:
+def test_several_reactions_to_one_impression_do_not_multiply_impressions_or_dwell(spark: SparkSession) -> None:
     given = facts(
         spark,
         [{"impression_id": TEN}],
@@ -47,7 +47,7 @@ def test_two_reactions_on_one_impression_double_neither_impressions_nor_dwell(sp
 
 
 def test_the_audio_is_the_one_the_post_had_when_it_was_shown(spark: SparkSession) -> None:
-    """The sound was swapped at nine. Six seconds were spent with sound 70, four with 71 that is current."""
+    """The sound changes at nine o'clock. Six seconds are with sound 70, four with 71, which is current."""
     posts = [
         {"post_id": 1, "audio_id": 70, "valid_to": at("09:00")},
         {"post_id": 1, "audio_id": 71, "valid_from": at("09:00")},
@@ -64,8 +64,8 @@ def test_the_audio_is_the_one_the_post_had_when_it_was_shown(spark: SparkSession
     assert_rows(made, TABLE, [{"viewer_id": 1, "top_audio_id": 70, "impressions": 2, "dwell_ms_sum": 10_000}])
 
 
-def test_a_version_is_live_from_its_start_and_no_longer_at_its_end(spark: SparkSession) -> None:
-    """Shown exactly at the swap: the new sound."""
+def test_a_version_holds_at_its_start_and_not_at_its_end(spark: SparkSession) -> None:
+    """A post that is shown exactly when its sound changes has the new sound."""
     posts = [
         {"post_id": 1, "audio_id": 70, "valid_to": at("10:00")},
         {"post_id": 1, "audio_id": 71, "valid_from": at("10:00")},
@@ -77,7 +77,7 @@ def test_a_version_is_live_from_its_start_and_no_longer_at_its_end(spark: SparkS
 
 
 def test_the_top_audio_has_the_most_dwell_over_all_posts(spark: SparkSession) -> None:
-    """Sound 71 lies under two posts: 3 + 3 seconds beat the 5 seconds of sound 70."""
+    """Sound 71 is on two posts; its 3 + 3 seconds are more than the 5 seconds of sound 70."""
     posts = [{"post_id": p, "audio_id": a} for p, a in ((1, 70), (2, 71), (3, 71))]
     shown = [{"impression_id": i, "post_id": p} for p, i in enumerate((EIGHT, TEN, NOON), 1)]
     dwell = [{"impression_id": i, "dwell_ms": ms} for i, ms in ((EIGHT, 5000), (TEN, 3000), (NOON, 3000))]
@@ -85,7 +85,7 @@ def test_the_top_audio_has_the_most_dwell_over_all_posts(spark: SparkSession) ->
     assert_rows(transform(*facts(spark, shown, dwell=dwell, posts=posts)), TABLE, [{"top_audio_id": 71}])
 
 
-def test_a_tie_goes_to_the_smallest_audio(spark: SparkSession) -> None:
+def test_a_tie_goes_to_the_smallest_audio_id(spark: SparkSession) -> None:
     posts = [{"post_id": p, "audio_id": a} for p, a in ((1, 72), (2, 71), (3, 73))]
     shown = [{"impression_id": i, "post_id": p} for p, i in enumerate((EIGHT, TEN, NOON), 1)]
     dwell = [{"impression_id": i, "dwell_ms": 5000} for i in (EIGHT, TEN, NOON)]
@@ -93,8 +93,8 @@ def test_a_tie_goes_to_the_smallest_audio(spark: SparkSession) -> None:
     assert_rows(transform(*facts(spark, shown, dwell=dwell, posts=posts)), TABLE, [{"top_audio_id": 71}])
 
 
-def test_posts_without_sound_or_unknown_give_no_audio(spark: SparkSession) -> None:
-    """A silent post has the most dwell, an unknown one some; neither is a sound, nor loses its dwell."""
+def test_posts_that_are_unknown_or_have_no_sound_give_no_audio(spark: SparkSession) -> None:
+    """A post without sound and an unknown post have dwell. Neither gives an audio, but the dwell of both counts."""
     shown = [{"impression_id": EIGHT, "post_id": 1}, {"impression_id": TEN, "post_id": 2}]
     dwell = [{"impression_id": EIGHT, "dwell_ms": 9000}, {"impression_id": TEN, "dwell_ms": 1000}]
 
@@ -104,7 +104,7 @@ def test_posts_without_sound_or_unknown_give_no_audio(spark: SparkSession) -> No
 
 
 def test_a_viewer_has_a_row_for_any_activity(spark: SparkSession) -> None:
-    """One only saw, one only reacted (by deep link), one only dwelt (the impression is late)."""
+    """One viewer has an impression, one a reaction (deep link), and one dwell (the impression is late-arriving)."""
     given = facts(
         spark,
         [{"viewer_id": 1}],
@@ -121,7 +121,7 @@ def test_a_viewer_has_a_row_for_any_activity(spark: SparkSession) -> None:
 
 
 def test_only_settled_engagements_count(spark: SparkSession) -> None:
-    """Liked, taken back; saved twice in an hour; commented twice: 1 + 2, where NOT is_undone says 5."""
+    """An undone like, two saves in an hour and two comments are 0 + 1 + 2 engagements. NOT is_undone would give 5."""
     like: Row = {"event_type": "like"}
     save: Row = {"event_type": "save"}
     acts = [like, {**like, "undone_ts": at("12:00")}, save, {**save, "event_ts": at("10:30")}]
@@ -132,12 +132,12 @@ def test_only_settled_engagements_count(spark: SparkSession) -> None:
     assert_rows(transform(*given), TABLE, [{"engagements": 3}])
 
 
-def test_a_viewer_whose_every_act_was_taken_back_has_no_row(spark: SparkSession) -> None:
+def test_a_viewer_whose_actions_are_all_undone_has_no_row(spark: SparkSession) -> None:
     assert transform(*facts(spark, engagements=[{}, {"undone_ts": at("12:00")}])).isEmpty()
 
 
-def test_a_day_is_the_day_in_the_id(spark: SparkSession) -> None:
-    """Minted just before midnight, served just after."""
+def test_the_day_of_an_impression_is_the_day_in_its_id(spark: SparkSession) -> None:
+    """The id is created just before midnight, and the post is served just after it."""
     straddling = minted(at("23:59:59.900"))
     shown = [{"impression_id": straddling, "impression_ts": at("00:00:00.100", day=2)}]
 
@@ -146,8 +146,8 @@ def test_a_day_is_the_day_in_the_id(spark: SparkSession) -> None:
     assert_rows(made, TABLE, [{"day": DAY, "impressions": 1, "dwell_count": 1}])
 
 
-def test_a_stand_in_of_somebody_who_was_erased_has_no_row(spark: SparkSession) -> None:
-    """A row about nobody would tell what somebody did."""
+def test_a_replacement_id_has_no_row(spark: SparkSession) -> None:
+    """A row with the replacement id of an erased person would still describe what the person did."""
     replacement_id = REPLACEMENT_IDS_BELOW - 5
     impressions = [{"impression_id": TEN, "viewer_id": replacement_id}, {"impression_id": EIGHT, "viewer_id": 2}]
     assert [row["viewer_id"] for row in transform(*facts(spark, impressions)).collect()] == [2]

@@ -1,4 +1,4 @@
-"""ranker_lift's judgement: right about as often as it says, and silent when the trial itself is broken."""
+"""The statistics of ranker_lift: intervals have their stated coverage, and a broken test gets no verdict."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tea_tasting.aggr import Aggregates
 from etl.subjects.feed.queries.lift import METRICS, Judgement, Lift, Trial, judge
 
 TRIALS = 1000
-MIN_IMPRESSIONS = 0.071
-"""Of 1,000 trials at a rate of 5 %, so many are exceeded once in a thousand times."""
+MAX_SHARE = 0.071
+"""With a true rate of 5 %, the share among 1,000 trials exceeds this limit once in a thousand times."""
 
 
 def viewers(rng: np.random.Generator, size: int, lift: float = 0.0, harm: float = 0.0) -> dict[str, np.ndarray]:
-    """Sums per viewer: people differ in how much they see and how readily they like, and a few see very much."""
+    """Sums per viewer. Viewers differ in how much they see and how often they like; a few see very much."""
     impressions = 1 + rng.poisson(rng.gamma(1.2, 15, size))
     taste = rng.beta(4, 36, size)
     likes = rng.binomial(impressions, np.minimum(taste * (1 + lift), 1))
@@ -36,7 +36,7 @@ def viewers(rng: np.random.Generator, size: int, lift: float = 0.0, harm: float 
 
 
 def moments(columns: dict[str, np.ndarray]) -> Aggregates:
-    """What Spark would make of the viewers of an arm."""
+    """The moments that Spark computes from the viewers of an arm."""
     names, values = list(columns), np.array(list(columns.values()), dtype=float)
     covariance = np.cov(values)
     pairs = {(a, b): covariance[i, j] for i, a in enumerate(names) for j, b in enumerate(names) if i < j}
@@ -49,7 +49,7 @@ def moments(columns: dict[str, np.ndarray]) -> Aggregates:
 
 
 def trial(rng: np.random.Generator, size: int = 500, lift: float = 0.0, harm: float = 0.0) -> Trial:
-    """Two arms of one size; the treatment likes and dwells more by `lift`, hides more by `harm`."""
+    """A test with two arms of equal size. In the treatment, `lift` raises likes and dwell, and `harm` raises hides."""
     arms = moments(viewers(rng, size)), moments(viewers(rng, size, lift, harm))
     return Trial(*arms, treatment_share=0.5, crossovers=0, cuped=False, minimum_effect=0.05)
 
@@ -61,49 +61,49 @@ def by_metric(judged: Judgement) -> dict[str, Lift]:
 
 @pytest.fixture(scope="module")
 def same_against_same() -> list[Judgement]:
-    """A thousand trials of a model against itself."""
+    """The results of a thousand tests of a model against itself."""
     return [judge(trial(np.random.default_rng([1, i]))) for i in range(TRIALS)]
 
 
 def share(found: Iterator[bool]) -> float:
-    """Of the trials."""
+    """The share of the trials for which a condition is true."""
     return sum(found) / TRIALS
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_of_trials_of_a_model_against_itself_one_interval_in_twenty_misses_zero(
+def test_one_interval_in_twenty_misses_zero_when_there_is_no_difference(
     same_against_same: list[Judgement], metric: str
 ) -> None:
     lifts = [by_metric(judged)[metric] for judged in same_against_same]
     misses = share((lift.difference_low or 0) > 0 or (lift.difference_high or 0) < 0 for lift in lifts)
-    assert 0.029 < misses < MIN_IMPRESSIONS
+    assert 0.029 < misses < MAX_SHARE
 
 
-def test_of_trials_of_a_model_against_itself_one_in_twenty_finds_any_difference(
+def test_at_most_one_trial_in_twenty_finds_any_difference_when_there_is_none(
     same_against_same: list[Judgement],
 ) -> None:
-    """Five metrics at 5 % each would find one in every four or five; Holm keeps all together within the level."""
+    """Without correction, five metrics at 5 % each find a difference in every fourth or fifth trial."""
     found = share(any((lift.p_adjusted or 1) < 0.05 for lift in judged.lifts) for judged in same_against_same)
     uncorrected = share(any((lift.p_value or 1) < 0.05 for lift in judged.lifts) for judged in same_against_same)
-    assert found < MIN_IMPRESSIONS < uncorrected
+    assert found < MAX_SHARE < uncorrected
 
 
-def test_a_model_is_not_shipped_for_being_itself(same_against_same: list[Judgement]) -> None:
+def test_a_model_without_a_difference_is_not_shipped(same_against_same: list[Judgement]) -> None:
     assert share(judged.verdict == "ship" for judged in same_against_same) < 0.01
 
 
-def test_rates_of_impressions_taken_one_by_one_would_find_differences_that_are_not_there() -> None:
-    """Why the unit is the viewer: a binomial interval over impressions is too narrow."""
+def test_intervals_over_single_impressions_would_find_false_differences() -> None:
+    """This is why the unit is the viewer: a binomial interval over impressions is too narrow."""
     misses = 0
     for i in range(TRIALS):
         a, b = (viewers(np.random.default_rng([2, i, arm]), 500) for arm in (0, 1))
         n, m = a["impressions"].sum(), b["impressions"].sum()
         p, q = a["likes"].sum() / n, b["likes"].sum() / m
         misses += abs(p - q) > 1.96 * np.sqrt(p * (1 - p) / n + q * (1 - q) / m)
-    assert misses / TRIALS > 2 * MIN_IMPRESSIONS
+    assert misses / TRIALS > 2 * MAX_SHARE
 
 
-def test_a_planted_lift_is_found_at_its_size_and_ships() -> None:
+def test_a_real_lift_is_estimated_correctly_and_ships() -> None:
     judged = judge(trial(np.random.default_rng(3), 20_000, lift=0.1))
 
     for metric in ("like_rate", "avg_dwell_ms"):
@@ -112,7 +112,7 @@ def test_a_planted_lift_is_found_at_its_size_and_ships() -> None:
     assert judged.verdict == "ship"
 
 
-def test_a_lift_that_comes_with_more_hides_is_held() -> None:
+def test_a_lift_with_more_hides_is_held() -> None:
     judged = judge(trial(np.random.default_rng(4), 20_000, lift=0.1, harm=0.2))
 
     assert (judged.verdict, judged.reason) == ("hold", "negative_rate rises")
@@ -124,29 +124,29 @@ def test_a_model_that_lowers_likes_is_held() -> None:
     assert judged.verdict == "hold" and "like_rate falls" in judged.reason
 
 
-def test_no_lift_where_one_would_have_been_seen_is_held() -> None:
+def test_no_lift_in_a_test_that_would_detect_one_is_held() -> None:
     judged = judge(trial(np.random.default_rng(6), 50_000))
 
     assert max(by_metric(judged)[m].minimum_detectable or 1 for m in ("like_rate", "avg_dwell_ms")) < 0.05
-    assert judged.verdict == "hold" and "did not" in judged.reason
+    assert judged.verdict == "hold" and "did not rise" in judged.reason
 
 
-def test_no_lift_where_none_could_have_been_seen_is_not_enough_data() -> None:
+def test_no_lift_in_a_test_that_cannot_detect_one_is_not_enough_data() -> None:
     judged = judge(trial(np.random.default_rng(7), 150))
 
     assert judged.verdict == "not enough data" and "5.0% matters" in judged.reason
 
 
-def test_the_smallest_detectable_lift_is_found_four_times_in_five() -> None:
-    """Planted at the size the trial itself names, over 200 trials."""
+def test_the_minimum_detectable_lift_is_found_four_times_in_five() -> None:
+    """200 trials have a lift of exactly the minimum detectable size."""
     size = by_metric(judge(trial(np.random.default_rng(8), 2_000)))["like_rate"].minimum_detectable or 0
     trials = (judge(trial(np.random.default_rng([9, i]), 2_000, lift=size)) for i in range(200))
     found = sum((by_metric(judged)["like_rate"].difference_low or 0) > 0 for judged in trials)
     assert 0.7 < found / 200 < 0.9
 
 
-def test_a_sample_ratio_mismatch_withholds_the_verdict() -> None:
-    """A lift of 10 % that would ship, but a twentieth of the treatment's viewers went missing."""
+def test_a_sample_ratio_mismatch_gives_no_verdict() -> None:
+    """A lift of 10 % would ship, but 5 % of the viewers of the treatment are missing."""
     rng = np.random.default_rng(10)
     broken = dataclasses.replace(trial(rng, 20_000, lift=0.1), treatment=moments(viewers(rng, 19_000, 0.1)))
 
@@ -156,7 +156,7 @@ def test_a_sample_ratio_mismatch_withholds_the_verdict() -> None:
     assert by_metric(judged)["like_rate"].rises
 
 
-def test_a_split_other_than_even_is_no_mismatch() -> None:
+def test_a_planned_uneven_split_is_not_a_mismatch() -> None:
     rng = np.random.default_rng(11)
     arms = moments(viewers(rng, 16_000)), moments(viewers(rng, 4_000, lift=0.1))
 
@@ -165,7 +165,7 @@ def test_a_split_other_than_even_is_no_mismatch() -> None:
     assert judged.verdict == "ship" and (judged.sample_ratio_p or 0) > 0.5
 
 
-def test_viewers_of_both_models_withhold_the_verdict() -> None:
+def test_many_viewers_of_both_models_give_no_verdict() -> None:
     crossed = dataclasses.replace(trial(np.random.default_rng(12), 20_000, lift=0.1), crossovers=5_000)
 
     judged = judge(crossed)
@@ -173,28 +173,28 @@ def test_viewers_of_both_models_withhold_the_verdict() -> None:
     assert judged.verdict == "not enough data" and "5000 viewers saw both" in judged.reason
 
 
-def test_an_arm_of_few_viewers_is_not_analysed() -> None:
+def test_an_arm_with_few_viewers_is_not_analyzed() -> None:
     judged = judge(dataclasses.replace(trial(np.random.default_rng(13)), treatment=Aggregates(count_=0)))
 
     assert judged.verdict == "not enough data" and "0 only the treatment" in judged.reason
     assert all(lift.p_value is None for lift in judged.lifts)
 
 
-def test_a_metric_without_a_denominator_is_left_out_and_said() -> None:
-    """A log without heartbeats has no dwell: the other metrics are judged, the verdict is not."""
-    silent = np.zeros(5_000)
+def test_a_metric_without_a_denominator_is_left_out_and_named_in_the_reason() -> None:
+    """A log without heartbeats has no dwell. The other metrics have results, but there is no verdict."""
+    zeros = np.zeros(5_000)
     rng = np.random.default_rng(14)
-    arms = [viewers(rng, 5_000, lift) | {"dwell_ms_sum": silent, "dwell_count": silent} for lift in (0, 0.3)]
+    arms = [viewers(rng, 5_000, lift) | {"dwell_ms_sum": zeros, "dwell_count": zeros} for lift in (0, 0.3)]
 
     judged = judge(Trial(*map(moments, arms), treatment_share=0.5, crossovers=0, cuped=False, minimum_effect=0.05))
 
     assert by_metric(judged)["avg_dwell_ms"] == Lift("avg_dwell_ms")
     assert by_metric(judged)["like_rate"].rises
-    assert (judged.verdict, judged.reason) == ("not enough data", "avg_dwell_ms has nothing to be measured by")
+    assert (judged.verdict, judged.reason) == ("not enough data", "avg_dwell_ms has no data to measure")
 
 
-def test_what_viewers_did_before_narrows_the_interval_and_keeps_the_lift() -> None:
-    """CUPED: the same tastes and habits in the weeks before the trial."""
+def test_cuped_narrows_the_interval_and_keeps_the_lift() -> None:
+    """The viewers behave similarly in the weeks before the test."""
     rng, arms = np.random.default_rng(15), []
     for lift in (0.0, 0.1):
         taste = rng.beta(1, 9, 5_000)
@@ -214,14 +214,14 @@ def test_what_viewers_did_before_narrows_the_interval_and_keeps_the_lift() -> No
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_where_the_days_before_explain_all_the_plain_interval_is_told(seed: int) -> None:
-    """The same sums again leave no variance, and rounding may leave less than none."""
+def test_when_earlier_days_explain_all_variance_the_interval_without_cuped_is_used(seed: int) -> None:
+    """Equal sums before and after leave no variance, and rounding errors may make it negative."""
     rng, arms = np.random.default_rng(seed), []
     for _ in range(2):
         sums = viewers(rng, 500)
         arms.append(moments(sums | {f"pre_{name}": column for name, column in sums.items()}))
     plain = Trial(*arms, treatment_share=0.5, crossovers=0, cuped=False, minimum_effect=0.05)
 
-    told = by_metric(judge(dataclasses.replace(plain, cuped=True)))
+    with_cuped = by_metric(judge(dataclasses.replace(plain, cuped=True)))
 
-    assert told == by_metric(judge(plain))
+    assert with_cuped == by_metric(judge(plain))

@@ -1,4 +1,4 @@
-"""ranker_lift: who is compared with whom, before any statistics."""
+"""ranker_lift: which viewers are in which arm."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.rows import Row, at
 from etl.errors import LakeError
 
 DAY, DAY_BEFORE = at("00:00", day=20).date(), at("00:00", day=15).date()
-ASKED: dict[str, Any] = {
+PARAMETERS: dict[str, Any] = {
     "control": "v1", "treatment": "v2", "start": "2026-06-20", "end": "2026-06-21", "minimum_effect": 0.05,
 }  # fmt: skip
 V1 = {"ranker_model_id": 1, "model_semver": "v1", "deployed_pct": Decimal(50)}
@@ -21,20 +21,20 @@ V2 = {"ranker_model_id": 2, "model_semver": "v2", "deployed_pct": Decimal(50)}
 
 
 def served(model: int, viewers: range, likes: int = 1, **given: Any) -> list[Row]:
-    """A row per viewer of ten impressions under a model; every other viewer likes once more."""
+    """One mart row per viewer with ten impressions of a model. Every second viewer has one more like."""
     sums: Row = {"day": DAY, "impressions": 10, "dwell_ms_sum": 9000, "dwell_count": 9, **given}
     zero = {"saves": 0, "negatives": 0, "regrets": 0}
     return [{"viewer_id": v, "ranker_model_id": model, "likes": likes + v % 2, **zero, **sums} for v in viewers]
 
 
 def lift(spark: SparkSession, rows: list[Row], versions: list[Row] | None = None, **params: Any) -> Row:
-    """The like rate's row."""
+    """The row of the like rate."""
     tables = {"mart_ranker_viewer_daily": rows, "dim_ranker_models": versions or [V1, V2]}
-    return run_query(spark, "ranker_lift", tables, **{**ASKED, **params})[0]
+    return run_query(spark, "ranker_lift", tables, **{**PARAMETERS, **params})[0]
 
 
-def test_a_rate_is_the_sums_of_an_arm_over_its_days(spark: SparkSession) -> None:
-    """One viewer twice as long in the feed counts as one viewer and twice the impressions."""
+def test_a_rate_is_a_ratio_of_sums_over_the_days_of_an_arm(spark: SparkSession) -> None:
+    """A viewer on two days counts as one viewer with twice the impressions."""
     control = served(1, range(200)) + served(1, range(200), day=at("00:00", day=21).date())
 
     found = lift(spark, control + served(2, range(200, 400), likes=2), end="2026-06-22")
@@ -50,8 +50,8 @@ def test_viewers_of_both_models_are_in_neither_arm(spark: SparkSession) -> None:
     assert (found["control_viewers"], found["treatment_viewers"], found["crossovers"]) == (200, 196, 4)
 
 
-def test_a_ramp_is_a_stage_and_the_one_that_tells_most_is_judged(spark: SparkSession) -> None:
-    """At 10 % the treatment had few viewers; those of the half-and-half stage after it are compared, and only those."""
+def test_only_the_stage_with_most_impressions_in_its_smaller_arm_is_compared(spark: SparkSession) -> None:
+    """With 10 % of traffic, the treatment has few viewers. Only the viewers of the 50 % stage are compared."""
     ramp, noon = [at("00:00", day=18), at("12:00", day=20)], at("12:00", day=20)
     versions: list[Row] = [
         {**V1, "ranker_model_id": 11, "deployed_pct": Decimal(90), "valid_from": ramp[0], "valid_to": noon},
@@ -67,8 +67,8 @@ def test_a_ramp_is_a_stage_and_the_one_that_tells_most_is_judged(spark: SparkSes
     assert found["sample_ratio_p"] > 0.9
 
 
-def test_the_expected_split_is_the_deployed_one(spark: SparkSession) -> None:
-    """200 of 1,000 are as deployed; 200 of 400 where 20 % were deployed are a mismatch."""
+def test_the_expected_split_comes_from_deployed_pct(spark: SparkSession) -> None:
+    """With 20 % deployed, 200 of 1,000 viewers are expected; 200 of 400 are a mismatch."""
     versions = [{**V1, "deployed_pct": Decimal(80)}, {**V2, "deployed_pct": Decimal(20)}]
     treatment = served(2, range(1000, 1200), likes=2)
 
@@ -79,7 +79,7 @@ def test_the_expected_split_is_the_deployed_one(spark: SparkSession) -> None:
     assert wrong["verdict"] == "not enough data" and "sample-ratio mismatch" in wrong["reason"]
 
 
-def test_days_before_the_trial_are_used_when_nobody_had_the_treatment_yet(spark: SparkSession) -> None:
+def test_cuped_uses_earlier_days_only_when_no_viewer_had_the_treatment_yet(spark: SparkSession) -> None:
     both = served(1, range(200)) + served(2, range(200, 400))
     before = [row | {"likes": row["viewer_id"] % 3} for row in served(1, range(400), day=DAY_BEFORE)]
     treated = served(2, range(200, 201), day=DAY_BEFORE)
@@ -90,6 +90,6 @@ def test_days_before_the_trial_are_used_when_nobody_had_the_treatment_yet(spark:
     assert not lift(spark, both)["cuped"]
 
 
-def test_models_that_never_served_together_are_refused(spark: SparkSession) -> None:
-    with pytest.raises(LakeError, match="v1 and v3 served nobody at the same time"):
+def test_models_that_were_never_live_at_the_same_time_are_rejected(spark: SparkSession) -> None:
+    with pytest.raises(LakeError, match="v1 and v3 served no viewer at the same time"):
         lift(spark, served(1, range(5)), treatment="v3")

@@ -1,4 +1,4 @@
-"""What is served: deleted posts are not, old and new ones compare, creators are ranked by shares."""
+"""The queries that serve posts and creators: deleted posts, decay by age, ranking by shares, scheduled changes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ DELETED: Row = {"post_id": 2, "creator_id": 5, "valid_to": at("11:30"), "is_dele
 
 
 def hours(*given: Row) -> list[Row]:
-    """Post-hours, at eleven unless said otherwise."""
+    """Hourly rows of posts, by default at eleven o'clock."""
     none = dict.fromkeys(("likes", "saves", "shares", "comments", "follows"), 0)
     return [{"hour": at("11:00"), "impressions": 100, **none, **row} for row in given]
 
 
-def test_a_deleted_post_is_in_no_serving_answer_and_stays_in_history(spark: SparkSession) -> None:
+def test_a_deleted_post_is_not_served_but_stays_in_creator_analytics(spark: SparkSession) -> None:
     tables = {
         "agg_post_engagement_hourly": hours({"post_id": 1, "shares": 1}, {"post_id": 2, "shares": 9}),
         "mart_post_engagement_daily": [{"post_id": p, "impressions": 100} for p in (1, 2)],
@@ -42,7 +42,7 @@ def test_a_deleted_post_is_in_no_serving_answer_and_stays_in_history(spark: Spar
 
 
 def test_a_reaction_one_half_life_ago_counts_half(spark: SparkSession) -> None:
-    """Eight likes two hours ago and four now are the same signal, at a half-life of two hours; the rate is the same."""
+    """With a half-life of two hours, eight likes two hours ago and four likes now give equal signals."""
     old: Row = {"post_id": 1, "hour": at("09:00"), "likes": 8}
     tables = {
         "agg_post_engagement_hourly": hours(old, {"post_id": 3, "likes": 4}),
@@ -55,8 +55,8 @@ def test_a_reaction_one_half_life_ago_counts_half(spark: SparkSession) -> None:
     assert {r["post_id"]: r["signal_rate"] for r in found} == {1: pytest.approx(0.08), 3: pytest.approx(0.04)}
 
 
-def test_creators_are_ranked_by_shares_and_a_rate_needs_views(spark: SparkSession) -> None:
-    """Creator 6 was shared by deep link only."""
+def test_creators_are_ranked_by_shares_and_have_no_rate_without_views(spark: SparkSession) -> None:
+    """Creator 6 has only shares through deep links."""
     tables = {
         "agg_post_engagement_hourly": hours(
             {"post_id": 1, "shares": 2, "likes": 7}, {"post_id": 3, "shares": 3, "impressions": 0}
@@ -89,18 +89,18 @@ SCHEDULED: dict[str, list[Row]] = {
         {"creator_id": 5, "handle": "ana_renamed", "valid_from": RENAMING},
     ],
 }
-"""Post 2 will be deleted, post 3 be another creator's, and creator 5 have another handle."""
+"""Scheduled changes: a delete of post 2, another creator for post 3, and another handle for creator 5."""
 
 
-def test_what_is_scheduled_for_later_has_not_happened(spark: SparkSession) -> None:
-    """Taking the version without an end for the one of now, post 2 would be gone and post 3 be creator 9's."""
+def test_a_scheduled_change_has_no_effect_before_its_time(spark: SparkSession) -> None:
+    """With `is_current` as the filter, post 2 would be missing and post 3 would have creator 9."""
     creators = run_query(spark, "top_creators", SCHEDULED, **HOUR)
     signals = run_query(spark, "feed_signals", SCHEDULED, **HOUR)
-    mine = run_query(spark, "creator_analytics", SCHEDULED, creator_id=5, **DAYS)
+    analytics = run_query(spark, "creator_analytics", SCHEDULED, creator_id=5, **DAYS)
 
     assert [(r["creator_id"], r["handle"], r["shares"]) for r in creators] == [(5, "ana", 9)]
     assert [(r["post_id"], r["creator_id"]) for r in signals] == [(1, 5), (2, 5), (3, 5)]
-    assert [(r["post_id"], r["is_deleted"]) for r in mine] == [(1, False), (2, False), (3, False)]
+    assert [(r["post_id"], r["is_deleted"]) for r in analytics] == [(1, False), (2, False), (3, False)]
     assert run_query(spark, "creator_analytics", SCHEDULED, creator_id=9, **DAYS) == []
     assert len(run_query(spark, "comment_thread", SCHEDULED, post_id=2, **HOUR)) == 1
     naive = rows(spark, dim_posts.TABLE, SCHEDULED["dim_posts"]).where("is_current").orderBy("post_id").collect()
@@ -113,26 +113,26 @@ def test_what_is_scheduled_for_later_has_not_happened(spark: SparkSession) -> No
     (TRANSFER - timedelta(hours=1), {1: 5, 3: 5}, "ana_renamed"),
     (TRANSFER, {1: 5, 3: 9}, "ana_renamed"),
 ])  # fmt: skip
-def test_a_scheduled_change_counts_from_its_instant_on(
+def test_a_scheduled_change_takes_effect_at_its_time(
     spark: SparkSession, end: datetime, served: dict[int, int], handle: str
 ) -> None:
-    """A version begins with its instant and ends before it: an end that is that instant has the next one."""
-    asked = {"start": "2026-06-01T08", "end": end}
-    signals = run_query(spark, "feed_signals", SCHEDULED, **asked)
-    creators = run_query(spark, "top_creators", SCHEDULED, **asked)
+    """valid_from is inclusive and valid_to is exclusive, so an `end` at this time uses the next version."""
+    interval = {"start": "2026-06-01T08", "end": end}
+    signals = run_query(spark, "feed_signals", SCHEDULED, **interval)
+    creators = run_query(spark, "top_creators", SCHEDULED, **interval)
 
     assert {r["post_id"]: r["creator_id"] for r in signals} == served
     assert {r["creator_id"]: r["handle"] for r in creators}[5] == handle
 
 
 def test_a_post_that_is_not_published_yet_is_not_served(spark: SparkSession) -> None:
-    """Its first version begins after the end of the question."""
+    """Its first version starts after the `end` of the query."""
     tables = {**SCHEDULED, "dim_posts": [{"post_id": 1, "creator_id": 5, "valid_from": DELETION}]}
 
     assert run_query(spark, "feed_signals", tables, **HOUR) == []
 
 
-def test_a_deletion_that_was_taken_back_serves_again(spark: SparkSession) -> None:
+def test_a_restored_post_is_served_again(spark: SparkSession) -> None:
     versions: list[Row] = [
         {"post_id": 1, "creator_id": 5, "valid_to": at("09:00"), "is_deleted": True},
         {"post_id": 1, "creator_id": 5, "valid_from": at("10:00")},

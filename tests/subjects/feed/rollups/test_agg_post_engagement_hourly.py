@@ -1,4 +1,4 @@
-"""agg_post_engagement_hourly: each fact counted once, in the hour it belongs to."""
+"""agg_post_engagement_hourly: each fact counts once, in its own hour."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def facts(
     engagements: list[Row] | None = None,
     dwell: list[Row] | None = None,
 ) -> tuple[DataFrame, DataFrame, DataFrame]:
-    """The three inputs, in the order transform takes them."""
+    """The three inputs of transform, in its order."""
     return (
         rows(spark, fct_impressions.TABLE, impressions or []),
         rows(spark, fct_engagements.TABLE, engagements or []),
@@ -26,8 +26,8 @@ def facts(
     )
 
 
-def test_two_reactions_on_one_impression_double_neither_impressions_nor_dwell(spark: SparkSession) -> None:
-    """Joined row by row, an impression counts once per reaction, and dwell is weighted by reactions."""
+def test_several_reactions_to_one_impression_do_not_multiply_impressions_or_dwell(spark: SparkSession) -> None:
+    """A join row by row would count an impression and its dwell once per reaction."""
     impressions, engagements, dwell = facts(
         spark,
         [{"impression_id": FIRST}, {"impression_id": SECOND, "viewer_id": 2}],
@@ -49,8 +49,8 @@ def test_two_reactions_on_one_impression_double_neither_impressions_nor_dwell(sp
     }])  # fmt: skip
 
 
-def test_impressions_count_in_the_hour_minted_into_the_id(spark: SparkSession) -> None:
-    """Served at 11:00:00.100 by the clock, minted in hour 10; its dwell goes with it."""
+def test_impressions_and_dwell_count_in_the_hour_in_the_id(spark: SparkSession) -> None:
+    """impression_ts is 11:00:00.100, but the time in the id is in hour 10."""
     straddling = minted(at("10:59:59.900"))
     given = facts(
         spark,
@@ -66,7 +66,7 @@ def test_impressions_count_in_the_hour_minted_into_the_id(spark: SparkSession) -
 
 
 def test_engagements_count_in_their_own_hour(spark: SparkSession) -> None:
-    """Seen at 10:10, liked at 11:10: two rows, for this rollup does not attribute."""
+    """The post is seen at 10:10 and liked at 11:10. There are two rows, because this rollup does not attribute."""
     like = {"impression_id": FIRST, "event_ts": at("11:10")}
 
     made = transform(*facts(spark, [{"impression_id": FIRST}], [like]))
@@ -77,8 +77,8 @@ def test_engagements_count_in_their_own_hour(spark: SparkSession) -> None:
     ])  # fmt: skip
 
 
-def test_an_hour_with_only_engagements_has_a_sketch_of_nobody_that_unions(spark: SparkSession) -> None:
-    """A NULL sketch would be skipped by some readers and break others."""
+def test_an_hour_with_only_engagements_has_an_empty_sketch(spark: SparkSession) -> None:
+    """Some readers skip a NULL sketch and others fail on it. An empty sketch can be merged."""
     made = transform(*facts(spark, [{"impression_id": FIRST}], [{"event_ts": at("11:10")}]))
 
     assert made.where("reach_hll IS NULL").isEmpty()
@@ -87,8 +87,8 @@ def test_an_hour_with_only_engagements_has_a_sketch_of_nobody_that_unions(spark:
     assert made.agg(F.hll_sketch_estimate(F.hll_union_agg("reach_hll"))).collect() == [(1,)]
 
 
-def test_a_like_taken_back_leaves_a_regret_in_the_hour_of_the_like(spark: SparkSession) -> None:
-    """Liked at 10:58, taken back at 11:01."""
+def test_an_undone_like_is_a_regret_in_the_hour_of_the_like(spark: SparkSession) -> None:
+    """The like is at 10:58 and its undo at 11:01."""
     like = {"event_ts": at("10:58")}
 
     made = transform(*facts(spark, engagements=[like, {**like, "undone_ts": at("11:01")}]))
@@ -96,19 +96,19 @@ def test_a_like_taken_back_leaves_a_regret_in_the_hour_of_the_like(spark: SparkS
     assert_rows(made, TABLE, [{"hour": at("10:00"), "likes": 0, "regrets": 1}])
 
 
-def test_a_post_hour_in_which_nothing_counts_has_no_row(spark: SparkSession) -> None:
-    """A like taken back after an hour is neither a like nor a regret."""
+def test_a_post_and_hour_without_counts_has_no_row(spark: SparkSession) -> None:
+    """A like that is undone after an hour is neither a like nor a regret."""
     like = {"event_ts": at("10:10")}
 
     assert transform(*facts(spark, engagements=[like, {**like, "undone_ts": at("11:10")}])).isEmpty()
 
 
 def test_dwell_without_its_impression_is_not_counted(spark: SparkSession) -> None:
-    """No impression is manufactured; the dwell counts as soon as the impression lands."""
+    """The rollup invents no impression. The dwell counts when the impression lands."""
     assert transform(*facts(spark, dwell=[{"impression_id": FIRST}])).isEmpty()
 
 
-def test_a_viewer_who_sees_a_post_twice_in_an_hour_is_reached_once(spark: SparkSession) -> None:
+def test_a_viewer_who_sees_a_post_twice_in_an_hour_is_counted_once_in_reach(spark: SparkSession) -> None:
     made = transform(*facts(spark, [{"viewer_id": viewer} for viewer in (1, 1, 2)]))
 
     assert made.select("impressions", F.hll_sketch_estimate("reach_hll")).collect() == [(3, 2)]

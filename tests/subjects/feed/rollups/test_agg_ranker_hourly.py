@@ -13,7 +13,7 @@ from etl.subjects.feed.rollups.agg_ranker_hourly import TABLE, transform
 FIRST, SECOND = minted(at("10:10")), minted(at("10:11"))
 
 
-def test_two_reactions_on_one_impression_double_neither_impressions_nor_dwell(spark: SparkSession) -> None:
+def test_several_reactions_to_one_impression_do_not_multiply_impressions_or_dwell(spark: SparkSession) -> None:
     impressions, engagements, dwell = facts(
         spark,
         [{"impression_id": FIRST}, {"impression_id": SECOND, "viewer_id": 2}],
@@ -29,7 +29,7 @@ def test_two_reactions_on_one_impression_double_neither_impressions_nor_dwell(sp
 
 
 def test_the_attribution_window_is_half_open(spark: SparkSession) -> None:
-    """From impression_ts, which is in, to 24 h later, which is out."""
+    """It starts at impression_ts (inclusive) and ends 24 h later (exclusive)."""
     day, tick = timedelta(hours=24), timedelta(microseconds=1)
     served = at("10:10")
     times = {"comment": served, "share": served + day - tick, "report": served - tick, "hide": served + day}
@@ -53,8 +53,8 @@ def test_a_reaction_hours_later_is_credited_to_the_hour_of_the_impression(spark:
     assert_rows(made, TABLE, [{"ranker_model_id": 7, "surface": "reels", "hour": at("10:00"), "likes": 1}])
 
 
-def test_a_straddling_impression_is_of_the_hour_in_its_id(spark: SparkSession) -> None:
-    """Served at 9:59:59.500 by the clock; a like before the hour in the id began is inside the window."""
+def test_the_hour_of_an_impression_is_the_hour_in_its_id(spark: SparkSession) -> None:
+    """impression_ts is 9:59:59.500 and the time in the id is 10:00. A like between them is inside the window."""
     straddling = minted(at("10:00"))
     like = {"impression_id": straddling, "event_ts": at("09:59:59.800")}
 
@@ -63,7 +63,7 @@ def test_a_straddling_impression_is_of_the_hour_in_its_id(spark: SparkSession) -
     assert_rows(made, TABLE, [{"hour": at("10:00"), "impressions": 1, "likes": 1}])
 
 
-def test_a_reaction_by_deep_link_is_credited_to_no_model(spark: SparkSession) -> None:
+def test_a_reaction_through_a_deep_link_is_credited_to_no_model(spark: SparkSession) -> None:
     made = transform(*facts(spark, [{"impression_id": FIRST}], [{"impression_id": None}]))
 
     assert_rows(made, TABLE, [{"impressions": 1, "likes": 0}])
@@ -73,8 +73,8 @@ def test_a_reaction_to_an_impression_that_never_landed_makes_no_row(spark: Spark
     assert transform(*facts(spark, [], [{"impression_id": FIRST, "event_ts": at("10:20")}])).isEmpty()
 
 
-def test_of_repeats_from_two_impressions_the_earliest_takes_the_credit(spark: SparkSession) -> None:
-    """A viewer likes a post from two models' feeds in an hour: one like, for the model it came through first."""
+def test_of_repeated_likes_from_two_impressions_the_earliest_is_credited(spark: SparkSession) -> None:
+    """A viewer likes a post twice in an hour, from impressions of two models. The first model gets the one like."""
     impressions = [
         {"impression_id": FIRST, "ranker_model_id": 7},
         {"impression_id": SECOND, "ranker_model_id": 8},
@@ -92,7 +92,7 @@ def test_of_repeats_from_two_impressions_the_earliest_takes_the_credit(spark: Sp
     assert_rows(made, TABLE, [{"ranker_model_id": 7, "likes": 1}, {"ranker_model_id": 8, "likes": 0}])
 
 
-def test_when_the_earliest_is_taken_back_the_credit_moves_on(spark: SparkSession) -> None:
+def test_when_the_earliest_like_is_undone_the_next_one_is_credited(spark: SparkSession) -> None:
     impressions = [
         {"impression_id": FIRST, "ranker_model_id": 7},
         {"impression_id": SECOND, "ranker_model_id": 8},
@@ -108,7 +108,7 @@ def test_when_the_earliest_is_taken_back_the_credit_moves_on(spark: SparkSession
     ])  # fmt: skip
 
 
-def test_models_surfaces_and_hours_are_kept_apart(spark: SparkSession) -> None:
+def test_models_surfaces_and_hours_have_separate_rows(spark: SparkSession) -> None:
     given = [
         {"impression_id": minted(at("10:10"), 1), "ranker_model_id": 7, "surface": "feed"},
         {"impression_id": minted(at("10:10"), 2), "ranker_model_id": 7, "surface": "reels"},

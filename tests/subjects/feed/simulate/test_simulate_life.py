@@ -1,4 +1,4 @@
-"""What real life does to a feed, and a simulated one must too: lateness, repeats, undos, changes of heart."""
+"""A simulated feed has the difficulties of a real one: skew, lateness, duplicates, undos and changing dimensions."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ def late(record: Landed) -> bool:
 def test_a_few_viewers_and_posts_have_most_of_the_traffic(feed: Feed) -> None:
     rows = list(feed.distinct("impressions", "impression_id").values())
     posts, viewers = Counter(r["post_id"] for r in rows), Counter(r["viewer_id"] for r in rows)
-    assert 0.03 < posts[7_000_000_000] / len(rows) < 0.07, "the celebrity's post has about 5 %"
-    assert 0.013 < viewers[1_000_000_000] / len(rows) < 0.027, "the viewer who never stops has about 2 %"
-    assert sum(n for _, n in viewers.most_common(200)) > 0.25 * len(rows), "a tenth of the viewers, over a quarter"
+    assert 0.03 < posts[7_000_000_000] / len(rows) < 0.07, "the post of the celebrity has about 5 %"
+    assert 0.013 < viewers[1_000_000_000] / len(rows) < 0.027, "the most active viewer has about 2 %"
+    assert sum(n for _, n in viewers.most_common(200)) > 0.25 * len(rows), (
+        "a tenth of the viewers has over a quarter of the impressions"
+    )
 
 
 @pytest.mark.parametrize("event", EVENT_TIME)
-def test_some_facts_are_late(feed: Feed, event: str) -> None:
+def test_some_facts_are_late_arriving(feed: Feed, event: str) -> None:
     assert any(late(record) for record in feed.landed(event))
 
 
@@ -34,7 +36,7 @@ def test_some_facts_land_in_the_hour_before_they_happen(feed: Feed) -> None:
     assert any(r.row and r.row["impression_ts"] >= r.hour + HOUR for r in feed.landed("impressions"))
 
 
-def test_records_are_repeated_in_a_file_in_another_and_in_another_hour(feed: Feed) -> None:
+def test_duplicates_are_in_the_same_file_in_another_file_and_in_another_hour(feed: Feed) -> None:
     for event, key in (("impressions", "impression_id"), ("engagements", "engagement_id")):
         copies: dict[int, list[tuple[datetime, str]]] = defaultdict(list)
         for record in feed.landed(event):
@@ -52,14 +54,14 @@ def test_files_are_out_of_order(feed: Feed) -> None:
 
 
 def undo_pairs(feed: Feed) -> Iterator[tuple[Row, Row]]:
-    """Every action with each undo of it."""
+    """Pairs of an action and its undo."""
     rows = list(feed.distinct("engagements", "engagement_id").values())
     done = {did(row): row for row in rows if row["action"] == "do"}
     yield from ((done[did(row)], row) for row in rows if row["action"] == "undo" and did(row) in done)
 
 
 def within(low: timedelta, high: timedelta) -> Callable[[Row, Row], bool]:
-    """Whether an undo came so long after the action."""
+    """A condition: the time from the action to its undo is at least `low` and less than `high`."""
     return lambda do, undo: low <= undo["event_ts"] - do["event_ts"] < high
 
 
@@ -74,11 +76,11 @@ FIVE = timedelta(minutes=5)
         pytest.param(lambda do, undo: floor(do["event_ts"]) < floor(undo["event_ts"]), id="in another hour"),
     ],
 )
-def test_likes_are_taken_back(feed: Feed, happens: Callable[[Row, Row], bool]) -> None:
+def test_likes_are_undone(feed: Feed, happens: Callable[[Row, Row], bool]) -> None:
     assert any(happens(do, undo) for do, undo in undo_pairs(feed) if do["event_type"] == "like")
 
 
-def test_some_undos_land_before_what_they_undo(feed: Feed) -> None:
+def test_some_undos_land_before_the_action_they_undo(feed: Feed) -> None:
     first: dict[int, datetime] = {}
     for record in feed.landed("engagements"):
         assert record.row is not None
@@ -97,14 +99,14 @@ def test_likes_are_repeated_and_done_again_after_an_undo(feed: Feed) -> None:
     assert any(set(group) == {True, False} for group in likes.values()), "done again after an undo"
 
 
-def test_comments_make_threads_and_links_make_engagements_without_impression(feed: Feed) -> None:
+def test_comments_form_threads_and_deep_links_give_engagements_without_an_impression(feed: Feed) -> None:
     rows = feed.rows("engagements")
     comments = {row["comment_id"]: row.get("parent_comment_id") for row in rows if row["event_type"] == "comment"}
     assert any(comments.get(comments.get(parent)) for parent in comments.values() if parent), "three deep"
     assert any(row.get("impression_id") is None and row["event_type"] != "share" for row in rows)
 
 
-def test_shares_make_posts_and_trees(feed: Feed) -> None:
+def test_shares_create_posts_and_form_trees(feed: Feed) -> None:
     shares, posts = feed.rows("shares"), {row["post_id"] for row in feed.rows("posts")}
     made = {row["shared_post_id"] for row in shares}
     assert made <= posts
@@ -118,7 +120,7 @@ def test_a_post_turns_toxic_after_the_first_hour(feed: Feed) -> None:
     assert later_rate > first["negatives"] / first["impressions"] + 0.01
 
 
-def test_a_stamp_names_a_ranker_version_live_at_that_moment_and_already_announced(feed: Feed) -> None:
+def test_the_ranker_of_an_impression_is_live_and_has_landed_already(feed: Feed) -> None:
     live = {
         row["ranker_model_id"]: (moment(row["valid_from"]), moment(row["valid_to"]))
         for row in feed.truth("dim_ranker_models")
@@ -138,7 +140,7 @@ def test_a_stamp_names_a_ranker_version_live_at_that_moment_and_already_announce
     assert len({row["ranker_model_id"] for row in feed.rows("impressions")}) > 4, "ramps give new versions"
 
 
-def test_whatever_is_served_or_shared_is_a_known_post(feed: Feed) -> None:
+def test_every_served_or_shared_post_has_landed_already(feed: Feed) -> None:
     known: dict[int, datetime] = {}
     for record in feed.landed("posts"):
         assert record.row is not None
@@ -151,26 +153,26 @@ def test_whatever_is_served_or_shared_is_a_known_post(feed: Feed) -> None:
         assert all(known[record.row[field]] <= record.hour for record in feed.landed(event) if record.row)
 
 
-def test_posts_and_creators_change_late_repeatedly_and_for_nothing(feed: Feed) -> None:
+def test_changes_of_posts_and_creators_are_late_duplicate_and_sometimes_without_effect(feed: Feed) -> None:
     posts = feed.landed("posts")
     rows = [record.row for record in posts if record.row]
     assert any(floor(record.row["effective_ts"]) < record.hour > START for record in posts if record.row), "late"
     assert {row["op"] for row in rows} == {"upsert", "delete"}
     changes = {(row["post_id"], row["effective_ts"]) for row in rows}
-    assert len(changes) < len(rows), "repeated"
+    assert len(changes) < len(rows), "duplicates"
     versions = feed.truth("dim_posts")
     deletes = {(row["post_id"], row["effective_ts"]) for row in rows if row["op"] == "delete"}
-    assert len(versions) < len(changes) - len(deletes), "news that changed nothing made no version"
+    assert len(versions) < len(changes) - len(deletes), "a change without effect makes no version"
     audios: dict[int, set[int | None]] = defaultdict(set)
     for row in versions:
         audios[row["post_id"]].add(row["audio_id"])
-    assert any(len(of_post) > 1 for of_post in audios.values()), "audio swapped"
+    assert any(len(of_post) > 1 for of_post in audios.values()), "audio changed"
     gone = {post for post, _ in deletes}
-    assert any(row["post_id"] in gone and row["is_current"] for row in versions), "a post came back"
-    assert len(feed.truth("dim_creators")) > 400, "follower counts moved"
+    assert any(row["post_id"] in gone and row["is_current"] for row in versions), "a post was restored"
+    assert len(feed.truth("dim_creators")) > 400, "follower counts changed"
 
 
-def test_beats_have_gaps_replays_late_tails_and_long_watches(feed: Feed) -> None:
+def test_heartbeats_have_gaps_replays_late_records_and_long_views(feed: Feed) -> None:
     beats: dict[int, list[tuple[datetime, int]]] = defaultdict(list)
     for record in feed.landed("heartbeats"):
         assert record.row is not None

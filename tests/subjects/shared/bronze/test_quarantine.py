@@ -1,4 +1,4 @@
-"""quarantine: a record that was not accepted, as it came, with every reason."""
+"""quarantine: a rejected record as it landed, with all its reasons."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Distributes the rows of a batch over tasks and files: even ranges of hour, cluster columns and key.
 
-The row's key is the last cluster column, so the rows of one hot viewer or post are split over tasks, too. No extra salt
-column is needed.
+The last cluster columns of a fact are its key, so the rows of one hot viewer or post are split over tasks, too. No
+extra salt column is needed.
 """
 
 from __future__ import annotations

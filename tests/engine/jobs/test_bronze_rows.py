@@ -1,4 +1,4 @@
-"""What a record becomes once it is judged: a typed row of its bronze table, or a row of the quarantine."""
+"""An accepted record becomes a typed row of its bronze table."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from etl.engine.jobs import ddl
 from etl.model.contract import Layer, Table
 from etl.subjects.feed.events import IMPRESSIONS
 
-OF_EVENTS = [t for t in catalog.tables() if t.layer is Layer.BRONZE and t.event]
+BRONZE = [t for t in catalog.tables() if t.layer is Layer.BRONZE and t.event]
 
 
-@pytest.mark.parametrize("table", OF_EVENTS, ids=lambda t: t.name)
+@pytest.mark.parametrize("table", BRONZE, ids=lambda t: t.name)
 def test_an_accepted_record_is_a_typed_bronze_row(spark: SparkSession, table: Table) -> None:
-    """Every field of the record is in the row, in the contract's type, with where it came from."""
+    """The row has every field of the record in the contract's type, and the name of the landed file."""
     assert table.event
     sent = record(table.event)
 

@@ -1,4 +1,4 @@
-"""A table made of few rows is made in one task, without generated code: the same rows, in fewer files."""
+"""A table with few input rows is made in one task and without code generation: the same rows in fewer files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from etl.engine.state.ledger import Ledger
 
 
 def needed(table: str) -> set[str]:
-    """A table and all it reads, at any remove."""
+    """A table and its direct and indirect inputs."""
     return {table}.union(*(needed(name) for name in catalog.reads(catalog.entry(table).table)))
 
 
@@ -25,7 +25,7 @@ TABLES = sorted(needed("agg_ranker_hourly"))
 
 @pytest.fixture(scope="module")
 def few(spark: SparkSession, simulated: Simulated, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """The simulated hours in a lake of its own, with the limit as it is delivered: all of it is few rows."""
+    """The simulated hours in another lake, with the default limit of `few_rows`: every table is below it."""
     lake = tmp_path_factory.mktemp("few") / "lake"
     update = {"lake": str(lake), "few_rows": conf.load("local").few_rows}
     settings = simulated.settings.model_copy(update=update)
@@ -34,19 +34,19 @@ def few(spark: SparkSession, simulated: Simulated, tmp_path_factory: pytest.Temp
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_rows_are_the_same(spark: SparkSession, simulated: Simulated, few: Settings, table: str) -> None:
+def test_the_tables_have_the_same_rows(spark: SparkSession, simulated: Simulated, few: Settings, table: str) -> None:
     made, wanted = (Ledger(spark, files.absolute(s.lake)).state(table) for s in (few, simulated.settings))
     assert made == wanted
 
 
-def test_an_hour_is_one_file(spark: SparkSession, simulated: Simulated, few: Settings) -> None:
-    def most(settings: Settings) -> int:
+def test_every_hour_is_one_file(spark: SparkSession, simulated: Simulated, few: Settings) -> None:
+    def max_files_per_hour(settings: Settings) -> int:
         live = delta.live_files(spark, uri(settings, "fct_impressions"))
         return int(live.groupBy("partitionValues.impression_hour").count().agg({"count": "max"}).collect()[0][0])
 
-    assert most(simulated.settings) > 1
-    assert most(few) == 1
+    assert max_files_per_hour(simulated.settings) > 1
+    assert max_files_per_hour(few) == 1
 
 
-def test_other_sessions_stay_as_they_are(spark: SparkSession, few: Settings) -> None:
+def test_the_configuration_of_other_sessions_does_not_change(spark: SparkSession, few: Settings) -> None:
     assert spark.conf.get("spark.sql.shuffle.partitions") == str(few.shuffle_partitions)

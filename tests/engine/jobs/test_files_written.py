@@ -1,4 +1,4 @@
-"""How Parquet files of a lake are encoded."""
+"""How the Parquet files of a lake are encoded and compressed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from etl import catalog
 from etl.subjects.feed.facts import fct_impressions
 
 
-def test_values_that_hardly_repeat_have_no_dictionary(spark: SparkSession, tmp_path: Path) -> None:
-    """Of others one is worth it: surfaces are four."""
-    written = rows(spark, fct_impressions.TABLE, [{"feed_position": place} for place in range(100)]).coalesce(1)
+def test_columns_of_mostly_distinct_values_have_no_dictionary(spark: SparkSession, tmp_path: Path) -> None:
+    """A column with few values, such as the four surfaces, has one."""
+    written = rows(spark, fct_impressions.TABLE, [{"feed_position": n} for n in range(100)]).coalesce(1)
     written.write.parquet(str(tmp_path / "some"))
     (file,) = (tmp_path / "some").glob("*.parquet")
     group = pq.read_metadata(file).row_group(0)

@@ -67,7 +67,7 @@ def test_an_error_is_recorded_without_values_and_a_failed_gate_is_not_recorded_t
 def test_an_error_is_closed_by_a_run_of_all_its_hours_even_when_nothing_was_due(
     interval: tuple[datetime, datetime], unchanged: list[str], is_closed: bool
 ) -> None:
-    """A run of fewer hours, of other hours or of another table does not close it, and a closed error gets no new row."""
+    """A run of fewer hours, of other hours or of another table does not close it. A closed error gets no new row."""
     ledger = MemoryLedger()
     run_errors.record(context(ledger), {"fct_shares": LakeError("x")}, [])
 

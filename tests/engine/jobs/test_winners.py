@@ -1,4 +1,4 @@
-"""Which record of a key stands, on a few rows: the canonical text, ties, what erasure and retention leave."""
+"""Which of several unequal records of a key wins: canonical text, ties, and the effects of erasure and retention."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ ERASED = REPLACEMENT_IDS_BELOW - 5
 
 
 def records(spark: SparkSession, *given: Row) -> DataFrame:
-    """Bronze shares of one id, unless a record says another."""
-    told = {"share_id": 1, "viewer_id": 7, "share_ts": at("08:15"), "landed_hour": at("10:00")}
-    return rows(spark, BRONZE, [told | g for g in given])
+    """Bronze shares with the same id, viewer, time and landed hour, unless a record gives others."""
+    defaults = {"share_id": 1, "viewer_id": 7, "share_ts": at("08:15"), "landed_hour": at("10:00")}
+    return rows(spark, BRONZE, [defaults | fields for fields in given])
 
 
 def settled(candidates: DataFrame, published: list[Row] | None = None, kept_from: datetime | None = None) -> Any:
-    """(channel, viewer) of each row that stands."""
+    """(channel, viewer) of each winning row."""
     share = {"share_id": 1, "share_ts": at("08:15")}
-    was = rows(candidates.sparkSession, FACT.table, [share | p for p in published or []])
-    found = winners.settle(candidates, FACT.table, FACT.transform, was, kept_from)
+    published_rows = rows(candidates.sparkSession, FACT.table, [share | fields for fields in published or []])
+    found = winners.settle(candidates, FACT.table, FACT.transform, published_rows, kept_from)
     assert found.columns == list(FACT.table.column_names)
     return [(r["channel"], r["viewer_id"]) for r in found.collect()]
 
 
 def test_canonical_text_is_json_with_sorted_keys(spark: SparkSession) -> None:
-    """Decimals without trailing zeros, times in UTC to the microsecond, text as JSON has it, NULL as null."""
+    """Decimals have no trailing zeros, times are UTC with microseconds, text is escaped as in JSON, NULL is null."""
     fields = {
         "ad_impression_id": -3, "user_id": 7, "ad_id": 1, "session_id": None, "surface": 'f"é\\\n',
         "clearing_cpm": Decimal("100.250000"), "spend_micros": 100, "is_valid": True, "experiment_ids": [2, None, 1],
@@ -57,14 +57,14 @@ def test_canonical_text_is_json_with_sorted_keys(spark: SparkSession) -> None:
 
 
 @pytest.mark.parametrize(("value", "text"), [("0.000000", "0"), ("10.000000", "10"), ("-0.500000", "-0.5")])
-def test_a_decimal_has_no_trailing_zeros(spark: SparkSession, value: str, text: str) -> None:
+def test_a_decimal_in_the_canonical_text_has_no_trailing_zeros(spark: SparkSession, value: str, text: str) -> None:
     field = next(f for f in ads_events.AD_IMPRESSIONS.fields if f.name == "clearing_cpm")
     frame = spark.range(1).select(F.lit(Decimal(value)).cast(field.type).alias("clearing_cpm"))
     assert frame.select(winners._json(field)).collect()[0][0] == text
 
 
-def test_a_hash_of_rows_tells_nulls_apart(spark: SparkSession) -> None:
-    """In another column, or at another place of a list."""
+def test_the_row_hash_depends_on_the_position_of_nulls(spark: SparkSession) -> None:
+    """NULL in another column, or at another position of a list, gives another hash."""
     table = catalog.entry("stg_page_events").table
     given = [{"device": "EU"}, {"region": "EU"}, {}, {"device": "EU", "region": "EU"}]
     pages = rows(spark, table, [g | {"user_id": 1} for g in given])
@@ -74,30 +74,30 @@ def test_a_hash_of_rows_tells_nulls_apart(spark: SparkSession) -> None:
     assert lists.select(checksums.row_hash([column.optional()])).distinct().count() == 5
 
 
-def test_the_first_landed_stands_and_then_the_smaller_text(spark: SparkSession) -> None:
+def test_the_first_landed_record_wins_and_then_the_smaller_text(spark: SparkSession) -> None:
     later = {"channel": "a", "landed_hour": at("11:00")}
     assert settled(records(spark, later, {"channel": "c"}, {"channel": "b"}), [{"channel": "z"}]) == [("b", 7)]
     assert settled(records(spark, {"channel": None}, {"channel": "b"})) == [("b", 7)]
 
 
-def test_a_published_row_stands_where_nothing_contradicts_it(spark: SparkSession) -> None:
-    """One record alone is left, or told in other words (a new version of the logic): the row is as it was."""
-    one = {"channel": "a"}
-    assert settled(records(spark, one, one | {"landed_hour": at("12:00")}), [{"channel": "z"}]) == [("z", 1)]
+def test_a_published_row_wins_when_its_records_are_equal(spark: SparkSession) -> None:
+    """Equal records decide nothing. The row may differ from them, because an earlier version of the logic made it."""
+    record = {"channel": "a"}
+    assert settled(records(spark, record, record | {"landed_hour": at("12:00")}), [{"channel": "z"}]) == [("z", 1)]
 
 
-def test_a_published_row_stands_when_its_record_may_be_gone(spark: SparkSession) -> None:
-    """Retention took the hours before 9: the record of a row of hour 8 may have landed then."""
+def test_a_published_row_wins_when_retention_may_have_removed_its_record(spark: SparkSession) -> None:
+    """Retention removed the hours before 09:00; the record of a row of hour 08 may have landed before."""
     two = [{"channel": "b"}, {"channel": "a"}]
     assert settled(records(spark, *two), [{"channel": "z"}], at("09:00")) == [("z", 1)]
     assert settled(records(spark, *two), [{"channel": "z"}], at("07:00")) == [("a", 7)]
 
 
-def test_erasure_changes_no_winner(spark: SparkSession) -> None:
-    """The text of an erased person's record is not what it was; of records of one hour the published row stands."""
+def test_erasure_does_not_change_the_winner(spark: SparkSession) -> None:
+    """Erasure changes the text of a record, so among records of one landed hour the published row wins."""
     tie = [{"channel": "b", "viewer_id": ERASED}, {"channel": "a"}]
-    was = [{"channel": "b", "viewer_id": ERASED}]
-    assert settled(records(spark, *tie), was) == [("b", ERASED)]
+    published = [{"channel": "b", "viewer_id": ERASED}]
+    assert settled(records(spark, *tie), published) == [("b", ERASED)]
     assert settled(records(spark, *tie)) == [("a", 7)]
     earlier = {"channel": "c", "landed_hour": at("09:00")}
-    assert settled(records(spark, earlier, *tie), was) == [("c", 7)]
+    assert settled(records(spark, earlier, *tie), published) == [("c", 7)]

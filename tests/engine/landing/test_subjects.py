@@ -1,4 +1,4 @@
-"""Two subjects in one house: a run touches those that land, and what is asked for."""
+"""Several subjects in one lake: a run processes the subjects that have landed, or those named."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from etl.engine.landing import subjects
 from etl.errors import ConfigError
 
 
-def test_every_table_is_of_one_subject_but_what_no_job_makes() -> None:
+def test_every_table_that_a_job_makes_belongs_to_one_subject() -> None:
+    """Quarantine, which no job makes by itself, belongs to all subjects."""
     for table in catalog.tables():
         assert len(catalog.subjects_of(table)) == (1 if catalog.is_made(table) else len(catalog.subjects()))
 
 
-def test_a_table_is_of_the_subject_whose_events_it_is_made_from() -> None:
+def test_a_table_belongs_to_the_subject_of_its_events() -> None:
     assert catalog.subjects_of(catalog.entry("fct_spend_ledger").table) == {"ads"}
     assert catalog.subjects_of(catalog.entry("agg_ingest_hourly").table) == {"feed"}
 
 
-def test_no_event_is_of_two_subjects() -> None:
+def test_no_event_belongs_to_two_subjects() -> None:
     names = [event.name for event in catalog.landing_events()]
     assert len(set(names)) == len(names)
 
@@ -36,7 +37,7 @@ def test_no_event_is_of_two_subjects() -> None:
     (["posts", "ad_clicks"], ["feed", "ads"]),
     ([], ["feed", "ads"]),
 ])  # fmt: skip
-def test_the_subjects_of_a_landing_zone_are_those_that_have_a_folder(
+def test_the_subjects_of_a_landing_zone_are_those_with_a_folder(
     spark: SparkSession, settings: Settings, folders: list[str], expected: list[str]
 ) -> None:
     for folder in folders:
@@ -45,12 +46,12 @@ def test_the_subjects_of_a_landing_zone_are_those_that_have_a_folder(
     assert subjects.landed(spark, settings) == expected
 
 
-def test_an_unknown_subject_is_answered_with_those_there_are() -> None:
+def test_the_error_for_an_unknown_subject_lists_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"no subject 'adds'\. Subjects: feed, ads"):
         catalog.of_subjects(["adds"])
 
 
-def test_a_run_is_of_tables_or_of_subjects_not_of_both() -> None:
+def test_a_run_takes_tables_or_subjects_but_not_both() -> None:
     interval = ["--from", "2026-06-01T10", "--to", "2026-06-01T11"]
-    asked = CliRunner().invoke(app, ["run", *interval, "--table", "dim_ads", "--subject", "ads"])
-    assert isinstance(asked.exception, ConfigError)
+    result = CliRunner().invoke(app, ["run", *interval, "--table", "dim_ads", "--subject", "ads"])
+    assert isinstance(result.exception, ConfigError)

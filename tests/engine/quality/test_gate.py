@@ -1,4 +1,4 @@
-"""The gate fails closed: whatever was not asked and answered with yes did not pass."""
+"""The gate fails closed: a batch passes only when every rule was evaluated and no critical rule failed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ POSITIVE = {"column": "n", "min_value": 1}
 
 
 def rule(type_: str, severity: str = "critical", **kwargs: Any) -> Rule:
-    return Rule(type_, kwargs, severity, "The test asks it.")
+    return Rule(type_, kwargs, severity, "For a test.")
 
 
 def between(severity: str = "critical", column: str = "n") -> Rule:
@@ -32,16 +32,16 @@ def numbers(spark: SparkSession, *values: int) -> DataFrame:
 
 
 def queries(table: Table) -> list[Rule]:
-    """The structural rules of a table that ask about several rows at once: key, references, versions."""
+    """The structural rules of a table that are queries: key, references, versions."""
     return [r for r in suites.structural(table) if "label" in r.kwargs]
 
 
 def labelled(verdict: Verdict) -> dict[str, tuple[str, int | None]]:
-    """Failures by the label of their rule: severity and count."""
+    """Label of each failed rule -> (severity, count)."""
     return {f.rule.split("(")[1][:-1]: (f.severity, f.count) for f in verdict.failures}
 
 
-def test_a_batch_that_holds_every_rule_passes(spark: SparkSession) -> None:
+def test_a_batch_without_failures_passes(spark: SparkSession) -> None:
     not_null = rule("expect_column_values_to_not_be_null", column="n")
 
     verdict = judge(numbers(spark, 1, 2), [between(), not_null])
@@ -49,7 +49,7 @@ def test_a_batch_that_holds_every_rule_passes(spark: SparkSession) -> None:
     assert (verdict.passed, verdict.rules, verdict.failures) == (True, 2, [])
 
 
-def test_a_critical_failure_blocks_and_says_how_many_with_samples(spark: SparkSession) -> None:
+def test_a_critical_failure_blocks_and_gives_the_count_and_samples(spark: SparkSession) -> None:
     verdict = judge(numbers(spark, 1, -5, -6, 7), [between()])
 
     (failure,) = verdict.failures
@@ -58,8 +58,8 @@ def test_a_critical_failure_blocks_and_says_how_many_with_samples(spark: SparkSe
     assert "2 of 4 rows" in str(failure)
 
 
-def test_a_rule_about_the_batch_as_a_whole_leaves_no_value_of_a_row(spark: SparkSession) -> None:
-    """A maximum is somebody's; the ledger, and with it a mail, keeps counts only."""
+def test_a_failed_rule_about_the_whole_batch_shows_no_value_of_a_row(spark: SparkSession) -> None:
+    """A maximum is the value of one person; the ledger and the mails must contain only counts."""
     verdict = judge(numbers(spark, 1, 4711), [rule("expect_column_max_to_be_between", column="n", max_value=9)])
 
     (failure,) = verdict.failures
@@ -69,14 +69,14 @@ def test_a_rule_about_the_batch_as_a_whole_leaves_no_value_of_a_row(spark: Spark
 
 
 @pytest.mark.parametrize("severity", ["warning", "info"])
-def test_a_lesser_failure_passes_but_is_listed(spark: SparkSession, severity: str) -> None:
+def test_a_failure_that_is_not_critical_passes_and_is_listed(spark: SparkSession, severity: str) -> None:
     verdict = judge(numbers(spark, 1, -5), [between(severity)])
 
     assert verdict.passed
     assert [(f.severity, f.count) for f in verdict.failures] == [(severity, 1)]
 
 
-def test_a_lesser_failure_does_not_hide_a_critical_one(spark: SparkSession) -> None:
+def test_a_failure_that_is_not_critical_does_not_hide_a_critical_one(spark: SparkSession) -> None:
     verdict = judge(numbers(spark, 1, -5), [between("info"), between(), between("warning")])
 
     assert not verdict.passed
@@ -86,7 +86,7 @@ def test_a_lesser_failure_does_not_hide_a_critical_one(spark: SparkSession) -> N
 @pytest.mark.parametrize(
     "broken",
     [
-        rule("expect_column_values_to_be_lovely", column="n"),
+        rule("expect_column_values_to_be_unheard_of", column="n"),
         between(column="no_such_column"),
         rule("unexpected_rows_expectation", unexpected_rows_query="SELEKT 1 FROM {batch}", label="not SQL"),
         rule(
@@ -99,14 +99,14 @@ def test_a_lesser_failure_does_not_hide_a_critical_one(spark: SparkSession) -> N
     ids=lambda r: f"{r.type} {r.kwargs.get('label', r.kwargs.get('column', ''))}",
 )
 def test_a_rule_that_cannot_be_evaluated_does_not_pass(spark: SparkSession, broken: Rule) -> None:
-    """Though the other rule holds, and says why."""
+    """The other rule holds; the verdict says why the broken rule failed."""
     verdict = judge(numbers(spark, 1), [between(), broken])
 
     assert not verdict.passed
     assert verdict.failures[0].error
 
 
-def test_a_lesser_rule_that_cannot_be_evaluated_is_listed_with_its_error(spark: SparkSession) -> None:
+def test_a_warning_rule_that_cannot_be_evaluated_is_listed_with_its_error(spark: SparkSession) -> None:
     verdict = judge(numbers(spark, 1), [between("warning", column="no_such_column")])
 
     assert "no_such_column" in verdict.failures[0].error
@@ -139,21 +139,23 @@ def test_an_exception_in_great_expectations_does_not_pass(spark: SparkSession, m
 
 
 def test_an_empty_batch_passes_row_rules(spark: SparkSession) -> None:
-    """An hour in which nothing happened is lawful."""
+    """An hour without any event is valid."""
     assert judge(numbers(spark), [between(), suites._no_rows("key", suites._duplicate_keys(("n",)), "")]).passed
 
 
-def test_every_rule_has_a_result_also_two_that_are_equal(spark: SparkSession) -> None:
-    """Great Expectations may fold equal expectations into one; then a rule would go without an answer."""
-    asked = [between(), between(), between("warning")]
+def test_every_rule_has_a_result_even_when_two_rules_are_equal(spark: SparkSession) -> None:
+    """Great Expectations may merge equal expectations into one; then one rule would have no result."""
+    rules = [between(), between(), between("warning")]
 
-    results = gate._validate(numbers(spark, -1), asked, "BOOLEAN_ONLY")
+    results = gate._validate(numbers(spark, -1), rules, "BOOLEAN_ONLY")
 
     assert [r.success for r in results] == [False] * 3
-    assert len(judge(numbers(spark, -1), asked).failures) == 3
+    assert len(judge(numbers(spark, -1), rules).failures) == 3
 
 
-def test_a_result_too_few_does_not_pass(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_does_not_pass_when_the_result_of_a_rule_is_missing(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
     validate = gate._validate
     monkeypatch.setattr(gate, "_validate", lambda *args: validate(*args)[:-1])
 
@@ -161,7 +163,7 @@ def test_a_result_too_few_does_not_pass(spark: SparkSession, monkeypatch: pytest
 
 
 def test_the_ledger_gets_no_samples(spark: SparkSession) -> None:
-    """They may hold personal data, and the ledger is kept for good."""
+    """Samples may hold personal data, and the ledger is kept forever."""
     verdict = judge(numbers(spark, -987_654), [between()])
 
     kept = verdict.as_json()
@@ -171,7 +173,7 @@ def test_the_ledger_gets_no_samples(spark: SparkSession) -> None:
     assert json.loads(kept)[0].keys() == {f for f in Failure.__dataclass_fields__ if f != "samples"}
 
 
-def test_the_key_rule_finds_a_row_that_is_there_twice(spark: SparkSession) -> None:
+def test_the_key_rule_finds_a_duplicate_key(spark: SparkSession) -> None:
     batch = rows(spark, fct_shares.TABLE, [{"share_id": n} for n in (1, 2, 2, 3)])
 
     verdict = judge(batch, queries(fct_shares.TABLE))
@@ -194,7 +196,7 @@ FIRST = {"post_id": 1, "valid_from": at("08:00"), "valid_to": at("09:00")}
     ],
     ids=["adjoining", "overlap", "gap", "one current"],
 )
-def test_versions_of_a_key_must_adjoin(spark: SparkSession, second: Row, found: set[str]) -> None:
+def test_versions_of_a_key_must_not_overlap_or_leave_a_gap(spark: SparkSession, second: Row, found: set[str]) -> None:
     batch = rows(spark, dim_posts.TABLE, [FIRST, {"post_id": 1, **second}])
 
     verdict = judge(batch, queries(dim_posts.TABLE))
@@ -203,14 +205,14 @@ def test_versions_of_a_key_must_adjoin(spark: SparkSession, second: Row, found: 
     assert set(labelled(verdict)) == set(found)
 
 
-def test_a_gap_after_a_deletion_is_lawful(spark: SparkSession) -> None:
+def test_a_gap_after_a_deletion_is_allowed(spark: SparkSession) -> None:
     batch = rows(spark, dim_posts.TABLE, [FIRST | {"is_deleted": True}, {"post_id": 1, "valid_from": at("11:00")}])
 
     assert judge(batch, queries(dim_posts.TABLE)).passed
 
 
 def test_two_open_versions_overlap_and_are_both_current(spark: SparkSession) -> None:
-    """Of another post they would be neither."""
+    """A version of another post at the same time is no overlap."""
     open_ = [{"post_id": p, "valid_from": at(clock)} for p, clock in ((1, "08:00"), (1, "09:00"), (2, "08:30"))]
 
     verdict = judge(rows(spark, dim_posts.TABLE, open_), queries(dim_posts.TABLE))
@@ -219,17 +221,17 @@ def test_two_open_versions_overlap_and_are_both_current(spark: SparkSession) -> 
     assert labelled(verdict) == {"no overlap": ("critical", 1), "one current": ("critical", 1)}
 
 
-def test_an_unknown_stamp_blocks_and_one_that_was_not_live_warns(spark: SparkSession) -> None:
-    """Model 7 lived from eight to ten: seen before, at its start, at its end; model 9 never was."""
+def test_an_unknown_reference_blocks_and_one_that_was_not_live_warns(spark: SparkSession) -> None:
+    """Model 7 is live from 08:00 to 10:00; impressions name it before and within. Model 9 is unknown."""
     models = [{"ranker_model_id": 7, "valid_from": at("08:00"), "valid_to": at("10:00")}]
     rows(spark, dim_ranker_models.TABLE, models).createOrReplaceTempView(dim_ranker_models.TABLE.name)
-    asked = queries(fct_impressions.TABLE)
+    rules = queries(fct_impressions.TABLE)
 
-    def stamped(model: int, *clocks: str) -> list[Row]:
+    def served_by(model: int, *clocks: str) -> list[Row]:
         return [{"impression_id": minted(at(c), model), "ranker_model_id": model} for c in clocks]
 
-    live = judge(rows(spark, fct_impressions.TABLE, stamped(7, "07:59:59.999", "08:00", "09:59", "10:00")), asked)
-    known = judge(rows(spark, fct_impressions.TABLE, stamped(7, "09:00") + stamped(9, "09:00")), asked)
+    live = judge(rows(spark, fct_impressions.TABLE, served_by(7, "07:59:59.999", "08:00", "09:59", "10:00")), rules)
+    known = judge(rows(spark, fct_impressions.TABLE, served_by(7, "09:00") + served_by(9, "09:00")), rules)
 
     assert live.passed
     assert labelled(live) == {"ranker_model_id live": ("warning", 2)}

@@ -1,4 +1,4 @@
-"""A gate that fails, however it fails, leaves what is published alone and says what to look at."""
+"""When a gate fails for any reason, nothing is published and the error names the table and the rule."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TABLE = "fct_shares"
 
 @pytest.fixture
 def suite_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The suite of fct_shares in a home of the test's own."""
+    """The suite file of fct_shares in a copy of conf/ and expectations/ for this test alone."""
     home = tmp_path / "home"
     for folder in ("conf", "expectations"):
         shutil.copytree(conf.home() / folder, home / folder)
@@ -34,13 +34,13 @@ def suite_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def with_rule(file: Path, rule: dict[str, object] | None) -> None:
-    """Write a suite of one rule, or of none."""
+    """Write a suite file with one rule, or with none."""
     rules = [{"severity": "critical", "reason": "A test.", **rule}] if rule else []
     file.write_text(yaml.safe_dump({"table": TABLE, "expectations": rules}))
 
 
 def fact(settings: Settings) -> str:
-    """Where the fact is."""
+    """The URI of the fact."""
     return views.uri(settings, catalog.entry(TABLE).table)
 
 
@@ -54,16 +54,16 @@ CASES = {
         {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "ghost"}},
         "ghost",
     ),
-    "a rule nobody knows": ({"type": "expect_the_moon", "kwargs": {}}, "expect_the_moon"),
+    "an unknown rule": ({"type": "expect_the_moon", "kwargs": {}}, "expect_the_moon"),
     "an empty suite": (None, "at least one expectation"),
 }
 
 
 @pytest.mark.parametrize("case", [*CASES, "a missing suite"])
-def test_a_closed_gate_publishes_nothing_and_keeps_the_batch(
+def test_a_failed_gate_publishes_nothing_and_keeps_the_batch(
     spark: SparkSession, landed: Path, tmp_path: Path, suite_file: Path, case: str
 ) -> None:
-    """Published version untouched, batch kept, the message names table and rule, downstream is not run."""
+    """The published version stays, the batch is kept in `_rejected`, and the error names the table and the rule."""
     settings = local_settings(tmp_path).model_copy(update={"landing": str(landed)})
     needed = ["bronze_shares", TABLE]
     if case == "a missing suite":
@@ -82,10 +82,9 @@ def test_a_closed_gate_publishes_nothing_and_keeps_the_batch(
     assert spark.read.format("delta").load(kept).count() > 0
 
 
-def test_after_the_cause_is_gone_the_same_run_comes_through(
+def test_the_same_run_succeeds_once_the_suite_is_repaired(
     spark: SparkSession, landed: Path, tmp_path: Path, suite_file: Path
 ) -> None:
-    """A failed gate is no dead end: mend, run again, published."""
     settings = local_settings(tmp_path).model_copy(update={"landing": str(landed)})
     good = suite_file.read_text()
     with_rule(suite_file, NO_SHARES)
@@ -96,10 +95,9 @@ def test_after_the_cause_is_gone_the_same_run_comes_through(
     assert delta.read(spark, fact(settings)).count() > 0
 
 
-def test_a_warning_publishes_and_is_recorded(
+def test_a_batch_with_a_warning_is_published_and_the_warning_is_recorded(
     spark: SparkSession, landed: Path, tmp_path: Path, suite_file: Path
 ) -> None:
-    """Severity warning reports, it does not block."""
     settings = local_settings(tmp_path).model_copy(update={"landing": str(landed)})
     with_rule(suite_file, {**NO_SHARES, "severity": "warning"})
     summary = runner.run(spark, settings, START, END, tables=["bronze_shares", TABLE])

@@ -1,4 +1,4 @@
-"""The ledger's table: few files however many commits, every row kept, whoever appends meanwhile."""
+"""The ledger as a Delta table: it stays in few files after many commits, and parallel runs lose no row."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TEN = datetime(2026, 6, 1, 10, tzinfo=UTC)
 
 
 def entry(ledger: Ledger, number: int) -> Entry:
-    """A row with something in each kind of column."""
+    """A row with a value in each type of column."""
     found = Entry(f"run-{number}", "fct_shares", ledger.now(), TEN, table_id="x", output_version=number)
     found.processed_hours, found.affected_hours = [TEN], {"share_hour": [TEN]}
     found.shard_number, found.shard_count, found.seen_version, found.kept_from = 1, 2, number, TEN
@@ -30,30 +30,30 @@ def entry(ledger: Ledger, number: int) -> Entry:
     return found
 
 
-def test_many_commits_are_few_files_and_the_same_rows(
+def test_parallel_appends_keep_every_row_in_few_files(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Runs side by side, each with a ledger of its own."""
+    """Two parallel runs, each with its own `Ledger`."""
     monkeypatch.setattr(ledger_table, "MAX_FILES", 3)
     lake = tmp_path.as_uri()
     Ledger(spark, lake)
 
     def append(numbers: range) -> list[Entry]:
-        ledger, made = Ledger(spark.newSession(), lake), []
+        ledger, appended = Ledger(spark.newSession(), lake), []
         for number in numbers:
-            made.append(entry(ledger, number))
-            ledger.append(made[-1])
+            appended.append(entry(ledger, number))
+            ledger.append(appended[-1])
             ledger.flush()
-        return made
+        return appended
 
     with ThreadPoolExecutor(2) as pool:
-        wanted = [e for made in pool.map(append, (range(5), range(5, 10))) for e in made]
+        wanted = [row for appended in pool.map(append, (range(5), range(5, 10))) for row in appended]
     found = Ledger(spark, lake)
     assert delta.number_of_files(spark, found.uri) <= 4
     assert sorted(map(repr, found.entries)) == sorted(map(repr, wanted))
 
 
-def test_times_of_rows_are_instants_in_utc(spark: SparkSession, tmp_path: Path) -> None:
+def test_times_of_ledger_rows_are_in_utc(spark: SparkSession, tmp_path: Path) -> None:
     ledger = Ledger(spark, tmp_path.as_uri())
     ledger.append(entry(ledger, 1))
     ledger.flush()

@@ -1,4 +1,4 @@
-"""Any number of shards makes the same tables; what is made from all users waits until every shard is through."""
+"""Any number of shards makes the same tables; a table that reads all people waits until every shard has finished."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ from etl.errors import ConfigError
 
 FROM, TO = ADS_HOURS
 MIDDLE = FROM + timedelta(hours=1)
-BY_PERSON = {t.name for t in catalog.tables() if shards.person_column(t)}
+SHARDED = {t.name for t in catalog.tables() if shards.person_column(t)}
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +35,7 @@ def whole(spark: SparkSession, ads_hours: Simulated, tmp_path_factory: pytest.Te
 
 
 def copied(made: Simulated, folder: Path) -> Settings:
+    """A new place with the same landed files and an empty lake."""
     settings = local_settings(folder)
     shutil.copytree(made.landing, settings.landing)
     return settings
@@ -71,7 +72,7 @@ def test_two_shards_in_any_order_make_what_one_run_makes(
 def test_shards_of_every_table_of_ads(
     spark: SparkSession, ads_hours: Simulated, whole: Settings, tmp_path: Path
 ) -> None:
-    """Conversions, credited by the clicks and views of their user, among them."""
+    """Among them are conversions, which get their credit from the clicks and views of the same person."""
     settings = copied(ads_hours, tmp_path)
     assert {"mart_campaign_daily", "mart_creative_daily"} <= set(run(spark, settings, "1/2").waiting)
     assert not run(spark, settings, "2/2").waiting
@@ -79,10 +80,10 @@ def test_shards_of_every_table_of_ads(
 
 
 @pytest.mark.slow
-def test_all_is_up_to_date_after_the_last_shard_for_everybody(
+def test_everything_is_up_to_date_after_the_last_shard(
     spark: SparkSession, ads_hours: Simulated, whole: Settings, tmp_path: Path
 ) -> None:
-    """For the shards again, for a run without any, and for those of another count."""
+    """A second run of a shard, a run without shards, and a run with another number of shards change nothing."""
     settings = copied(ads_hours, tmp_path)
     for shard in shards.all_shards(3):
         run(spark, settings, str(shard))
@@ -91,13 +92,13 @@ def test_all_is_up_to_date_after_the_last_shard_for_everybody(
 
     assert {e.table_name for e in run(spark, settings, "2/3").entries} == set()
     assert runner.run(spark, settings, FROM, TO).entries == []
-    anew = {e.table_name for e in run(spark, settings, "1/2").entries}
-    assert anew <= BY_PERSON, "its users were made by parts, which nobody can tell; nothing else is made again"
+    repeated = {e.table_name for e in run(spark, settings, "1/2").entries}
+    assert repeated <= SHARDED, "the ledger cannot tell that 1/2 is covered by thirds, so its sharded tables run again"
     assert content(spark, settings) == expected
 
 
 @pytest.mark.slow
-def test_a_shard_that_never_ran_is_made_up_for_by_a_run_without_shards(
+def test_a_run_without_shards_makes_the_rows_of_a_shard_that_never_ran(
     spark: SparkSession, ads_hours: Simulated, whole: Settings, tmp_path: Path
 ) -> None:
     settings = copied(ads_hours, tmp_path)
@@ -107,7 +108,7 @@ def test_a_shard_that_never_ran_is_made_up_for_by_a_run_without_shards(
 
 
 @pytest.mark.slow
-def test_hour_after_hour_by_shards_comes_to_the_same(
+def test_shards_that_run_hour_by_hour_make_the_same_tables(
     spark: SparkSession, ads_hours: Simulated, whole: Settings, tmp_path: Path
 ) -> None:
     settings = copied(ads_hours, tmp_path)
@@ -117,12 +118,12 @@ def test_hour_after_hour_by_shards_comes_to_the_same(
 
 
 @pytest.mark.parametrize("text", ["0/4", "5/4", "1", "1/0", "a/b", "1/2/3", "-1/2", "1/99999", ""])
-def test_what_is_no_shard_is_refused_with_the_form(text: str) -> None:
+def test_a_malformed_shard_is_rejected_with_an_example(text: str) -> None:
     with pytest.raises(ConfigError, match="--shard must be like 1/4"):
         shards.parse(text)
 
 
-def test_shards_cut_every_user_into_exactly_one(spark: SparkSession) -> None:
+def test_every_person_is_in_exactly_one_shard(spark: SparkSession) -> None:
     users = spark.range(-5000, 5000).selectExpr("id * 7919 AS user_id")
     for count in (1, 2, 3, 7, 64):
         found = [users.where(shard.predicate("user_id")).count() for shard in shards.all_shards(count)]
@@ -130,7 +131,7 @@ def test_shards_cut_every_user_into_exactly_one(spark: SparkSession) -> None:
         assert max(found) < 10_000 / count * 1.5
 
 
-def test_two_shards_meet_when_a_user_may_be_in_both() -> None:
+def test_two_shards_overlap_when_a_person_can_be_in_both() -> None:
     assert Shard(1, 2).overlaps(None)
     assert Shard(1, 2).overlaps(Shard(2, 4))
     assert not Shard(1, 2).overlaps(Shard(3, 4))
@@ -139,13 +140,13 @@ def test_two_shards_meet_when_a_user_may_be_in_both() -> None:
     assert not Shard(1, 3).overlaps(Shard(2, 2))
 
 
-def test_only_facts_whose_inputs_all_name_the_person_are_cut() -> None:
-    assert {"stg_ad_clicks", "fct_user_session", "fct_attributed_conversion", "fct_impressions"} <= BY_PERSON
-    assert not {"fct_spend_ledger", "fct_dwell_per_impression", "agg_ad_clicks", "bronze_ad_clicks"} & BY_PERSON
+def test_only_facts_whose_inputs_all_name_the_person_are_sharded() -> None:
+    assert {"stg_ad_clicks", "fct_user_session", "fct_attributed_conversion", "fct_impressions"} <= SHARDED
+    assert not {"fct_spend_ledger", "fct_dwell_per_impression", "agg_ad_clicks", "bronze_ad_clicks"} & SHARDED
 
 
-def test_a_record_repeated_for_another_user_is_whose_it_was_first(spark: SparkSession, tmp_path: Path) -> None:
-    """Two payloads of one id in two shards: the same one stays as in a run without shards, whatever shard is first."""
+def test_the_first_of_two_records_with_one_id_and_two_people_wins(spark: SparkSession, tmp_path: Path) -> None:
+    """The two people are in two shards. The same record wins without shards and with shards in any order."""
     found, table = [], catalog.entry("stg_ad_impressions").table
     for name, order in (("whole", [None]), ("up", ["1/2", "2/2"]), ("down", ["2/2", "1/2"])):
         settings = local_settings(tmp_path / name)
@@ -160,6 +161,7 @@ def test_a_record_repeated_for_another_user_is_whose_it_was_first(spark: SparkSe
 
 
 def _impression_of_two_users(landing: Path) -> None:
+    """Land 40 impressions in one hour, and the same ids with other users in the next hour."""
     for number, hour in enumerate((FROM, FROM + timedelta(hours=1))):
         folder = landing / "ad_impressions" / f"hour={hour:%Y-%m-%dT%H}"
         folder.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""A table that was removed and made anew has another id and begins at version 0: nothing of it is lost or half read."""
+"""A recreated table has another id and begins at version 0; no row of it is lost, and no reader sees it incomplete."""
 
 from __future__ import annotations
 
@@ -28,30 +28,29 @@ NINE, TEN = START.replace(hour=9), START.replace(hour=10)
 
 
 def remove(spark: SparkSession, settings: Settings, table: str) -> None:
-    """Take a table out of the lake, as the runbook tells."""
-    where = uri(settings, table)
-    shutil.rmtree(files.local_folder(where))
+    """Remove a table's folder from the lake, as the runbook describes."""
+    shutil.rmtree(files.local_folder(uri(settings, table)))
     jvm(spark, "org.apache.spark.sql.delta.DeltaLog").clearCache()
 
 
 def run(spark: SparkSession, settings: Settings, first: int = 10, tables: list[str] = TABLES) -> runner.Summary:
-    """From an hour of the day to eleven."""
+    """Run the landed hours from `first` to 11:00."""
     return runner.run(spark, settings, START.replace(hour=first), END, tables=tables)
 
 
 def numbers(spark: SparkSession, settings: Settings, table: str = "fct_shares") -> list[int]:
-    """The shares a table has."""
+    """The share_id of every row of a table, sorted."""
     return sorted(r[0] for r in delta.read(spark, uri(settings, table)).select("share_id").collect())
 
 
 @pytest.fixture
 def two(two_shares: Simulated, tmp_path: Path) -> Settings:
-    """Shares 1 (landed at nine) and 2 (landed at ten), in several commits."""
+    """A lake with share 1 (landed at 09:00) and share 2 (landed at 10:00), in several commits."""
     return copy(two_shares, tmp_path)
 
 
-def test_a_fact_made_anew_has_every_row_whatever_the_range(spark: SparkSession, two: Settings) -> None:
-    """Also what lands later in an hour that was read before: its version 1 is not compared with old ones."""
+def test_a_recreated_fact_has_every_row_after_a_run_of_any_interval(spark: SparkSession, two: Settings) -> None:
+    """It also gets late-arriving records of an hour read before: versions of the two tables are not compared."""
     remove(spark, two, "fct_shares")
     assert not run(spark, two).errors
     assert numbers(spark, two) == [1, 2]
@@ -61,8 +60,8 @@ def test_a_fact_made_anew_has_every_row_whatever_the_range(spark: SparkSession, 
     assert run(spark, two, 9).entries == []
 
 
-def test_bronze_made_anew_is_read_again_and_no_late_file_is_lost(spark: SparkSession, two: Settings) -> None:
-    """Hours whose files are gone stay as they are; facts keep what they were made from."""
+def test_a_recreated_bronze_table_is_read_again_and_no_late_file_is_lost(spark: SparkSession, two: Settings) -> None:
+    """Bronze cannot get back the hours whose files are gone; facts keep the rows made from them."""
     remove(spark, two, "bronze_shares")
     shutil.rmtree(Path(two.landing) / "shares" / "hour=2026-06-01T09")
     assert not run(spark, two).errors
@@ -74,45 +73,47 @@ def test_bronze_made_anew_is_read_again_and_no_late_file_is_lost(spark: SparkSes
     assert run(spark, two, 9).entries == []
 
 
-def test_bronze_made_anew_from_a_copy_is_not_emptied_where_files_are_gone(spark: SparkSession, two: Settings) -> None:
-    where = uri(two, "bronze_shares")
-    rows = delta.read(spark, where).collect()
-    schema = delta.read(spark, where).schema
+def test_a_bronze_table_recreated_from_a_copy_keeps_hours_without_files(spark: SparkSession, two: Settings) -> None:
+    table_uri = uri(two, "bronze_shares")
+    rows = delta.read(spark, table_uri).collect()
+    schema = delta.read(spark, table_uri).schema
     remove(spark, two, "bronze_shares")
     shutil.rmtree(Path(two.landing) / "shares" / "hour=2026-06-01T09")
     spark.conf.set(delta.METADATA, "")
-    ddl.ensure(spark, catalog.entry("bronze_shares").table, where)
-    spark.createDataFrame(rows, schema).write.format("delta").mode("append").save(where)
+    ddl.ensure(spark, catalog.entry("bronze_shares").table, table_uri)
+    spark.createDataFrame(rows, schema).write.format("delta").mode("append").save(table_uri)
     for _ in range(2):
         assert not run(spark, two, 9).errors
         assert numbers(spark, two, "bronze_shares") == numbers(spark, two) == [1, 2]
 
 
-def test_what_reads_a_table_made_anew_waits_until_it_is_whole(spark: SparkSession, two: Settings) -> None:
-    """Run alone it is refused in one line, and not made of the half that is there."""
+def test_a_table_waits_until_its_recreated_input_is_complete(spark: SparkSession, two: Settings) -> None:
+    """When it runs alone, it fails with one line instead of reading an incomplete input."""
     remove(spark, two, "bronze_shares")
     land(two, 3)
-    refused = run(spark, two, tables=["fct_shares"]).errors["fct_shares"]
-    assert "fct_shares waits for bronze_shares, which was made anew and lacks 3 hours" in str(refused)
+    error = run(spark, two, tables=["fct_shares"]).errors["fct_shares"]
+    assert "fct_shares waits for bronze_shares, which was recreated and lacks 3 hours" in str(error)
     assert not run(spark, two).errors
     assert numbers(spark, two) == [1, 2, 3]
 
 
 @pytest.mark.slow
-def test_a_rollup_waits_for_the_hours_of_a_fact(spark: SparkSession, simulated: Simulated, tmp_path: Path) -> None:
-    """Run alone it is refused in one line; then one hour of the fact's run makes all of its hours."""
-    settings, reader = copy(simulated, tmp_path), "agg_post_engagement_hourly"
+def test_a_rollup_waits_until_a_recreated_fact_is_complete(
+    spark: SparkSession, simulated: Simulated, tmp_path: Path
+) -> None:
+    """When it runs alone, it fails with one line. A run of one hour then makes all hours of the fact."""
+    settings, rollup = copy(simulated, tmp_path), "agg_post_engagement_hourly"
     remove(spark, settings, "fct_engagements")
-    refused = run(spark, settings, tables=[reader]).errors[reader]
-    assert "waits for fct_engagements, which was made anew and lacks 3 hours" in str(refused)
-    assert not run(spark, settings, tables=["fct_engagements", reader]).errors
+    error = run(spark, settings, tables=[rollup]).errors[rollup]
+    assert "waits for fct_engagements, which was recreated and lacks 3 hours" in str(error)
+    assert not run(spark, settings, tables=["fct_engagements", rollup]).errors
     wanted = content(spark, simulated.settings)
     found = content(spark, settings)
-    assert {t: found[t] for t in ("fct_engagements", reader)} == {t: wanted[t] for t in ("fct_engagements", reader)}
+    assert {t: found[t] for t in ("fct_engagements", rollup)} == {t: wanted[t] for t in ("fct_engagements", rollup)}
     shutil.rmtree(settings.lake)
 
 
-def test_logic_and_retention_outlive_a_table(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_recreated_table_keeps_its_logic_version_and_its_retention(spark: SparkSession, tmp_path: Path) -> None:
     ledger = Ledger(spark, tmp_path.as_uri())
     ledger.append(Entry("a", "fct_shares", ledger.now(), table_id="x", kept_from=TEN, logic_version=2))
     ledger.append(Entry("b", "fct_shares", ledger.now(), table_id="y"))
@@ -120,28 +121,28 @@ def test_logic_and_retention_outlive_a_table(spark: SparkSession, tmp_path: Path
     assert [e.run_id for e in ledger.published("fct_shares")] == ["b"]
 
 
-def test_a_ledger_of_the_last_release_is_read_and_gets_its_columns(spark: SparkSession, fed: Settings) -> None:
-    """Rows without an id are of the table that is there; a table made anew afterwards is noticed."""
-    where = f"{files.absolute(fed.lake)}/_ledger"
-    rows = delta.read(spark, where).drop(*ADDED).collect()
-    old = SCHEMA.split("table_id")[0].strip().rstrip(",")
-    shutil.rmtree(files.local_folder(where))
+def test_a_ledger_of_an_earlier_release_is_read_and_upgraded(spark: SparkSession, fed: Settings) -> None:
+    """Rows without a table id belong to the current table; a run notices a table that is recreated afterwards."""
+    ledger_uri = f"{files.absolute(fed.lake)}/_ledger"
+    rows = delta.read(spark, ledger_uri).drop(*ADDED).collect()
+    old_schema = SCHEMA.split("table_id")[0].strip().rstrip(",")
+    shutil.rmtree(files.local_folder(ledger_uri))
     jvm(spark, "org.apache.spark.sql.delta.DeltaLog").clearCache()
-    spark.createDataFrame(rows, old).write.format("delta").save(where)
+    spark.createDataFrame(rows, old_schema).write.format("delta").save(ledger_uri)
     assert len(Ledger.existing(spark, files.absolute(fed.lake)).entries) == len(rows)
     assert run(spark, fed).entries == []
     land(fed, 2)
     assert not run(spark, fed).errors
     assert numbers(spark, fed) == [1, 2]
-    kept = delta.read(spark, where)
-    assert set(ADDED) <= set(kept.columns) and kept.where("table_id IS NULL").count() == len(rows)
+    upgraded = delta.read(spark, ledger_uri)
+    assert set(ADDED) <= set(upgraded.columns) and upgraded.where("table_id IS NULL").count() == len(rows)
     remove(spark, fed, "fct_shares")
     assert not run(spark, fed).errors
     assert numbers(spark, fed) == [1, 2]
 
 
-def test_versions_of_another_table_are_never_compared(spark: SparkSession, tmp_path: Path) -> None:
-    """The input read at version 9 was another table: version 1 of this one is news."""
+def test_versions_of_a_recreated_input_are_not_compared_with_earlier_ones(spark: SparkSession, tmp_path: Path) -> None:
+    """The fact read version 9 of the earlier input, so version 1 of the recreated input makes its hour due."""
     ledger, facts = Ledger(spark, tmp_path.as_uri()), catalog.entry("fct_shares").table
     affected_hours = {"landed_hour": [TEN]}
     ledger.append(
@@ -159,18 +160,18 @@ def test_versions_of_another_table_are_never_compared(spark: SparkSession, tmp_p
     assert planner.due(ledger, facts, None) == [TEN]
 
 
-def test_a_table_that_lost_commits_is_refused_in_one_line(spark: SparkSession, fed: Settings) -> None:
+def test_a_table_that_lost_commits_is_rejected_with_one_line(spark: SparkSession, fed: Settings) -> None:
     log = files.local_folder(uri(fed, "fct_shares")) / "_delta_log"
     for file in log.glob("*00001.*"):
         file.unlink()
     jvm(spark, "org.apache.spark.sql.delta.DeltaLog").clearCache()
     land(fed, 2)
-    refused = str(run(spark, fed).errors["fct_shares"])
-    assert "fct_shares is at version 0, but version 1 of it was published" in refused and "check --repair" in refused
+    error = str(run(spark, fed).errors["fct_shares"])
+    assert "fct_shares is at version 0, but version 1 of it was published" in error and "check --repair" in error
 
 
 @pytest.mark.parametrize("table", ["fct_shares"])
-def test_every_row_of_the_ledger_says_the_id_of_its_table(spark: SparkSession, fed: Settings, table: str) -> None:
+def test_every_ledger_row_has_the_id_of_its_table(spark: SparkSession, fed: Settings, table: str) -> None:
     ledger = Ledger.existing(spark, files.absolute(fed.lake))
     found = {e.table_id for e in ledger.published(table)}
     assert found == {delta.table_id(spark, uri(fed, table))}

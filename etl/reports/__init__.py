@@ -1,1 +1,1 @@
-"""What people are told about the lake: mails to the owners of tables, and pages, each a single file."""
+"""Reports about a lake: mails to the owners of tables and to on-call, and HTML pages, each a single file."""

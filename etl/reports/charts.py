@@ -1,4 +1,4 @@
-"""The few forms of chart the pages use. Bars and rates start at zero; an hour without data is a gap, never a line."""
+"""The chart types of the pages, as SVG. Bars and rates start at zero. An hour without data is a gap in the line."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from etl.reports import figure as fig
 from etl.reports.intervals import Estimate
 
-HALF, HALF_DAY = 0.5 / 24, 0.5  # of an hour and of a day, in the days matplotlib counts
-MARKED = 48  # so many hours still have a mark each
-DAYS_NAMED = 7  # so many days at most have their names below them
+HALF, HALF_DAY = 0.5 / 24, 0.5  # half an hour and half a day, in the days of Matplotlib
+MARKED = 48  # up to this many hours have a marker each
+DAYS_NAMED = 7  # at most this many days have a label
 Hours = Sequence[datetime]
 ByHour = Mapping[datetime, float | None]
 Format = Callable[[float], str]
-Level = tuple[float, str]  # a value to compare with, and what it is
+Level = tuple[float, str]  # a reference value and its label
 
 
 def percent(value: float) -> str:
@@ -30,7 +30,7 @@ def percent(value: float) -> str:
 
 
 def number(value: float) -> str:
-    """12345.6 -> 12,346; small ones keep two figures."""
+    """12345.6 -> 12,346; a small fraction keeps two digits."""
     return f"{value:,.0f}" if abs(value) >= 10 or value == int(value) else f"{value:.2g}"
 
 
@@ -40,12 +40,12 @@ def hour(when: datetime) -> str:
 
 
 def days(hours: Iterable[datetime]) -> list[float]:
-    """Instants as matplotlib counts them."""
+    """Instants as Matplotlib numbers, in days."""
     return [float(date2num(h)) for h in hours]
 
 
 def time_axis(axes: Axes, low: float, high: float) -> None:
-    """Few, short ticks between two instants."""
+    """Limit the axis to two instants, with few and short ticks."""
     locator = AutoDateLocator(minticks=3, maxticks=6)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
@@ -53,9 +53,9 @@ def time_axis(axes: Axes, low: float, high: float) -> None:
     axes.grid(visible=False, axis="x")
 
 
-def _hour_axis(axes: Axes, hours: Hours, there: set[datetime], half: float = HALF) -> None:
-    """The time axis of all hours (or days, by `half` of one); those without data are shaded."""
-    for day in days(h for h in hours if h not in there):
+def _hour_axis(axes: Axes, hours: Hours, with_data: set[datetime], half: float = HALF) -> None:
+    """Set the time axis to all hours (days when `half` is HALF_DAY), and shade those without data."""
+    for day in days(h for h in hours if h not in with_data):
         axes.axvspan(day - half, day + half, facecolor=fig.BAND, edgecolor="none", zorder=0)
     first, last = days([hours[0], hours[-1]])
     time_axis(axes, first - half, last + half)
@@ -90,11 +90,11 @@ def _legend(canvas: Canvas) -> None:
 def hourly_bars(name: str, hours: Hours, values: ByHour, form: Format, level: Level | None = None) -> str:
     """A bar per hour, from zero."""
     canvas, (axes,) = fig.canvas()
-    there = {h: v for h, v in values.items() if v is not None}
-    axes.bar(days(there), list(there.values()), width=1.6 * HALF, color=fig.SERIES[0])
+    known = {h: v for h, v in values.items() if v is not None}
+    axes.bar(days(known), list(known.values()), width=1.6 * HALF, color=fig.SERIES[0])
     if level:
         _level(axes, level)
-    _hour_axis(axes, hours, set(there))
+    _hour_axis(axes, hours, set(known))
     _value_axis(axes, form)
     return fig.inline(canvas, name)
 
@@ -103,17 +103,17 @@ def hourly_bars(name: str, hours: Hours, values: ByHour, form: Format, level: Le
 def split_bars(
     name: str, times: Hours, series: Mapping[str, ByHour], form: Format, *, stacked: bool, half: float = HALF
 ) -> str:
-    """Bars of each series per hour (day: `half` is HALF_DAY), from zero: stacked where they add up, else abreast."""
+    """Bars of each series per hour (day when `half` is HALF_DAY), from zero: stacked, or side by side."""
     canvas, (axes,) = fig.canvas()
-    abreast = 1 if stacked else len(series)
-    width, below = 1.6 * half / abreast, dict.fromkeys(times, 0.0)
+    columns = 1 if stacked else len(series)
+    width, below = 1.6 * half / columns, dict.fromkeys(times, 0.0)
     for place, (label, values) in enumerate(series.items()):
-        there = {t: v for t, v in values.items() if v is not None}
-        aside = 0.0 if stacked else (place - (abreast - 1) / 2) * width
-        low = [below[t] if stacked else 0.0 for t in there]
-        left, sizes = [d + aside for d in days(there)], list(there.values())
+        known = {t: v for t, v in values.items() if v is not None}
+        offset = 0.0 if stacked else (place - (columns - 1) / 2) * width
+        low = [below[t] if stacked else 0.0 for t in known]
+        left, sizes = [d + offset for d in days(known)], list(known.values())
         axes.bar(left, sizes, width=width, bottom=low, color=fig.SERIES[place % len(fig.SERIES)], label=label)
-        below |= {t: below[t] + v for t, v in there.items()}
+        below |= {t: below[t] + v for t, v in known.items()}
     _hour_axis(axes, times, {t for values in series.values() for t, v in values.items() if v is not None}, half)
     if half == HALF_DAY:
         named = times[:: -(-len(times) // DAYS_NAMED)]
@@ -132,7 +132,7 @@ def hourly_lines(
     bands: Mapping[str, Mapping[datetime, Estimate | None]] | None = None,
     level: Level | None = None,
 ) -> str:
-    """A line per series, broken where an hour is missing, with the interval of each point as a band."""
+    """A line per series, broken at a missing hour, with the interval of each point as a band."""
     canvas, (axes,) = fig.canvas()
     size = 3.5 if len(hours) <= MARKED else 0
     for place, (label, values) in enumerate(series.items()):
@@ -167,7 +167,7 @@ def bars(
     level: Level | None = None,
     tints: Mapping[str, str] | None = None,
 ) -> str:
-    """A horizontal bar per name, from zero, its value written at its end."""
+    """A horizontal bar per name, from zero, with its value at its end."""
     canvas, (axes,) = fig.canvas(0.55 + 0.27 * len(values))
     places, sizes = range(len(values)), list(values.values())
     drawn = axes.barh(places, sizes, color=[(tints or {}).get(n, fig.SERIES[0]) for n in values], height=0.68)
@@ -185,7 +185,7 @@ def bars(
 
 @fig.styled
 def forest(name: str, panels: Mapping[str, tuple[Mapping[str, Estimate | None], Format]]) -> str:
-    """A panel per measure on its own axis from zero; in each, a dot and its interval per version."""
+    """A panel per measure with its own axis from zero. Each panel has a dot with its interval per version."""
     count = max((len(versions) for versions, _form in panels.values()), default=1)
     canvas, found = fig.canvas(len(panels) * (0.5 + 0.24 * count), len(panels))
     for axes, (title, (versions, form)) in zip(found, panels.items(), strict=True):
@@ -201,33 +201,33 @@ def forest(name: str, panels: Mapping[str, tuple[Mapping[str, Estimate | None], 
 
 
 def _dot(axes: Axes, place: int, estimate: Estimate | None, form: Format) -> None:
-    beside: Any = {"xytext": (6, 0), "textcoords": "offset points", "va": "center", "fontsize": 9}
+    label_style: Any = {"xytext": (6, 0), "textcoords": "offset points", "va": "center", "fontsize": 9}
     if estimate is None:
-        axes.annotate("no data", (0, place), color=fig.MUTED, **beside)
+        axes.annotate("no data", (0, place), color=fig.MUTED, **label_style)
         return
     tint, end = fig.SERIES[place % len(fig.SERIES)], estimate.value
     if estimate.low is not None and estimate.high is not None:
         axes.plot([estimate.low, estimate.high], [place, place], color=tint, linewidth=2.4, alpha=0.55)
         end = estimate.high
     axes.plot([estimate.value], [place], marker="o", markersize=6, color=tint, linestyle="none")
-    axes.annotate(form(estimate.value), (end, place), **beside)
+    axes.annotate(form(estimate.value), (end, place), **label_style)
 
 
 @fig.styled
 def presence(
-    name: str, hours: Hours, there: Mapping[str, set[datetime]], marked: Mapping[str, set[datetime]] | None = None
+    name: str, hours: Hours, present: Mapping[str, set[datetime]], marked: Mapping[str, set[datetime]] | None = None
 ) -> str:
-    """A row per table and a square per hour that has rows; what is missing is empty. `marked` hours have a cross."""
-    canvas, (axes,) = fig.canvas(0.5 + 0.22 * len(there))
-    for place, (row, found) in enumerate(there.items()):
+    """A row per name and a square per hour in `present`. A missing hour is empty, and a `marked` hour has a cross."""
+    canvas, (axes,) = fig.canvas(0.5 + 0.22 * len(present))
+    for place, (row, found) in enumerate(present.items()):
         crossed = (marked or {}).get(row, set())
         for part, color in ((found - crossed, fig.GOOD), (crossed, fig.ALARM)):
             starts = [day - 0.9 * HALF for day in days(sorted(part))]
             axes.barh([place] * len(starts), 1.8 * HALF, left=starts, height=0.72, color=color)
         centers = days(sorted(crossed))
         axes.plot(centers, [place] * len(centers), "x", color=fig.CARD, markersize=4, markeredgewidth=1.2)
-    axes.set_yticks(range(len(there)), list(there), fontsize=8.5)
-    axes.set_ylim(len(there) - 0.4, -0.6)
+    axes.set_yticks(range(len(present)), list(present), fontsize=8.5)
+    axes.set_ylim(len(present) - 0.4, -0.6)
     axes.grid(visible=False)
     first, last = days([hours[0], hours[-1]])
     time_axis(axes, first - HALF, last + HALF)

@@ -56,4 +56,4 @@ def _verdict(tiles: Iterable[Tile]) -> str:
     tiles = list(tiles)
     titles = {state: [t.title for t in tiles if t.state == state] for state in ("alarm", "watch")}
     parts = [f"{len(found)} {state}: {', '.join(found).lower()}" for state, found in titles.items() if found]
-    return "; ".join(parts) or "all as it should be"
+    return "; ".join(parts) or "no alarm and nothing to watch"

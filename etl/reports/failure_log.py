@@ -1,7 +1,7 @@
 """The failure log: commands that failed before the ledger could record it, such as a run without a landing zone.
 
-One file per command below `<outbox>/problems/`. A failure of the same command is counted in its file; a success over
-the same hours and tables removes it. Nothing in it comes from a record: of an error only `errors.lasting` is kept.
+Each command has one file in `<outbox>/problems/`. The file counts further failures of the same command. A success over
+the same hours and tables removes it. No text in it comes from a record: of an error it keeps only `errors.lasting`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from etl.errors import ConfigError
 from etl.reports.outbox import folder
 
 HOUR = "%Y-%m-%dT%H"
-MAX_HOURS = 10_000  # of one command; a longer range is not followed hour by hour
+MAX_HOURS = 10_000  # of one command; hours beyond are not tracked
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command of `feed-etl`: its name, the tables it is limited to (None: all) and the landed hours it is about."""
+    """A command of `feed-etl`: its name, the tables it is limited to (None: all) and the landed hours it covers."""
 
     name: str
     tables: frozenset[str] | None = None
@@ -35,19 +35,24 @@ class Command:
 
     @property
     def text(self) -> str:
-        """As it is shown; the tables of a subject would be too many to name."""
+        """The command as it is shown: with up to three tables; more, as those of a subject, are left out."""
         named = sorted(self.tables or ())
         return " ".join([self.name, *(f"--table {name}" for name in named)]) if len(named) <= 3 else self.name
 
     def covers(self, other: Command) -> bool:
-        """Whether a success of this one does what the other did, but for hours; a canceled backfill is done with."""
-        wide = self.tables is None or (other.tables is not None and other.tables <= self.tables)
-        return (self.name == other.name and wide) or (self.name, other.name) == ("backfill cancel", "backfill run")
+        """Whether a success of this command resolves a failure of the other one, hours aside.
+
+        A canceled backfill resolves the failures of its runs.
+        """
+        if (self.name, other.name) == ("backfill cancel", "backfill run"):
+            return True
+        has_its_tables = self.tables is None or (other.tables is not None and other.tables <= self.tables)
+        return self.name == other.name and has_its_tables
 
 
 @dataclass(frozen=True)
 class CommandFailure:
-    """A command that failed and has not succeeded since. Its exit code is None when it was killed."""
+    """A command that failed and has not succeeded since. `code` is its exit code, None when it was killed."""
 
     command: Command
     code: int | None
@@ -58,9 +63,9 @@ class CommandFailure:
 
 
 def command(name: str, options: Mapping[str, Any]) -> Command:
-    """A command by its options `table`, `subject`, `start` and `end`; what they hold may be wrong.
+    """The command with the options `table`, `subject`, `start` and `end`, whose values may be invalid.
 
-    Only a run is done hour by hour; any other command is done when it succeeds once.
+    Only `run` is tracked hour by hour. One success of any other command resolves its failures.
     """
     tables, subjects = options.get("table"), options.get("subject")
     limited = frozenset(tables) if tables else None
@@ -76,18 +81,18 @@ def command(name: str, options: Mapping[str, Any]) -> Command:
 
 
 def of_words(words: Iterable[str]) -> Command:
-    """A command as a scheduler runs it: `run --from … --to … --table …`."""
-    left, options = list(words), dict[str, Any]()
-    name = left[: 2 if left[:1] in (["backfill"], ["report"]) else 1]
+    """The command of a command line: `run --from … --to … --table …`."""
+    arguments, options = list(words), dict[str, Any]()
+    name = arguments[: 2 if arguments[:1] in (["backfill"], ["report"]) else 1]
     keys = {"--from": "start", "--to": "end", "--table": "table", "--subject": "subject"}
-    for option, value in pairwise(left):
+    for option, value in pairwise(arguments):
         if key := keys.get(option):
             options[key] = [*options.get(key, []), value] if key in ("table", "subject") else value
     return command(" ".join(name), options)
 
 
 def note(settings: Settings, failed: Command, code: int | None, error: str, now: datetime | None = None) -> None:
-    """Count a failure. Raises OSError when it cannot be written, ConfigError when the outbox is not a local folder."""
+    """Record a failure. Raises OSError when the file cannot be written, ConfigError when the outbox is not local."""
     now, file = now or datetime.now(UTC), _file(settings, failed)
     before = _read(file)
     made = CommandFailure(failed, code, error, now, now)
@@ -98,25 +103,25 @@ def note(settings: Settings, failed: Command, code: int | None, error: str, now:
 
 
 def clear(settings: Settings, done: Command) -> None:
-    """A command succeeded: what it covers is no failure any more. Errors as `note`."""
+    """Remove the failures that a successful command resolves. Raises the errors of `note`."""
     for failure in failures(settings):
         if done.covers(failure.command):
-            left = tuple(hour for hour in failure.command.hours if hour not in set(done.hours))
+            hours_left = tuple(hour for hour in failure.command.hours if hour not in set(done.hours))
             file = _file(settings, failure.command)
-            if left:
-                _write(file, replace(failure, command=replace(failure.command, hours=left)))
+            if hours_left:
+                _write(file, replace(failure, command=replace(failure.command, hours=hours_left)))
             else:
                 file.unlink(missing_ok=True)
 
 
 def failures(settings: Settings) -> list[CommandFailure]:
-    """Commands that failed and have not succeeded since, oldest first. Raises ConfigError as `note`."""
+    """Commands that failed and have not succeeded since, oldest first. Raises ConfigError as `place` does."""
     found = (_read(file) for file in sorted(place(settings).glob("command-*.json")))
     return sorted((f for f in found if f), key=lambda f: f.first)
 
 
 def place(settings: Settings) -> Path:
-    """The folder of problems, in the outbox. Raises ConfigError when that is not a local folder."""
+    """The folder `problems` in the outbox. Raises ConfigError when the outbox is not a local folder."""
     return folder(settings) / "problems"
 
 
@@ -126,7 +131,7 @@ def _file(settings: Settings, of: Command) -> Path:
 
 
 def _read(file: Path) -> CommandFailure | None:
-    """None when there is none, or what is there is no failure: another process may have removed it meanwhile."""
+    """The failure in a file; None when the file is missing or broken. Another process may remove it at any time."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         tables, hours = found["command"]["tables"], tuple(found["command"]["hours"])
@@ -142,7 +147,7 @@ def _write(file: Path, failure: CommandFailure) -> None:
 
 
 def write_json(file: Path, document: Any) -> None:
-    """Write a document in one step. Raises OSError."""
+    """Write a JSON document in one atomic step. Raises OSError when the folder cannot be written."""
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(f".{os.getpid()}.part")
     part.write_text(json.dumps(document, default=_plain, indent=1), encoding="utf-8")

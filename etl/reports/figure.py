@@ -1,6 +1,6 @@
-"""Matplotlib figures as inline SVG that follows the page: its fonts, and its colours in light and dark.
+"""Matplotlib figures as inline SVG with the fonts of the page, and with its colors in light and dark mode.
 
-Colours are drawn as stand-ins and replaced by CSS variables; ids are made unique to the page.
+Matplotlib draws placeholder colors, which `inline` replaces by CSS variables. It also makes ids unique on the page.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ INK, MUTED, GRID, BAND = "#010101", "#010102", "#010103", "#010104"
 GOOD, ALARM, CARD = "#010105", "#010106", "#010107"
 SERIES = ("#010111", "#010112", "#010113", "#010114", "#010115", "#010116")
 VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", BAND: "band", GOOD: "good", ALARM: "alarm", CARD: "card"} | {
-    colour: f"s{i}" for i, colour in enumerate(SERIES, 1)
+    color: f"s{i}" for i, color in enumerate(SERIES, 1)
 }
 STYLE: Any = {
     "svg.fonttype": "none",
@@ -45,7 +45,7 @@ STYLE: Any = {
     "figure.constrained_layout.use": True,
 }
 styled = matplotlib.rc_context(STYLE)
-"""Decorates what draws: marks and texts take their style when they are made."""
+"""Decorator for a function that draws. Matplotlib styles an element when it creates it."""
 WIDTH, HEIGHT = 5.0, 2.4  # inches: 360 points, so that a phone shows text at its own size
 
 
@@ -67,13 +67,13 @@ class Figure:
 
 
 def canvas(height: float = HEIGHT, panels: int = 1) -> tuple[Canvas, list[Axes]]:
-    """An empty figure with panels one below the other; to be called from a `styled` function."""
+    """An empty figure with panels one below the other. Call it inside a `styled` function. `height` is in inches."""
     figure = Canvas(figsize=(WIDTH, height))
     return figure, list(figure.subplots(panels, 1, squeeze=False)[:, 0])
 
 
 def inline(figure: Canvas, name: str) -> str:
-    """A figure as an `<svg>` element for a page."""
+    """The figure as an `<svg>` element for a page; `name` prefixes its ids."""
     out = io.StringIO()
     figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     text = out.getvalue()

@@ -1,7 +1,7 @@
-"""How late records land, source by source, and how far back a run must look to miss few of them.
+"""How late records land per source, and how many hours a run must look back to miss only a few of them.
 
-Processing time is the end of the hour a file landed in: nothing finer is known of an arrival, so a delay is an upper
-bound. A run of landed hour H that looks back x hours sees what happened since H - x.
+The arrival of a record is the end of its landed hour. Nothing more precise is known, so a delay is an upper bound.
+A run of landed hour H that looks back x hours reads the events since H - x.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from etl.engine.sql import views
 from etl.errors import LakeError
 
 LOOK_BACKS = range(1, 49)
-"""Hours."""
+"""Look-backs in hours that are compared."""
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 _DELAY = "unix_seconds(landed_hour) + 3600 - unix_seconds(event_ts)"
 _MISSED = "event_ts < landed_hour - make_interval(0, 0, 0, 0, {})"
@@ -27,16 +27,20 @@ _MISSED = "event_ts < landed_hour - make_interval(0, 0, 0, 0, {})"
 
 @dataclass(frozen=True)
 class Lateness:
-    """Delays in seconds by (source, hour of day of the event, None: all), shares missed by look-back in hours."""
+    """The lateness of every source.
+
+    `delays`: quantiles in seconds by source and hour of day of the event; hour_of_day None is the whole day.
+    `missed`: source -> look-back in hours -> share of records that it misses.
+    """
 
     delays: list[dict[str, object]]
     missed: dict[str, dict[int, float]]
     recommended: dict[str, int | None]
-    """The smallest look-back that misses no more than was asked for; None when none of LOOK_BACKS does."""
+    """Source -> the smallest look-back that misses no more than the allowed share; None when all miss more."""
 
 
 def of_lake(spark: SparkSession, settings: Settings, allowed: float) -> Lateness:
-    """The lateness of every source in the lake. Raises LakeError when nothing has landed."""
+    """The lateness of every source in the lake; `allowed` is a share of 1. Raises LakeError when nothing has landed."""
     found = [
         _arrivals(delta.read(spark, views.uri(settings, table)), table.event.name, table.event.times[0][0])
         for table in catalog.tables()
@@ -48,12 +52,12 @@ def of_lake(spark: SparkSession, settings: Settings, allowed: float) -> Lateness
     return measure(reduce(DataFrame.unionByName, found), allowed)
 
 
-def _arrivals(bronze: DataFrame, source: str, happened: str) -> DataFrame:
-    return bronze.select(F.lit(source).alias("source"), F.col(happened).alias("event_ts"), "landed_hour")
+def _arrivals(bronze: DataFrame, source: str, event_time: str) -> DataFrame:
+    return bronze.select(F.lit(source).alias("source"), F.col(event_time).alias("event_ts"), "landed_hour")
 
 
 def measure(arrivals: DataFrame, allowed: float) -> Lateness:
-    """Rows of (source, event_ts, landed_hour) -> their lateness; `allowed` is a share of 1."""
+    """The lateness of rows (source, event_ts, landed_hour); `allowed` is a share of 1."""
     dated = arrivals.withColumn("delay", F.expr(_DELAY)).withColumn("hour_of_day", F.hour("event_ts"))
     quantiles = F.percentile("delay", F.array(*map(F.lit, QUANTILES.values()))).alias("q")
     delays = dated.rollup("source", "hour_of_day").agg(F.count("*").alias("records"), quantiles)

@@ -1,7 +1,7 @@
-"""Who is mailed about which problem, and when: once when it begins, once a day while it lasts, once when it is over.
+"""Decides who is mailed about a problem: once when it begins, once a day while it is open, once when it is resolved.
 
-What was mailed is kept in `<outbox>/problems/mailed.json`. Owners hear of their tables (of a gate by its own mail),
-on-call of everything.
+The file `<outbox>/problems/mailed.json` records what was mailed. Owners get mails about their tables, and a separate
+mail about a failed gate. On-call gets mails about everything.
 """
 
 from __future__ import annotations
@@ -25,32 +25,33 @@ from etl.reports.problems import GATE, Problem
 from etl.reports.quality_mail import compose
 
 REMIND = timedelta(days=1)
-KEPT = timedelta(days=2)  # how long a run with a failed gate is remembered; they are looked for over one day
 Row = dict[str, str]
 
 
 @dataclass
 class Mailed:
-    """What was mailed before: problem id -> title, owner, since and the time of the last mail; runs -> when."""
+    """What was mailed before. `problems`: id -> title, owner, since, time of the last mail. `runs`: run id -> time."""
 
     problems: dict[str, dict[str, str]] = field(default_factory=dict)
     runs: dict[str, str] = field(default_factory=dict)
 
     def is_due(self, problem: str, now: datetime) -> bool:
-        """Whether a problem is new, or its last mail a day old."""
+        """Whether a problem is new, or its last mail is a day old."""
         known = self.problems.get(problem)
         return known is None or now - datetime.fromisoformat(known["mailed"]) >= REMIND
 
     def add(self, problem: Problem, now: datetime) -> None:
-        said = {"title": problem.title, "owner": problem.owner, "since": problem.since.isoformat()}
-        self.problems[problem.id] = said | {"mailed": now.isoformat()}
+        """Record a mail about a problem."""
+        record = {"title": problem.title, "owner": problem.owner, "since": problem.since.isoformat()}
+        self.problems[problem.id] = record | {"mailed": now.isoformat()}
 
 
 def write(settings: Settings, find: Callable[[], tuple[list[Entry], list[Problem], datetime]]) -> list[Row]:
-    """Put all mails that are due into the outbox; returns a row for each. Raises ConfigError, MailError.
+    """Put all mails that are due into the outbox, and return a row for each of them.
 
-    `find` gives the ledger, the problems and now. It is called while no other process writes mails: what another has
-    found meanwhile would seem to be over.
+    `find` returns the ledger, the open problems and now. It is called inside the lock: a problem that another process
+    found and mailed after our search would look resolved. Raises ConfigError when an address is missing, MailError when
+    the outbox cannot be written.
     """
     with _state(settings) as mailed:
         entries, found, now = find()
@@ -61,45 +62,46 @@ def write(settings: Settings, find: Callable[[], tuple[list[Entry], list[Problem
         for problem in found:
             if mailed.is_due(problem.id, now):
                 mailed.add(problem, now)
-        for over in mailed.problems.keys() - {problem.id for problem in found}:
-            del mailed.problems[over]
+        for resolved in mailed.problems.keys() - {problem.id for problem in found}:
+            del mailed.problems[resolved]
     return rows
 
 
 def _gates(settings: Settings, entries: list[Entry], mailed: Mailed, before: set[str], now: datetime) -> Iterator[Row]:
-    """The mail of a failed gate to its owner; of several runs that fail alike, the newest is told."""
-    outbox, told = Outbox(settings), set(before)
+    """The mails about failed gates to owners. When several runs fail in the same way, only the newest is mailed."""
+    outbox, reported = Outbox(settings), set(before)
     for run in reversed(quality_reports.failed_runs(entries, now - REMIND)):
         for report in quality_reports.of_run(entries, run):
             ids = {f"{GATE}:{s.table.name}:{f.rule}" for s in report.states for f in s.findings if f.blocks}
-            is_news = run not in mailed.runs and not ids <= told
+            is_news = run not in mailed.runs and not ids <= reported
             path = outbox.put(*compose(settings, report)) if is_news else None
-            told |= ids
+            reported |= ids
             yield _row(report.owner, report.verdict, path, run)
         mailed.runs.setdefault(run, now.isoformat())
 
 
 def _digests(settings: Settings, mailed: Mailed, found: list[Problem], known: set[str], now: datetime) -> Iterator[Row]:
+    """The mails about problems that are new, still open or resolved: one to each reader who has any."""
     due = [p for p in found if mailed.is_due(p.id, now)]
-    still = {p.id for p in found}
-    over = [said | {"id": key} for key, said in mailed.problems.items() if key not in still]
+    still_open = {p.id for p in found}
+    resolved = [record | {"id": key} for key, record in mailed.problems.items() if key not in still_open]
     outbox = Outbox(settings)
     for owner in [ON_CALL, *sorted(settings.owners)]:
-        mine = [p for p in due if owner == ON_CALL or (p.owner == owner and p.kind != GATE)]
-        ended = [said for said in over if owner in (ON_CALL, said["owner"])]
-        new, lasting = ([p for p in mine if (p.id in known) == old] for old in (False, True))
+        for_reader = [p for p in due if owner == ON_CALL or (p.owner == owner and p.kind != GATE)]
+        ended = [record for record in resolved if owner in (ON_CALL, record["owner"])]
+        new, lasting = ([p for p in for_reader if (p.id in known) == old] for old in (False, True))
         digest = Digest(owner, now, new, lasting, ended)
         people = settings.on_call if owner == ON_CALL else settings.owners[owner]
-        if people and (mine or ended):
+        if people and (for_reader or ended):
             path = outbox.put(_name(digest), problem_mail.compose(settings, digest, people))
             yield _row(owner, digest.verdict, path)
 
 
 def _name(digest: Digest) -> str:
-    """The same news has the same name: written once, also when a kill came before it was remembered."""
+    """The same problems give the same name, so a mail is written once, even when a kill came before it was recorded."""
     news = [f"{p.id} {p.since}" for p in digest.new]
     news += [f"{p.id} {digest.now.date()}" for p in digest.lasting]
-    news += [f"{said['id']} {said['since']} over" for said in digest.over]
+    news += [f"{record['id']} {record['since']} over" for record in digest.resolved]
     key = hashlib.sha256("\n".join(news).encode()).hexdigest()[:16]
     return f"problems-{digest.owner}-{key}"
 
@@ -110,21 +112,24 @@ def _row(owner: str, verdict: str, path: Path | None, run: str = "") -> Row:
 
 @contextmanager
 def _state(settings: Settings) -> Iterator[Mailed]:
-    """What was mailed, written back at the end; one process at a time. Raises MailError when it cannot be written."""
-    place = failure_log.place(settings)
+    """The record of what was mailed, locked for one process and written back at the end.
+
+    Raises MailError when it cannot be written.
+    """
+    folder = failure_log.place(settings)
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        with open(place / ".lock", "w") as lock:
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / ".lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            mailed = _read(place / "mailed.json")
+            mailed = _read(folder / "mailed.json")
             yield mailed
-            failure_log.write_json(place / "mailed.json", {"problems": mailed.problems, "runs": mailed.runs})
+            failure_log.write_json(folder / "mailed.json", {"problems": mailed.problems, "runs": mailed.runs})
     except OSError as error:
-        raise MailError(f"The outbox {place.parent} cannot be written: {first_line(error)}") from error
+        raise MailError(f"The outbox {folder.parent} cannot be written: {first_line(error)}") from error
 
 
 def _read(file: Path) -> Mailed:
-    """A file that is not what it should be is as none: then everything is mailed once more."""
+    """A broken file counts as no file. Every open problem is then mailed once more."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         return Mailed(found["problems"], found["runs"])

@@ -1,4 +1,4 @@
-"""What the ledger says of a lake: the state of every gate, freshness, cost, skew and the collapse of heartbeats."""
+"""The operational state of a lake, by its ledger: gates, freshness, cost, partition skew and coverage."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ Events = Mapping[str, Mapping[datetime, LandedHour]]
 
 @dataclass(frozen=True)
 class Gate:
-    """The last verdict on a table: `passed`, `failed` or `never judged`, and each rule that did not hold.
+    """The last verdict on a table. `failures` are the rules that failed.
 
-    `error` is what the newest run raised for the table that no later run has made good; empty when there is none.
+    `state` is `passed`, `failed` or `never judged`. `error` is what the newest run raised for the table. It is empty
+    when there is no error, or when a later run succeeded.
     """
 
     table: Table
@@ -42,7 +43,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Freshness:
-    """The newest hour (day) a table was made for, and how many hours (days) wait to be made; None: nothing ever was."""
+    """The newest hour (day) of a table, and how many hours (days) wait to be processed. None: it was never written."""
 
     table: Table
     newest: datetime | None
@@ -51,7 +52,7 @@ class Freshness:
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds and rows of the runs of a table over a range."""
+    """Seconds and rows of the runs of a table in an interval."""
 
     table: Table
     runs: int
@@ -59,12 +60,13 @@ class Cost:
     rows: int
 
 
-EVEN_ROWS = 1000  # of a task on average, from which on rows can be spread evenly
+MIN_ROWS_PER_TASK = 1000
+"""Average rows per task from which on skew means something: a few rows can never be divided evenly."""
 
 
 @dataclass(frozen=True)
 class Skew:
-    """The largest task of a table's newest publish over the mean of the tasks that wrote, and the rows they wrote."""
+    """Skew of the newest publish of a table: `ratio` is the rows of the largest task over the mean of all tasks."""
 
     table: Table
     ratio: float
@@ -73,19 +75,22 @@ class Skew:
 
     @property
     def has_enough_rows(self) -> bool:
-        """Whether there were rows enough to be spread evenly: a few never are."""
-        return self.rows >= EVEN_ROWS * self.tasks
+        """Whether the publish had enough rows for the ratio to mean something."""
+        return self.rows >= MIN_ROWS_PER_TASK * self.tasks
 
 
 def subjects(entries: list[Entry]) -> list[str]:
-    """Subjects that ever ran here; quarantine is of them all and tells of none. All, before any did."""
+    """Subjects that ran in this lake, in the order of the catalog; all subjects before the first run.
+
+    Quarantine does not count, because the runs of every subject write it.
+    """
     names = {e.table_name for e in entries}
     ran = [catalog.subjects_of(t) for t in catalog.tables() if t.name in names and catalog.is_made(t)]
     return [name for name in catalog.subjects() if any(name in of for of in ran)] or list(catalog.subjects())
 
 
 def landed_hours(ledger: Ledger, interval: Interval, subject: str) -> dict[str, dict[datetime, LandedHour]]:
-    """Event of a subject -> landed hour of a span -> what the newest published run found in it."""
+    """Event of a subject -> landed hour of the interval -> what the newest published run found in it."""
     found = {}
     for table in catalog.tables():
         if table.event and subject in catalog.subjects_of(table):
@@ -95,19 +100,19 @@ def landed_hours(ledger: Ledger, interval: Interval, subject: str) -> dict[str, 
 
 
 def late_hours(ledger: Ledger) -> set[datetime]:
-    """Landed hours that are late of any event."""
+    """Landed hours that are late for any event."""
     landing = (ledger.published(table.name) for table in catalog.tables() if table.event)
     return {landed.hour for entries in landing for landed in completeness.late_hours(entries)}
 
 
 def _tables(ledger: Ledger) -> list[Table]:
-    """The tables of these subjects, in the order data flows."""
-    mine = set(catalog.of_subjects(subjects(ledger.entries)))
-    return [t for t in catalog.tables() if t.name in mine]
+    """The tables of the subjects that ran, in the order data flows."""
+    names = set(catalog.of_subjects(subjects(ledger.entries)))
+    return [t for t in catalog.tables() if t.name in names]
 
 
 def gates(ledger: Ledger) -> list[Gate]:
-    """Every table of the subjects that ran, in the order data flows."""
+    """The gate of every table of the subjects that ran, in the order data flows."""
     errors = {e.table_name: e.reason for e in run_errors.open_errors(ledger.entries)}
     return [_gate(ledger, table, errors.get(table.name, "")) for table in _tables(ledger)]
 
@@ -120,45 +125,47 @@ def _gate(ledger: Ledger, table: Table, error: str) -> Gate:
 
 
 def newest_landed(ledger: Ledger) -> datetime | None:
-    """The newest hour with landed files that any run has seen, published or refused."""
+    """The newest hour with landed files that any run has read, whether it published or rejected the hour."""
     return max(landed(ledger, list(catalog.subjects())), default=None)
 
 
 def landed(ledger: Ledger, of: Collection[str]) -> set[datetime]:
-    """Hours in which files of some subjects landed, as far as any run has seen, published or refused."""
-    seen = {t.name for t in catalog.tables() if t.event and catalog.subjects_of(t) & set(of)}
-    hours = [h for e in ledger.entries if e.table_name in seen for h, mark in e.fingerprints.items() if mark != EMPTY]
+    """Hours with landed files of some subjects that any run has read, whether it published or rejected them."""
+    bronze = {t.name for t in catalog.tables() if t.event and catalog.subjects_of(t) & set(of)}
+    hours = [h for e in ledger.entries if e.table_name in bronze for h, f in e.fingerprints.items() if f != EMPTY]
     return set(map(datetime.fromisoformat, hours))
 
 
 def freshness(ledger: Ledger) -> list[Freshness]:
-    """Every table that is made for hours or days; quarantine is written when there is something to set aside."""
+    """The freshness of every table of the subjects that ran, except quarantine, which depends on bad records."""
     newest = {name: max(landed(ledger, [name]), default=None) for name in subjects(ledger.entries)}
     found = dict[str, Freshness]()
     for table in _tables(ledger):
         if catalog.is_made(table):
-            there = [n for name in catalog.subjects_of(table) if (n := newest.get(name))]
-            found[table.name] = _fresh(ledger, table, max(there, default=None), found)
+            landed_hours = [hour for name in catalog.subjects_of(table) if (hour := newest.get(name))]
+            found[table.name] = _fresh(ledger, table, max(landed_hours, default=None), found)
     return list(found.values())
 
 
-def _fresh(ledger: Ledger, table: Table, landed: datetime | None, above: dict[str, Freshness]) -> Freshness:
-    """A table read from files is behind what landed; any other by the hours due, and at least as far as its inputs.
+def _fresh(ledger: Ledger, table: Table, landed: datetime | None, inputs: dict[str, Freshness]) -> Freshness:
+    """The freshness of one table. `landed` is the newest landed hour of its subjects, `inputs` those of its inputs.
 
-    A table that looks ahead was made for hours to come as well, which hold nothing yet.
+    A bronze table is behind by the hours that landed after its newest one. Any other table is behind by its due hours,
+    and at least as far as its inputs. Hours after `landed` do not count: a table that looks ahead has been made for
+    future hours, which hold nothing yet.
     """
     made = {h for e in ledger.published(table.name) for h in e.processed_hours}
     newest = max([h for h in made if landed is None or h <= landed], default=None)
     behind = len(planner.due(ledger, table, None))
     if table.event and newest and landed:
         behind = max(0, int((landed - newest) / planner.HOUR))
-    inputs = [above[i.table.name].behind_hours or 0 for i in table.inputs if i.table.name in above]
-    behind = max([behind, *inputs])
+    inputs_behind = [inputs[i.table.name].behind_hours or 0 for i in table.inputs if i.table.name in inputs]
+    behind = max([behind, *inputs_behind])
     return Freshness(table, newest, None if newest is None and not behind else behind)
 
 
 def in_range(ledger: Ledger, interval: Interval) -> list[Entry]:
-    """Runs whose range of landed hours overlaps a span."""
+    """Ledger rows of runs whose landed hours overlap the interval."""
     return [
         e
         for e in ledger.entries
@@ -167,7 +174,7 @@ def in_range(ledger: Ledger, interval: Interval) -> list[Entry]:
 
 
 def costs(entries: list[Entry]) -> list[Cost]:
-    """Per table, dearest first."""
+    """The cost of each table that ran, the most expensive first."""
     found = [_cost(table, [e for e in entries if e.table_name == table.name]) for table in catalog.tables()]
     return sorted((c for c in found if c.runs), key=lambda c: -c.seconds)
 
@@ -177,7 +184,10 @@ def _cost(table: Table, entries: list[Entry]) -> Cost:
 
 
 def runs(entries: list[Entry]) -> dict[str, float]:
-    """Run -> seconds over all its tables, oldest first; seconds of a quarantine lie within those of its event."""
+    """Run id -> seconds over all its tables, oldest first.
+
+    Quarantine does not count: its seconds are part of the seconds of the bronze table that quarantined the records.
+    """
     found: dict[str, float] = {}
     for entry in entries:
         if entry.table_name != "quarantine":
@@ -186,7 +196,7 @@ def runs(entries: list[Entry]) -> dict[str, float]:
 
 
 def skews(entries: list[Entry]) -> list[Skew]:
-    """Of each fact, the newest publish; other layers are small or come as their files landed."""
+    """The skew of the newest publish of each fact. Other layers are small, or keep the partitions of their files."""
     newest = {e.table_name: e for e in entries if "skew" in e.metrics}
     facts = [t for t in catalog.tables() if t.layer is Layer.FACTS and t.name in newest]
     found = ((t, newest[t.name]) for t in facts)
@@ -194,7 +204,7 @@ def skews(entries: list[Entry]) -> list[Skew]:
 
 
 def coverage(ledger: Ledger, interval: Interval) -> dict[str, set[datetime]]:
-    """Table -> hours of a span that hold rows now; only tables by hour."""
+    """Hourly table -> hours of the interval of which it has rows now."""
     hourly = [t for t in _tables(ledger) if t.hour and not t.daily and catalog.is_made(t)]
     return {t.name: _hours(ledger, t, interval) for t in hourly}
 

@@ -29,7 +29,7 @@ def tiles(health: Health) -> Iterator[Tile]:
     detail = ", ".join(closed) or f"all {len(health.gates)} tables passed or wait; {warnings} warnings"
     yield Tile("gates", "Gates closed", str(len(closed)), len(closed), "alarm" if closed else "ok", detail)
     raised = [g.table.name for g in health.gates if g.error]
-    detail = ", ".join(raised) or "no run raised an error that is not made good"
+    detail = ", ".join(raised) or "every error was followed by a successful run"
     yield Tile("errors", "Tables with an error", str(len(raised)), len(raised), "alarm" if raised else "ok", detail)
     yield _freshness(health)
 
@@ -61,7 +61,7 @@ def _coverage(health: Health) -> Figure:
     says = f"{whole} of {len(tables)} tables have rows in each of the {len(hours)} hours."
     svg = charts.presence("coverage", hours, tables)
     unit = "one square per table and hour; a missing hour is empty"
-    return Figure("coverage", "Hours that hold rows", unit, says, svg, ["Table", "Hours", "Missing"], rows)
+    return Figure("coverage", "Hours with rows", unit, says, svg, ["Table", "Hours", "Missing"], rows)
 
 
 def _cost_by_table(costs: Sequence[Cost]) -> Figure:
@@ -70,7 +70,7 @@ def _cost_by_table(costs: Sequence[Cost]) -> Figure:
     rows = [[c.table.name, c.table.layer.name.lower(), str(c.runs), f"{c.seconds:.1f}", number(c.rows)] for c in costs]
     says = f"{costs[0].table.name} costs most, {costs[0].seconds:.0f} s of {sum(seconds.values()):.0f} s."
     svg = charts.bars("cost", seconds, lambda v: f"{v:.0f}", tints=tints)
-    unit = "seconds of the runs of the range, coloured by layer"
+    unit = "seconds of the runs of the range, colored by layer"
     columns = ["Table", "Layer", "Runs", "Seconds", "Rows written"]
     return Figure("cost", "Cost per table", unit, says, svg, columns, rows)
 

@@ -1,11 +1,11 @@
-"""The outbox: every mail is a file here before anything is sent, and moves to `sent/` once the server has taken it.
+"""The outbox: a folder in which every mail is a file before it is sent.
 
-    outbox/NAME.eml           waits; the header X-Envelope-To lists who has not got it yet
-    outbox/sent/NAME.eml      the server took it for all of them
-    outbox/refused/NAME.eml   the server refused it, for those in X-Envelope-To, for good
+    outbox/NAME.eml           waits; the header X-Envelope-To lists the people who have not got it yet
+    outbox/sent/NAME.eml      the server accepted it for all of them
+    outbox/refused/NAME.eml   the server refused it permanently for the people in X-Envelope-To
 
-A file appears and moves in one step. Killed between the server's yes and the move, a mail is sent once more, with
-the same Message-ID: most clients show it once. Nothing is ever lost.
+Writing and moving a file are atomic. When the process is killed after the server accepted a mail and before the file
+moved, the mail is sent once more with the same Message-ID; most mail programs show it once. No mail is ever lost.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from etl.errors import ConfigError, MailError, first_line
 from etl.reports.smtp import Server
 
 log = logging.getLogger("feed_etl")
-POLICY = SMTP.clone(max_line_length=200)  # so that no subject begins on a line of its own
+POLICY = SMTP.clone(max_line_length=200)  # otherwise a long subject starts on a line of its own
 ENVELOPE = "X-Envelope-To"
-HARMLESS = re.compile(r"[^\w.-]+")
+UNSAFE = re.compile(r"[^\w.-]+")
 DAY = 86_400
 
 
 @dataclass
 class Sent:
-    """What one flush did: names of mails sent, refused for good, and still waiting; why they wait."""
+    """The result of sending: names of mails sent, refused permanently and still waiting, and why they wait."""
 
     sent: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Sent:
 
 
 class Outbox:
-    """The mails of one place. Raises ConfigError when its folder is not local."""
+    """The outbox of these settings. Raises ConfigError when its folder is not local."""
 
     def __init__(self, settings: Settings) -> None:
         self.folder = folder(settings)
@@ -60,21 +60,22 @@ class Outbox:
         return sorted(self.folder.glob("*.eml"), key=lambda p: (p.stat().st_mtime, p.name))
 
     def refused(self) -> list[Path]:
-        """Mails that the server refused for good, for somebody at least."""
+        """Mails that the server refused permanently, for at least one person."""
         return sorted(self.folder.glob("refused/*.eml"))
 
     def put(self, name: str, mail: EmailMessage) -> Path | None:
-        """Write a mail that is to be sent to everyone in its To header; None when it was written before.
+        """Write a mail for everyone in its To header, and return its path; None when it was written before.
 
-        The name identifies it: the Message-ID is made from it. Raises MailError when it cannot be written.
+        The name identifies the mail, and the Message-ID is derived from it. Raises MailError when the file cannot be
+        written.
         """
-        name = f"{HARMLESS.sub('-', name)}.eml"
+        name = f"{UNSAFE.sub('-', name)}.eml"
         domain = mail["From"].addresses[0].domain
         mail["Message-ID"] = f"<{hashlib.sha256(name.encode()).hexdigest()[:32]}@{domain}>"
         mail[ENVELOPE] = ", ".join(a.addr_spec for a in mail["To"].addresses)
         try:
-            with self._alone():
-                if self._knows(name):
+            with self._locked():
+                if self._exists(name):
                     return None
                 _write(self.folder / name, mail)
         except OSError as error:
@@ -82,62 +83,64 @@ class Outbox:
         return self.folder / name
 
     def send(self, server: Server) -> Sent:
-        """Hand every waiting mail to the server. A server that is down leaves them where they are."""
+        """Send every waiting mail. When the server is down, the mails keep waiting."""
         done = Sent()
-        with self._alone():
+        with self._locked():
             mails = self.waiting()
             if mails:
                 self._send(server, mails, done)
-            self._forget()
+            self._delete_old()
         done.waiting = [path.name for path in self.waiting()]
         return done
 
-    def _knows(self, name: str) -> bool:
-        """Whether a mail of that name was ever written, as far back as sent mails are kept."""
+    def _exists(self, name: str) -> bool:
+        """Whether a mail of this name waits, or was sent or refused within `keep_days`."""
         return any((self.folder / place / name).exists() for place in ("", "sent", "refused"))
 
     def _send(self, server: Server, mails: list[Path], done: Sent) -> None:
         try:
             with server.connect() as client:
                 for path in mails:
-                    self._hand_over(client, path, done)
+                    self._send_one(client, path, done)
         except (OSError, smtplib.SMTPException) as error:
             done.reason = first_line(error)
 
-    def _hand_over(self, client: smtplib.SMTP, path: Path, done: Sent) -> None:
-        """One mail. Who refuses for good (5xx) is noted and not asked again; who refuses for now (4xx) waits."""
+    def _send_one(self, client: smtplib.SMTP, path: Path, done: Sent) -> None:
+        """Send one mail. A permanent refusal (5xx) is recorded; after a temporary one (4xx) the mail keeps waiting."""
         mail = message_from_bytes(path.read_bytes(), policy=POLICY)
         people = re.findall(r"[^,\s]+", str(mail[ENVELOPE] or ""))
         del mail[ENVELOPE]
         later, never = _offer(client, mail, people)
         if never or not people:
-            log.warning("%s was refused for good: %s", path.name, first_line("; ".join(never.values()) or "to nobody"))
-            self._note(self.folder / "refused" / path.name, mail, list(never))
+            reason = first_line("; ".join(never.values()) or "it has no recipient")
+            log.warning("%s was refused permanently: %s", path.name, reason)
+            self._write_for(self.folder / "refused" / path.name, mail, list(never))
             done.refused.append(path.name)
         if later:
             done.reason = first_line("; ".join(later.values()))
-            self._note(path, mail, list(later))
+            self._write_for(path, mail, list(later))
         elif len(never) == len(people):
             path.unlink()
         else:
             os.replace(path, self.folder / "sent" / path.name)
             done.sent.append(path.name)
 
-    def _note(self, path: Path, mail: EmailMessage, people: list[str]) -> None:
+    def _write_for(self, path: Path, mail: EmailMessage, people: list[str]) -> None:
+        """Write a mail that is still open, or refused, for these people."""
         del mail[ENVELOPE]
         mail[ENVELOPE] = ", ".join(people)
         _write(path, mail)
 
-    def _forget(self) -> None:
-        """Old mails that were dealt with, and what a kill left half written."""
+    def _delete_old(self) -> None:
+        """Delete mails sent or refused over `keep_days` ago, and partial files that a kill left."""
         for form in ("sent/*.eml", "refused/*.eml", "**/*.part"):
             for path in self.folder.glob(form):
                 if path.stat().st_mtime < time.time() - self.keep_days * DAY:
                     path.unlink()
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One sender at a time; the lock goes with the process that holds it."""
+    def _locked(self) -> Iterator[None]:
+        """Let one process at a time write or send. The lock ends with the process that holds it."""
         for place in ("sent", "refused"):
             (self.folder / place).mkdir(parents=True, exist_ok=True)
         with locks.held(self.folder / ".lock", self.lock_minutes):
@@ -153,7 +156,7 @@ def folder(settings: Settings) -> Path:
 
 
 def _offer(client: smtplib.SMTP, mail: EmailMessage, people: list[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Offer a mail to the server -> who must be asked again, and who must not, each with the server's words."""
+    """Send a mail -> people to retry, and people who were refused permanently, each with the answer of the server."""
     try:
         answers = client.send_message(mail, to_addrs=people) if people else {}
     except smtplib.SMTPRecipientsRefused as error:
@@ -161,9 +164,9 @@ def _offer(client: smtplib.SMTP, mail: EmailMessage, people: list[str]) -> tuple
     except smtplib.SMTPDataError as error:
         reply = error.smtp_error if isinstance(error.smtp_error, bytes) else error.smtp_error.encode()
         answers = dict.fromkeys(people, (error.smtp_code, reply))
-    said = {who: (code, f"{who}: {code} {words!r}") for who, (code, words) in answers.items()}
-    never = {who: words for who, (code, words) in said.items() if code >= 500}
-    return {who: words for who, (_, words) in said.items() if who not in never}, never
+    refusals = {who: (code, f"{who}: {code} {words!r}") for who, (code, words) in answers.items()}
+    never = {who: words for who, (code, words) in refusals.items() if code >= 500}
+    return {who: words for who, (_, words) in refusals.items() if who not in never}, never
 
 
 def _write(path: Path, mail: EmailMessage) -> None:

@@ -1,4 +1,4 @@
-"""The mail about problems that are new, that last, and that are over: to on-call about all, to owners about theirs."""
+"""The mail about new, open and resolved problems. On-call gets all of them, an owner only their own."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ ON_CALL = "on-call"
 
 @dataclass(frozen=True)
 class Digest:
-    """What one reader is mailed. `over` are problems by what was mailed of them: id, title, owner, since."""
+    """The content of the mail to one reader. `resolved` has id, title, owner and since of problems mailed before."""
 
     owner: str
     now: datetime
     new: list[Problem]
     lasting: list[Problem]
-    over: list[dict[str, str]]
+    resolved: list[dict[str, str]]
 
     @property
     def verdict(self) -> str:
-        """The mail in one line: the only news, or how many there are of each kind."""
+        """The mail in one line: the only problem, or the number of problems of each kind."""
         news = [*(p.title for p in self.new), *(f"still: {p.title}" for p in self.lasting)]
-        news += [f"over: {said['title']}" for said in self.over]
+        news += [f"resolved: {each['title']}" for each in self.resolved]
         if len(news) == 1:
             return news[0]
-        counts = ((len(self.new), "new"), (len(self.lasting), "still open"), (len(self.over), "over"))
+        counts = ((len(self.new), "new"), (len(self.lasting), "still open"), (len(self.resolved), "resolved"))
         return f"problems: {', '.join(f'{n} {word}' for n, word in counts if n)}"
 
     @property
     def worst(self) -> str:
-        """`failed`, `warned` when only warnings are open, `passed` when all are over."""
-        standing = [*self.new, *self.lasting]
-        return "failed" if any(not p.is_warning for p in standing) else "warned" if standing else "passed"
+        """`failed`; `warned` when only warnings are open; `passed` when all problems are resolved."""
+        unresolved = [*self.new, *self.lasting]
+        return "failed" if any(not p.is_warning for p in unresolved) else "warned" if unresolved else "passed"
 
 
 def compose(settings: Settings, digest: Digest, people: list[str]) -> EmailMessage:

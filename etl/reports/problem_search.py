@@ -1,4 +1,4 @@
-"""Finds the problems of a lake: in its ledger, its receipts of erasures, the failure log and the outbox."""
+"""Finds the open problems of a lake in its ledger, erasure receipts, failure log and outbox."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from etl.reports.problems import Problem
 
 
 def note(settings: Settings, words: str, code: int | None) -> None:
-    """Note a command that a scheduler saw fail, unless it ended with an exit code by which it noted that itself."""
+    """Record a command that a scheduler saw fail, unless its exit code says that the command recorded it itself."""
     if code not in problems.BY_CODE:
         failed = failure_log.of_words(shlex.split(words))
         failure_log.note(settings, failed, code, "killed" if code in (None, 137, -9) else "ended in the middle")
 
 
 def require_lake(spark: Callable[[], SparkSession], settings: Settings) -> None:
-    """Raises LakeError when there is neither a lake nor anything that failed before there was one."""
+    """Raises LakeError when there is no lake, and no command failed before a lake existed."""
     if not Outbox(settings).folder.exists():
         quality_reports.ledger_rows(spark(), settings)
 
@@ -35,7 +35,7 @@ def require_lake(spark: Callable[[], SparkSession], settings: Settings) -> None:
 def find(
     spark: Callable[[], SparkSession], settings: Settings, now: datetime | None = None
 ) -> tuple[list[Entry], list[Problem], datetime]:
-    """The ledger, all problems, and the instant they are as of. A ledger that cannot be read is a problem as well."""
+    """The ledger, all open problems, and the instant of both. A ledger that cannot be read is a problem, too."""
     now = now or datetime.now(UTC)
     found = problems.of_commands(failure_log.failures(settings))
     found += problems.of_outbox(Outbox(settings), now)

@@ -1,7 +1,8 @@
-"""Problems: what owners or on-call must hear of and that is not over yet, whatever kind of failure it is.
+"""Open problems: everything that owners or on-call must learn about and that is not resolved yet.
 
-From the ledger: refused gates, tables that raised, late hours. From the failure log: commands that failed before the
-ledger could say so. Incomplete erasures and mails that wait are problems, too. No text of a problem is from a record.
+The ledger gives rejected batches, tables that raised an error, and late hours. The failure log gives commands that
+failed before the ledger could record it. Incomplete erasures and unsent mails are problems, too. No text of a problem
+comes from a record.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ CODES = {"ConfigError": 2, "LandingError": 3, "ContractViolation": 5, "ConflictE
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong. `owner` is empty when it is on-call's alone; `hours` are the hours it is about.
+    """One open problem. `owner` is empty when only on-call must know; `hours` are the hours that it affects.
 
-    Two failures with the same `id` are one problem: retries and further hours of it are no news.
+    Failures with the same `id` are one problem: a retry or a further hour is not reported again.
     """
 
     kind: str
@@ -57,11 +58,12 @@ class Problem:
 
     @property
     def id(self) -> str:
+        """The identity of the problem over time."""
         return f"{self.kind}:{self.subject}:{self.what}"
 
 
 def of_ledger(settings: Settings, entries: list[Entry], now: datetime) -> list[Problem]:
-    """Gates that are closed, tables that raised and late hours, as the ledger has them at an instant."""
+    """Closed gates, tables that raised an error, and late hours, by the ledger as of `now`."""
     known = [e for e in entries if e.started_at <= now]
     return [*_gates(known, now), *_errors(known), *_late(settings, known)]
 
@@ -78,12 +80,12 @@ def _gates(entries: list[Entry], now: datetime) -> Iterator[Problem]:
 
 
 def _errors(entries: list[Entry]) -> Iterator[Problem]:
-    """One for each table and class of error, from its first row that is open."""
+    """A problem for each table and class of error. It begins with the first ledger row that is open."""
     found: dict[tuple[str, str], list[Entry]] = {}
     for entry in run_errors.open_errors(entries):
         found.setdefault((entry.table_name, entry.reason.partition(":")[0]), []).append(entry)
     for (name, error), rows in found.items():
-        table, detail = catalog.entry(name).table, f"{advice.shown(rows[-1].reason)}; {_times(len(rows), 'run')}"
+        table, detail = catalog.entry(name).table, f"{advice.shown(rows[-1].reason)}; {_plural(len(rows), 'run')}"
         step = BY_CODE.get(CODES.get(error, 1), OTHERWISE)
         hours = sorted({hour for row in rows for hour in run_errors.hours_of(row)})
         title = f"{name} could not be made: {error}"
@@ -95,52 +97,53 @@ def _late(settings: Settings, entries: list[Entry]) -> Iterator[Problem]:
         late = late_now([e for e in entries if e.table_name == table.name]) if table.event else []
         if late and table.event:
             name, hours = table.event.name, tuple(each.hour for each in late)
-            title = f"{name}: {_times(len(late), 'landed hour')} late"
+            title = f"{name}: {_plural(len(late), 'landed hour')} late"
             step = "Ask the producer for the files; when they are there, run these hours again."
             is_warning = settings.completeness.of(name).severity != "critical"
             yield Problem(LATE, name, "", table.owner, hours[0], title, late[-1].message, step, hours, is_warning)
 
 
 def of_commands(failed: Iterable[CommandFailure]) -> list[Problem]:
-    """Commands that failed and have not succeeded since."""
+    """A problem for each command that failed and has not succeeded since."""
     return [_command(failure) for failure in failed]
 
 
 def _command(failure: CommandFailure) -> Problem:
     text, code = failure.command.text, failure.code
-    how = f"exit code {code}, {failure.error}" if code is not None else failure.error
+    outcome = f"exit code {code}, {failure.error}" if code is not None else failure.error
     hours = tuple(datetime.strptime(h, failure_log.HOUR).replace(tzinfo=UTC) for h in failure.command.hours)
     title = f"feed-etl {text} failed: {failure.error.partition(':')[0]}"
-    detail = f"{advice.shown(how)}; {_times(failure.count, 'time')}"
+    detail = f"{advice.shown(outcome)}; {_plural(failure.count, 'time')}"
     return Problem(COMMAND, text, "", "", failure.first, title, detail, BY_CODE.get(code or 1, OTHERWISE), hours)
 
 
 def of_erasures(receipts: Iterable[dict[str, Any]]) -> Iterator[Problem]:
-    """Erasures whose newest receipt is not complete. Receipts oldest first.
+    """A problem for each erasure whose newest receipt is not complete. Receipts come oldest first.
 
-    Receipts with one `mark` are of one erasure. Their reasons and what they name are not repeated.
+    Receipts with the same `mark` belong to one erasure. The problem repeats neither the reason of the erasure nor what
+    the receipt names, because both may identify a person.
     """
     by_erasure: dict[str, list[dict[str, Any]]] = {}
     for receipt in receipts:
         by_erasure.setdefault(receipt.get("mark") or receipt["id"], []).append(receipt)
-    for key, mine in by_erasure.items():
-        if not mine[-1]["complete"]:
-            left = _unread(mine[-1])
-            missed = f"{_times(left, 'place')} could not be looked at or finished."
-            detail = missed if left else "Files wait to be removed."
+    for key, attempts in by_erasure.items():
+        if not attempts[-1]["complete"]:
+            unread = _unread(attempts[-1])
+            missed = f"{_plural(unread, 'place')} could not be read or finished."
+            detail = missed if unread else "Files wait to be removed."
             step = "Run `feed-etl maintain`; repair or remove landed files that cannot be read (docs/retention.md)."
-            title, since = f"{mine[0]['id']} is not complete", datetime.fromisoformat(mine[0]["at"])
+            title, since = f"{attempts[0]['id']} is not complete", datetime.fromisoformat(attempts[0]["at"])
             yield Problem(ERASURE, key, "", "", since, title, detail, step)
 
 
 def _unread(receipt: dict[str, Any]) -> int:
-    """How many places nobody could look at; files that only wait for a run are none."""
+    """The number of places that the erasure could not read. Files that only wait for a run do not count."""
     waiting = sum("files_waiting" in done for done in receipt.get("tables", {}).values())
     return max(len(receipt.get("unread") or []), len(receipt.get("incomplete") or []) - waiting)
 
 
 def of_outbox(outbox: Outbox, now: datetime) -> Iterator[Problem]:
-    """Mails that have waited for over an hour, and those that a server refused for good within the last day."""
+    """Mails that have waited for over an hour, and mails that a server refused permanently within the last day."""
     waiting = {path: _changed(path) for path in outbox.waiting()}
     refused = {path: _changed(path) for path in outbox.refused()}
     parts = (
@@ -148,15 +151,15 @@ def of_outbox(outbox: Outbox, now: datetime) -> Iterator[Problem]:
         ("refused", [at for at in refused.values() if at > now - DAY], "were refused by the mail server",
          "Look at the addresses in conf/ (`owners`, `on_call`) and at the folder refused/ of the outbox."),
     )  # fmt: skip
-    for what, times, said, step in parts:
+    for what, times, state, step in parts:
         if times:
-            title = f"{_times(len(times), 'mail')} {said}"
-            yield Problem(MAIL, "outbox", what, "", min(times), title, "Nobody has read what they say.", step)
+            title = f"{_plural(len(times), 'mail')} {state}"
+            yield Problem(MAIL, "outbox", what, "", min(times), title, "Their readers did not get them.", step)
 
 
 def _changed(path: Path) -> datetime:
     return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
-def _times(number: int, noun: str) -> str:
+def _plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

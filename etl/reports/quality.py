@@ -1,6 +1,6 @@
-"""The state of every gate of an owner, from the ledger alone: what failed, since when, how many of how many.
+"""The state of the gate of every table, computed from the ledger alone: what failed, since when, how many rows.
 
-Nothing here holds a value of a row: the ledger keeps counts, and of an error only its class is passed on.
+No value of a row is in the result. The ledger keeps counts, and of an error only its class is passed on.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ LATE_SHOWN = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Finding:
-    """A rule that did not hold in the run that started `at`: `count` of `of` rows, where known.
+    """A rule that failed in the run that started `at`, for `count` of `of` rows (None when unknown).
 
-    `since` is the start of the first run in a row in which it did not hold, `runs` how many runs that is.
+    The rule has failed in `runs` consecutive runs; the first of them started at `since`. `broken` means that the rule
+    could not be evaluated; `error_class` is then the class of the error.
     """
 
     rule: str
@@ -49,27 +50,30 @@ class Finding:
 
     @property
     def blocks(self) -> bool:
-        """Whether it kept the batch from being published."""
+        """Whether the finding stopped the batch from being published."""
         return self.severity == "critical" or self.broken
 
     @property
     def unit(self) -> str:
+        """What `count` and `of` count."""
         return {UNREADABLE: "files", "quarantine_share": "records", COMPLETE: "records"}.get(self.rule, "rows")
 
 
 @dataclass
 class TableState:
-    """A table at the end of a period: its verdict, what is open, and what its gates did in the period.
+    """A table at the end of a period: its verdict, what is open, and what its gate did in the period.
 
-    `refusals` are those that no publish of the same hours has followed, oldest first; `row` the refusals in a row that
-    end with the last of them, newest first; `open_hours` the hours that were refused and not published since; `late`
-    the landed hours that are published and late.
+    `rejections`: runs with a rejected batch whose hours were not published since, oldest first.
+    `streak`: the consecutive rejections that end with the last of them, newest first.
+    `open_hours`: hours that were rejected and not published since.
+    `late`: landed hours that are published although they are late.
+    `entries`: ledger rows of the period. `history`: ledger rows up to its end.
     """
 
     table: Table
     verdict: str = IDLE
-    refusals: list[Entry] = field(default_factory=list)
-    row: list[Entry] = field(default_factory=list)
+    rejections: list[Entry] = field(default_factory=list)
+    streak: list[Entry] = field(default_factory=list)
     open_hours: list[datetime] = field(default_factory=list)
     late: list[LandedHour] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -79,31 +83,35 @@ class TableState:
 
     @property
     def gates_failed(self) -> int:
+        """Rejections within the period, open or not."""
         return sum(e.verdict == FAILED for e in self.entries)
 
     def total(self, number: str) -> int:
-        """Sum of one of the ledger's numbers over the period."""
+        """Sum of a numeric column of the ledger over the period."""
         return sum(getattr(e, number) for e in self.entries)
 
     @property
-    def refused(self) -> Entry | None:
-        """The last refusal that is open."""
-        return self.refusals[-1] if self.refusals else None
+    def last_rejection(self) -> Entry | None:
+        """The last open rejection."""
+        return self.rejections[-1] if self.rejections else None
 
     @property
-    def kept(self) -> str:
-        """Where the refused batch is; empty when nothing is open."""
-        reason = self.refused.reason if self.refused else ""
+    def rejected_batch(self) -> str:
+        """Path of the rejected batch; empty when no rejection is open."""
+        reason = self.last_rejection.reason if self.last_rejection else ""
         return reason.removeprefix(KEPT) if reason.startswith(KEPT) else ""
 
 
 def owners() -> list[str]:
-    """Every owner that a contract names."""
+    """Every owner of a table."""
     return sorted({table.owner for table in catalog.tables()})
 
 
 def states(entries: list[Entry], start: datetime, end: datetime) -> dict[str, TableState]:
-    """Every table as of `end`, with what its gates did in [start, end). Ledger rows oldest first."""
+    """Every table by name as of `end`, with what its gate did in [start, end). `entries` are ledger rows, oldest first.
+
+    A table waits when a table that it reads failed or waits.
+    """
     by_table: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         if entry.started_at < end and entry.verdict in (PASSED, FAILED):
@@ -121,23 +129,23 @@ def _state(table: Table, history: list[Entry], start: datetime) -> TableState:
     state = TableState(table, history=history, entries=[e for e in history if e.started_at >= start])
     state.last_published = max((e.started_at for e in history if e.output_version is not None), default=None)
     state.late = late_now(history) if table.event else []
-    refused = _open(history)
-    if refused:
+    rejected = _open(history)
+    if rejected:
         state.verdict = FAILED
-        state.refusals = sorted(refused.values(), key=lambda e: e.started_at)
-        state.open_hours = sorted(hour for hour in refused if hour)
-        state.row = _row(state.refusals[-1], history, lambda e: e.verdict == FAILED)
-        state.findings = _findings(state.refusals[-1], history)
+        state.rejections = sorted(rejected.values(), key=lambda e: e.started_at)
+        state.open_hours = sorted(hour for hour in rejected if hour)
+        state.streak = _streak(state.rejections[-1], history, lambda e: e.verdict == FAILED)
+        state.findings = _findings(state.rejections[-1], history)
     elif state.entries:
-        state.findings = _lesser(state.entries, history)
+        state.findings = _not_blocking(state.entries, history)
         state.verdict = WARNED if any(f.severity == "warning" for f in state.findings) else PASSED
-    if state.late and not refused:
+    if state.late and not rejected:
         state.verdict = LATE
     return state
 
 
 def late_now(history: list[Entry]) -> list[LandedHour]:
-    """Late hours of a table of the week before its newest landed hour, oldest first."""
+    """Late hours of a table, from the week before its newest landed hour, oldest first."""
     known = completeness.history(history)
     newest = max(known, default=None)
     late = (known[hour] for hour in sorted(known) if newest and hour > newest - LATE_SHOWN)
@@ -145,43 +153,43 @@ def late_now(history: list[Entry]) -> list[LandedHour]:
 
 
 def _open(history: list[Entry]) -> dict[datetime | None, Entry]:
-    """Hour -> its last refusal, for hours that were refused and not published since.
+    """Hour -> its last rejection, for hours that were rejected and not published since.
 
-    A row without hours (quarantine) stands for the whole table; a run that refused it stays refused, whatever
-    else the same run did to it.
+    A ledger row without hours (quarantine) stands for the whole table, under the key None. Only a later run closes it:
+    one run writes quarantine several times, and a passed write must not hide a rejected one.
     """
-    refused: dict[datetime | None, Entry] = {}
+    rejected: dict[datetime | None, Entry] = {}
     for entry in history:
         hours: list[datetime | None] = [*entry.processed_hours] or [None]
         for hour in hours:
             if entry.verdict == FAILED:
-                refused[hour] = entry
-            elif hour in refused and refused[hour].run_id != entry.run_id:
-                del refused[hour]
-    return refused
+                rejected[hour] = entry
+            elif hour in rejected and rejected[hour].run_id != entry.run_id:
+                del rejected[hour]
+    return rejected
 
 
-def _lesser(entries: list[Entry], history: list[Entry]) -> list[Finding]:
-    """What did not hold in runs that passed all the same, but for late hours: the last time of each rule."""
+def _not_blocking(entries: list[Entry], history: list[Entry]) -> list[Finding]:
+    """Rules that failed in runs that passed, each as of its last failure. Late hours are left out: `late` has them."""
     newest = {f["rule"]: e for e in entries if e.verdict == PASSED for f in json.loads(e.failures)}
     newest.pop(COMPLETE, None)
     return [f for rule, e in newest.items() for f in _findings(e, history) if f.rule == plain(rule)]
 
 
 def _findings(entry: Entry, history: list[Entry]) -> list[Finding]:
-    """What did not hold in one run, what blocks first."""
+    """The failures of one run, those that block first."""
     made = [_finding(f, entry, history) for f in _merged(json.loads(entry.failures))]
     return sorted(made, key=lambda f: (not f.blocks, ("critical", "warning", "info").index(f.severity)))
 
 
-def _row(last: Entry, history: list[Entry], holds: Callable[[Entry], bool]) -> list[Entry]:
-    """The runs in a row that end with `last`, newest first."""
+def _streak(last: Entry, history: list[Entry], holds: Callable[[Entry], bool]) -> list[Entry]:
+    """The consecutive runs that satisfy `holds` and end with `last`, newest first."""
     earlier = [e for e in history if e.started_at < last.started_at]
     return [last, *takewhile(holds, reversed(earlier))]
 
 
 def _finding(found: dict[str, Any], entry: Entry, history: list[Entry]) -> Finding:
-    row = _row(entry, history, lambda e: any(f["rule"] == found["rule"] for f in json.loads(e.failures)))
+    streak = _streak(entry, history, lambda e: any(f["rule"] == found["rule"] for f in json.loads(e.failures)))
     return Finding(
         plain(found["rule"]),
         found["severity"],
@@ -191,24 +199,24 @@ def _finding(found: dict[str, Any], entry: Entry, history: list[Entry]) -> Findi
         bool(found["error"]),
         ", ".join(dict.fromkeys(ERROR_CLASS.findall(found["error"] or ""))),
         entry.started_at,
-        row[-1].started_at,
-        len(row),
+        streak[-1].started_at,
+        len(streak),
     )
 
 
 def _rows(found: dict[str, Any], entry: Entry) -> int | None:
-    """Rows of a refused batch, for rules that are asked of the batch as a whole."""
+    """Rows of a rejected batch, for a rule that is evaluated on the whole batch. None when they are unknown."""
     rows = entry.metrics.get("rows_refused")
     return None if rows is None or found["rule"] == UNREADABLE or found["error"] else int(rows)
 
 
 def _merged(failures: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Unreadable files as one finding that counts them; every other failure as it is."""
+    """The failures, with all unreadable files merged into one failure that counts them."""
     files = [f for f in failures if f["rule"] == UNREADABLE]
     others = [f for f in failures if f["rule"] != UNREADABLE]
     return [{**files[0], "count": len(files), "of": None}, *others] if files else others
 
 
 def plain(text: str) -> str:
-    """One line of printable text, whatever came in: no line break, no control or direction mark."""
+    """The text as one printable line: without line breaks, control characters and direction marks."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -1,6 +1,6 @@
-"""What an owner can do about a finding: the command that shows the rows, and the step after it.
+"""What an owner can do about a finding: the command that shows the failing rows, and the next step.
 
-Commands hold rules and places, never a value of a row; what they print stays on the reader's terminal.
+A command holds a rule and paths, never a value of a row. What it prints stays on the terminal of the reader.
 """
 
 from __future__ import annotations
@@ -18,52 +18,50 @@ from etl.model.contract import Table
 from etl.reports.quality import UNREADABLE, Finding, TableState, plain
 
 NEXT_STEPS = {
-    "quarantine_share": "See which reasons lead and tell the producer of the event.",
-    COMPLETE: "Ask the producer for the files, and run the hour again when they are there; or change `completeness`.",
-    "files_are_readable": "Have the producer land the files again, whole, under the same hour.",
-    "suite": "Mend the suite in expectations/ or the machine; nothing is published without a verdict.",
-    "expect_column_values_to_not_be_null": "Find where the value got lost, or let the contract allow NULL.",
-    "expect_column_values_to_be_in_set": "Ask the producer about the new value; add it to the contract if it is meant.",
-    "expect_column_values_to_be_between": "Check unit and origin of the values; move the bound if they are right.",
+    "quarantine_share": "Find the most frequent reasons and report them to the producer of the event.",
+    COMPLETE: "Ask the producer for the files and run the hour again once they landed; or change `completeness`.",
+    "files_are_readable": "Ask the producer to land complete files again, under the same hour.",
+    "suite": "Repair the suite in expectations/ or the machine; a batch without a verdict is never published.",
+    "expect_column_values_to_not_be_null": "Find where the value was lost, or allow NULL in the contract.",
+    "expect_column_values_to_be_in_set": "Ask the producer about the new value; add it to the contract if it is valid.",
+    "expect_column_values_to_be_between": "Check unit and origin of the values; change the bound if they are right.",
     "known)": "Land the missing rows of the dimension's change log, run the dimension, then this table.",
-    "live)": "Check valid_from of the dimension against the time of the rows.",
-    "records_of_a_key_are_equal": "Ask the producer which record is right, and why one id was sent with two texts.",
-    "(key)": "Two rows with one key: find what made the second, usually a producer that sends twice under a new text.",
+    "live)": "Compare valid_from of the dimension with the time of the rows.",
+    "records_of_a_key_are_equal": "Ask the producer which record is right, and why one id has two contents.",
+    "(key)": "Two rows have the same key: find the source of the second, often a producer that changes a record.",
 }
-OTHERWISE = "Look at the rows, then mend the source or the rule."
-BROKEN = (
-    "The rule could not be evaluated, so the gate stayed closed: mend the rule or the column it names, then run again."
-)
+OTHERWISE = "Look at the rows, then repair the source or the rule."
+BROKEN = "The rule could not be evaluated, so the gate stayed closed. Repair the rule or its column, then run again."
 
 
 def shown(uri: str) -> str:
-    """A URI as mail may hold it: without a login."""
+    """A URI without its login, so that a mail may hold it."""
     return LOGIN.sub("//", uri)
 
 
 def place(settings: Settings) -> str:
-    """The command with its lake."""
+    """`feed-etl --lake …` for the lake of these settings."""
     return f"feed-etl --lake {shlex.quote(shown(absolute(settings.lake)))}"
 
 
 def next_step(finding: Finding) -> str:
-    """One sentence: what to do about a finding."""
+    """One sentence that says what to do about a finding."""
     if finding.broken:
         return BROKEN
     known = (step for part, step in NEXT_STEPS.items() if finding.rule.startswith(part) or finding.rule.endswith(part))
     return next(known, OTHERWISE)
 
 
-def look(settings: Settings, state: TableState, finding: Finding) -> str:
-    """The command that shows the rows of a finding, as exactly as the rule can be asked again."""
-    query = _set_aside(state, finding) or _failing(state, finding)
-    return f"{place(settings)} \\\n  sql {shlex.quote(query)}" if query else ""
+def query(settings: Settings, state: TableState, finding: Finding) -> str:
+    """The command that shows the rows of a finding, as exactly as the rule can be repeated; empty when none can."""
+    sql = _quarantined(state, finding) or _failing(state, finding)
+    return f"{place(settings)} \\\n  sql {shlex.quote(sql)}" if sql else ""
 
 
-def again(settings: Settings, state: TableState) -> str:
-    """The command that runs every range again that was refused; what is done already is skipped."""
-    starts = [e.range_from for e in state.refusals if e.range_from]
-    ends = [e.range_to for e in state.refusals if e.range_to]
+def rerun(settings: Settings, state: TableState) -> str:
+    """The command that runs all rejected hours again; a run skips the hours that are already published."""
+    starts = [e.range_from for e in state.rejections if e.range_from]
+    ends = [e.range_to for e in state.rejections if e.range_to]
     if not starts or not ends:
         return ""
     landing = shlex.quote(shown(absolute(settings.landing)))
@@ -71,8 +69,8 @@ def again(settings: Settings, state: TableState) -> str:
     return f"{place(settings)} \\\n  --landing {landing} \\\n  run {interval}"
 
 
-def _set_aside(state: TableState, finding: Finding) -> str:
-    """What quarantine has of a finding; empty when the finding is about rows of the table."""
+def _quarantined(state: TableState, finding: Finding) -> str:
+    """SQL over the quarantined records of a finding; empty when the finding is about rows of the table."""
     event = f"event = {_literal(state.table.event.name)}" if state.table.event else ""
     if event and finding.rule == "quarantine_share":
         counted = "SELECT landed_hour, reasons, count(*) AS n FROM quarantine"
@@ -84,9 +82,10 @@ def _set_aside(state: TableState, finding: Finding) -> str:
 
 
 def _failing(state: TableState, finding: Finding) -> str:
-    if not state.kept:
+    """SQL over the failing rows of the rejected batch; empty when no batch was kept."""
+    if not state.rejected_batch:
         return ""
-    batch = f"`_rejected/{shown(state.kept).rpartition('/_rejected/')[2]}`"
+    batch = f"`_rejected/{shown(state.rejected_batch).rpartition('/_rejected/')[2]}`"
     rule = _rule(state.table, finding)
     if rule and "unexpected_rows_query" in rule.kwargs:
         return f"{str(rule.kwargs['unexpected_rows_query']).replace('{batch}', batch)} LIMIT 20"
@@ -95,7 +94,7 @@ def _failing(state: TableState, finding: Finding) -> str:
 
 
 def _rule(table: Table, finding: Finding) -> Rule | None:
-    """The rule as it is today; None when it is gone or its name fits several."""
+    """The rule in the suite of today; None when it is gone, or when several rules have its name."""
     try:
         named = [r for r in suites.suite(table) if plain(r.name) == finding.rule and plain(r.reason) == finding.reason]
     except ContractViolation:
@@ -104,7 +103,7 @@ def _rule(table: Table, finding: Finding) -> Rule | None:
 
 
 def _outside(rule: Rule) -> str:
-    """A column rule as the predicate of the rows that do not hold it; empty when it has none."""
+    """The WHERE clause that selects the rows that break a column rule; empty for a rule without such a clause."""
     column, low, high = (rule.kwargs.get(k) for k in ("column", "min_value", "max_value"))
     if rule.type == "expect_column_values_to_not_be_null":
         return f" WHERE {column} IS NULL"

@@ -1,8 +1,8 @@
-"""Great Expectations' Data Docs of the newest runs of every table, made from what the ledger keeps.
+"""Great Expectations' Data Docs of the newest runs of every table, built from the ledger.
 
-A gate stores nothing for them: they cost a run nothing and hold no value of a row. A page lists the failures as the
-ledger counted them and the other rules of the suite of today as held; where a run asked another number of rules than
-the suite has today, only its failures.
+A gate stores nothing for them, so they cost a run nothing and hold no value of a row. A page lists the failures with
+the counts of the ledger, and shows the other rules of today's suite as passed. When the run evaluated another number of
+rules than today's suite has, the page lists only its failures.
 """
 
 from __future__ import annotations
@@ -45,41 +45,41 @@ from etl.reports.quality_trend import verdict_of
 from etl.reports.templates import templates
 
 QUERY = "unexpected_rows_expectation"
-# Great Expectations marks results with icons of a font it fetches; this says it without.
+# Great Expectations marks results with icons from a font on the network; these styles write the result as text.
 MARKS = (
     "<style>i.text-success::after{content:' passed'} i.text-danger::after{content:' failed'} "
     "i.text-warning::after{content:' broken'} i.fas::after{font:13px sans-serif} "
     "table{border-collapse:collapse} td,th{padding:3px 8px;vertical-align:top;text-align:left}</style>"
 )
-
-
 SUITE_LINK = re.compile(r'<a href="[^"]*/expectations/[^"]*"[^>]*>(.*?)</a>')
 
 
 @dataclass(frozen=True)
 class Page:
-    """One validation: a run of a table, and its page below the site's folder."""
+    """One validation: a run of a table, and the path of its page relative to the folder of the site."""
 
     entry: Entry
     link: str
 
     @property
     def verdict(self) -> str:
+        """failed, warned or passed."""
         return verdict_of(self.entry)
 
     @property
     def failures(self) -> int:
+        """Rules that failed."""
         return len(json.loads(self.entry.failures))
 
 
 def build(entries: list[Entry], runs: int, folder: Path) -> list[Page]:
-    """Write the site of the newest `runs` runs of each table, in place of the one before; returns its pages.
+    """Write the site of the newest `runs` runs of each table, replacing the previous site, and return its pages.
 
-    Raises LakeError when a page could not be made; the site before stays then.
+    Raises LakeError when a page could not be made; the previous site then stays.
     """
     new, old = folder.with_name(f"{folder.name}.new"), folder.with_name(f"{folder.name}.old")
-    for left_over in (new, old):
-        shutil.rmtree(left_over, ignore_errors=True)
+    for leftover in (new, old):
+        shutil.rmtree(leftover, ignore_errors=True)
     context = _context(new)
     pages = [_add(context, e) for table in catalog.tables() for e in _newest(entries, table, runs)]
     context.build_data_docs(build_index=False)
@@ -112,17 +112,17 @@ def _context(folder: Path) -> Any:
 
 
 def _add(context: Any, entry: Entry) -> Page:
-    """Give the run of a table to Great Expectations as the validation it was."""
+    """Add a run of a table to Great Expectations as a validation result."""
     run = RunIdentifier(run_name=entry.run_id, run_time=entry.started_at)
     key = ValidationResultIdentifier(ExpectationSuiteIdentifier(entry.table_name), run, entry.table_name)
     results = _results(entry)
     failed = sum(not r.success for r in results)
-    asked = max(entry.rules, len(results))
+    evaluated = max(entry.rules, len(results))
     statistics = {
-        "evaluated_expectations": asked,
-        "successful_expectations": asked - failed,
+        "evaluated_expectations": evaluated,
+        "successful_expectations": evaluated - failed,
         "unsuccessful_expectations": failed,
-        "success_percent": 100 * (asked - failed) / asked if asked else None,
+        "success_percent": 100 * (evaluated - failed) / evaluated if evaluated else None,
     }
     meta = {"run_id": run.to_json_dict(), "great_expectations_version": gx.__version__, "verdict": entry.verdict}
     passed = entry.verdict == "passed"
@@ -132,7 +132,7 @@ def _add(context: Any, entry: Entry) -> Page:
 
 
 def _results(entry: Entry) -> list[ExpectationValidationResult]:
-    """The failures of a run, each once, and the rules that held when the suite still is the one that was asked."""
+    """The failures of a run, and the rules that passed when the suite has as many rules as the run evaluated."""
     left = json.loads(entry.failures)
     rules = _rules(entry)
     results = []
@@ -164,15 +164,15 @@ def _result(rule: Rule, found: dict[str, Any] | None) -> ExpectationValidationRe
 
 
 def _config(rule: Rule) -> ExpectationConfiguration:
-    """A rule as Great Expectations renders it; one it does not know is shown by its name."""
+    """The rule for Great Expectations to render. A rule type that it does not know is shown by its name."""
     text = f"{plain(rule.name.removesuffix('()'))}: {plain(rule.reason)} ({rule.severity})"
-    said = escape(text).replace("$", "&#36;")  # Great Expectations takes it for HTML, and for a template
+    description = escape(text).replace("$", "&#36;")  # Great Expectations treats it as HTML and as a template
     kwargs = {k: v for k, v in rule.kwargs.items() if k != "label"}
     try:
         get_expectation_impl(rule.type)
     except ExpectationNotFoundError:
         rule, kwargs = Rule(QUERY, {}, rule.severity, rule.reason), {"unexpected_rows_query": "{batch}"}
-    return ExpectationConfiguration(rule.type, kwargs, description=said, severity=FailureSeverity(rule.severity))
+    return ExpectationConfiguration(rule.type, kwargs, description=description, severity=FailureSeverity(rule.severity))
 
 
 def _counts(found: dict[str, Any]) -> dict[str, Any]:
@@ -188,7 +188,7 @@ def _counts(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _exception(found: dict[str, Any] | None) -> dict[str, Any]:
-    """That a rule could not be evaluated, and the class of the error: its text may hold a value."""
+    """Whether the rule could not be evaluated, with the class of the error only: its text may hold a value of a row."""
     broken = bool(found and found["error"])
     named = ", ".join(ERROR_CLASS.findall(found["error"])) if found and broken else ""
     message = f"could not be evaluated {named}".strip() if broken else None
@@ -196,7 +196,7 @@ def _exception(found: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _mark(folder: Path) -> None:
-    """Make pages readable without the network; links to pages of suites, which the site has not, become text."""
+    """Make the pages readable without the network. Links to pages of suites become text, because the site has none."""
     for page in folder.rglob("*.html"):
         text = page.read_text(encoding="utf-8").replace("</head>", f"{MARKS}</head>", 1)
         page.write_text(SUITE_LINK.sub(r"\1", text), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A report as a mail: text and HTML of the same facts, the trend as a picture inside."""
+"""A quality report as a mail: text and HTML with the same facts, and the trend as an inline picture."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TREND = "trend@feed-etl"
 
 @dataclass(frozen=True)
 class OwnerReport:
-    """What one owner is told. `run_id` is set when it is about the failed gates of one run, not about a day."""
+    """The report to one owner: of a day, or of the failed gates of one run when `run_id` is set."""
 
     owner: str
     day: date
@@ -31,15 +31,17 @@ class OwnerReport:
     run_id: str = ""
 
     def count(self, *verdicts: str) -> int:
+        """Tables with one of these verdicts."""
         return sum(s.verdict in verdicts for s in self.states)
 
     @property
     def worst(self) -> str:
+        """The worst verdict of any table."""
         return min((s.verdict for s in self.states), key=ORDER.index, default=IDLE)
 
     @property
     def verdict(self) -> str:
-        """The verdict in one line."""
+        """The report in one line."""
         failed, waiting, warned = self.count(FAILED), self.count(WAITING), self.count(WARNED)
         if self.run_id:
             names = ", ".join(s.table.name for s in self.states)
@@ -58,23 +60,24 @@ class OwnerReport:
 
     @property
     def trend(self) -> list[DayCount]:
+        """Gates by day, up to the day of the report."""
         return days(self.states, self.day)
 
 
 def check_addresses(settings: Settings) -> None:
-    """Raises ConfigError when an owner has no address, or an address belongs to nobody."""
-    nobody = [o for o in owners() if not settings.owners.get(o)]
-    if nobody:
-        raise ConfigError(f"No mail address for owner {', '.join(nobody)}. Add it under `owners` in conf/.")
-    strangers = sorted(settings.owners.keys() - set(owners()))
-    if strangers:
+    """Raises ConfigError when an owner has no address, or `owners` in conf/ names an owner without a table."""
+    missing = [o for o in owners() if not settings.owners.get(o)]
+    if missing:
+        raise ConfigError(f"No mail address for owner {', '.join(missing)}. Add it under `owners` in conf/.")
+    unknown = sorted(settings.owners.keys() - set(owners()))
+    if unknown:
         raise ConfigError(
-            f"`owners` in conf/ names {', '.join(strangers)}, who owns no table. Owners: {', '.join(owners())}."
+            f"`owners` in conf/ names {', '.join(unknown)}, who owns no table. Owners: {', '.join(owners())}."
         )
 
 
 def compose(settings: Settings, report: OwnerReport) -> tuple[str, EmailMessage]:
-    """The mail and the name it has in the outbox: the same report has the same name, so it is written once."""
+    """The mail and its name in the outbox. The same report always gets the same name, so it is written only once."""
     facts = _facts(settings, report)
     text = templates().get_template("quality.txt.j2").render(facts)
     mail = EmailMessage(policy=POLICY)

@@ -1,4 +1,4 @@
-"""Reports of a day and of a run: who is told what, from the ledger to the outbox."""
+"""Builds the quality reports of a day or of a run from the ledger, and writes their mails to the outbox."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ INSTANT = timedelta(microseconds=1)
 
 
 def ledger_rows(spark: SparkSession, settings: Settings) -> list[Entry]:
-    """The ledger of the lake, oldest first. Raises LakeError when there is none."""
+    """All rows of the ledger of the lake, oldest first. Raises LakeError when there is no lake."""
     return Ledger.existing(spark, absolute(settings.lake)).entries
 
 
 def of_day(entries: list[Entry], day: date, owner: str | None = None) -> list[OwnerReport]:
-    """A report per owner (or of one) of what gates said on a day, UTC. Raises ConfigError for an unknown owner.
+    """A report of the gates of a UTC day for each owner, or for one owner. Raises ConfigError for an unknown owner.
 
-    It is about subjects that ever ran in the lake: who owns tables of others only is told nothing.
+    Only tables of subjects that ran in the lake count. An owner who has none of them gets no report.
     """
     if owner and owner not in owners():
         raise ConfigError(f"There is no owner {owner!r}. Owners: {', '.join(owners())}.")
@@ -42,33 +42,36 @@ def of_day(entries: list[Entry], day: date, owner: str | None = None) -> list[Ow
 
 
 def _worst_first(found: dict[str, TableState], owner: str) -> list[TableState]:
-    mine = [s for s in found.values() if s.table.owner == owner]
-    return sorted(mine, key=lambda s: ORDER.index(s.verdict))
+    owned = [s for s in found.values() if s.table.owner == owner]
+    return sorted(owned, key=lambda s: ORDER.index(s.verdict))
 
 
 def of_run(entries: list[Entry], run_id: str) -> list[OwnerReport]:
-    """A report per owner of the gates that failed in a run, as things stood then. Raises ConfigError: unknown run."""
+    """A report per owner of the gates that failed in a run, as of that run. Raises ConfigError for an unknown run."""
     run = [e for e in entries if e.run_id == run_id]
     if not run:
         raise ConfigError(f"There is no run {run_id!r} in the ledger. See `feed-etl ledger`.")
     failed = {e.table_name: e for e in run if e.verdict == FAILED}
-    told: dict[str, list[TableState]] = {}
+    by_owner: dict[str, list[TableState]] = {}
     for name, entry in failed.items():
         known = [e for e in entries if e.started_at <= entry.started_at]
         state = states(known, entry.started_at, entry.started_at + INSTANT).get(name)
         if state:
-            told.setdefault(state.table.owner, []).append(state)
+            by_owner.setdefault(state.table.owner, []).append(state)
     day = max((e.started_at for e in failed.values()), default=run[-1].started_at).date()
-    return [OwnerReport(owner, day, mine, run_id) for owner, mine in sorted(told.items())]
+    return [OwnerReport(owner, day, failed_states, run_id) for owner, failed_states in sorted(by_owner.items())]
 
 
 def failed_runs(entries: list[Entry], since: datetime) -> list[str]:
-    """Runs with a failed gate that started since an instant, oldest first."""
+    """Ids of the runs with a failed gate that started at `since` or later, oldest first."""
     return list(dict.fromkeys(e.run_id for e in entries if e.verdict == FAILED and e.started_at >= since))
 
 
 def write(settings: Settings, reports: list[OwnerReport]) -> list[tuple[OwnerReport, Path | None]]:
-    """Put the mails of reports into the outbox; None for one that was written before. Raises ConfigError, MailError."""
+    """Put the mail of each report into the outbox, and return its path; None when it was written before.
+
+    Raises ConfigError when an address is missing, MailError when the outbox cannot be written.
+    """
     check_addresses(settings)
     outbox = Outbox(settings)
     return [(report, outbox.put(*compose(settings, report))) for report in reports]

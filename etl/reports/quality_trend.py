@@ -1,4 +1,4 @@
-"""The last days of an owner's gates: as numbers, and as one picture that mail programs show without asking a server."""
+"""The gates of an owner over the last 14 days, as numbers and as a picture that a mail carries inside."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from etl.engine.state.entry import Entry
 from etl.reports.quality import FAILED, IDLE, PASSED, WARNED, Finding, TableState, plain
 
 DAYS, RUNS = 14, 30
-COLOURS = {PASSED: "#2f9e62", WARNED: "#e3a008", FAILED: "#cf2f2f", IDLE: "#eceff2"}
+COLORS = {PASSED: "#2f9e62", WARNED: "#e3a008", FAILED: "#cf2f2f", IDLE: "#eceff2"}
 MARKS = {PASSED: "", WARNED: "!", FAILED: "✕", IDLE: ""}
 LINES = ("#cf2f2f", "#1f5fa8", "#6b4ea0")
 INK, FAINT = "#1d2733", "#66727f"
@@ -24,7 +24,7 @@ INK, FAINT = "#1d2733", "#66727f"
 
 @dataclass
 class DayCount:
-    """Gates of one day (UTC, by when the run started)."""
+    """Gates of one UTC day. The start of the run decides the day."""
 
     day: date
     passed: int = 0
@@ -33,14 +33,14 @@ class DayCount:
 
 
 def verdict_of(entry: Entry) -> str:
-    """What a gate said once: failed, passed with warnings, passed."""
+    """The verdict of one gate run: failed, warned or passed."""
     if entry.verdict != PASSED:
         return FAILED
     return WARNED if any(f["severity"] == "warning" for f in json.loads(entry.failures)) else PASSED
 
 
 def days(states: list[TableState], last: date) -> list[DayCount]:
-    """Gates by day, the last fourteen days, oldest first."""
+    """Gates by day over the last 14 days, oldest first."""
     counts = {day: DayCount(day) for day in _window(last)}
     for entry in (e for s in states for e in s.history if e.started_at.date() in counts):
         count, verdict = counts[entry.started_at.date()], verdict_of(entry)
@@ -53,7 +53,7 @@ def _window(last: date) -> list[date]:
 
 
 def picture(states: list[TableState], last: date) -> bytes:
-    """A PNG that can be read at the width of a phone: a strip of days per table and, when a rule blocks, its share."""
+    """A PNG that is legible on a phone: a row of days per table, and the share of failing rows of rules that block."""
     series = _series(states)
     heights = [0.4 + 0.36 * len(states), 1.3 + 0.15 * len(series)][: 1 + bool(series)]
     figure = Figure(figsize=(4.2, sum(heights)), dpi=240, facecolor="white", layout="constrained")
@@ -74,13 +74,13 @@ def _strip(axes: Axes, states: list[TableState], last: date) -> None:
         axes.text(-0.46, row - 0.22, state.table.name, fontsize=7, color=INK, va="bottom", parse_math=False)
         for column, day in enumerate(window):
             verdict = worst[day]
-            axes.barh(row, 0.92, left=column - 0.46, height=0.42, color=COLOURS[verdict])
+            axes.barh(row, 0.92, left=column - 0.46, height=0.42, color=COLORS[verdict])
             axes.text(column, row, MARKS[verdict], color="white", ha="center", va="center", fontsize=7, weight="bold")
     axes.set_yticks([])
     axes.set_ylim(len(states) - 0.75, -0.65)
     axes.set_xlim(-0.5, DAYS - 0.5)
     axes.set_xticks(range(DAYS), [_label(d, d == window[0]) for d in window], fontsize=7)
-    _plain_axes(axes, "Gates by day: green passed, ! warned, ✕ failed, grey none")
+    _plain_axes(axes, "Gates by day: green passed, ! warned, ✕ failed, gray none")
 
 
 def _worst_by_day(state: TableState) -> dict[date, str]:
@@ -103,7 +103,7 @@ def _plain_axes(axes: Axes, title: str) -> None:
 
 
 def _series(states: list[TableState]) -> dict[str, list[float]]:
-    """Rule that blocks now -> percent of rows in each of the last runs, oldest first; 0 where it held."""
+    """Blocking rule -> percent of failing rows in each of the last runs, oldest first; 0 where the rule held."""
     found: dict[str, list[float]] = {}
     for state in states:
         for finding in state.findings:
@@ -124,10 +124,10 @@ def _share(entry: Entry, finding: Finding) -> float:
 
 
 def _shares(axes: Axes, series: dict[str, list[float]]) -> None:
-    for colour, (label, shares) in zip(LINES, series.items(), strict=False):
+    for color, (label, shares) in zip(LINES, series.items(), strict=False):
         runs = range(1 - len(shares), 1)
         named = f"{shares[-1]:.2f} %  {label}"
-        axes.plot(runs, shares, color=colour, marker="o", markersize=3, linewidth=1.4, label=named, clip_on=False)
+        axes.plot(runs, shares, color=color, marker="o", markersize=3, linewidth=1.4, label=named, clip_on=False)
     axes.set_ylim(0, 1.1 * max(max(shares) for shares in series.values()) or 1)
     axes.set_xlim(-RUNS + 0.5, 0.5)
     axes.set_xticks(range(0, -RUNS, -5), ["last", *[str(back) for back in range(-5, -RUNS, -5)]], fontsize=7)

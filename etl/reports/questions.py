@@ -1,4 +1,4 @@
-"""What reports ask: named questions, and SQL beside the code for what only a page shows; values are bound."""
+"""Runs the queries of pages: named queries, and SQL files next to the dashboards. Values are bound, never pasted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from etl.conf import Settings
 from etl.engine.sql import views
 
 Row = dict[str, Any]
-YEARS = "0002-01-01", "9999-01-01"  # a day less on either side than Python's: it looks a day around an instant
+YEARS = "0002-01-01", "9999-01-01"
+"""Days that Python can hold, less a margin at either end: a time zone shifts an instant by up to a day."""
 
 
 @cache
@@ -34,23 +35,26 @@ def text(name: str) -> str:
 
 
 def ask(spark: SparkSession, settings: Settings, name: str, **parameters: Any) -> list[Row]:
-    """Rows of a question, dimensions as of its `end`; times are UTC. Raises LakeError when a table is not there yet."""
-    views.register(spark, settings, views.named(text(name)), parameters.get("end"))
+    """The rows of a page's query, with dimensions as of the parameter `end`. Times are UTC.
+
+    Raises LakeError when the lake does not have a table yet.
+    """
+    views.register(spark, settings, views.tables_in(text(name)), parameters.get("end"))
     return _collected(spark.sql(text(name), args=parameters))
 
 
 def ask_named(spark: SparkSession, settings: Settings, name: str, **parameters: Any) -> list[Row]:
-    """Rows of a question of etl/queries, as anyone who asks it gets them; times are UTC."""
+    """The rows of a named query, the same as `feed-etl query` gives. Times are UTC. Raises the errors of the query."""
     return _collected(queries.run(spark, settings, name, **parameters))
 
 
 def _collected(answer: DataFrame) -> list[Row]:
-    """The rows. An instant or a day of a year that Python may not hold, as of a record in an old lake, is NULL."""
-    held = answer.select(*[_held(field).alias(field.name) for field in answer.schema])
-    return [{key: _utc(value) for key, value in row.asDict().items()} for row in held.collect()]
+    """The rows. An instant or day outside of YEARS becomes None; lakes of old releases may hold one."""
+    valid = answer.select(*[_within_years(field).alias(field.name) for field in answer.schema])
+    return [{key: _utc(value) for key, value in row.asDict().items()} for row in valid.collect()]
 
 
-def _held(field: StructField) -> Column:
+def _within_years(field: StructField) -> Column:
     value = F.col(field.name)
     if not isinstance(field.dataType, DateType | TimestampType):
         return value

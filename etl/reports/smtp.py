@@ -1,8 +1,8 @@
 """The SMTP server, from FEED_ETL_SMTP_URL, the file FEED_ETL_SMTP_URL_FILE, or Airflow's connection `smtp_default`.
 
-Both are written as Airflow writes a connection, as a URI or as JSON, and mean what its SmtpHook takes them to mean:
-`smtp://user:password@host:port/?disable_ssl=true&disable_tls=true&timeout=30`. TLS from the first byte unless
-`disable_ssl`; then STARTTLS unless `disable_tls`; a login only when there is a user.
+The format is that of an Airflow connection, as a URI or as JSON, with the meaning that Airflow's SmtpHook gives it:
+`smtp://user:password@host:port/?disable_ssl=true&disable_tls=true&timeout=30`. TLS is used from the first byte unless
+`disable_ssl` is set; then STARTTLS unless `disable_tls` is set. The client logs in only when there is a user.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ VARIABLES = ("FEED_ETL_SMTP_URL", "AIRFLOW_CONN_SMTP_DEFAULT")
 
 @dataclass(frozen=True)
 class Server:
-    """Where mails are handed over. `timeout` in seconds."""
+    """The SMTP server. `port` 0 is the default port of the protocol, `timeout` is in seconds."""
 
     host: str
     port: int = 0
@@ -36,21 +36,21 @@ class Server:
         return f"{self.host}:{self.port or ('465' if self.tls else '25')}"
 
     def connect(self) -> smtplib.SMTP:
-        """A client that is ready to send. Raises OSError and smtplib.SMTPException."""
-        safe = ssl.create_default_context()
+        """A client that is ready to send. Raises OSError or smtplib.SMTPException when the server cannot be used."""
+        context = ssl.create_default_context()
         if self.tls:
-            client: smtplib.SMTP = smtplib.SMTP_SSL(self.host, self.port, timeout=self.timeout, context=safe)
+            client: smtplib.SMTP = smtplib.SMTP_SSL(self.host, self.port, timeout=self.timeout, context=context)
         else:
             client = smtplib.SMTP(self.host, self.port, timeout=self.timeout)
             if self.starttls:
-                client.starttls(context=safe)
+                client.starttls(context=context)
         if self.user:
             client.login(self.user, self.password)
         return client
 
 
 def server() -> Server | None:
-    """The server of this place, None when none is configured. Raises ConfigError when it cannot be understood."""
+    """The configured server, None when there is none. Raises ConfigError when the connection cannot be parsed."""
     for name in VARIABLES:
         if text := secrets.from_environment(name):
             try:
@@ -83,9 +83,9 @@ def _from_json(text: str) -> Server:
 
 
 def _server(host: str, port: Any, user: str, password: str, extra: dict[str, Any]) -> Server:
-    tls, starttls = not _yes(extra.get("disable_ssl")), not _yes(extra.get("disable_tls"))
+    tls, starttls = not _is_true(extra.get("disable_ssl")), not _is_true(extra.get("disable_tls"))
     return Server(host, int(port or 0), user, password, tls, starttls, float(extra.get("timeout", 30)))
 
 
-def _yes(value: Any) -> bool:
+def _is_true(value: Any) -> bool:
     return str(value or "").lower() in ("true", "1", "yes")

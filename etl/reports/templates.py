@@ -1,4 +1,4 @@
-"""The templates of reports, and how numbers and times are written in them. HTML is escaped, whatever comes in."""
+"""The templates of mails and Data Docs, with filters for numbers and times. HTML templates escape every value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from etl.reports.quality import Finding
 
 @cache
 def templates() -> jinja2.Environment:
-    """The one environment of all templates; a name that is not given is an error."""
+    """The environment of all templates. A name without a value raises jinja2.UndefinedError."""
     found = jinja2.Environment(
         loader=jinja2.PackageLoader("etl.reports", "."),
         autoescape=jinja2.select_autoescape(["html.j2"]),
@@ -20,7 +20,14 @@ def templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {"number": _number, "when": _when, "hours": _hours, "of": _of, "plural": _plural, "row": _row}
+    found.filters |= {
+        "number": _number,
+        "when": _when,
+        "hours": _hours,
+        "share": _share,
+        "plural": _plural,
+        "streak": _streak,
+    }
     found.filters["instant"] = datetime.fromisoformat
     return found
 
@@ -34,14 +41,14 @@ def _when(value: datetime) -> str:
 
 
 def _hours(hours: list[datetime]) -> str:
-    """Hours or days as a reader counts them: the first few, then how many more."""
+    """The first six hours (or days), then how many more there are."""
     form = "%-d %b %H:00" if any(h.hour for h in hours) else "%-d %b %Y"
     listed = ", ".join(f"{h:{form}}" for h in hours[:6])
     return f"{listed} and {len(hours) - 6} more" if len(hours) > 6 else listed
 
 
-def _of(finding: Finding) -> str:
-    """`12 of 1,000 rows (1.2 %)`, as far as it is known."""
+def _share(finding: Finding) -> str:
+    """`12 of 1,000 rows (1.2 %)`, or less when the counts are unknown."""
     if finding.broken:
         return f"not evaluated{f' ({finding.error_class})' if finding.error_class else ''}"
     if finding.count is None:
@@ -53,11 +60,11 @@ def _of(finding: Finding) -> str:
     return f"{finding.count:,} of {finding.of:,} {finding.unit} ({shown} %)"
 
 
-def _row(finding: Finding) -> str:
-    """How long a rule has not held."""
+def _streak(finding: Finding) -> str:
+    """For how long a rule has failed."""
     if finding.runs == 1:
-        return f"not so in the run before; since {_when(finding.since)}"
-    return f"{finding.runs} runs in a row, since {_when(finding.since)}"
+        return f"it held in the run before; failing since {_when(finding.since)}"
+    return f"failing in {finding.runs} runs in a row, since {_when(finding.since)}"
 
 
 def _plural(number: int, noun: str) -> str:

@@ -1,4 +1,4 @@
-"""The dashboard and the virality page of a lake: what they show is what the simulator knows to be true."""
+"""The dashboard and the share tree of a lake show the numbers that the simulator knows to be true."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_tiles_of_a_simulated_feed_show_the_truth(spark: SparkSession, simulated
         assert seen.complaints == []
 
 
-def test_a_range_shows_only_its_hours(spark: SparkSession, simulated: Simulated, tmp_path: Path) -> None:
+def test_an_interval_shows_only_its_own_hours(spark: SparkSession, simulated: Simulated, tmp_path: Path) -> None:
     with opened(
         dashboard.write(spark, simulated.settings, tmp_path / "one.html", (START, END - (END - START) / 3))
     ) as seen:
@@ -48,29 +48,29 @@ def test_a_range_shows_only_its_hours(spark: SparkSession, simulated: Simulated,
         assert seen.page.locator("#figure-landed tbody tr").count() == 2
 
 
-def test_a_lake_without_a_run_says_what_to_do(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_lake_without_a_run_raises_an_error_with_the_next_step(spark: SparkSession, tmp_path: Path) -> None:
     with pytest.raises(LakeError, match="feed-etl run"):
         dashboard.write(spark, local_settings(tmp_path), tmp_path / "none.html")
 
 
-def test_a_share_tree_is_that_of_the_shares_that_were_made(spark: SparkSession, simulated: Simulated) -> None:
-    """The post with the most descendants: every share below it, each under the post it shares."""
+def test_a_share_tree_has_the_shares_of_the_simulator(spark: SparkSession, simulated: Simulated) -> None:
+    """The post with the most descendants has every share below it, each under the post that it shares."""
     parent = {r["shared_post_id"]: r["original_post_id"] for r in expected(simulated.landing, "fct_shares")}
 
     def root(post: int) -> int:
         return root(parent[post]) if post in parent else post
 
     of_root = Counter(root(post) for post in parent)
-    (most, count), *_ = of_root.most_common(1)
+    (post_id, count), *_ = of_root.most_common(1)
 
-    found = share_tree.collect(spark, simulated.settings, most)
+    found = share_tree.collect(spark, simulated.settings, post_id)
 
     assert {n.post_id: n.parent and n.parent.post_id for n in found.shares} == {
-        p: o for p, o in parent.items() if root(p) == most
+        p: o for p, o in parent.items() if root(p) == post_id
     }
     assert len(found.shares) == count and found.depth >= 2
 
 
-def test_a_post_that_never_was_is_refused(spark: SparkSession, simulated: Simulated) -> None:
+def test_an_unknown_post_is_rejected(spark: SparkSession, simulated: Simulated) -> None:
     with pytest.raises(ConfigError, match="no post 424242"):
         share_tree.collect(spark, simulated.settings, 424242)

@@ -1,4 +1,4 @@
-"""The dashboard in a real browser, made from values alone: what it shows, what it never does."""
+"""The dashboard in a real browser, rendered from values without a lake."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ PHONE = {"width": 390, "height": 844}
 
 
 def everything() -> Health:
-    """A lake of both subjects."""
+    """A lake with both subjects."""
     return made_up(subjects=["feed", "ads"], parts={"feed": feed(), "ads": ads()})
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dashboard with something of everything."""
+    """A dashboard with all sections."""
     return pages.write(dashboard.page(everything()), tmp_path_factory.mktemp("page") / "dashboard.html")
 
 
-def test_it_loads_without_a_complaint_or_a_request(page: Path) -> None:
-    """One file of less than 2 MB; nothing else is fetched, the console stays empty."""
+def test_the_page_loads_without_console_messages_or_requests(page: Path) -> None:
+    """The page is one file of less than 2 MB. It fetches nothing else, and the console stays empty."""
     with opened(page) as seen:
         assert seen.page.locator("h1").inner_text() == "Feed and ads health"
         assert seen.requests == [page.as_uri()]
@@ -37,7 +37,7 @@ def test_it_loads_without_a_complaint_or_a_request(page: Path) -> None:
     assert page.stat().st_size < 2_000_000
 
 
-def test_tiles_show_the_numbers_given(page: Path) -> None:
+def test_tiles_show_the_given_numbers(page: Path) -> None:
     with opened(page) as seen:
         assert seen.tile("review-queue") == 1
         assert seen.tile("like-lift") == pytest.approx(7600 / 6000 - 1)
@@ -48,8 +48,8 @@ def test_tiles_show_the_numbers_given(page: Path) -> None:
         assert seen.tile("gates") == 1 and seen.tile("freshness") == 2
 
 
-def test_tiles_of_ads_show_the_numbers_given(page: Path) -> None:
-    """A budget overspent and a dollar that nothing explains are to be watched; nothing is final yet."""
+def test_ads_tiles_show_the_given_numbers(page: Path) -> None:
+    """An overspent budget and an unexplained dollar have the state `watch`. No day is final yet."""
     with opened(page) as seen:
         assert seen.tile("spend") == 60 and seen.tile("unallocated") == 1
         assert seen.tile("roas") == 1.5 and seen.tile("final-roas") is None
@@ -60,7 +60,7 @@ def test_tiles_of_ads_show_the_numbers_given(page: Path) -> None:
         assert watched == ["Unallocated spend", "Budget spent"]
 
 
-def test_a_lake_of_one_subject_shows_nothing_of_the_other(tmp_path: Path) -> None:
+def test_a_lake_with_one_subject_shows_only_its_sections(tmp_path: Path) -> None:
     feed = pages.write(dashboard.page(made_up()), tmp_path / "feed.html")
     alone = pages.write(dashboard.page(made_up(subjects=["ads"], parts={"ads": ads()})), tmp_path / "ads.html")
     with opened(feed) as seen:
@@ -73,8 +73,8 @@ def test_a_lake_of_one_subject_shows_nothing_of_the_other(tmp_path: Path) -> Non
         assert seen.page.locator("h2").all_inner_texts() == ["Operations", "Ads", "Gates and freshness"]
 
 
-def test_hostile_text_stays_text(page: Path) -> None:
-    """A caption, a handle and a rule's reason that are markup are shown letter by letter; no script runs."""
+def test_hostile_text_is_escaped(page: Path) -> None:
+    """A caption, a handle and a reason of a rule contain markup. The page shows it as text, and no script runs."""
     with opened(page) as seen:
         assert seen.page.locator("script").count() == 0
         assert seen.page.title().startswith("Feed and ads health")
@@ -82,15 +82,15 @@ def test_hostile_text_stays_text(page: Path) -> None:
         assert seen.page.locator("td", has_text=f"@{HOSTILE}").count() == 1
 
 
-def test_a_closed_gate_says_which_and_why(page: Path) -> None:
+def test_a_closed_gate_names_its_table_and_its_failed_rules(page: Path) -> None:
     with opened(page) as seen:
         row = seen.page.locator("#gate-fct_shares").inner_text()
         assert "closed" in row and "key(), 3 of 90 rows" in row
         assert "gates closed" in seen.page.locator("header").inner_text()
 
 
-def test_it_works_by_keyboard(page: Path) -> None:
-    """Tab reaches the skip link first; Enter on a chart's summary opens its numbers."""
+def test_the_page_works_with_the_keyboard(page: Path) -> None:
+    """Tab reaches the skip link first. Enter on the summary of a chart opens its numbers."""
     with opened(page) as seen:
         seen.page.keyboard.press("Tab")
         assert seen.page.evaluate("document.activeElement.textContent") == "Skip to the content"
@@ -102,7 +102,7 @@ def test_it_works_by_keyboard(page: Path) -> None:
         assert numbers.locator("tbody tr").first.is_visible()
 
 
-def test_every_chart_is_named_and_has_its_numbers_as_a_table(page: Path) -> None:
+def test_every_chart_has_a_description_and_its_numbers_as_a_table(page: Path) -> None:
     with opened(page) as seen:
         figures = seen.page.locator("figure")
         assert figures.count() >= 12
@@ -111,8 +111,8 @@ def test_every_chart_is_named_and_has_its_numbers_as_a_table(page: Path) -> None
             assert figure.locator("details tbody tr").count() > 0
 
 
-def test_ids_are_unique_and_references_lead_somewhere(page: Path) -> None:
-    """Many drawings on one page share no id, and each mark or clip they refer to is there."""
+def test_ids_are_unique_and_every_reference_has_a_target(page: Path) -> None:
+    """The charts of a page share no id, and each marker or clip path that they reference exists."""
     text = page.read_text()
     ids = re.findall(r'\bid="([^"]+)"', text)
     assert len(ids) == len(set(ids))
@@ -120,7 +120,7 @@ def test_ids_are_unique_and_references_lead_somewhere(page: Path) -> None:
 
 
 def test_a_missing_hour_is_a_gap(page: Path) -> None:
-    """Its line of the table says so, and the line of the chart is two pieces."""
+    """The row of the hour says `no data`, and the line of the chart has two parts."""
     with opened(page) as seen:
         seen.page.locator("#figure-lag summary").click()
         row = seen.page.locator("#figure-lag tr", has_text=f"{MISSING:%Y-%m-%d %H:00}")
@@ -130,8 +130,8 @@ def test_a_missing_hour_is_a_gap(page: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_can_be_read_in_light_and_dark(page: Path, scheme: str) -> None:
-    """Every text of a chart stands out from its card: a contrast of 4.5 and more, as WCAG asks."""
+def test_chart_text_has_enough_contrast_in_light_and_dark(page: Path, scheme: str) -> None:
+    """The contrast of chart text to its card is at least 4.5, as WCAG demands."""
     contrast = """() => {
         const light = c => { const v = c.match(/[\\d.]+/g).slice(0, 3).map(x => x / 255)
             .map(x => x <= 0.03928 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
@@ -150,8 +150,8 @@ def test_a_phone_needs_no_sideways_scrolling(page: Path) -> None:
         assert seen.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
-def test_a_lake_with_hardly_anything_in_it_says_what_is_missing(tmp_path: Path) -> None:
-    """No model, no landed hour, no post: a page without charts of them, not an error."""
+def test_an_almost_empty_lake_gives_a_page_without_charts(tmp_path: Path) -> None:
+    """Without a model, a landed hour or a post the page has no charts of them, and raises no error."""
     nothing = Feed(Ranker([], []), Ingest([], [], Heartbeats(0, 0, 0, 0), [], [], 0.01), Safety([], {}, [], None, []))
     empty = made_up(parts={"feed": nothing}, landed=None, freshness=[], costs=[], runs={})
     with opened(pages.write(dashboard.page(empty), tmp_path / "empty.html")) as seen:
@@ -159,5 +159,5 @@ def test_a_lake_with_hardly_anything_in_it_says_what_is_missing(tmp_path: Path) 
         assert "Nothing waits for review" in seen.page.locator("main").inner_text()
 
 
-def test_the_same_health_makes_the_same_page(page: Path) -> None:
+def test_the_same_health_gives_the_same_page(page: Path) -> None:
     assert dashboard.page(everything()) == page.read_text()

@@ -1,4 +1,4 @@
-"""Intervals from counts, viewers and hours."""
+"""Confidence intervals from counts, viewers and hours."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from scipy.stats import binomtest
 from etl.reports.intervals import Estimate, difference, lift, mean, rate
 
 
-def test_a_rate_of_independent_impressions_has_wilsons_interval() -> None:
-    """As many viewers as impressions: scipy says the same."""
+def test_a_rate_of_independent_impressions_has_the_wilson_interval() -> None:
+    """With as many viewers as impressions, the interval equals the one of scipy."""
     wilson = binomtest(37, 1000).proportion_ci(method="wilson")
 
     found = rate(37, 1000, 1000)
@@ -26,26 +26,26 @@ def test_fewer_viewers_make_a_wider_interval_around_the_same_rate() -> None:
     assert few.low < many.low < many.high < few.high
 
 
-def test_a_rate_of_nothing_is_no_rate() -> None:
+def test_a_rate_without_a_denominator_is_none() -> None:
     assert rate(0, 0, 0) is None
 
 
-def test_a_mean_is_that_of_all_hours_together_not_of_their_means() -> None:
+def test_a_mean_weights_all_hours_by_their_counts() -> None:
     found = mean([100, 900, 100], [1, 3, 1])
 
     assert found and found.value == 1100 / 5
     assert found.low < found.value < found.high
 
 
-def test_hours_that_do_not_differ_leave_no_doubt() -> None:
+def test_equal_hours_give_an_interval_of_width_zero() -> None:
     assert mean([20, 40, 60], [2, 4, 6]) == Estimate(10, 10, 10)
 
 
-def test_two_hours_say_nothing_of_how_hours_differ() -> None:
+def test_two_hours_are_too_few_for_an_interval() -> None:
     assert mean([20, 50], [2, 4]) == Estimate(70 / 6)
 
 
-def test_the_lift_of_equal_rates_is_zero_and_its_interval_holds_zero() -> None:
+def test_the_lift_of_equal_rates_is_zero_and_its_interval_contains_zero() -> None:
     same = rate(50, 1000, 1000)
 
     found = lift(same, same, 1000, 1000)
@@ -59,11 +59,11 @@ def test_a_clear_lift_has_an_interval_above_zero() -> None:
     assert found and found.value == pytest.approx(0.2) and found.low > 0
 
 
-def test_there_is_no_lift_over_nothing() -> None:
+def test_a_lift_over_a_zero_rate_is_none() -> None:
     assert lift(rate(5, 100, 100), rate(0, 100, 100), 100, 100) is None
 
 
-def test_a_difference_is_taken_the_right_way_round() -> None:
+def test_a_difference_is_new_minus_base() -> None:
     found = difference(rate(30, 1000, 1000), rate(10, 1000, 1000))
 
     assert found and found.value == pytest.approx(0.02) and 0 < found.low < found.value < found.high

@@ -15,14 +15,14 @@ TEN, NOON = at("10:00"), at("12:00")
 
 
 def ran(*landed: LandedHour, table: str = "bronze_shares", **given: object) -> Entry:
-    made = Entry("run", table, NOON, TEN, NOON, landed=completeness.as_rows(landed))
+    entry = Entry("run", table, NOON, TEN, NOON, landed=completeness.as_rows(landed))
     for name, value in given.items():
-        setattr(made, name, value)
-    return made
+        setattr(entry, name, value)
+    return entry
 
 
-def test_the_newest_published_run_of_each_hour_of_the_range_is_shown() -> None:
-    """By event of one subject; an hour before the range and a refused run are not."""
+def test_the_newest_published_run_of_each_hour_in_the_interval_counts() -> None:
+    """The result has the events of one subject. An hour before the interval and a rejected run do not count."""
     silent, whole = LandedHour(TEN, 0, 0, 90, NO_FILES), LandedHour(at("11:00"), 1, 88, 90)
     ledger = Remembered(
         ran(LandedHour(at("09:00"), 0, 0, 90, NO_FILES), silent, LandedHour(whole.hour, 0, 0, 90, NO_FILES)),
@@ -39,7 +39,7 @@ def test_the_newest_published_run_of_each_hour_of_the_range_is_shown() -> None:
     assert operations.late_hours(ledger) == {at("09:00"), TEN}
 
 
-def test_the_tile_counts_them_and_names_the_newest() -> None:
+def test_the_tile_counts_late_hours_and_names_the_newest() -> None:
     tile = late_hours.tile("late", made_up.landed_hours())
     assert (tile.value, tile.state) == ("2", "watch")
     assert tile.detail == "shares 01 Jun 11:00: few records; shares 01 Jun 10:00: no files"
@@ -47,7 +47,7 @@ def test_the_tile_counts_them_and_names_the_newest() -> None:
     assert late_hours.tile("late", {"shares": {}}).state == "none"
 
 
-def test_the_page_has_them_under_ingest_and_names_a_table_that_raised() -> None:
+def test_the_page_shows_late_hours_under_ingest_and_a_table_with_an_error() -> None:
     found = made_up.made_up()
     gate = next(g for g in found.gates if g.table.name == "dim_posts")
     raised = operations.Gate(gate.table, gate.state, gate.judged, [], "LakeError: dim_posts cannot be read")
@@ -58,8 +58,8 @@ def test_the_page_has_them_under_ingest_and_names_a_table_that_raised() -> None:
     assert "LakeError: dim_posts cannot be read" in page
 
 
-def test_an_error_is_shown_beside_the_last_verdict_of_the_gate() -> None:
-    """It is no verdict: the gate stays as its last batch left it."""
+def test_an_error_keeps_the_last_verdict_of_the_gate() -> None:
+    """An error is no verdict, so the state of the gate stays that of its last batch."""
     error = Entry("run-2", "fct_shares", at("12:30"), TEN, NOON, verdict=ERROR, reason="LakeError: gone")
     ledger = Remembered(Entry("run-1", "fct_shares", NOON, TEN, NOON), error)
 

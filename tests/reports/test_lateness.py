@@ -1,4 +1,4 @@
-"""How late records land, and how far back a run must look."""
+"""How late records land, and how many hours a run must look back."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ TEN = at("10:00")
 
 
 def landed(spark: SparkSession, *before: timedelta) -> DataFrame:
-    """Clicks that happened so long before the start of the hour they landed in."""
+    """Clicks that happened this long before the start of their landed hour."""
     rows = [("ad_clicks", TEN - each, TEN) for each in before]
     return spark.createDataFrame(rows, "source STRING, event_ts TIMESTAMP, landed_hour TIMESTAMP")
 
 
-def test_a_look_back_sees_what_happened_exactly_so_long_ago_and_no_more(spark: SparkSession) -> None:
-    """One on time, one two hours late, one a millisecond more."""
+def test_a_look_back_includes_events_at_its_limit_and_nothing_earlier(spark: SparkSession) -> None:
+    """One click is on time, one is two hours late, and one is a millisecond later than that."""
     late = landed(spark, timedelta(minutes=-5), timedelta(hours=2), timedelta(hours=2, milliseconds=1))
 
     found = measure(late, 0.0)
@@ -33,7 +33,7 @@ def test_no_look_back_is_recommended_when_none_is_long_enough(spark: SparkSessio
     assert measure(landed(spark, timedelta(hours=49)), 0.5).recommended == {"ad_clicks": None}
 
 
-def test_delays_run_to_the_end_of_the_landed_hour_by_source_and_hour_of_day(spark: SparkSession) -> None:
+def test_delays_end_with_the_landed_hour_and_are_grouped_by_source_and_hour_of_day(spark: SparkSession) -> None:
     found = measure(landed(spark, timedelta(minutes=-30), timedelta(minutes=30)), 0.0)
 
     whole = {
@@ -49,10 +49,8 @@ def test_delays_run_to_the_end_of_the_landed_hour_by_source_and_hour_of_day(spar
     assert [(row["hour_of_day"], row["p50"]) for row in found.delays[1:]] == [(9, 5400), (10, 1800)]
 
 
-def test_every_source_of_a_lake_is_told_of_by_the_time_its_events_happened(
-    spark: SparkSession, simulated_ads: Simulated
-) -> None:
-    """Conversions, which are told of days after, and clicks, which are not."""
+def test_every_source_of_a_lake_is_measured_by_its_event_time(spark: SparkSession, simulated_ads: Simulated) -> None:
+    """Conversions are reported days later; clicks are not."""
     found = of_lake(spark, simulated_ads.settings, 0.001)
 
     assert {row["source"] for row in found.delays} == set(found.missed)

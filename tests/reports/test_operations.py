@@ -1,4 +1,4 @@
-"""What the ledger says of gates, freshness, cost, skew and heartbeats."""
+"""Gates, freshness, cost, skew and coverage, computed from the ledger."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NO_FILES = arrivals.EMPTY
 
 
 class Remembered(Ledger):
-    """A ledger that holds what it is given."""
+    """A ledger in memory with the given entries."""
 
     def __init__(self, *entries: Entry) -> None:
         self.lock, self._latest = threading.RLock(), datetime.min.replace(tzinfo=UTC)
@@ -39,12 +39,12 @@ def entry(table: str, hour: datetime = TEN, **given: Any) -> Entry:
     return made
 
 
-def landed(table: str, hour: datetime, mark: str = "abc", **given: Any) -> Entry:
-    """A run of a table that is read from landing files."""
-    return entry(table, hour, fingerprints={hour.isoformat(): mark}, **given)
+def landed(table: str, hour: datetime, fingerprint: str = "abc", **given: Any) -> Entry:
+    """A run of a bronze table."""
+    return entry(table, hour, fingerprints={hour.isoformat(): fingerprint}, **given)
 
 
-def test_a_gate_is_as_its_last_verdict_left_it() -> None:
+def test_the_last_verdict_decides_the_state_of_a_gate() -> None:
     failure = {"rule": "key()", "severity": "critical", "reason": "r", "count": 1, "of": 2, "error": ""}
     ledger = Remembered(
         entry("fct_shares", verdict="failed", failures=json.dumps([failure])),
@@ -60,8 +60,8 @@ def test_a_gate_is_as_its_last_verdict_left_it() -> None:
     assert found["fct_engagements"] == ("never judged", 0)
 
 
-def test_gates_are_those_of_the_subjects_that_ran() -> None:
-    """Quarantine is written by all that land: it makes no lake of the feed one of ads."""
+def test_gates_are_only_of_subjects_that_ran() -> None:
+    """Every subject writes quarantine, so quarantine does not show which subject ran."""
     feed = Remembered(entry("fct_shares"), entry("quarantine"))
     ads = Remembered(entry("fct_ad_clicks"), entry("quarantine"))
 
@@ -71,8 +71,8 @@ def test_gates_are_those_of_the_subjects_that_ran() -> None:
     assert operations.subjects([]) == ["feed", "ads"]
 
 
-def test_a_subject_is_not_behind_what_landed_of_another() -> None:
-    """Ads landed an hour after the feed did: the feed has all of its own."""
+def test_landed_hours_of_another_subject_do_not_make_a_subject_late() -> None:
+    """Ads landed an hour after the feed. The feed has all of its own hours."""
     ledger = Remembered(landed("bronze_shares", TEN), landed("bronze_ad_clicks", ELEVEN))
 
     found = {f.table.name: f.behind_hours for f in operations.freshness(ledger)}
@@ -81,8 +81,8 @@ def test_a_subject_is_not_behind_what_landed_of_another() -> None:
     assert operations.landed(ledger, ["feed"]) == {TEN}
 
 
-def test_a_refused_hour_has_landed_all_the_same() -> None:
-    """Bronze refused 11:00: it is the newest landed hour, and bronze is an hour behind it."""
+def test_a_rejected_hour_counts_as_landed() -> None:
+    """The gate rejected 11:00. It is the newest landed hour, and bronze is one hour behind."""
     ledger = Remembered(landed("bronze_shares", TEN), landed("bronze_shares", ELEVEN, verdict="failed"))
 
     found = {f.table.name: f for f in operations.freshness(ledger)}
@@ -97,8 +97,8 @@ def test_an_hour_without_files_has_not_landed() -> None:
     assert operations.newest_landed(ledger) == TEN
 
 
-def test_what_nothing_changed_for_is_not_behind() -> None:
-    """No share landed at 11:00: the fact, made at 10:00, waits for nothing."""
+def test_a_table_without_changed_inputs_is_not_behind() -> None:
+    """No share landed at 11:00, so no hour of the fact is due."""
     ledger = Remembered(
         landed("bronze_shares", TEN, affected_hours={"landed_hour": [TEN]}, output_version=1),
         landed("bronze_shares", ELEVEN),
@@ -111,7 +111,7 @@ def test_what_nothing_changed_for_is_not_behind() -> None:
     assert found["fct_impressions"] is None
 
 
-def test_a_table_is_behind_by_the_hours_that_are_due() -> None:
+def test_a_table_is_behind_by_its_due_hours() -> None:
     ledger = Remembered(
         landed("bronze_shares", TEN, affected_hours={"landed_hour": [TEN]}, output_version=1),
         landed("bronze_shares", ELEVEN, affected_hours={"landed_hour": [ELEVEN]}, output_version=2),
@@ -121,8 +121,8 @@ def test_a_table_is_behind_by_the_hours_that_are_due() -> None:
     assert {f.table.name: f.behind_hours for f in operations.freshness(ledger)}["fct_shares"] == 1
 
 
-def test_a_table_is_at_least_as_far_behind_as_what_it_reads() -> None:
-    """Bronze refused 11:00, so the fact has nothing due and is an hour behind all the same."""
+def test_a_table_is_at_least_as_far_behind_as_its_inputs() -> None:
+    """The gate of bronze rejected 11:00. No hour of the fact is due, but the fact is one hour behind like bronze."""
     ledger = Remembered(
         landed("bronze_shares", TEN, affected_hours={"landed_hour": [TEN]}, output_version=1),
         landed("bronze_shares", ELEVEN, verdict="failed"),
@@ -132,14 +132,14 @@ def test_a_table_is_at_least_as_far_behind_as_what_it_reads() -> None:
     assert {f.table.name: f.behind_hours for f in operations.freshness(ledger)}["fct_shares"] == 1
 
 
-def test_a_table_that_looks_ahead_is_as_new_as_what_landed() -> None:
-    """Clicks of 10:00 change sessions of hours to come as well, which hold nothing yet."""
+def test_future_hours_of_a_table_that_looks_ahead_do_not_count() -> None:
+    """Clicks of 10:00 also change sessions of later hours, which hold nothing yet."""
     ledger = Remembered(landed("bronze_ad_clicks", TEN), entry("fct_ad_clicks", TEN, processed_hours=[TEN, ELEVEN]))
 
     assert {f.table.name: f.newest for f in operations.freshness(ledger)}["fct_ad_clicks"] == TEN
 
 
-def test_runs_of_other_hours_are_not_in_the_range() -> None:
+def test_runs_of_other_hours_are_outside_the_interval() -> None:
     ledger = Remembered(entry("fct_shares", TEN), entry("fct_shares", ELEVEN), entry("fct_shares", NOON))
 
     found = operations.in_range(ledger, (ELEVEN, NOON))
@@ -147,7 +147,7 @@ def test_runs_of_other_hours_are_not_in_the_range() -> None:
     assert [e.range_from for e in found] == [ELEVEN]
 
 
-def test_cost_sums_runs_dearest_first() -> None:
+def test_cost_sums_the_runs_of_a_table_most_expensive_first() -> None:
     entries = [
         entry("fct_shares", TEN, seconds=2.0, rows_written=5),
         entry("fct_shares", ELEVEN, seconds=3.0, rows_written=6),
@@ -160,7 +160,7 @@ def test_cost_sums_runs_dearest_first() -> None:
     assert operations.runs(entries) == {"run-10": 11.0, "run-11": 3.0}
 
 
-def test_skew_is_that_of_the_newest_publish_of_each_fact() -> None:
+def test_skew_comes_from_the_newest_publish_of_each_fact() -> None:
     entries = [
         entry("fct_shares", TEN, metrics={"skew": 3.0, "tasks": 2.0}),
         entry("fct_shares", ELEVEN, metrics={"skew": 1.1, "tasks": 4.0}),
@@ -172,9 +172,12 @@ def test_skew_is_that_of_the_newest_publish_of_each_fact() -> None:
 
 
 def test_an_hour_that_lost_its_rows_is_not_covered() -> None:
-    there, gone = {"hour": TEN, "row_count": 3, "checksum": "0-0"}, {"hour": TEN, "row_count": 0, "checksum": "0-0"}
-    first = entry("fct_shares", published_hours=[there]), entry("fct_impressions", published_hours=[there])
-    ledger = Remembered(*first, entry("fct_impressions", ELEVEN, published_hours=[gone]))
+    with_rows, empty = (
+        {"hour": TEN, "row_count": 3, "checksum": "0-0"},
+        {"hour": TEN, "row_count": 0, "checksum": "0-0"},
+    )
+    first = entry("fct_shares", published_hours=[with_rows]), entry("fct_impressions", published_hours=[with_rows])
+    ledger = Remembered(*first, entry("fct_impressions", ELEVEN, published_hours=[empty]))
 
     found = operations.coverage(ledger, (TEN, NOON))
 

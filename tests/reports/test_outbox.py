@@ -1,4 +1,4 @@
-"""The outbox against a real SMTP server: everybody gets his mail once, and none is lost."""
+"""The outbox with a real SMTP server: every person gets a mail once, and no mail is lost."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def letter(*people: str, subject: str = "Hello") -> EmailMessage:
 
 
 def send(box: Outbox, url: str, monkeypatch: pytest.MonkeyPatch) -> Sent:
-    """Flush as the command does."""
+    """Send the waiting mails as the command does."""
     monkeypatch.setenv("FEED_ETL_SMTP_URL", url)
     server = smtp.server()
     assert server
@@ -43,12 +43,12 @@ def send(box: Outbox, url: str, monkeypatch: pytest.MonkeyPatch) -> Sent:
 
 
 def files(box: Outbox, place: str = "") -> list[str]:
-    """Mails in a folder of the outbox."""
+    """Names of the mails in a folder of the outbox."""
     return sorted(p.name for p in (box.folder / place).glob("*.eml"))
 
 
-def test_all_of_many_recipients_get_it(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not only the first; a name too long for a header line is no exception."""
+def test_all_of_many_recipients_get_the_mail(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address that is too long for a header line gets it, too."""
     people = [f"recipient.number.{n}@example.org" for n in range(20)] + [f"{'x' * 60}@{'y' * 60}.org"]
     box.put("one", letter(*people))
 
@@ -59,9 +59,7 @@ def test_all_of_many_recipients_get_it(box: Outbox, monkeypatch: pytest.MonkeyPa
     assert all(len(server.of(who)) == 1 for who in people)
 
 
-def test_what_is_sent_is_not_sent_again_and_says_nothing_of_the_outbox(
-    box: Outbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sent_mail_is_not_sent_again_and_has_no_outbox_header(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     box.put("one", letter(*TWO))
 
     with smtp_server() as server:
@@ -74,9 +72,7 @@ def test_what_is_sent_is_not_sent_again_and_says_nothing_of_the_outbox(
     assert (files(box), files(box, "sent")) == ([], ["one.eml"])
 
 
-def test_a_server_that_is_down_leaves_mails_waiting_and_they_are_sent_later(
-    box: Outbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_mails_wait_while_the_server_is_down(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     port = free_port()
     box.put("one", letter(*TWO))
     box.put("two", letter(*TWO))
@@ -88,7 +84,7 @@ def test_a_server_that_is_down_leaves_mails_waiting_and_they_are_sent_later(
         assert send(box, server.url, monkeypatch).sent == ["one.eml", "two.eml"]
 
 
-def test_killed_after_the_servers_yes_it_is_sent_once_more_under_the_same_id(
+def test_a_kill_after_the_server_accepted_sends_the_mail_again_with_the_same_id(
     box: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     box.put("one", letter(*TWO))
@@ -105,7 +101,7 @@ def test_killed_after_the_servers_yes_it_is_sent_once_more_under_the_same_id(
     assert files(box) == []
 
 
-def test_a_kill_while_writing_leaves_no_half_mail_to_send(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_while_writing_leaves_no_partial_mail_to_send(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as killed:
         killed.setattr(os, "fsync", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
@@ -115,7 +111,9 @@ def test_a_kill_while_writing_leaves_no_half_mail_to_send(box: Outbox, monkeypat
     assert box.put("one", letter(*TWO))
 
 
-def test_a_name_is_written_once_also_after_it_was_sent(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mail_of_the_same_name_is_written_once_even_after_it_was_sent(
+    box: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert box.put("one", letter(*TWO))
     assert box.put("one", letter(*TWO)) is None
     with smtp_server() as server:
@@ -123,7 +121,9 @@ def test_a_name_is_written_once_also_after_it_was_sent(box: Outbox, monkeypatch:
     assert box.put("one", letter(*TWO)) is None
 
 
-def test_who_is_refused_for_now_waits_and_the_others_get_it_once(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_temporary_refusal_is_retried_and_the_others_get_the_mail_once(
+    box: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A full mailbox (452)."""
     box.put("one", letter(*TWO))
 
@@ -136,7 +136,7 @@ def test_who_is_refused_for_now_waits_and_the_others_get_it_once(box: Outbox, mo
     assert [people for people, _ in server.arrived] == [[TWO[0]], [TWO[1]]]
 
 
-def test_who_is_refused_for_good_is_set_aside_and_the_others_get_it(
+def test_a_permanent_refusal_is_recorded_and_the_others_get_the_mail(
     box: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A mailbox that does not exist (550)."""
@@ -151,9 +151,7 @@ def test_who_is_refused_for_good_is_set_aside_and_the_others_get_it(
     assert len(server.of(TWO[0])) == 1
 
 
-def test_a_mail_the_server_will_not_have_does_not_hold_up_the_next(
-    box: Outbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refused_mail_does_not_block_the_next_one(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     box.put("one", letter("nobody@example.org"))
     box.put("two", letter(*TWO))
 
@@ -164,7 +162,7 @@ def test_a_mail_the_server_will_not_have_does_not_hold_up_the_next(
     assert (done.sent, done.refused) == (["two.eml"], ["one.eml"])
 
 
-def test_a_strange_file_is_set_aside_not_lost(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_no_mail_moves_to_refused(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     box.put("one", letter(*TWO))
     (box.folder / "junk.eml").write_bytes(b"\xff\x00 no mail")
 
@@ -174,7 +172,7 @@ def test_a_strange_file_is_set_aside_not_lost(box: Outbox, monkeypatch: pytest.M
     assert (done.sent, files(box, "refused"), files(box)) == (["one.eml"], ["junk.eml"], [])
 
 
-def test_two_senders_at_once_send_each_mail_once(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_senders_send_each_mail_once(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     for n in range(10):
         box.put(f"mail {n}", letter(*TWO))
 
@@ -188,7 +186,7 @@ def test_two_senders_at_once_send_each_mail_once(box: Outbox, monkeypatch: pytes
     assert len(server.arrived) == 10
 
 
-def test_sent_mails_are_kept_for_some_days_only(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sent_mails_are_deleted_after_keep_days(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("old", "new"):
         box.put(name, letter(*TWO))
     with smtp_server() as server:
@@ -199,27 +197,27 @@ def test_sent_mails_are_kept_for_some_days_only(box: Outbox, monkeypatch: pytest
     assert files(box, "sent") == ["new.eml"]
 
 
-def test_mails_wait_with_the_lake_or_in_a_folder_that_is_named_wholly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wherever a command is started, it is the same outbox."""
+def test_the_outbox_is_in_the_lake_or_in_an_absolute_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The outbox does not depend on the working directory."""
     assert Outbox(conf.load("local", lake="file:///srv/lake/")).folder == Path("/srv/lake/_outbox")
     monkeypatch.setenv("FEED_ETL_MAIL", json.dumps({"sender": "a@b.org", "outbox": "/srv/mail", "keep_days": 1}))
     assert Outbox(conf.load("local", lake="s3a://bucket/lake")).folder == Path("/srv/mail")
     monkeypatch.setenv("FEED_ETL_MAIL", json.dumps({"sender": "a@b.org", "outbox": "mail", "keep_days": 1}))
-    with pytest.raises(ConfigError, match=r"mail\.outbox.*whole path"):
+    with pytest.raises(ConfigError, match=r"mail\.outbox.*absolute path"):
         conf.load("local")
 
 
-def test_a_lake_that_is_not_local_wants_a_folder_for_mails() -> None:
+def test_a_remote_lake_needs_a_local_outbox() -> None:
     with pytest.raises(ConfigError, match=r"s3a://bucket/lake/_outbox is not local.*mail\.outbox"):
         Outbox(conf.load("local", lake="s3a://bucket/lake"))
 
 
-def test_an_outbox_that_cannot_be_written_says_so(box: Outbox) -> None:
+def test_an_outbox_that_cannot_be_written_raises_an_error(box: Outbox) -> None:
     box.folder.write_text("a file")
     with pytest.raises(MailError, match="cannot be written"):
         box.put("one", letter(*TWO))
 
 
-def test_a_name_cannot_leave_the_outbox(box: Outbox) -> None:
+def test_a_mail_name_cannot_leave_the_outbox_folder(box: Outbox) -> None:
     path = box.put("../../evil", letter(*TWO))
     assert path and path.parent == box.folder

@@ -1,4 +1,4 @@
-"""What a report says follows from the ledger alone."""
+"""Quality reports are computed from the ledger alone."""
 
 from __future__ import annotations
 
@@ -19,51 +19,51 @@ TODAY = datetime(2026, 6, 1, tzinfo=NOON.tzinfo)
 
 
 def state(*entries: Entry, table: str = "fct_shares") -> TableState:
-    """A table at the end of 1 June."""
+    """The state of a table at the end of 1 June."""
     return states(list(entries), TODAY, TODAY + DAY)[table]
 
 
-def test_a_table_is_failed_since_the_first_refusal_in_a_row() -> None:
-    """Runs at 9 (refused), 10 (passed), 11, 12, 13 (refused): three in a row, the first at 11."""
+def test_a_table_has_failed_since_the_first_consecutive_rejection() -> None:
+    """Runs at 9 (rejected), 10 (passed), 11, 12, 13 (rejected): three in a row, the first at 11."""
     story = [ran("fct_shares", NOON + n * HOUR, *([] if n == -2 else [KEY])) for n in (-3, -2, -1, 0, 1)]
 
-    made = state(*story)
+    result = state(*story)
 
-    assert made.verdict == FAILED
-    assert [e.started_at for e in made.row] == [NOON + HOUR, NOON, NOON - HOUR]
-    assert (made.findings[0].runs, made.findings[0].since) == (3, NOON - HOUR)
+    assert result.verdict == FAILED
+    assert [e.started_at for e in result.streak] == [NOON + HOUR, NOON, NOON - HOUR]
+    assert (result.findings[0].runs, result.findings[0].since) == (3, NOON - HOUR)
 
 
-def test_a_rule_is_broken_since_it_broke_not_since_its_table_failed() -> None:
-    """At 11 another rule failed; the key only from 12 on."""
+def test_a_rule_has_its_own_first_failure() -> None:
+    """At 11 another rule failed. The key rule failed only from 12 on."""
     other = found("expect_column_values_to_not_be_null(post_id)")
 
-    made = state(ran("fct_shares", NOON - HOUR, other), ran("fct_shares", NOON, other, KEY))
+    result = state(ran("fct_shares", NOON - HOUR, other), ran("fct_shares", NOON, other, KEY))
 
-    assert {f.rule: f.since for f in made.findings} == {other["rule"]: NOON - HOUR, KEY["rule"]: NOON}
-
-
-def test_an_hour_that_was_refused_stays_open_though_later_hours_pass() -> None:
-    """The hour of 11 was refused, the hour of 12 came through: 11 is still not published."""
-    made = state(ran("fct_shares", NOON, KEY), ran("fct_shares", NOON + HOUR))
-
-    assert (made.verdict, made.open_hours) == (FAILED, [NOON - HOUR])
+    assert {f.rule: f.since for f in result.findings} == {other["rule"]: NOON - HOUR, KEY["rule"]: NOON}
 
 
-def test_an_hour_published_at_last_is_closed() -> None:
-    made = state(ran("fct_shares", NOON, KEY), ran("fct_shares", NOON + HOUR, hours=[NOON - HOUR]))
+def test_a_rejected_hour_stays_open_when_later_hours_pass() -> None:
+    """The hour 11 was rejected and the hour 12 passed. Hour 11 is still not published."""
+    result = state(ran("fct_shares", NOON, KEY), ran("fct_shares", NOON + HOUR))
 
-    assert (made.verdict, made.refusals, made.gates_failed) == (PASSED, [], 1)
-
-
-def test_what_failed_yesterday_and_was_not_mended_is_failed_today() -> None:
-    made = state(ran("fct_shares", NOON - DAY, KEY))
-
-    assert (made.verdict, made.entries) == (FAILED, [])
+    assert (result.verdict, result.open_hours) == (FAILED, [NOON - HOUR])
 
 
-def test_a_refused_quarantine_is_not_hidden_by_another_event_of_the_same_run() -> None:
-    """Its rows name no hours, so only a later run can close it."""
+def test_a_rejected_hour_closes_when_it_is_published() -> None:
+    result = state(ran("fct_shares", NOON, KEY), ran("fct_shares", NOON + HOUR, hours=[NOON - HOUR]))
+
+    assert (result.verdict, result.rejections, result.gates_failed) == (PASSED, [], 1)
+
+
+def test_a_rejection_of_yesterday_without_a_repair_is_failed_today() -> None:
+    result = state(ran("fct_shares", NOON - DAY, KEY))
+
+    assert (result.verdict, result.entries) == (FAILED, [])
+
+
+def test_a_rejected_quarantine_write_is_not_hidden_by_another_event_of_the_same_run() -> None:
+    """The ledger rows of quarantine have no hours, so only a later run closes the rejection."""
     bad = ran("quarantine", NOON, KEY, hours=[])
     good = ran("quarantine", NOON, hours=[], started_at=NOON + HOUR / 60)
 
@@ -72,13 +72,15 @@ def test_a_refused_quarantine_is_not_hidden_by_another_event_of_the_same_run() -
 
 
 @pytest.mark.parametrize(("severity", "verdict"), [("warning", WARNED), ("info", PASSED)])
-def test_a_lesser_failure_is_listed_and_only_a_warning_changes_the_verdict(severity: str, verdict: str) -> None:
-    made = state(ran("fct_shares", NOON, {**KEY, "severity": severity}))
+def test_a_failure_that_does_not_block_is_listed_and_only_a_warning_changes_the_verdict(
+    severity: str, verdict: str
+) -> None:
+    result = state(ran("fct_shares", NOON, {**KEY, "severity": severity}))
 
-    assert (made.verdict, [(f.severity, f.count, f.of) for f in made.findings]) == (verdict, [(severity, 3, 100)])
+    assert (result.verdict, [(f.severity, f.count, f.of) for f in result.findings]) == (verdict, [(severity, 3, 100)])
 
 
-def test_a_table_waits_when_something_it_reads_failed_however_far_up() -> None:
+def test_a_table_waits_when_any_upstream_table_failed() -> None:
     """bronze_impressions fails: the fact, the rollups and the marts wait; shares do not."""
     seen = states([ran("bronze_impressions", NOON, KEY)], TODAY, TODAY + DAY)
 
@@ -94,21 +96,21 @@ def test_a_table_waits_when_something_it_reads_failed_however_far_up() -> None:
     assert seen["fct_shares"].verdict == IDLE
 
 
-def test_a_day_counts_the_runs_that_started_in_it() -> None:
+def test_a_day_counts_the_runs_that_started_on_it() -> None:
     """From midnight to midnight, UTC."""
     story = [ran("fct_shares", TODAY + n * HOUR, rows_written=10**i) for i, n in enumerate((-1, 0, 23, 24))]
 
     assert state(*story).total("rows_written") == 10 + 100
 
 
-def test_a_rule_asked_of_the_batch_counts_of_the_rows_of_the_batch() -> None:
-    """The ledger has no `of` for it, but how many rows were refused."""
-    made = state(ran("fct_shares", NOON, {**KEY, "of": None}, metrics={"rows_refused": 4120.0}))
+def test_a_rule_over_the_whole_batch_counts_against_all_rows_of_the_batch() -> None:
+    """The ledger has no `of` for such a rule, but it has the number of rejected rows."""
+    result = state(ran("fct_shares", NOON, {**KEY, "of": None}, metrics={"rows_refused": 4120.0}))
 
-    assert (made.findings[0].count, made.findings[0].of) == (3, 4120)
+    assert (result.findings[0].count, result.findings[0].of) == (3, 4120)
 
 
-def test_unreadable_files_are_one_finding_that_counts_files() -> None:
+def test_unreadable_files_are_one_finding_that_counts_the_files() -> None:
     lost = found("files_are_readable", 1, 1)
 
     (finding,) = state(ran("bronze_shares", NOON, lost, lost), table="bronze_shares").findings
@@ -116,8 +118,8 @@ def test_unreadable_files_are_one_finding_that_counts_files() -> None:
     assert (finding.count, finding.of, finding.unit) == (2, None, "files")
 
 
-def test_an_error_leaves_its_class_only() -> None:
-    """Its text may hold a value of a row."""
+def test_only_the_class_of_an_error_is_reported() -> None:
+    """The text of an error may hold a value of a row."""
     broken = found("suite", None, None, error="[CAST_INVALID_INPUT] The value 'anna@example.org' cannot be cast")
 
     (finding,) = state(ran("fct_shares", NOON, broken)).findings
@@ -127,17 +129,17 @@ def test_an_error_leaves_its_class_only() -> None:
     assert "anna" not in repr(finding)
 
 
-def test_every_owner_gets_a_report_with_exactly_his_tables() -> None:
+def test_every_owner_gets_a_report_with_exactly_their_tables() -> None:
     made = quality_reports.of_day([], date(2026, 6, 1))
 
     named: dict[str, list[Table]] = {r.owner: [s.table for s in r.states] for r in made}
     assert list(named) == owners()
-    assert all(t.owner == owner for owner, mine in named.items() for t in mine)
+    assert all(t.owner == owner for owner, tables in named.items() for t in tables)
     assert sum(map(len, named.values())) == len(states([], TODAY, TODAY))
 
 
 def test_a_subject_that_never_landed_is_in_no_report() -> None:
-    """In a lake of the feed nobody hears of ads: neither who owns nothing else, nor who owns tables of both."""
+    """A lake with the feed only reports no ads table, not even to an owner of tables of both subjects."""
     made = {r.owner: r for r in quality_reports.of_day([ran("fct_shares", NOON)], date(2026, 6, 1))}
 
     assert list(made) == ["content", "ingest", "personalisation", "ranking"]
@@ -145,16 +147,20 @@ def test_a_subject_that_never_landed_is_in_no_report() -> None:
     assert quality_reports.of_day([ran("fct_shares", NOON)], date(2026, 6, 1), "billing") == []
 
 
-def test_a_run_is_told_to_the_owners_of_what_failed_in_it_and_as_it_was_then() -> None:
+def test_the_report_of_a_run_goes_to_owners_of_failed_tables_as_of_that_run() -> None:
     """fct_shares (content) failed at noon, and again later; fct_impressions (ranking) passed."""
     story = [ran("fct_shares", NOON, KEY), ran("fct_impressions", NOON), ran("fct_shares", NOON + HOUR, KEY)]
 
     (made,) = quality_reports.of_run(story, "run-20260601T1200")
 
-    assert (made.owner, [s.table.name for s in made.states], len(made.states[0].row)) == ("content", ["fct_shares"], 1)
+    assert (made.owner, [s.table.name for s in made.states], len(made.states[0].streak)) == (
+        "content",
+        ["fct_shares"],
+        1,
+    )
 
 
-def test_an_unknown_run_and_an_unknown_owner_are_refused() -> None:
+def test_an_unknown_run_and_an_unknown_owner_raise_errors() -> None:
     with pytest.raises(ConfigError, match="no run 'never'"):
         quality_reports.of_run([], "never")
     with pytest.raises(ConfigError, match=r"no owner 'nobody'.*ranking"):

@@ -1,4 +1,4 @@
-"""Data Docs are Great Expectations' own pages of the newest runs, with the ledger's numbers and nobody's values."""
+"""Data Docs are pages of Great Expectations for the newest runs, with counts of the ledger and no value of a row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEY = {**found("unexpected_rows_expectation(key)", 7, 77), "reason": "share_id i
 
 
 def words(page: Path) -> str:
-    """What a page says, as one line."""
+    """The text of a page as one line."""
     return re.sub(r"\s+", " ", re.sub(r"<(style|script).*?</\1>|<[^>]+>", " ", page.read_text(), flags=re.DOTALL))
 
 
@@ -35,32 +35,32 @@ def test_only_the_newest_runs_of_each_table_have_a_page(tmp_path: Path) -> None:
     assert all(f'href="{p.link}"' in index for p in pages)
 
 
-def test_a_page_lists_the_failure_as_the_ledger_counted_it_and_the_rules_that_held(tmp_path: Path) -> None:
+def test_a_page_lists_the_failure_with_the_counts_of_the_ledger_and_the_passed_rules(tmp_path: Path) -> None:
     (page,) = quality_docs.build([ran("fct_shares", NOON, KEY, rules=len(SHARES))], 1, tmp_path / "docs")
 
-    said = words(tmp_path / "docs" / page.link)
-    assert "7 unexpected values found. ≈9.091% of 77 total rows" in said
-    assert f"Evaluated Expectations {len(SHARES)} Successful Expectations {len(SHARES) - 1}" in said
-    assert all(rule.name in said for rule in SHARES)
+    text = words(tmp_path / "docs" / page.link)
+    assert "7 unexpected values found. ≈9.091% of 77 total rows" in text
+    assert f"Evaluated Expectations {len(SHARES)} Successful Expectations {len(SHARES) - 1}" in text
+    assert all(rule.name in text for rule in SHARES)
 
 
-def test_a_run_that_asked_other_rules_lists_its_failures_only(tmp_path: Path) -> None:
-    """What held then is not known by name; how many is."""
+def test_a_run_with_another_number_of_rules_lists_only_its_failures(tmp_path: Path) -> None:
+    """The names of the rules that passed are unknown; only their number is known."""
     (page,) = quality_docs.build([ran("fct_shares", NOON, KEY, rules=99)], 1, tmp_path / "docs")
 
-    said = words(tmp_path / "docs" / page.link)
-    assert "Evaluated Expectations 99 Successful Expectations 98" in said
-    assert [rule.name for rule in SHARES if rule.name in said] == [KEY["rule"]]
+    text = words(tmp_path / "docs" / page.link)
+    assert "Evaluated Expectations 99 Successful Expectations 98" in text
+    assert [rule.name for rule in SHARES if rule.name in text] == [KEY["rule"]]
 
 
 @pytest.mark.parametrize("rule", ["quarantine_share", "expect_the_moon(ghost)", "suite"])
-def test_what_great_expectations_does_not_know_is_shown_by_its_name(tmp_path: Path, rule: str) -> None:
+def test_a_rule_that_great_expectations_does_not_know_is_shown_by_name(tmp_path: Path, rule: str) -> None:
     (page,) = quality_docs.build([ran("fct_shares", NOON, found(rule, 1, 50))], 1, tmp_path / "docs")
 
     assert f"{rule}: A reason. (critical)" in words(tmp_path / "docs" / page.link)
 
 
-def test_hostile_text_and_values_in_errors_do_not_get_in(tmp_path: Path) -> None:
+def test_hostile_text_is_escaped_and_values_in_errors_are_left_out(tmp_path: Path) -> None:
     broken = {**KEY, "count": None, "of": None, "error": "[CAST_INVALID_INPUT] The value 'anna@example.org'"}
     hostile = found("<script>alert(1)</script>$column")
 
@@ -71,9 +71,7 @@ def test_hostile_text_and_values_in_errors_do_not_get_in(tmp_path: Path) -> None
     assert "<script>alert" not in text and "&lt;script&gt;alert(1)&lt;/script&gt;&#36;column" in text
 
 
-def test_a_site_takes_the_place_of_the_one_before_and_stays_when_the_next_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_new_site_replaces_the_previous_one_unless_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "docs"
     quality_docs.build([ran("fct_shares", NOON)], 1, folder)
     (page,) = quality_docs.build([ran("fct_shares", NOON + HOUR)], 1, folder)

@@ -1,4 +1,4 @@
-"""The mail: verdict first, the ledger's numbers, nothing of anybody, harmless whatever the ledger holds."""
+"""The quality mail: verdict first, counts of the ledger, no value of a row, and no harm from hostile text."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from etl.reports.outbox import POLICY
 
 HERE = conf.load("local", lake="/srv/lake", landing="/srv/landing")
 KNOWN = "unexpected_rows_expectation(ranker_model_id known)"
-REASON = "A ranker_model_id without a row in dim_ranker_models means nothing."
+(REASON,) = [r.reason for r in suites.suite(catalog.entry("fct_impressions").table) if r.name == KNOWN]
 STORY = [
     ran("fct_impressions", NOON - HOUR),
     ran("fct_impressions", NOON, {**found(KNOWN, 1204, 98_765), "reason": REASON}),
@@ -35,7 +35,7 @@ STORY = [
 
 
 def mail(story: Sequence[Entry] = STORY, owner: str = "ranking", settings: Settings = HERE) -> EmailMessage:
-    """The mail of 1 June as it leaves, read back."""
+    """The mail of 1 June, serialized and parsed again."""
     (report,) = quality_reports.of_day(list(story), date(2026, 6, 1), owner)
     _, made = quality_mail.compose(settings, report)
     return message_from_bytes(made.as_bytes(policy=POLICY), policy=POLICY)  # type: ignore[return-value]
@@ -48,7 +48,7 @@ def bodies(made: EmailMessage) -> dict[str, str]:
 
 
 class Reader(html.parser.HTMLParser):
-    """Words and tags of a page, as a browser takes them."""
+    """Collects the text, tags and links of an HTML page."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -63,8 +63,8 @@ class Reader(html.parser.HTMLParser):
         self.words += data
 
 
-def test_it_is_text_and_html_with_the_picture_beside_the_html() -> None:
-    """multipart/alternative (text, multipart/related (html, png)): what every mail program shows."""
+def test_the_mail_has_text_and_html_with_an_inline_picture() -> None:
+    """multipart/alternative (text, multipart/related (html, png)): which every mail program shows."""
     made = mail()
 
     assert [p.get_content_type() for p in made.walk()] == [
@@ -76,7 +76,7 @@ def test_it_is_text_and_html_with_the_picture_beside_the_html() -> None:
     ]
 
 
-def test_the_picture_is_the_one_the_html_names_and_nothing_comes_from_elsewhere() -> None:
+def test_the_html_shows_the_attached_picture_and_loads_nothing_else() -> None:
     made = mail()
     (png,) = [p for p in made.walk() if p.get_content_type() == "image/png"]
 
@@ -87,7 +87,7 @@ def test_the_picture_is_the_one_the_html_names_and_nothing_comes_from_elsewhere(
 
 
 @pytest.mark.parametrize("kind", ["plain", "html"])
-def test_the_verdict_stands_first_and_the_numbers_are_the_ledgers(kind: str) -> None:
+def test_the_verdict_comes_first_and_the_counts_are_those_of_the_ledger(kind: str) -> None:
     body = bodies(mail())[kind]
     words = Reader(body).words if kind == "html" else body
 
@@ -98,14 +98,14 @@ def test_the_verdict_stands_first_and_the_numbers_are_the_ledgers(kind: str) -> 
 
 
 @pytest.mark.parametrize("kind", ["plain", "html"])
-def test_it_names_no_table_of_another_owner(kind: str) -> None:
-    """But for a table that a rule of the owner's own speaks of."""
+def test_the_mail_names_no_table_of_another_owner(kind: str) -> None:
+    """The reason of a rule of the owner may name one."""
     others = {t.name for t in catalog.tables() if t.owner != "ranking"}
     body = bodies(mail())[kind].replace(REASON, "")
     assert [name for name in others if name in body] == []
 
 
-def test_the_command_shows_the_rows_of_the_rule_and_survives_a_shell() -> None:
+def test_the_command_shows_the_failing_rows_and_is_quoted_for_the_shell() -> None:
     text = bodies(mail())["plain"]
     command = text[text.index("feed-etl --lake") :].partition("LIMIT 20'")[0] + "LIMIT 20'"
 
@@ -114,12 +114,12 @@ def test_the_command_shows_the_rows_of_the_rule_and_survives_a_shell() -> None:
 
     kept = "`_rejected/fct_impressions/run-20260601T1200`"
     unknown = "ranker_model_id NOT IN (SELECT ranker_model_id FROM dim_ranker_models)"
-    asked = f"SELECT ranker_model_id FROM {kept} WHERE {unknown} LIMIT 20"
-    assert words == ["feed-etl", "--lake", "file:///srv/lake", "sql", asked]
+    query = f"SELECT ranker_model_id FROM {kept} WHERE {unknown} LIMIT 20"
+    assert words == ["feed-etl", "--lake", "file:///srv/lake", "sql", query]
 
 
-def test_every_rule_there_is_has_a_command_and_a_next_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever fails, both bodies can be made, and say what to do as often as something failed."""
+def test_every_rule_of_every_table_has_a_command_and_a_next_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For every failure the mail has one next step and one command."""
     monkeypatch.setattr(quality_mail, "picture", lambda *_: b"")
     for table in catalog.tables():
         failures = [{**found(r.name), "reason": r.reason} for r in suites.suite(table)]
@@ -127,7 +127,7 @@ def test_every_rule_there_is_has_a_command_and_a_next_step(monkeypatch: pytest.M
         assert text.count("What to do: ") == text.count(" sql \\\n") + text.count("\n  sql ") == len(failures)
 
 
-def test_after_mending_the_command_runs_every_range_that_is_open() -> None:
+def test_the_command_after_a_repair_runs_all_open_hours() -> None:
     story = [ran("fct_shares", NOON + n * HOUR, found("unexpected_rows_expectation(key)")) for n in (0, 3)]
 
     assert "run --from 2026-06-01T11 --to 2026-06-01T15" in bodies(mail(story, "content"))["plain"]
@@ -136,7 +136,7 @@ def test_after_mending_the_command_runs_every_range_that_is_open() -> None:
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>{{ 7 * 7 }}$\\frac$"
 
 
-def test_hostile_text_in_the_ledger_stays_text() -> None:
+def test_hostile_text_of_the_ledger_is_escaped() -> None:
     made = mail([ran("fct_shares", NOON, {**found(HOSTILE), "reason": HOSTILE})], "content")
     page = Reader(bodies(made)["html"])
 
@@ -145,7 +145,7 @@ def test_hostile_text_in_the_ledger_stays_text() -> None:
     assert HOSTILE in page.words
 
 
-def test_line_breaks_and_direction_marks_in_the_ledger_add_no_line_and_no_header() -> None:
+def test_line_breaks_and_direction_marks_of_the_ledger_add_no_line_and_no_header() -> None:
     tricky = "key)\r\nBcc: thief@example.org\r\n\r\n\u202eAll passed"
     made = mail([ran("fct_shares", NOON, {**found(tricky), "reason": tricky})], "content")
 
@@ -155,8 +155,8 @@ def test_line_breaks_and_direction_marks_in_the_ledger_add_no_line_and_no_header
     assert "\u202e" not in text
 
 
-def test_no_value_of_a_row_is_in_it() -> None:
-    """An error's text and samples may hold one; a login in a place is not for mail either."""
+def test_the_mail_holds_no_value_of_a_row() -> None:
+    """The text of an error and samples may hold one. A login in a URI is left out, too."""
     broken = found(KNOWN, None, None, error="[CAST_INVALID_INPUT] The value 'anna@example.org'")
     story = [ran("fct_impressions", NOON, {**broken, "samples": ["bert@example.org"]})]
     secret = HERE.model_copy(update={"lake": "s3a://key:secret@bucket/lake"})
@@ -167,13 +167,13 @@ def test_no_value_of_a_row_is_in_it() -> None:
     assert "not evaluated (CAST_INVALID_INPUT)" in whole
 
 
-def test_a_rule_about_the_batch_as_a_whole_has_no_count() -> None:
+def test_a_rule_over_the_whole_batch_has_no_count() -> None:
     text = bodies(mail([ran("fct_shares", NOON, found("expect_column_mean_to_be_between(n)", None, None))], "content"))
 
     assert all("the batch as a whole" in body and "not evaluated" not in body for body in text.values())
 
 
-def test_the_subject_has_the_verdict_and_all_recipients_are_addressed() -> None:
+def test_the_subject_has_the_verdict_and_the_mail_goes_to_all_recipients() -> None:
     several = HERE.model_copy(update={"owners": {**HERE.owners, "ranking": ["a@x.org", "b@x.org"]}})
     made = mail(settings=several)
 
@@ -189,14 +189,14 @@ def test_the_subject_has_the_verdict_and_all_recipients_are_addressed() -> None:
         ([found("rule")], "1 of 1 table failed"),
     ],
 )
-def test_the_verdict_says_the_worst(failures: list[dict[str, object]], verdict: str) -> None:
+def test_the_verdict_of_a_report_is_the_worst_of_its_tables(failures: list[dict[str, object]], verdict: str) -> None:
     (report,) = quality_reports.of_day(
         [ran("mart_user_affinity_daily", NOON, *failures)], date(2026, 6, 1), "personalisation"
     )
     assert report.verdict == verdict
 
 
-def test_the_same_report_has_the_same_name_and_news_has_another() -> None:
+def test_the_same_report_has_the_same_name_and_a_changed_report_has_another() -> None:
     def name(story: list[Entry]) -> str:
         (report,) = quality_reports.of_day(story, date(2026, 6, 1), "ranking")
         return quality_mail.compose(HERE, report)[0]
@@ -204,7 +204,7 @@ def test_the_same_report_has_the_same_name_and_news_has_another() -> None:
     assert name(STORY) == name(STORY) != name([*STORY, ran("fct_impressions", NOON + HOUR)])
 
 
-def test_an_owner_without_address_and_an_address_of_nobody_are_refused() -> None:
+def test_an_owner_without_an_address_and_an_unknown_owner_raise_errors() -> None:
     without = {k: v for k, v in HERE.owners.items() if k != "content"}
     with pytest.raises(ConfigError, match="owner content"):
         quality_mail.check_addresses(HERE.model_copy(update={"owners": without}))
@@ -212,23 +212,23 @@ def test_an_owner_without_address_and_an_address_of_nobody_are_refused() -> None
         quality_mail.check_addresses(HERE.model_copy(update={"owners": {**HERE.owners, "rankin": ["a@b.org"]}}))
 
 
-def test_the_settings_in_the_tree_name_everybody() -> None:
+def test_the_settings_of_the_repository_have_an_address_for_every_owner() -> None:
     quality_mail.check_addresses(conf.load("local"))
 
 
 @pytest.mark.parametrize(
     "address", ["a@b.org\nBcc: c@d.org", "a@b.org, c@d.org", "nobody", "Anna <a@b.org>", "ä@b.org"]
 )
-def test_what_is_not_one_plain_address_is_refused(address: str) -> None:
+def test_only_one_plain_mail_address_is_valid(address: str) -> None:
     given = json.loads(HERE.model_dump_json())
     with pytest.raises(ValidationError, match=r"owners\.ranking"):
         Settings(**{**given, "owners": {"ranking": [address]}})
 
 
-def test_files_that_cannot_be_read_are_listed_by_the_command_of_the_mail() -> None:
-    """Rows of the batch kept are of other files: those are whole."""
-    said = bodies(mail([ran("bronze_shares", NOON, found("files_are_readable", 1, 1))], owner="ingest"))["plain"]
+def test_the_command_for_unreadable_files_lists_them() -> None:
+    """The rejected batch does not have their rows, so the command reads quarantine."""
+    text = bodies(mail([ran("bronze_shares", NOON, found("files_are_readable", 1, 1))], owner="ingest"))["plain"]
 
-    assert "SELECT landed_hour, source_file FROM quarantine" in said
-    assert "array_contains(reasons" in said
-    assert "_rejected" not in said.split("sql ")[1].splitlines()[0]
+    assert "SELECT landed_hour, source_file FROM quarantine" in text
+    assert "array_contains(reasons" in text
+    assert "_rejected" not in text.split("sql ")[1].splitlines()[0]

@@ -1,4 +1,4 @@
-"""What a page asks: values that Python cannot hold stop no page."""
+"""The queries of pages: a value that Python cannot hold does not break a page."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from support.rows import at
 from etl.reports import questions
 
 
-def test_an_instant_out_of_pythons_reach_is_none(spark: SparkSession) -> None:
-    """As a lake of an earlier release may hold it; the others of the column stay."""
+def test_an_instant_that_python_cannot_hold_is_none(spark: SparkSession) -> None:
+    """A lake of an earlier release may hold such an instant. Other values of the column stay."""
     instants = ["2026-06-01T10:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "+57441-01-01T00:00:00Z"]
     listed = ", ".join(f"({n}, timestamp'{text}', date'{text[:-10]}')" for n, text in enumerate(instants))
     answer = spark.sql(f"SELECT * FROM VALUES {listed} AS rows(n, at, day) ORDER BY n")

@@ -1,4 +1,4 @@
-"""The commands as they are typed, over a ledger in which three tables of three owners were refused just now."""
+"""The report commands over a ledger in which the gates of three tables of three owners just failed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RUN = [ran(table, NOW, found("unexpected_rows_expectation(key)")) for table in O
 
 @pytest.fixture(autouse=True)
 def outbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The outbox of a lake of the test's own, no server, no Spark."""
+    """The outbox of a new lake, without a mail server and without Spark."""
     mail = {"sender": "feed-etl@example.org", "keep_days": 30}
     people = {o: [f"{o}@example.org"] for o in owners()}
     monkeypatch.setenv("FEED_ETL_MAIL", json.dumps(mail))
@@ -43,21 +43,21 @@ def outbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def report(*words: str) -> Result:
-    """`feed-etl report …` in this process; an error of ours comes out."""
+    """Run `feed-etl report …` in this process; the result has the exception."""
     return CliRunner().invoke(app, ["report", *words])
 
 
-@pytest.mark.parametrize("asked", [("--run", RUN[0].run_id), ()])
-def test_each_of_three_owners_gets_one_mail_with_only_his_failed_table(
-    monkeypatch: pytest.MonkeyPatch, asked: tuple[str, ...]
+@pytest.mark.parametrize("options", [("--run", RUN[0].run_id), ()])
+def test_each_of_three_owners_gets_one_mail_with_only_their_failed_table(
+    monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
 ) -> None:
-    """On-call hears of all of them in one mail, but not of a run that somebody asks for by name."""
+    """On-call gets one mail about all of them, but none with --run."""
     with smtp_server() as server:
         monkeypatch.setenv("FEED_ETL_SMTP_URL", server.url)
-        assert report("failures", *asked, "--send").exit_code == 0
+        assert report("failures", *options, "--send").exit_code == 0
 
-    assert len(server.arrived) == 3 + (not asked)
-    if not asked:
+    assert len(server.arrived) == 3 + (not options)
+    if not options:
         (mail,) = server.of("on-call@localhost")
         assert mail["Subject"] == "[feed-etl] on-call: problems: 3 new"
     for owner, table in OWNERS.items():
@@ -67,8 +67,8 @@ def test_each_of_three_owners_gets_one_mail_with_only_his_failed_table(
         assert not [other for other in OWNERS.values() if other != table and other in text]
 
 
-def test_failures_are_told_once_however_often_they_are_asked_for(outbox: Path) -> None:
-    """Without --run: whatever failed in the last day."""
+def test_a_repeated_report_of_failures_writes_no_second_mail(outbox: Path) -> None:
+    """Without --run the report covers the failures of the last day."""
     report("failures")
     again = report("failures", "--json")
 
@@ -76,22 +76,20 @@ def test_failures_are_told_once_however_often_they_are_asked_for(outbox: Path) -
     assert {row["mail"] for row in json.loads(again.stdout)} == {"written before"}
 
 
-def test_without_a_server_mails_wait_in_the_outbox_and_nothing_fails(outbox: Path) -> None:
+def test_without_a_server_mails_wait_and_the_commands_succeed(outbox: Path) -> None:
     done = report("quality", "--day", f"{NOW:%Y-%m-%d}", "--send")
 
     assert done.exit_code == 0
-    assert len(list(outbox.glob("*.eml"))) == 4  # owners of tables of the feed; no ads landed
+    assert len(list(outbox.glob("*.eml"))) == 4  # owners of feed tables; no ads landed
     assert report("send").exit_code == 0
 
 
-def test_a_server_that_is_down_fails_only_the_command_that_does_nothing_else(
-    outbox: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_is_down_fails_only_the_command_send(outbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     port = free_port()
     monkeypatch.setenv("FEED_ETL_SMTP_URL", f"smtp://127.0.0.1:{port}/?disable_ssl=true&disable_tls=true")
     assert report("failures", "--send").exit_code == 0
-    refused = report("send").exception
-    assert isinstance(refused, MailError) and refused.exit_code == 8 and "4 mails wait" in str(refused)
+    error = report("send").exception
+    assert isinstance(error, MailError) and error.exit_code == 8 and "4 mails wait" in str(error)
 
     with smtp_server(port) as server:
         assert report("send").exit_code == 0
@@ -99,30 +97,30 @@ def test_a_server_that_is_down_fails_only_the_command_that_does_nothing_else(
     assert list(outbox.glob("*.eml")) == []
 
 
-def test_one_owner_may_be_asked_for(outbox: Path) -> None:
+def test_the_option_owner_limits_the_report(outbox: Path) -> None:
     assert report("quality", "--owner", "content", "--day", f"{NOW:%Y-%m-%d}").exit_code == 0
     (mail,) = outbox.glob("*.eml")
     assert mail.name.startswith(f"quality-{NOW:%Y-%m-%d}-content-")
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "text"),
     [
         (("quality", "--day", "yesterday"), "2026-06-01"),
         (("quality", "--owner", "nobody"), "ranking"),
         (("failures", "--run", "never"), "feed-etl ledger"),
     ],
 )
-def test_a_wrong_parameter_is_refused_and_nothing_written(outbox: Path, words: tuple[str, ...], told: str) -> None:
-    refused = report(*words).exception
-    assert isinstance(refused, ConfigError) and told in str(refused)
+def test_a_wrong_parameter_raises_an_error_and_writes_nothing(outbox: Path, words: tuple[str, ...], text: str) -> None:
+    error = report(*words).exception
+    assert isinstance(error, ConfigError) and text in str(error)
     assert not outbox.exists()
 
 
-def test_a_command_that_fails_is_mailed_to_on_call_once_and_again_when_it_works(
+def test_a_failed_command_is_mailed_to_on_call_once_and_again_when_it_succeeds(
     outbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Maintenance cannot write; nothing of it is in the ledger. A crash of the session is told as well."""
+    """Maintenance cannot write, so the ledger has no row of it. An unexpected exception is mailed, too."""
     outbox.parent.mkdir()
     monkeypatch.setattr(quality_reports, "ledger_rows", lambda *_: [])
     monkeypatch.setattr(
@@ -144,10 +142,10 @@ def test_a_command_that_fails_is_mailed_to_on_call_once_and_again_when_it_works(
     assert not [mail for mail in outbox.glob("*.eml") if "viewer 12" in mail.read_text()]
 
 
-def test_a_run_without_a_landing_zone_is_mailed_though_there_is_no_lake_yet(
+def test_a_run_without_a_landing_zone_is_mailed_even_without_a_lake(
     outbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first run of a place: exit code 3 came before there was any ledger."""
+    """The first run ends with exit code 3 before a ledger exists."""
     monkeypatch.setattr("etl.engine.spark.files.exists", lambda *_: False)
     monkeypatch.setattr(quality_reports, "ledger_rows", lambda *_: [])
     assert isinstance(invoke("run", "--from", "2026-06-01T10", "--to", "2026-06-01T11").exception, LandingError)
@@ -155,13 +153,13 @@ def test_a_run_without_a_landing_zone_is_mailed_though_there_is_no_lake_yet(
     assert subjects(outbox)[0] == "on-call: feed-etl run failed: LandingError"
 
 
-def test_failures_of_no_lake_at_all_make_none(outbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_of_failures_without_a_lake_creates_no_lake(outbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quality_reports, "ledger_rows", lambda *_: fail(LakeError("There is no lake")))
     assert isinstance(report("failures").exception, LakeError)
     assert not (outbox / "problems" / "mailed.json").exists()
 
 
-def test_a_wrong_option_makes_no_lake(outbox: Path) -> None:
+def test_a_wrong_option_creates_no_lake(outbox: Path) -> None:
     assert isinstance(invoke("run", "--from", "today", "--to", "2026-06-01T11").exception, ConfigError)
     assert not outbox.parent.exists()
 

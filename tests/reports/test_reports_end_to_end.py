@@ -1,4 +1,4 @@
-"""With Spark: a gate that refuses a batch, the mail it makes, what its command shows, and back to green."""
+"""With Spark: a gate rejects a batch, its mail, the command of the mail, and a passed gate after the repair."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from etl.reports.outbox import POLICY
 from etl.reports.quality import FAILED
 
 TABLE, NEEDED = "fct_shares", ["bronze_shares", "fct_shares"]
-NONE = {
+FAILS_EVERY_ROW = {
     "type": "unexpected_rows_expectation",
     "kwargs": {"label": "none at all", "unexpected_rows_query": "SELECT share_id FROM {batch}"},
     "severity": "critical",
@@ -33,7 +33,7 @@ NONE = {
 
 @pytest.fixture
 def suite_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The suite of the fact in a home of the test's own."""
+    """The suite file of the fact in a temporary FEED_ETL_HOME."""
     for folder in ("conf", "expectations"):
         shutil.copytree(conf.home() / folder, tmp_path / "home" / folder)
     monkeypatch.setenv("FEED_ETL_HOME", str(tmp_path / "home"))
@@ -42,13 +42,13 @@ def suite_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
     suites.written.cache_clear()
 
 
-def test_from_a_refused_batch_to_its_mail_and_back_to_green(
+def test_a_rejected_batch_is_mailed_and_the_repaired_run_passes(
     spark: SparkSession, landed: Path, tmp_path: Path, suite_file: Path
 ) -> None:
-    """The mail counts as the ledger does; its command shows the rows; mended and run again, the day is green."""
+    """The mail has the counts of the ledger, and its command shows the rows. After the repair the day has passed."""
     settings = local_settings(tmp_path).model_copy(update={"landing": str(landed)})
     good = suite_file.read_text()
-    suite_file.write_text(yaml.safe_dump({"table": TABLE, "expectations": [NONE]}))
+    suite_file.write_text(yaml.safe_dump({"table": TABLE, "expectations": [FAILS_EVERY_ROW]}))
     summary = runner.run(spark, settings, START, END, tables=NEEDED)
     entries = quality_reports.ledger_rows(spark, settings)
 
@@ -69,11 +69,11 @@ def test_from_a_refused_batch_to_its_mail_and_back_to_green(
     suites.written.cache_clear()
     assert not runner.run(spark, settings, START, END, tables=NEEDED).errors
     after = quality_reports.ledger_rows(spark, settings)
-    (green,) = quality_reports.of_day(after, after[-1].started_at.date(), "content")
-    assert green.verdict == "1 of 5 tables ran, all passed"
+    (repaired,) = quality_reports.of_day(after, after[-1].started_at.date(), "content")
+    assert repaired.verdict == "1 of 5 tables ran, all passed"
 
 
-def test_a_lake_without_ledger_is_refused_and_left_alone(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_lake_without_a_ledger_raises_an_error_and_stays_unchanged(spark: SparkSession, tmp_path: Path) -> None:
     with pytest.raises(LakeError, match="no lake"):
         quality_reports.ledger_rows(spark, local_settings(tmp_path))
     assert list(tmp_path.iterdir()) == []

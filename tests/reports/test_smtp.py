@@ -1,4 +1,4 @@
-"""The server's connection is written as Airflow writes it, and means the same."""
+"""The SMTP connection has the format and the meaning of an Airflow connection."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("text", CASES)
-def test_a_connection_is_understood_as_uri_and_as_json(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_is_parsed_from_uri_and_json(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", text)
     assert smtp.server() == CASES[text]
 
@@ -42,19 +42,19 @@ def test_without_a_connection_there_is_no_server() -> None:
     assert smtp.server() is None
 
 
-def test_our_own_variable_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_variable_of_feed_etl_wins_over_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", "smtp://airflow")
     monkeypatch.setenv("FEED_ETL_SMTP_URL", "smtp://ours")
     assert smtp.server() == Server("ours")
 
 
 @pytest.mark.parametrize("text", ["mail:25", "http://u:secret@mail", "smtp://u:secret@:25", "{secret", "smtp://m:port"])
-def test_what_is_no_connection_is_refused_without_its_password(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_a_bad_connection_hides_its_password(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FEED_ETL_SMTP_URL", text)
     with pytest.raises(ConfigError, match="FEED_ETL_SMTP_URL is not an SMTP connection") as refused:
         smtp.server()
     assert "secret" not in str(refused.value)
 
 
-def test_a_server_shows_no_password() -> None:
+def test_the_text_of_a_server_has_no_password() -> None:
     assert str(Server("mail", 0, "user", "secret")) == "mail:465"

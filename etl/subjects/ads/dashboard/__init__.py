@@ -18,10 +18,10 @@ from etl.subjects.ads.dashboard.health import Ads
 
 SUBJECT = "ads"
 _MONEY = (
-    "Days of money are the advertiser's, days of sessions and conversions UTC's. A campaign's day gains conversions "
-    "until it is locked, seven days after its end: what it earned is final only then."
+    "Days of money are days in the advertiser's time zone; days of sessions and conversions are UTC days. A campaign "
+    "day gains conversions until it is locked, seven days after its end. Its earnings are final only then."
 )
-_FACTS = "of ads the facts of clicks, impressions and conversions"
+_FACTS = "from the ads facts of clicks, impressions and conversions"
 
 
 def collect(spark: SparkSession, settings: Settings, interval: Interval, ledger: Ledger) -> Ads:

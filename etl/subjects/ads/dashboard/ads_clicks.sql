@@ -1,4 +1,4 @@
--- Clicks on ads per hour they happened in, by whether they are taken for valid traffic.
+-- Ad clicks per hour of the click, valid and invalid.
 SELECT click_hour AS hour, count_if(is_valid) AS valid, count_if(NOT is_valid) AS invalid
 FROM fct_ad_clicks
 WHERE click_hour >= :start AND click_hour < :end

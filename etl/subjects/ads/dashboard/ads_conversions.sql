@@ -1,4 +1,4 @@
--- Conversions per UTC day they happened on, by what earned the credit; in a mart or not.
+-- All conversions per UTC day of the conversion, by attribution, whether a mart counts them or not.
 SELECT
   day, count(*) AS conversions, count_if(attribution = 'click') AS click, count_if(attribution = 'view') AS view,
   count_if(attribution = 'organic') AS organic

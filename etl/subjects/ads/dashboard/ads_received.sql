@@ -1,4 +1,4 @@
--- Conversions that word came of in a range of hours, and those of them whose day was locked by then.
+-- Conversions received in a range of hours, and those received after their day was locked.
 SELECT
   count(*) AS received, count_if(NOT is_in_time) AS too_late,
   count_if(NOT is_in_time AND attribution <> 'organic') AS too_late_attributed

@@ -1,4 +1,4 @@
--- Spend on valid impressions of ads without a known advertiser, by the hours they were shown in: it is of nobody's day.
+-- Spend on valid impressions of ads without a known advertiser, in a range of hours. It belongs to no advertiser day.
 SELECT
   count_if(local_day IS NULL) AS impressions, count(DISTINCT IF(local_day IS NULL, ad_id, NULL)) AS ads,
   CAST(sum(IF(local_day IS NULL, spend_micros, 0)) AS DECIMAL(20, 0)) * 0.000001 AS usd

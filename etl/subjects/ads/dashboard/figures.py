@@ -1,4 +1,4 @@
-"""The dashboard's charts of ads, each with the numbers it was drawn from as a table."""
+"""The charts of ads, each with its numbers as a table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOURS = [timedelta(hours=h) for h in range(24)]
 
 
 def ads(found: Ads, hours: Sequence[datetime]) -> Iterator[Figure]:
-    """What there is of clicks, money and conversions."""
+    """Charts of clicks, money and conversions. A chart without data is left out."""
     if found.clicks:
         yield _clicks(found, hours)
     if found.spend:
@@ -75,7 +75,7 @@ def _day(when: datetime) -> str:
 
 
 def _pace(found: Ads) -> Figure:
-    """All campaigns as one, and the two that end the day furthest from their budget on either side."""
+    """The pace of all campaigns together, and of the two that end the day furthest ahead and furthest behind."""
     of: dict[str, list[Row]] = {}
     for row in found.pace:
         if row["daily_budget_usd"]:
@@ -96,13 +96,16 @@ def _pace(found: Ads) -> Figure:
 
 
 def _paced(campaigns: list[list[Row]], hour: int) -> float:
-    """Spent by the end of a local hour over the even share of the budgets; 0 while no campaign is live."""
+    """Spend by the end of a local hour over an even share of the budgets by then; 0 before any campaign starts."""
     spent, even = (sum((_by_then(rows, hour, c) for rows in campaigns), Decimal(0)) for c in ("spent_usd", "even_usd"))
     return float(spent / even) if even else 0.0
 
 
 def _by_then(rows: list[Row], hour: int, column: str) -> Decimal:
-    """As of the last hour up to this one: an hour that the clocks leave out, or before the start, has no row."""
+    """The value of a column at the last row up to this hour, 0 before the first row.
+
+    An hour has no row when the clocks skip it, or before the campaign starts.
+    """
     return next((r[column] for r in reversed(rows) if r["local_hour"] <= hour), Decimal(0))
 
 

@@ -1,4 +1,4 @@
-"""The dashboard's tiles of ads. They warn of spend that nothing explains or nobody owns, and of overspent budgets."""
+"""The tiles of ads. They warn about unexplained spend, spend without an advertiser, and overspent budgets."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from etl.reports.questions import Row
 from etl.reports.tile import Tile, interval_text, no_data
 from etl.subjects.ads.dashboard.health import DAY, Ads, Days
 
-UNEXPLAINED = ("unallocated", "no_delivery")  # as rec_spend_daily explains a difference
-OPEN = "no campaign-day in the range"
+UNEXPLAINED = ("unallocated", "no_delivery")
+"""Values of `explanation` in rec_spend_daily that leave a difference unexplained."""
+NO_CAMPAIGN_DAY = "no campaign-day in the range"
 
 
 def ads(found: Ads) -> Iterator[Tile]:
-    """Money, clicks, what they earned."""
+    """Money, budgets, clicks and conversions."""
     yield from _spend(found)
     yield _unknown(found)
     yield _roas("roas", "ROAS", found.roas, found.days)
@@ -34,20 +35,20 @@ def usd(value: float | Decimal) -> str:
 
 
 def total(rows: Iterable[Row], column: str) -> Decimal:
-    """Money summed as decimals; what is not known counts nothing."""
+    """The sum of a money column as a decimal. NULL counts as 0."""
     return sum((row[column] for row in rows if row[column] is not None), Decimal(0))
 
 
-def said(days: Days) -> str:
-    """`04 to 10 Jun`, both in it."""
+def days_text(days: Days) -> str:
+    """`04 Jun to 10 Jun`, both included."""
     first, last = days[0], days[1] - DAY
     return f"{first:%d %b} to {last:%d %b}" if first != last else f"{first:%d %b}"
 
 
 def _spend(found: Ads) -> Iterator[Tile]:
     if not found.spend:
-        yield no_data("spend", "Spend", OPEN)
-        yield no_data("unallocated", "Unallocated spend", OPEN)
+        yield no_data("spend", "Spend", NO_CAMPAIGN_DAY)
+        yield no_data("unallocated", "Unallocated spend", NO_CAMPAIGN_DAY)
         return
     spent = total(found.spend, "batch_usd")
     both = [r for r in found.spend if r["billed_usd"] is not None and r["streaming_usd"] is not None]
@@ -55,15 +56,16 @@ def _spend(found: Ads) -> Iterator[Tile]:
     detail = f"billed so far, {len(both)} of {len(found.spend)} campaign-days: {three}"
     detail += f"invoice {usd(total(both, 'billed_usd'))}"
     yield Tile("spend", "Spend", usd(spent), float(spent), "plain", detail)
-    left, charged = total(found.spend, "unallocated_usd"), total(found.spend, "campaign_usd")
-    odd = [r for r in found.spend if r["explanation"] in UNEXPLAINED]
+    unallocated, charged = total(found.spend, "unallocated_usd"), total(found.spend, "campaign_usd")
+    unexplained = [r for r in found.spend if r["explanation"] in UNEXPLAINED]
     detail = f"charged {usd(charged)} less what ads spent; " + (
-        f"{len(odd)} of {len(found.spend)} campaign-days differ unexplained, "
-        f"by up to {usd(max(abs(r['difference_usd']) for r in odd))}"
-        if odd
+        f"{len(unexplained)} of {len(found.spend)} campaign-days differ unexplained, "
+        f"by up to {usd(max(abs(r['difference_usd']) for r in unexplained))}"
+        if unexplained
         else f"no difference of {len(found.spend)} campaign-days is unexplained"
     )
-    yield Tile("unallocated", "Unallocated spend", usd(left), float(left), "watch" if odd else "ok", detail)
+    state = "watch" if unexplained else "ok"
+    yield Tile("unallocated", "Unallocated spend", usd(unallocated), float(unallocated), state, detail)
 
 
 def _unknown(found: Ads) -> Tile:
@@ -79,25 +81,26 @@ def _unknown(found: Ads) -> Tile:
 def _roas(name: str, title: str, rows: list[Row], days: Days) -> Tile:
     spent, earned = total(rows, "spend_usd"), total(rows, "value_usd")
     if not spent:
-        return no_data(name, title, f"nothing was spent on {said(days)}")
+        return no_data(name, title, f"nothing was spent on {days_text(days)}")
     until = max(r["locked_from"] for r in rows)
     final = "final" if all(r["is_final"] for r in rows) else f"not final before {until:%d %b %H:%M}"
-    detail = f"{usd(earned)} for {usd(spent)}, {said(days)}; {final}"
+    detail = f"{usd(earned)} for {usd(spent)}, {days_text(days)}; {final}"
     return Tile(name, title, f"{earned / spent:.2f}", float(earned / spent), "plain", detail)
 
 
 def _budget(found: Ads) -> Tile:
-    title, of = "Budget spent", f"{found.pace_day:%d %b}, the newest day that is over everywhere"
-    last = {r["campaign_id"]: r for r in found.pace if r["daily_budget_usd"]}  # in order of the hour
+    title, of = "Budget spent", f"{found.pace_day:%d %b}, the newest day that is over in every time zone"
+    # rows come in order of the hour, so the last row of a campaign wins
+    last = {r["campaign_id"]: r for r in found.pace if r["daily_budget_usd"]}
     if not any(r["spent_usd"] for r in last.values()):
         return no_data("budget", title, f"nothing with a budget was spent on {of}")
     spent, budget = total(last.values(), "spent_usd"), total(last.values(), "daily_budget_usd")
     share = float(spent / budget)
     over = [str(c) for c, r in last.items() if r["spent_usd"] > r["daily_budget_usd"]]
-    none = [str(c) for c, r in last.items() if not r["spent_usd"]]
+    unspent = [str(c) for c, r in last.items() if not r["spent_usd"]]
     detail = f"of {usd(budget)} a day, {len(last)} campaigns, {of}"
     detail += f"; over their own: {', '.join(over)}" if over else "; none is over its own"
-    detail += f"; nothing spent by {', '.join(none)}" if none else ""
+    detail += f"; nothing spent by {', '.join(unspent)}" if unspent else ""
     return Tile("budget", title, percent(share), share, "watch" if over else "ok", detail)
 
 

@@ -19,8 +19,8 @@ from etl.subjects.feed.dashboard.health import Feed
 
 SUBJECT = "feed"
 _RANKER = (
-    "Intervals count each distinct viewer once, because impressions of one viewer are not independent; dwell's come "
-    "from how hours differ. Whether to ship a model is for the query ranker_lift."
+    "Intervals count each distinct viewer once, because impressions of one viewer are not independent. The interval of "
+    "dwell comes from the variation between hours. To decide whether to ship a model, use the query ranker_lift."
 )
 
 

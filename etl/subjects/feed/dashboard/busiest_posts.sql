@@ -1,4 +1,4 @@
--- The posts shown most in the newest hour of a range, and the share of that hour's impressions each makes.
+-- The 10 posts with the most impressions in the newest hour of a range, each with its share of the hour's impressions.
 WITH newest AS (
   SELECT max(hour) AS hour FROM agg_post_engagement_hourly WHERE hour >= :start AND hour < :end AND impressions > 0
 ),

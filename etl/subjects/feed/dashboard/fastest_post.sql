@@ -1,4 +1,4 @@
--- The post-hour whose negative rate rose most over the clock hour before, whatever its level.
+-- The post-hour whose negative rate rose most over the hour before, at any level.
 WITH hours AS (
   SELECT post_id, hour, impressions, negatives / impressions AS negative_rate FROM agg_post_engagement_hourly
   WHERE hour >= :start - INTERVAL 1 HOUR AND hour < :end AND impressions > 0

@@ -19,7 +19,7 @@ MEASURES = {
     "like": "Like rate, per impression",
     "save": "Save rate, per impression",
     "negative": "Negative rate, hides and reports per impression",
-    "regret": "Regret rate, likes taken back within 5 minutes, per like",
+    "regret": "Regret rate, likes undone within 5 minutes, per like",
 }
 Hours = Sequence[datetime]
 Counts = Mapping[datetime, int]

@@ -1,4 +1,4 @@
--- What landed, per event over a range, and over all events (event NULL). Lag in seconds, NULL without facts.
+-- Landed records per event over a range, and over all events (event NULL). Lag in seconds, NULL without facts.
 SELECT
   event, sum(records_accepted) AS accepted, sum(records_quarantined) AS quarantined,
   sum(if(lag_kll IS NULL, 0, records_accepted)) AS facts, sum(records_late) AS late,

@@ -1,4 +1,4 @@
--- What landed, per landed hour. `facts` are the records that can be late; lag in seconds, NULL without facts.
+-- Landed records per landed hour. `facts` are the records that can be late. Lag in seconds, NULL without facts.
 SELECT
   landed_hour AS hour,
   sum(if(event = 'impressions', records_accepted, 0)) AS impressions,

@@ -1,4 +1,4 @@
--- The same per hour of the impression. One row per model_semver and hour.
+-- Impressions and engagement per released model version and hour of the impression.
 WITH ids AS (SELECT DISTINCT ranker_model_id, model_semver FROM dim_ranker_models)
 SELECT
   model_semver, hour,

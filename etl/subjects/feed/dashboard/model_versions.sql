@@ -1,4 +1,4 @@
--- Per released version over a range: what was served and what came back. One row per model_semver.
+-- Impressions and engagement per released model version over a range. One row per model_semver.
 WITH ids AS (SELECT DISTINCT ranker_model_id, model_semver FROM dim_ranker_models),
 deployed AS (SELECT model_semver, min(valid_from) AS first_deployed FROM dim_ranker_models GROUP BY model_semver)
 SELECT

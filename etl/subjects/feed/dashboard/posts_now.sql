@@ -1,4 +1,4 @@
--- What some posts are as of an instant: their creator, caption and whether they were deleted by then.
+-- Creator and caption of some posts, and whether they are deleted, as of an instant.
 WITH latest AS (
   SELECT post_id, max_by(creator_id, valid_from) AS creator_id, max_by(caption, valid_from) AS caption,
     NOT bool_or(is_current) AND bool_or(is_deleted) AS is_deleted,

@@ -1,4 +1,4 @@
--- Per hour: posts shown often enough to judge, how many are over the floor, the 99th percentile of negative rates.
+-- Per hour: posts with enough impressions to judge, how many are over the floor, and P99 of their negative rates.
 SELECT
   hour, count(*) AS judged, count_if(negatives / impressions > :floor) AS over_floor,
   percentile(negatives / impressions, 0.99) AS negative_p99

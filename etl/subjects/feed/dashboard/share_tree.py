@@ -1,7 +1,7 @@
-"""The share tree of a post: who shared it, who shared those shares, and how far it went.
+"""The share tree of a post: who shared it, who shared those shares, and so on.
 
-Source: the engagement data model's virality question. A share makes a new post that can be shared on, so the
-shares below a post are a tree; anything else in the data is refused.
+Source: the virality question of the engagement data model. A share makes a new post, which can be shared again, so the
+shares below a post form a tree. Data that forms no tree raises an error.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ from etl.errors import ConfigError, LakeError
 from etl.queries import binding
 from etl.reports.questions import Row, ask
 
-MAX_POSTS = 20_000  # a page of more would be no picture any more
+MAX_POSTS = 20_000  # a picture with more posts is not readable
 
 
 @dataclass
 class Node:
-    """A post of the tree: how it came to be (None for the root), and the posts that share it, oldest first."""
+    """A post of the tree. `shares` are the posts that share it, oldest first.
+
+    `parent`, `shared_at` and `channel` describe the share that made the post; they are None for the root.
+    """
 
     post_id: int
     level: int
@@ -37,13 +40,14 @@ class Node:
 
 @dataclass(frozen=True)
 class Tree:
-    """A post and everything shared from it, level by level; `published` is None for a post the lake does not know."""
+    """A post and all shares below it, level by level. `published` is None when dim_posts does not have the post."""
 
     levels: list[list[Node]]
     published: datetime | None
 
     @property
     def root(self) -> Node:
+        """The post itself."""
         return self.levels[0][0]
 
     @property
@@ -53,22 +57,22 @@ class Tree:
 
     @property
     def depth(self) -> int:
-        """Shares in a row at most."""
+        """Shares on the longest path."""
         return len(self.levels) - 1
 
     @property
     def breadth(self) -> int:
-        """Shares of the widest level."""
+        """Shares on the widest level."""
         return max((len(level) for level in self.levels[1:]), default=0)
 
     @property
     def reshare_factor(self) -> float | None:
-        """Further shares per share: what is below the first level, over all shares. None without a share."""
+        """Shares below the first level over all shares. None without a share."""
         return sum(map(len, self.levels[2:])) / len(self.shares) if self.shares else None
 
     @property
     def by_hour(self) -> dict[datetime, int]:
-        """Shares per clock hour, from the first share's to the last one's; hours without any are 0."""
+        """Shares per clock hour, from the hour of the first share to that of the last; an hour without shares has 0."""
         times = [node.shared_at for node in self.shares if node.shared_at]
         found = Counter(t.replace(minute=0, second=0, microsecond=0) for t in times)
         if not found:
@@ -78,9 +82,10 @@ class Tree:
 
 
 def grow(root: int, shares_of: Callable[[list[int]], Iterable[Row]]) -> list[list[Node]]:
-    """Levels of the tree below a post; `shares_of` gives the shares of some posts, oldest first.
+    """The levels of the tree of a post, the root first. `shares_of` returns the shares of some posts, oldest first.
 
-    Raises LakeError when a post is reached twice (a cycle, or two shares that claim one post).
+    Raises LakeError when a post is reached twice (a cycle, or two shares that make one post), ConfigError when the tree
+    has more than MAX_POSTS posts.
     """
     levels, seen = [[Node(root, 0)]], {root}
     while levels[-1]:
@@ -97,7 +102,7 @@ def _attach(parent: Node, row: Row, seen: set[int]) -> Node:
     if post in seen:
         raise LakeError(
             f"Share {row['share_id']} makes post {post} of post {parent.post_id}, but post {post} is in the tree "
-            "already: shares that go round are no tree. Look at fct_shares for these posts."
+            "already. Look at the rows of fct_shares for these posts."
         )
     seen.add(post)
     node = Node(post, parent.level + 1, parent, row["share_ts"], row["channel"])
@@ -106,7 +111,7 @@ def _attach(parent: Node, row: Row, seen: set[int]) -> Node:
 
 
 def collect(spark: SparkSession, settings: Settings, post_id: int) -> Tree:
-    """The tree of a post. Raises ConfigError for one neither published nor shared, LakeError for a cycle."""
+    """The tree of a post. Raises ConfigError for a post neither published nor shared, LakeError for a cycle."""
     levels = grow(post_id, lambda posts: ask(spark, settings, "shares_of", post_ids=posts))
     nodes = {node.post_id: node for level in levels for node in level}
     now = binding.latest(spark, settings, "fct_shares")

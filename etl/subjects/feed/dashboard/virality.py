@@ -1,4 +1,4 @@
-"""The virality page of a post: its share tree drawn over time, shares per hour, and the numbers."""
+"""The virality page of a post: its share tree over time, shares per hour, and the main numbers."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from etl.reports.tile import Tile
 from etl.subjects.feed.dashboard import share_tree
 from etl.subjects.feed.dashboard.share_tree import Node, Tree
 
-NAMED = 40  # so many posts still have room for their ids
-LISTED = 500
+NAMED = 40  # up to this many posts have room for their ids
+LISTED = 500  # shares in the table
 
 
 def write(spark: SparkSession, settings: Settings, post_id: int, out: Path) -> Path:
-    """Write the page of a post; returns where it is. Raises ConfigError for an unknown post, LakeError for a cycle."""
+    """Write the page of a post and return its path. Raises ConfigError for an unknown post, LakeError for a cycle."""
     return pages.write(page(share_tree.collect(spark, settings, post_id)), out)
 
 
 def page(tree: Tree) -> str:
-    """The page's HTML."""
+    """The HTML of the page."""
     figures = [_tree_figure(tree), _hours_figure(tree)] if tree.shares else []
     return pages.render(
         "virality.html.j2", package=__package__, tree=tree, tiles=_tiles(tree), figures=figures, listed=LISTED
@@ -37,21 +37,21 @@ def page(tree: Tree) -> str:
 def _tiles(tree: Tree) -> list[Tile]:
     by_hour, factor = tree.by_hour, tree.reshare_factor
     per_hour = len(tree.shares) / len(by_hour) if by_hour else None
-    pace = "none" if per_hour is None else f"{per_hour:.2f}"
-    gone = sum(node.is_deleted for node in tree.shares)
+    rate = "none" if per_hour is None else f"{per_hour:.2f}"
+    deleted = sum(node.is_deleted for node in tree.shares)
     hours = f"over {len(by_hour)} hours, at most {max(by_hour.values())} in one" if by_hour else "never shared"
     return [
-        Tile("shares", "Shares", number(len(tree.shares)), len(tree.shares), "plain", f"{gone} of them deleted since"),
+        Tile("shares", "Shares", number(len(tree.shares)), len(tree.shares), "plain", f"{deleted} deleted since"),
         Tile("depth", "Depth", str(tree.depth), tree.depth, "plain", "shares in a row, at most"),
         Tile("breadth", "Breadth", str(tree.breadth), tree.breadth, "plain", "shares on the widest level"),
-        Tile("per-hour", "Shares per hour", pace, per_hour, "plain", hours),
+        Tile("per-hour", "Shares per hour", rate, per_hour, "plain", hours),
         Tile("reshare-factor", "Reshare factor", "none" if factor is None else f"{factor:.2f}", factor, "plain",
              "further shares per share; 1 and more keeps growing"),
     ]  # fmt: skip
 
 
 def _rows(tree: Tree) -> dict[int, int]:
-    """A row for each post: what was shared from it follows below it, so that no two marks share a line."""
+    """Post id -> its row in the picture. The shares of a post follow below it, so each row has one mark."""
     rows: dict[int, int] = {}
     stack = [tree.root]
     while stack:
@@ -63,15 +63,15 @@ def _rows(tree: Tree) -> dict[int, int]:
 
 @fig.styled
 def _tree_figure(tree: Tree) -> Figure:
-    places = _rows(tree)
+    rows_of = _rows(tree)
     nodes = [tree.root, *tree.shares]
     canvas, (axes,) = fig.canvas(min(14, max(2.4, 0.7 + (0.17 if len(nodes) <= NAMED else 0.07) * len(nodes))))
     times = {n.post_id: when for n, when in zip(nodes, charts.days(_moments(tree, nodes)), strict=True)}
     for node in tree.shares:
-        _edge(axes, node, times, places)
+        _edge(axes, node, times, rows_of)
     for node in nodes:
-        _mark(axes, node, (times[node.post_id], places[node.post_id]), len(nodes) <= NAMED)
-    axes.set_ylim(len(places) - 0.2, -0.8)
+        _mark(axes, node, (times[node.post_id], rows_of[node.post_id]), len(nodes) <= NAMED)
+    axes.set_ylim(len(rows_of) - 0.2, -0.8)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     first, last = min(times.values()), max(times.values())
@@ -80,20 +80,20 @@ def _tree_figure(tree: Tree) -> Figure:
     says = f"Post {tree.root.post_id}: {len(tree.shares)} shares on {tree.depth} levels, at most {tree.breadth} on one."
     rows = [[str(i), str(len(level)), str(sum(n.is_deleted for n in level))] for i, level in enumerate(tree.levels)]
     unit = (
-        "a dot per post at the time it was shared, below the post it shares, coloured by level; a cross: deleted since"
+        "a dot per post at the time it was shared, below the post it shares, colored by level; a cross: deleted since"
     )
     return Figure("tree", "Share tree", unit, says, fig.inline(canvas, "tree"), ["Level", "Posts", "Deleted"], rows)
 
 
 def _moments(tree: Tree, nodes: list[Node]) -> list[datetime]:
-    """When each post came to be; the root, where its publication is unknown or long past, at its first share."""
+    """The time of each share. The root gets the time of its first share, because it may be published long before."""
     first = min(node.shared_at for node in tree.shares if node.shared_at)
     return [node.shared_at or first for node in nodes]
 
 
-def _edge(axes: Axes, node: Node, times: dict[int, float], places: dict[int, int]) -> None:
+def _edge(axes: Axes, node: Node, times: dict[int, float], rows_of: dict[int, int]) -> None:
     assert node.parent
-    start, end = (times[node.parent.post_id], places[node.parent.post_id]), (times[node.post_id], places[node.post_id])
+    start, end = ((times[n.post_id], rows_of[n.post_id]) for n in (node.parent, node))
     axes.plot([start[0], start[0], end[0]], [start[1], end[1], end[1]], color=fig.GRID, linewidth=1.3, zorder=1)
 
 

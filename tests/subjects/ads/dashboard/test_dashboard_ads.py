@@ -1,4 +1,4 @@
-"""The ads on the dashboard of a lake that has nothing else: its tiles are what the simulator knows to be true."""
+"""The dashboard of a lake with ads only. Its tiles show the numbers that the simulator knows to be true."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from etl.subjects.ads.dashboard import health as ads_health
 from etl.subjects.ads.dashboard import tiles as ads_tiles
 from etl.subjects.ads.dashboard.health import midnight
 
-THIRD = datetime(2026, 6, 3, 12, tzinfo=UTC)  # the second day is over wherever an advertiser may be
+THIRD = datetime(2026, 6, 3, 12, tzinfo=UTC)  # the second day is over in every time zone
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +39,12 @@ def tiles(of: Health) -> dict[str, Tile]:
 
 
 def money(rows: list[Row], column: str) -> Decimal:
-    """A column of the truth, summed."""
+    """The sum of a money column of the truth."""
     return sum((Decimal(row[column]) for row in rows), Decimal(0))
 
 
-def test_money_is_the_truth(found: Health, simulated_ads: Simulated) -> None:
-    """Spend to the cent, what no ad can be given, what was earned; days that are locked are final, the whole is not."""
+def test_money_tiles_show_the_truth(found: Health, simulated_ads: Simulated) -> None:
+    """Spend, unallocated spend and earnings are exact. Locked days are final; the whole interval is not."""
     billed = expected(simulated_ads.landing, "rec_spend_daily")
     campaigns = expected(simulated_ads.landing, "mart_campaign_daily")
     locked = [row for row in campaigns if row["day"] < "2026-06-03"]
@@ -56,13 +56,13 @@ def test_money_is_the_truth(found: Health, simulated_ads: Simulated) -> None:
     unexplained = sum(row["explanation"] in ("unallocated", "no_delivery") for row in billed)
     assert shown["unallocated"].state == "watch"
     assert f"{unexplained} of {len(billed)} campaign-days" in shown["unallocated"].detail
-    for name, rows, said in (("roas", campaigns, "not final before"), ("final-roas", locked, "; final")):
+    for name, rows, text in (("roas", campaigns, "not final before"), ("final-roas", locked, "; final")):
         assert shown[name].raw == pytest.approx(float(money(rows, "value_usd_sum") / money(rows, "spend_usd")))
-        assert said in shown[name].detail
+        assert text in shown[name].detail
 
 
-def test_spend_of_ads_nobody_told_of_is_said(found: Health, simulated_ads: Simulated) -> None:
-    """What is in no campaign's day is a tile of its own, so that no cent goes unseen."""
+def test_spend_of_unknown_ads_has_a_tile(found: Health, simulated_ads: Simulated) -> None:
+    """Spend that belongs to no campaign day is visible in its own tile."""
     shown = [row for row in expected(simulated_ads.landing, "fct_ad_impressions") if row["is_valid"]]
     unknown = [row for row in shown if row["local_day"] is None]
 
@@ -72,8 +72,8 @@ def test_spend_of_ads_nobody_told_of_is_said(found: Health, simulated_ads: Simul
     assert tile.state == "watch" and f"{len(unknown):,} valid impressions" in tile.detail
 
 
-def test_an_invoice_without_delivery_is_to_be_looked_at(found: Health) -> None:
-    """Nothing else differs, and the tile warns all the same."""
+def test_an_invoice_without_delivery_has_the_state_watch(found: Health) -> None:
+    """The tile warns although nothing else differs."""
     alone = [row for row in found.parts["ads"].spend if row["explanation"] == "no_delivery"]
 
     (tile,) = [t for t in ads_tiles.ads(replace(found.parts["ads"], spend=alone)) if t.name == "unallocated"]
@@ -81,7 +81,7 @@ def test_an_invoice_without_delivery_is_to_be_looked_at(found: Health) -> None:
     assert tile.state == "watch" and "by up to 12.34 USD" in tile.detail
 
 
-def test_clicks_and_conversions_are_the_truth(found: Health, simulated_ads: Simulated) -> None:
+def test_click_and_conversion_tiles_show_the_truth(found: Health, simulated_ads: Simulated) -> None:
     clicks = expected(simulated_ads.landing, "fct_ad_clicks")
     campaigns = expected(simulated_ads.landing, "mart_campaign_daily")
     sessions = expected(simulated_ads.landing, "agg_session_data")
@@ -99,11 +99,11 @@ def test_clicks_and_conversions_are_the_truth(found: Health, simulated_ads: Simu
     assert shown["too-late"] == sum(not row["is_in_time"] for row in conversions) > 0
 
 
-def test_pace_is_of_the_newest_day_that_is_over_everywhere(spark: SparkSession, simulated_ads: Simulated) -> None:
-    """The second day, its last hours where each advertiser is; of the range, nothing later is shown."""
+def test_pace_is_of_the_newest_day_over_in_every_time_zone(spark: SparkSession, simulated_ads: Simulated) -> None:
+    """This is the second day, up to the last local hour of each advertiser. Nothing after the interval is shown."""
     early = health.collect(spark, simulated_ads.settings, (ADS_START, THIRD))
-    asked = {"start": midnight(date(2026, 6, 2)), "end": midnight(date(2026, 6, 3))}
-    rows = queries.run(spark, simulated_ads.settings, "delivery_health", **asked).collect()
+    parameters = {"start": midnight(date(2026, 6, 2)), "end": midnight(date(2026, 6, 3))}
+    rows = queries.run(spark, simulated_ads.settings, "delivery_health", **parameters).collect()
     last = {row["campaign_id"]: row for row in rows}
 
     shown = tiles(early)["budget"]
@@ -115,8 +115,8 @@ def test_pace_is_of_the_newest_day_that_is_over_everywhere(spark: SparkSession, 
     assert max(row["hour"] for row in early.parts["ads"].clicks) < THIRD
 
 
-def test_a_lake_of_ads_has_a_page_of_its_own(spark: SparkSession, simulated_ads: Simulated, tmp_path: Path) -> None:
-    """No range given, no table of the feed there: the page is of ads, and its gates are those of ads."""
+def test_a_lake_with_ads_only_has_an_ads_page(spark: SparkSession, simulated_ads: Simulated, tmp_path: Path) -> None:
+    """Without an interval and without tables of the feed, the page shows ads and the gates of ads."""
     page = dashboard.write(spark, simulated_ads.settings, tmp_path / "ads.html").read_text()
 
     assert "<h1>Ads health</h1>" in page and "2026-06-04 00:00" in page
@@ -126,28 +126,28 @@ def test_a_lake_of_ads_has_a_page_of_its_own(spark: SparkSession, simulated_ads:
         assert f'id="figure-{name}"' in page
 
 
-def test_owners_of_ads_are_told_of_every_table_of_theirs(spark: SparkSession, simulated_ads: Simulated) -> None:
-    """All ran, none failed; and each report becomes a mail."""
+def test_owners_of_ads_get_a_report_with_all_their_tables(spark: SparkSession, simulated_ads: Simulated) -> None:
+    """All tables ran and none failed. Each report gives a mail."""
     entries = quality_reports.ledger_rows(spark, simulated_ads.settings)
-    ours = [catalog.entry(name).table for name in catalog.of_subjects(["ads"])]
+    ads_tables = [catalog.entry(name).table for name in catalog.of_subjects(["ads"])]
     for owner in ("ads", "billing"):
         (report,) = quality_reports.of_day(entries, entries[-1].started_at.date(), owner)
 
-        assert {s.table.name for s in report.states} == {t.name for t in ours if t.owner == owner}
+        assert {s.table.name for s in report.states} == {t.name for t in ads_tables if t.owner == owner}
         assert {s.verdict for s in report.states} <= {PASSED, WARNED}
         assert quality_mail.compose(simulated_ads.settings, report)[1]["To"] == f"{owner}@localhost"
 
 
-def test_a_table_that_no_gate_has_let_in_yet_is_no_data(spark: SparkSession, settings: Settings) -> None:
-    """A lake without any of them: every tile says so, there is no chart, and nothing fails."""
+def test_tiles_of_missing_tables_show_no_data(spark: SparkSession, settings: Settings) -> None:
+    """In a lake without any ads table, every tile shows no data, there is no chart, and nothing raises an error."""
     nothing = ads_health.collect(spark, settings, (ADS_START, ADS_END))
 
     assert {tile.state for tile in ads_tiles.ads(nothing)} == {"none"}
     assert list(ads_figures.ads(nothing, [])) == []
 
 
-def test_days_of_a_range_are_those_its_hours_are_in() -> None:
-    """From 23:00 to 01:00 are two days; up to midnight, the day that begins there is not in it."""
+def test_an_interval_covers_every_day_that_has_one_of_its_hours() -> None:
+    """23:00 to 01:00 covers two days. An interval that ends at midnight does not cover the next day."""
     assert ads_health.days((ADS_START - timedelta(hours=1), ADS_START + timedelta(hours=1))) == (
         date(2026, 5, 31),
         date(2026, 6, 2),
@@ -155,6 +155,6 @@ def test_days_of_a_range_are_those_its_hours_are_in() -> None:
     assert ads_health.days((ADS_START, ADS_START + timedelta(days=1))) == (date(2026, 6, 1), date(2026, 6, 2))
 
 
-def test_final_days_are_locked_wherever_the_advertiser_is() -> None:
-    """On 11 June the third is locked in the east only: two days end with the second."""
+def test_final_days_are_locked_in_every_time_zone() -> None:
+    """On 11 June, 3 June is locked in the east only, so the last final day is 2 June."""
     assert ads_health.final_days((ADS_END - timedelta(days=2), ADS_END)) == (date(2026, 6, 1), date(2026, 6, 3))

@@ -16,8 +16,8 @@ from etl.subjects.feed.dashboard import heartbeats, tiles
 TEN, ELEVEN, NOON = at("10:00"), at("11:00"), at("12:00")
 
 
-def test_an_uneven_publish_of_few_rows_alarms_nobody() -> None:
-    """Three rows in two tasks are 1.3 times the mean at best; the tile says that they cannot tell."""
+def test_skew_of_few_rows_raises_no_alarm() -> None:
+    """Three rows in two tasks have a skew of at least 1.3. The tile says that the rows are too few."""
     few = entry("fct_shares", TEN, metrics={"skew": 2.0, "tasks": 2.0}, rows_written=1999)
     many = entry("fct_impressions", TEN, metrics={"skew": 1.2, "tasks": 2.0}, rows_written=2000)
 
@@ -34,8 +34,8 @@ def skew_tile(entries: list[Entry]) -> Tile:
     return next(t for t in tiles.ingest(shown) if t.name == "skew")
 
 
-def test_heartbeats_collapse_to_the_rows_that_are_there_now() -> None:
-    """An hour folded twice has its rows once; beats of a run that failed are read but not in any row."""
+def test_heartbeats_collapse_to_the_rows_of_the_table_now() -> None:
+    """Rows of an hour that two runs wrote count once. Heartbeats of a failed run are read, but are in no row."""
     state = {"hour": TEN, "row_count": 10, "checksum": "0-0"}
     name = "fct_dwell_per_impression"
     ledger = Remembered(

@@ -1,4 +1,4 @@
-"""How a post spread: the tree of its shares, what is refused, and the page in a real browser."""
+"""The share tree of a post, data that forms no tree, and the page in a real browser."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Row = dict[str, Any]
 
 
 def share(original: int, shared: int, when: str = "10:00") -> Row:
-    """One share; its id is that of the post it makes."""
+    """One share. Its id is the id of the post that it makes."""
     return {
         "share_id": shared,
         "original_post_id": original,
@@ -41,37 +41,37 @@ SPREAD = (
 
 
 def test_depth_breadth_and_reshare_factor() -> None:
-    r"""1 - 11 - 111 - 1111, 1 - 11 - 112, 1 - 12, 1 - 13: three in a row, three side by side, 3 of 6 are reshares."""
+    r"""1 - 11 - 111 - 1111, 1 - 11 - 112, 1 - 12, 1 - 13: depth 3, breadth 3, and 3 of 6 shares are reshares."""
     found = tree(*SPREAD)
 
     assert [[n.post_id for n in level] for level in found.levels] == [[1], [11, 12, 13], [111, 112], [1111]]
     assert (found.depth, found.breadth, found.reshare_factor) == (3, 3, 0.5)
 
 
-def test_an_hour_without_shares_counts_none() -> None:
+def test_an_hour_without_shares_counts_zero() -> None:
     assert tree(*SPREAD).by_hour == {at("09:00"): 3, at("10:00"): 0, at("11:00"): 0, at("12:00"): 3}
 
 
-def test_a_post_nobody_shared_has_no_factor() -> None:
+def test_a_post_without_shares_has_no_reshare_factor() -> None:
     found = tree()
 
     assert (found.depth, found.breadth, found.reshare_factor, found.by_hour) == (0, 0, None, {})
 
 
 @pytest.mark.parametrize("back_to", [1, 11, 111])
-def test_a_cycle_is_refused_with_the_share_that_closes_it(back_to: int) -> None:
+def test_a_cycle_raises_an_error_that_names_the_closing_share(back_to: int) -> None:
     closing = share(111, back_to) | {"share_id": 5}
 
     with pytest.raises(LakeError, match=rf"Share 5 makes post {back_to} of post 111"):
         tree(share(1, 11), share(11, 111), closing)
 
 
-def test_a_post_shared_into_being_twice_is_refused() -> None:
+def test_two_shares_that_make_the_same_post_raise_an_error() -> None:
     with pytest.raises(LakeError, match="post 2 is in the tree already"):
         tree(share(1, 2), share(1, 2))
 
 
-def test_a_tree_too_large_to_draw_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tree_that_is_too_large_raises_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(share_tree, "MAX_POSTS", 3)
 
     with pytest.raises(ConfigError, match="more than 3 shares"):
@@ -79,7 +79,7 @@ def test_a_tree_too_large_to_draw_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_page_shows_the_numbers_and_marks_deleted_posts(tmp_path: Path) -> None:
-    """Hostile handles stay text; nothing is fetched; the console stays empty."""
+    """A hostile handle is escaped, nothing is fetched, and the console stays empty."""
     found = tree(*SPREAD)
     found.levels[1][1].is_deleted, found.root.handle = True, HOSTILE
 
@@ -88,13 +88,13 @@ def test_the_page_shows_the_numbers_and_marks_deleted_posts(tmp_path: Path) -> N
         assert seen.tile("per-hour") == 1.5
         assert HOSTILE in seen.page.locator("header").inner_text()
         assert seen.page.locator("script").count() == 0
-        gone = seen.page.locator("tr", has=seen.page.locator("td", has_text="deleted")).locator("th[scope=row]")
-        assert gone.all_inner_texts() == ["12"]
+        deleted = seen.page.locator("tr", has=seen.page.locator("td", has_text="deleted")).locator("th[scope=row]")
+        assert deleted.all_inner_texts() == ["12"]
         assert seen.complaints == [] and len(seen.requests) == 1
 
 
 def test_a_long_chain_is_drawn(tmp_path: Path) -> None:
-    """A thousand shares in a row: no recursion to run out of."""
+    """A chain of a thousand shares does not exhaust the recursion limit."""
     found = tree(*[share(i, i + 1, f"10:{i // 60:02}:{i % 60:02}") for i in range(1, 1001)])
 
     assert found.depth == 1000

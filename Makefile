@@ -1,4 +1,4 @@
-# Everything a developer or a scheduler does with this tree. `make` alone lists it.
+# Tasks for developers and schedulers. `make` alone lists them.
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 ARGS ?=
@@ -6,50 +6,50 @@ MINUTES ?= 10
 
 .PHONY: help setup run test test-slow test-clock soak fuzz test-dags bench bench-quick bench-targets bench-ads dags airflow airflow-demo docs new-table lint format lock clean
 
-help: ## List what can be made
+help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## Make .venv, find Java, fetch Delta's JARs and the public log (under 1 s when done before)
+setup: ## Create .venv, find Java, download Delta's JARs and the public log (under 1 s when already done)
 	@bin/setup
 
 run: setup ## Simulate a part of a day, import the public log, and run both into ./lake (ARGS=... adds options)
 	@$(BIN)/feed-etl demo $(ARGS)
 
-test: setup ## Run the tests, two processes of them (ARGS=... for pytest, e.g. ARGS='-n 0 -k jars -x')
+test: setup ## Run the tests in two processes (ARGS=... for pytest, e.g. ARGS='-n 0 -k jars -x')
 	@$(BIN)/pytest -q -n 2 --dist loadfile $(ARGS)
 
 test-slow: setup ## Run the tests that take minutes each: separate executors, any order of hours, killed backfills
 	@$(BIN)/pytest -q -m slow $(ARGS)
 
-test-clock: setup ## Run tests by a clock at 23:59:50, and at the end of a 29 February (ARGS=... for pytest)
+test-clock: setup ## Run tests with a clock at 23:59:50, and at the end of a 29 February (ARGS=... for pytest)
 	@bin/test-clock $(ARGS)
 
-soak: setup ## Kill, crowd and feed rubbish for hours (ARGS='--kills 200 --crowds 100 --files 10000 --generations 1000' is what it does)
+soak: setup ## Test kills, concurrent jobs and hostile files for hours (ARGS='--kills 200 --crowds 100 --files 10000 --generations 1000' is the default)
 	@PYTHONPATH=tests:. $(BIN)/python -m soak $(ARGS)
 
-fuzz: setup ## Look for settings and words of the command line that break it, guided by coverage (MINUTES=10)
+fuzz: setup ## Search for settings and arguments that break the command line, guided by coverage (MINUTES=10)
 	@mkdir -p .hypothesis; VIRTUAL_ENV=$(CURDIR)/.venv timeout -s INT $(MINUTES)m $(BIN)/uv run -q --no-project --active --python $(BIN)/python \
 		--with-requirements requirements-fuzz.lock hypothesis fuzz --no-dashboard -n 1 -- tests/fuzz > .hypothesis/fuzz.log 2>&1; \
 		[ $$? = 124 ] || tail -n 3 .hypothesis/fuzz.log
 	@$(BIN)/pytest -q -n 0 tests/fuzz
 
-test-dags: setup ## Run the tests of the DAGs, in an environment of Airflow's own
+test-dags: setup ## Run the tests of the DAGs in the environment of Airflow
 	@bin/setup-airflow
 	@.venv-airflow/bin/pytest -q --confcutdir tests/dags tests/dags $(ARGS)
 
-bench: setup ## Time an hour of 4 M impressions against plain PySpark, DuckDB and Polars (needs 20 GB of disk, half an hour)
+bench: setup ## Time an hour of 4 M impressions against plain PySpark, DuckDB and Polars (20 GB of disk, half an hour)
 	@$(BIN)/python -m bench $(ARGS)
 
-bench-quick: setup ## The same with 500,000 impressions, once
+bench-quick: setup ## Run `bench` once with 500,000 impressions
 	@$(BIN)/python -m bench --impressions 500000 --rounds 1 $(ARGS)
 
-bench-targets: setup ## Ours beside itself: skew, scale, a second run, a look-up, a small hour
+bench-targets: setup ## Measure ratios of our own runs: skew, scale, a second run, a look-up, a small hour
 	@$(BIN)/python -m bench.targets $(ARGS)
 
-bench-ads: setup ## Time 10 M raw clicks against plain PySpark, and with one hot ad against none
+bench-ads: setup ## Time 10 M raw clicks against plain PySpark, and with a hot ad against none
 	@$(BIN)/python -m bench.ads $(ARGS)
 
-dags: setup ## Write again what Airflow knows of the tables, and the DAGs as text for a review
+dags: setup ## Generate the table list for Airflow, and the DAGs as text for a review
 	@bin/setup-airflow
 	@$(BIN)/python -m etl.airflow.tables
 	@.venv-airflow/bin/python tests/dags/edges.py
@@ -58,7 +58,7 @@ airflow: setup ## Start a complete local Airflow with these DAGs (its state is i
 	@bin/setup-airflow
 	@bin/airflow-up
 
-airflow-demo: setup ## An hour, failing gates with their mail, backfills through a real scheduler; ends with 0 or 1
+airflow-demo: setup ## Run an hour, failing audits with mails, and backfills with a real scheduler; exit code 0 or 1
 	@bin/setup-airflow
 	@PYTHONPATH=tests:. $(BIN)/python -m support.airflow.demo $(ARGS)
 
@@ -67,20 +67,20 @@ lint: setup ## Check style, format and types
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 
-format: setup ## Put the code into the agreed format and fix what can be fixed
+format: setup ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-docs: setup ## Write the pages of every table again (docs/tables)
+docs: setup ## Generate the pages of all tables (docs/tables)
 	@$(BIN)/feed-etl docs
 
-new-table: setup ## Make a table's module, suite and test file (NAME=fct_x LAYER=facts)
+new-table: setup ## Generate a table's module, suite and test file (NAME=fct_x LAYER=facts)
 	@$(BIN)/feed-etl new-table "$(NAME)" --layer "$(LAYER)"
 
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --no-emit-index-url --no-annotate \
 	--custom-compile-command 'make lock' -q
 
-lock: setup ## Resolve versions and hashes of all packages again (ARGS=--upgrade to move to the newest versions)
+lock: setup ## Resolve versions and hashes of all packages again (ARGS=--upgrade for the newest versions)
 	@$(COMPILE) setup.cfg pyproject.toml --all-extras $(ARGS) -o constraints.txt
 	@$(COMPILE) setup.cfg pyproject.toml --extra test --extra bench --extra dev -c constraints.txt --generate-hashes \
 		-o requirements.lock
@@ -88,7 +88,7 @@ lock: setup ## Resolve versions and hashes of all packages again (ARGS=--upgrade
 	@echo hypofuzz | $(COMPILE) - -c constraints.txt --generate-hashes -o requirements-fuzz.lock
 	@bin/setup-airflow --packages | $(COMPILE) - -c constraints.txt --generate-hashes -o requirements-airflow.lock
 
-clean: ## Remove .venv, caches and build output; landing zone and lake stay
+clean: ## Remove .venv, caches and build output; the landing zone and the lake stay
 	@rm -rf .venv .venv-airflow build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	@rm -rf spark-warehouse metastore_db derby.log
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

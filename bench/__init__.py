@@ -1,1 +1,1 @@
-"""Benchmarks: one generated hour, ours and the peers, their results checked equal before any time is reported."""
+"""Benchmarks: feed-etl and its peers process the same generated hours. Times count only when the results are equal."""

@@ -1,4 +1,4 @@
-"""`python -m bench`: ours and the peers in turns on one generated hour; equal results, then medians and ratios."""
+"""`python -m bench`: run feed-etl and its peers in turns on one generated hour, compare results, print median times."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ console = Console()
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--impressions", type=int, default=4_000_000, help="impressions in the hour")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each contender runs")
-    parser.add_argument("--folder", type=Path, default=Path("bench-data"), help="where input and lakes are kept")
-    parser.add_argument("--out", type=Path, default=Path("bench-data/results.json"), help="figures as JSON")
-    parser.add_argument("--memory", default="", help="what ours (its driver) and DuckDB are given, e.g. 1g")
+    parser.add_argument("--rounds", type=int, default=3, help="number of runs per contender")
+    parser.add_argument("--folder", type=Path, default=Path("bench-data"), help="folder for input and lakes")
+    parser.add_argument("--out", type=Path, default=Path("bench-data/results.json"), help="JSON file for the results")
+    parser.add_argument("--memory", default="", help="memory of feed-etl's driver and of DuckDB, e.g. 1g")
     parser.add_argument("--only", choices=list(CONTENDERS), nargs="*", default=list(CONTENDERS), help="contenders")
     return parser.parse_args()
 
 
 def _round(folder: Path, landing: Path, names: list[str], memory: str) -> dict[str, Measured]:
-    """Each contender once, into an empty lake."""
+    """Run each contender once, into an empty lake."""
     found = {}
     for name in names:
         lake = folder / "lakes" / name.replace(" ", "-")
@@ -70,11 +70,11 @@ def _print(rounds: list[dict[str, Measured]]) -> None:
 
 
 def _print_phases(tables: dict[str, dict[str, float]]) -> None:
-    """Where the seconds of our tables go. They overlap: tables are made side by side."""
+    """Print the seconds of our tables by phase. They overlap, because tables are built in parallel."""
     grid = Table("table", "seconds", *picture.PHASES.values(), "share of the gate")
-    told = {name: picture.phases(table) for name, table in tables.items()}
-    total = {phase: sum(t[phase] for t in told.values()) for phase in picture.PHASES}
-    for name, found in {**told, "all": total}.items():
+    by_table = {name: picture.phases(table) for name, table in tables.items()}
+    total = {phase: sum(t[phase] for t in by_table.values()) for phase in picture.PHASES}
+    for name, found in {**by_table, "all": total}.items():
         seconds = sum(found.values())
         share = found["gate_seconds"] / seconds if seconds else 0.0
         grid.add_row(name, f"{seconds:.1f}", *[f"{s:.1f}" for s in found.values()], f"{share:.0%}")
@@ -82,7 +82,7 @@ def _print_phases(tables: dict[str, dict[str, float]]) -> None:
 
 
 def main() -> None:
-    """Generate, run in turns, check, report."""
+    """Generate the input, run all contenders in turns, compare their results, and report."""
     given = _arguments()
     shape = Shape(given.impressions)
     folder = given.folder / shape.name

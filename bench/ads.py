@@ -1,4 +1,4 @@
-"""`python -m bench.ads`: raw clicks with repeats and a hot ad: ours ÷ plain PySpark, hot ÷ uniform, equal results."""
+"""`python -m bench.ads`: raw ad clicks with duplicates: feed-etl against plain PySpark, a hot ad against none."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ console = Console()
 
 
 def once(folder: Path, shape: Shape, module: str) -> Measured:
-    """One run into an empty lake."""
+    """Run a module once, into an empty lake."""
     landing, lake = folder / shape.name / "landing", folder / shape.name / "lakes" / module
     generate(landing, shape)
     shutil.rmtree(lake, ignore_errors=True)
@@ -43,12 +43,12 @@ def once(folder: Path, shape: Shape, module: str) -> Measured:
 
 
 def main() -> None:
-    """Generate, run in turns, check, report."""
+    """Generate the input, run in turns, compare the results, and report."""
     parser = argparse.ArgumentParser(prog="python -m bench.ads", description=__doc__)
-    parser.add_argument("--clicks", type=int, default=10_000_000, help="raw clicks in the hour, repeats among them")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each runs")
-    parser.add_argument("--folder", type=Path, default=Path("bench-data"), help="where input and lakes are kept")
-    parser.add_argument("--out", type=Path, default=Path("bench-data/ads.json"), help="figures as JSON")
+    parser.add_argument("--clicks", type=int, default=10_000_000, help="raw clicks in the hour, duplicates included")
+    parser.add_argument("--rounds", type=int, default=3, help="number of runs of each")
+    parser.add_argument("--folder", type=Path, default=Path("bench-data"), help="folder for input and lakes")
+    parser.add_argument("--out", type=Path, default=Path("bench-data/ads.json"), help="JSON file for the results")
     given = parser.parse_args()
     hot, even = Shape(given.clicks), Shape(given.clicks, hot_ad=0.0)
     rounds = [

@@ -1,4 +1,4 @@
-"""One landed hour of ad clicks as a Kafka sink would write it: Parquet, in order of arrival, repeats and all."""
+"""Generates one landed hour of ad clicks as a Kafka sink writes it: Parquet, in order of arrival, with duplicates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEVICES, REGIONS = ("phone", "tablet", "desktop"), ("EU", "NA", "SA", "AS")
 
 @dataclass(frozen=True)
 class Shape:
-    """How many raw clicks, how many of them repeats, and what share of them one ad has."""
+    """Number of raw clicks, share of duplicates, and share of clicks on one hot ad."""
 
     clicks: int
     repeated: float = 0.05
@@ -29,7 +29,7 @@ class Shape:
 
 
 def generate(landing: Path, shape: Shape) -> None:
-    """Write the hour below `landing`, unless it is there already."""
+    """Write the hour below `landing`, unless it exists."""
     done = landing / "_done"
     if done.exists():
         return
@@ -52,7 +52,7 @@ def _clicks(shape: Shape, rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _pages(shape: Shape, rng: np.random.Generator) -> dict[str, Any]:
-    """One page event at the start of a fifth of the sessions, which tells device and region."""
+    """One page event at the start of a fifth of the sessions, with device and region."""
     n = shape.clicks // 10
     user = rng.integers(0, max(shape.clicks // 8, 10), n)
     return {
@@ -66,7 +66,7 @@ def _pages(shape: Shape, rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _changes(landing: Path) -> None:
-    """Every ad, campaign and advertiser, all from the day before."""
+    """Every ad, campaign and advertiser, all effective since the day before."""
     ad, campaign, advertiser = (np.arange(1, n + 1) for n in (ADS, CAMPAIGNS, ADVERTISERS))
     logs: dict[str, dict[str, Any]] = {
         "ads": {"ad_id": ad, "creative_id": ad, "campaign_id": ad % CAMPAIGNS + 1},

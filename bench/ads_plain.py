@@ -1,4 +1,4 @@
-"""Clicks as tutorials write them: PySpark and Delta, a job per table, no gate, no quarantine, no bronze."""
+"""The peer for ad clicks: PySpark and Delta as in tutorials, one job per table, without gate, quarantine or bronze."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ STATEMENTS = {
     "stg_ad_clicks": "SELECT *, date_trunc('hour', click_ts) AS click_hour FROM ad_clicks_once",
     "stg_page_events": "SELECT *, date_trunc('hour', event_ts) AS event_hour FROM page_events_once",
     "fct_ad_clicks": """
-        WITH judged AS (
+        WITH validated AS (
             SELECT *, count(*) OVER (PARTITION BY user_id, click_hour) <= 30 AND NOT coalesce(click_ts <
                 lag(click_ts) OVER (PARTITION BY user_id, ad_id ORDER BY click_ts, session_id) + INTERVAL 1 SECOND,
                 false) AS is_valid
             FROM stg_ad_clicks),
-        told AS (
+        session_values AS (
             SELECT c.ad_id, c.user_id, c.session_id, c.click_ts, max_by(p.device, p.event_ts) AS device,
                 max_by(p.region, p.event_ts) AS region
             FROM stg_ad_clicks c JOIN stg_page_events p
@@ -29,8 +29,8 @@ STATEMENTS = {
                 AS click_id,
             j.ad_id, j.user_id, j.session_id, j.click_ts, a.creative_id, a.campaign_id, k.advertiser_id, t.device,
             t.region, j.is_valid, to_date(from_utc_timestamp(j.click_ts, v.time_zone)) AS local_day, j.click_hour
-        FROM judged j
-        LEFT JOIN told t ON j.ad_id = t.ad_id AND j.user_id = t.user_id AND j.session_id = t.session_id
+        FROM validated j
+        LEFT JOIN session_values t ON j.ad_id = t.ad_id AND j.user_id = t.user_id AND j.session_id = t.session_id
             AND j.click_ts = t.click_ts
         LEFT JOIN ads a ON j.ad_id = a.ad_id AND j.click_ts >= a.effective_ts
         LEFT JOIN campaigns k ON a.campaign_id = k.campaign_id AND j.click_ts >= k.effective_ts
@@ -51,7 +51,7 @@ def _prepared(spark: SparkSession, name: str, text: str) -> str:
 
 
 def main(landing: str, lake: str) -> None:
-    """The tables of clicks."""
+    """Build the tables of ad clicks."""
     plain_pyspark.run(landing, lake, EVENTS, STATEMENTS, _prepared)
 
 

@@ -1,4 +1,4 @@
-"""Are the results equal? Every row and every exact measure of ours against a peer, before any time is reported."""
+"""Compares every row and every exact measure of feed-etl with a peer, before any time is reported."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _only_in(connection: duckdb.DuckDBPyConnection, columns: str, one: str, othe
 
 
 def differences(ours: Path, peer: Path, compared: dict[str, str] = COMPARED) -> list[str]:
-    """Tables whose rows differ, with how many rows each side has that the other has not; empty when equal."""
+    """Tables with different rows, and how many rows only one side has. Empty when both sides are equal."""
     connection, found = duckdb.connect(), []
     connection.execute("SET TimeZone = 'UTC'")
     for table, columns in compared.items():

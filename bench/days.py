@@ -1,4 +1,4 @@
-"""A day mart made from hours beside the same mart made from facts, in one session, nothing written."""
+"""Compares a daily mart built from hours with the same mart built from facts, in one session, without writing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MART, ROLLUP = "mart_post_engagement_daily", "agg_post_engagement_hourly"
 
 
 def _published(spark: SparkSession, settings: Settings, name: str) -> dict[str, DataFrame]:
-    """The inputs of a table as they were published."""
+    """The published inputs of a table."""
     return {i.table.name: delta.read(spark, views.uri(settings, i.table)) for i in catalog.entry(name).table.inputs}
 
 
@@ -29,7 +29,7 @@ def _seconds(rows: DataFrame) -> float:
 
 
 def main(_landing: str, lake: str) -> None:
-    """Over a lake that is there: both ways twice, the second time counts; prints one JSON line."""
+    """Run both ways twice over an existing lake; the second run counts. Prints one JSON line."""
     started = time.monotonic()
     settings = conf.load(lake=lake)
     spark = session.start(settings)

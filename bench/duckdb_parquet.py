@@ -1,4 +1,4 @@
-"""The peer on one machine without Spark: DuckDB writing Parquet. No gate, no quarantine, no Delta, no history."""
+"""The peer on one machine without Spark: DuckDB writes Parquet, without gate, quarantine, Delta or history."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _fact(text: str) -> str:
 
 
 def main(landing: str, lake: str, memory: str = "") -> None:
-    """Make every table from one landed hour; print one JSON line with the seconds."""
+    """Build every table from one landed hour. Prints one JSON line with the seconds."""
     Path(lake).mkdir(parents=True, exist_ok=True)
     started, seconds = time.monotonic(), {}
     connection = duckdb.connect(f"{lake}/work.duckdb")

@@ -1,7 +1,7 @@
-"""One landed hour of a feed, as a Kafka sink would write it: Parquet, in order of arrival, repeats and all.
+"""Generates one landed hour of a feed as a Kafka sink writes it: Parquet, in order of arrival, with duplicates.
 
-Rates follow the benchmark's statement: about 4.5 beats an impression, engagements for 8 % of them, one viewer with a
-share of all impressions, one post with another, repeats of 1 % and 2 % of records that belong to the hour before.
+The rates follow the benchmark's definition: about 4.5 heartbeats per impression, engagements for 8 % of impressions,
+one viewer and one post with a large share of all impressions, 1 % duplicates, and 2 % records of the hour before.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SURFACES = ("feed", "reels", "stories", "explore")
 
 @dataclass(frozen=True)
 class Shape:
-    """How large the hour is and how much of it one viewer and one post have."""
+    """Size of the hour, and the shares of the hot viewer and the hot post."""
 
     impressions: int
     hot_viewer: float = 0.10
@@ -53,7 +53,7 @@ class Shape:
 
 
 def generate(landing: Path, shape: Shape) -> None:
-    """Write the hour below `landing`, unless it is there already."""
+    """Write the hour below `landing`, unless it exists."""
     done = landing / "_done"
     if done.exists():
         return
@@ -68,14 +68,14 @@ def generate(landing: Path, shape: Shape) -> None:
 
 
 def _ids(many: int, hot: float, rng: np.random.Generator, count: int) -> np.ndarray:
-    """`count` ids below `many`, a share of them the hot one, the rest with a long tail."""
+    """`count` ids below `many`: a share of them is the hot id, the rest has a long tail."""
     tail = 2 + (rng.random(count) ** 2 * (many - 2)).astype(np.int64)
     return np.where(rng.random(count) < hot, HOT, tail)
 
 
 def _impressions(shape: Shape, rng: np.random.Generator) -> dict[str, np.ndarray]:
     n = shape.impressions
-    round_, sequence = np.divmod(np.arange(n), 1 << 22)  # a sequence that begins anew has milliseconds of its own
+    round_, sequence = np.divmod(np.arange(n), 1 << 22)  # after an overflow, the sequence uses other milliseconds
     rounds = round_[-1] + 1
     offset = rng.integers(0, HOUR_MS // rounds, n) * rounds + round_
     minted = START_MS + offset - np.where(rng.random(n) < shape.late, HOUR_MS, 0)
@@ -159,7 +159,7 @@ def _column(name: str, values: np.ndarray) -> pa.Array:
 
 
 def write(landing: Path, event: str, rows: dict[str, np.ndarray], time: str) -> None:
-    """Files in order of arrival (about the order of event time)."""
+    """Write files in order of arrival, which is about the order of event time."""
     order = np.argsort(rows[time], kind="stable")
     folder = landing / event / f"hour={HOUR:%Y-%m-%dT%H}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -170,7 +170,7 @@ def write(landing: Path, event: str, rows: dict[str, np.ndarray], time: str) -> 
 
 
 def as_text(parquet: Path, landing: Path) -> None:
-    """The same hour as gzipped JSON Lines, file by file, unless it is there already."""
+    """Write the same hour as gzipped JSON Lines, file by file, unless it exists."""
     done = landing / "_done"
     if done.exists():
         return
@@ -209,7 +209,7 @@ def _dimensions(landing: Path, shape: Shape, rng: np.random.Generator) -> None:
 
 
 def write_changes(landing: Path, event: str, rows: dict[str, object], effective: int) -> None:
-    """A change log in one file, every change at one instant."""
+    """Write a change log as one file; all changes have the same instant."""
     table = pa.table({name: pa.array(values) for name, values in rows.items()})
     many = table.num_rows
     table = table.append_column("effective_ts", pa.array([effective] * many, pa.timestamp("us", "UTC")))

@@ -1,7 +1,8 @@
-"""`python -m bench.grown`: an almost empty hour of a lake whose ledger and list of erased people have grown.
+"""`python -m bench.grown`: an almost empty hour of a lake with a large ledger and a long list of erased people.
 
-Two lakes with the same landing zone. One gets a million digests of erased people and thousands of commits of a ledger
-that nobody compacted. Then hour after hour in turns, warm, in one session: the ratio is that of the medians.
+Two lakes read the same landing zone. One of them has a million digests of erased people, and thousands of ledger
+commits that were never compacted. Both run hour after hour in turns, warm, in one session. The result is the ratio of
+the medians.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from etl import conf
 from etl.conf import Settings
 from etl.engine.jobs import runner
 from etl.engine.spark import files, session
+from etl.engine.state import ledger_table
 from etl.engine.state.ledger import Ledger
 from etl.operations.erasure import register
 from etl.transforms.snowflake import EPOCH_MS
@@ -35,7 +37,7 @@ console = Console()
 
 
 def land(landing: Path, number: int) -> None:
-    """A small landed hour of its own: a hundred impressions, and what people did on them."""
+    """Land a small hour: a hundred impressions, with engagements, shares and heartbeats."""
     hour = HOUR + number * ONE
     first = (int(hour.timestamp() * 1000) - EPOCH_MS) << 22
     at = hour.isoformat()
@@ -67,7 +69,7 @@ def land(landing: Path, number: int) -> None:
 
 
 def seconds(spark: SparkSession, settings: Settings, number: int) -> float:
-    """One landed hour into a lake. Raises the first error of a table."""
+    """Run one landed hour of a lake and return the seconds. Raises the first error of a table."""
     started = time.monotonic()
     summary = runner.run(spark, settings, HOUR + number * ONE, HOUR + (number + 1) * ONE)
     for error in summary.errors.values():
@@ -76,28 +78,28 @@ def seconds(spark: SparkSession, settings: Settings, number: int) -> float:
 
 
 def erase_many(spark: SparkSession, lake: str, people: int) -> None:
-    """Digests of people who are in no record."""
+    """Register digests of people who are in no record."""
     chance = random.Random(7)
     register.suppress(spark, lake, (chance.randrange(2**40, 2**50) for _ in range(people)))
 
 
 def grow_ledger(spark: SparkSession, lake: str, commits: int) -> None:
-    """Commits of one row each, as runs of long ago that found nothing to do made them."""
+    """Add ledger commits with one row each, like old runs that found nothing to do."""
     ledger = Ledger.existing(spark, lake)
-    like = asdict(next(e for e in ledger.entries if e.table_name == "fct_impressions"))
-    place = str(files.local_folder(ledger.uri))
-    schema = DeltaTable(place).schema().to_arrow()
+    like = ledger_table.as_row(asdict(next(e for e in ledger.entries if e.table_name == "fct_impressions")))
+    folder = str(files.local_folder(ledger.uri))
+    schema = DeltaTable(folder).schema().to_arrow()
     begin = datetime(2026, 1, 1, tzinfo=UTC)
     for number in range(commits):
         at = begin + number * timedelta(minutes=5)
         row = like | {"run_id": f"old-{number}", "started_at": at, "hours": [], "touched": {}, "fingerprints": {}}
-        write_deltalake(place, pa.Table.from_pylist([row], schema=pa.schema(schema)), mode="append")
+        write_deltalake(folder, pa.Table.from_pylist([row], schema=pa.schema(schema)), mode="append")
         if number % 100 == 99:
-            DeltaTable(place).create_checkpoint()
+            DeltaTable(folder).create_checkpoint()
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     parser = argparse.ArgumentParser(prog="python -m bench.grown", description=__doc__)
     parser.add_argument("--people", type=int, default=1_000_000)
     parser.add_argument("--commits", type=int, default=12_000)
@@ -116,7 +118,7 @@ def main() -> None:
     grow_ledger(spark, files.absolute(old.lake), given.commits)
     erase_many(spark, files.absolute(old.lake), given.people)
     first = seconds(spark, young, 1), seconds(spark, old, 1)
-    console.print(f"the first hour after: {first[0]:.1f} s without, {first[1]:.1f} s with")
+    console.print(f"the first hour afterwards: {first[0]:.1f} s without, {first[1]:.1f} s with")
     found = [(seconds(spark, young, n), seconds(spark, old, n)) for n in range(2, given.rounds + 2)]
     without, with_ = (median(pair[i] for pair in found) for i in (0, 1))
     ratio = with_ / without

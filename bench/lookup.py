@@ -1,4 +1,4 @@
-"""One viewer's impressions of the hour: the bytes Spark reads of them, beside all the bytes of the hour."""
+"""Looks up one viewer's impressions of the hour: bytes that Spark reads, compared with all bytes of the hour."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from etl.engine.spark import session
 from etl.engine.spark.jvm import jvm
 from etl.engine.sql import views
 
-SOMEBODY = 4711  # a viewer of the long tail
+VIEWER = 4711  # a viewer of the long tail
 
 
-def _passed(spark: SparkSession) -> int:
-    """Bytes the driver has read so far, which is where tasks run here."""
+def _bytes_read(spark: SparkSession) -> int:
+    """Bytes that the driver has read so far; the tasks run in the driver here."""
     driver = jvm(spark, "java.lang.ProcessHandle").current().pid()
     return int(psutil.Process(driver).io_counters().read_chars)
 
 
 def main(_landing: str, lake: str) -> None:
-    """Look somebody up in a lake that is there; print one JSON line with the share of the bytes."""
+    """Look up a viewer in an existing lake. Prints one JSON line with the share of bytes."""
     settings = conf.load(lake=lake)
     started = time.monotonic()
     spark = session.start(settings)
@@ -36,11 +36,11 @@ def main(_landing: str, lake: str) -> None:
     uri = views.uri(settings, table)
     hour = delta.read(spark, uri).where(in_hours(table, [HOUR]))
     total = sum(row["size"] for row in delta.live_files(spark, uri).collect())
-    for viewer in (SOMEBODY + 1, SOMEBODY):  # the first also reads the log, and classes
-        before = _passed(spark)
+    for viewer in (VIEWER + 1, VIEWER):  # the first look-up also reads the log and loads classes
+        before = _bytes_read(spark)
         found = hour.where(f"viewer_id = {viewer}").collect()
-        read = _passed(spark) - before
-    assert found, "nobody was looked up"
+        read = _bytes_read(spark) - before
+    assert found, f"viewer {VIEWER} has no impressions"
     figures = {"bytes": read, "of": total}
     print(json.dumps({"session": ready - started, "seconds": time.monotonic() - ready, "tables": figures}))
 

@@ -1,4 +1,4 @@
-"""Runs one contender as a process of its own and watches it: seconds, peak memory of its tree, bytes passed."""
+"""Runs one contender in its own process, and measures seconds, peak memory of its process tree, and bytes of I/O."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ POLL_SECONDS = 0.2
 
 @dataclass
 class Measured:
-    """One run. `seconds` is the work; `session` what starting took before it."""
+    """One run: `seconds` of work, and `session` seconds to start before it."""
 
     seconds: float
     session: float
@@ -30,7 +30,7 @@ class Measured:
 
 @dataclass
 class Watch:
-    """Peak memory and bytes passed by a process and all it starts."""
+    """Peak memory and I/O bytes of a process and its children. `passed` maps a process id to bytes (read, written)."""
 
     peak: int = 0
     passed: dict[int, tuple[int, int]] = field(default_factory=dict)
@@ -49,20 +49,20 @@ class Watch:
 
 
 def run(module: str, *arguments: str) -> Measured:
-    """Run `python -m module`. Raises RuntimeError with the end of its messages when it fails."""
+    """Run `python -m module`. Raises RuntimeError with the end of its stderr when it fails."""
     with tempfile.TemporaryFile("w+") as messages:
         command = [sys.executable, "-m", module, *arguments]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=messages, text=True, cwd=Path.cwd())
         watch, done = Watch(), threading.Event()
         watcher = threading.Thread(target=_watch, args=(process.pid, watch, done))
         watcher.start()
-        said = process.communicate()[0]
+        output = process.communicate()[0]
         done.set()
         watcher.join()
         if process.returncode:
             messages.seek(0)
             raise RuntimeError(f"{module} failed: {messages.read()[-2000:]}")
-    figures = json.loads(said.strip().splitlines()[-1])
+    figures = json.loads(output.strip().splitlines()[-1])
     read, written = (sum(pair[i] for pair in watch.passed.values()) for i in (0, 1))
     return Measured(figures["seconds"], figures["session"], figures["tables"], watch.peak, read, written)
 

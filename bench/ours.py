@@ -1,4 +1,4 @@
-"""Ours: one landed hour through everything, bronze to marts, with gates, Delta and the ledger."""
+"""feed-etl as a contender: one landed hour from bronze to marts, with gates, Delta and the ledger."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from etl.engine.spark import session
 
 
 def main(landing: str, lake: str, *tables: str) -> None:
-    """Run the hour in a lake of its own, all tables or those named; print the seconds and the ledger's figures."""
+    """Run the hour in an empty lake, all tables or the named ones. Prints seconds and ledger figures as JSON."""
     started = time.monotonic()
     settings = conf.load(landing=landing, lake=lake)
     spark = session.start(settings)

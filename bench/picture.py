@@ -1,4 +1,4 @@
-"""The figures of a benchmark as a picture: seconds by contender, and where ours spends them."""
+"""Draws the results of a benchmark: seconds by contender, and the phases of feed-etl's tables."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ PHASES = {
 
 
 def phases(table: dict[str, float]) -> dict[str, float]:
-    """Seconds of one table by phase. Dimensions are merged by Delta itself: theirs are gate and the rest."""
+    """Seconds of one table by phase. Delta merges dimensions, so these have only gate and rest."""
     known = {name: table.get(name, 0.0) for name in PHASES if name != "other"}
     return known | {"other": max(0.0, table["seconds"] - sum(known.values()))}
 
 
 def draw(rounds: list[dict[str, Any]], ours: str, to: Path) -> None:
-    """Write an SVG. Tables of a run overlap, so that their seconds add up to more than the run's."""
+    """Write an SVG. Tables of a run overlap, so their seconds add up to more than the seconds of the run."""
     figure, (above, below) = plt.subplots(2, figsize=(9, 9), height_ratios=(1, 3), layout="constrained")
     names = list(rounds[0])
     seconds = [median(r[n].seconds for r in rounds) for n in names]
@@ -40,7 +40,7 @@ def draw(rounds: list[dict[str, Any]], ours: str, to: Path) -> None:
         below.barh(list(tables), widths, left=left, label=label)
         left = [a + b for a, b in zip(left, widths, strict=True)]
     below.invert_yaxis()
-    below.set_xlabel(f"seconds of each table, {ours}; tables made side by side overlap")
+    below.set_xlabel(f"seconds of each table, {ours}; tables built in parallel overlap")
     below.legend(loc="lower right")
     figure.savefig(to)
     plt.close(figure)

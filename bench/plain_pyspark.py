@@ -1,4 +1,4 @@
-"""The peer everyone writes first: PySpark and Delta as tutorials have it. One job a table, no gate, no quarantine."""
+"""The common peer: PySpark and Delta as in tutorials, one job per table, without gate or quarantine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOURS = ("impression_hour", "event_hour", "share_hour", "click_hour", "hour", "d
 
 
 def _session() -> SparkSession:
-    """As Delta's quick start has it, nothing tuned; memory, JARs and time zone are those of ours."""
+    """A session as in Delta's quick start, without tuning. Memory, JARs and time zone are those of feed-etl."""
     os.environ["JAVA_HOME"] = str(require_java())
     settings = conf.load()
     options = {
@@ -43,7 +43,7 @@ def _session() -> SparkSession:
 
 
 def _prepared(spark: SparkSession, name: str, text: str) -> str:
-    """dropDuplicates on the key, as tutorials do, for the part of a statement that asks for rows once."""
+    """Replace `{once:…}` in a statement with a view after dropDuplicates on the key, as tutorials do."""
     if name == "agg_post_engagement_hourly":
         spark.sql(SETTLED).createOrReplaceTempView("settled")
     if name in KEYS:
@@ -69,7 +69,7 @@ def run(
     statements: dict[str, str],
     prepared: Callable[[SparkSession, str, str], str],
 ) -> None:
-    """Make a table of each statement from one landed hour; print one JSON line with the seconds."""
+    """Build a table from each statement over one landed hour. Prints one JSON line with the seconds."""
     started = time.monotonic()
     spark = _session()
     spark.range(1).count()
@@ -85,7 +85,7 @@ def run(
 
 
 def main(landing: str, lake: str) -> None:
-    """The tables of the feed."""
+    """Build the tables of the feed."""
     run(landing, lake, EVENTS, {**FACTS, **DERIVED}, _prepared)
 
 

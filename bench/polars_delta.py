@@ -1,4 +1,4 @@
-"""The peer of data frames on one machine: Polars writing Delta. No gate, no quarantine, no ledger."""
+"""The data-frame peer on one machine: Polars writes Delta, without gate, quarantine or ledger."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ REACTED = [when.sum().alias(name) for name, when in COUNTED.items()]
 
 
 def id_hour() -> pl.Expr:
-    """The hour in a snowflake."""
+    """The hour encoded in a snowflake id."""
     served = pl.col("impression_id") // 2**22 + EPOCH_MS
     return pl.from_epoch(served, time_unit="ms").cast(pl.Datetime("us")).dt.replace_time_zone("UTC").dt.truncate("1h")
 
@@ -51,7 +51,7 @@ def impressions(f: Frames) -> pl.LazyFrame:
 
 
 def engagements(f: Frames) -> pl.LazyFrame:
-    """fct_engagements: an undo is a row of its own, at the time of what it undoes."""
+    """fct_engagements: an undo is a separate row, at the time of the action that it undoes."""
     undo = pl.col("action") == "undo"
     happened = pl.when(undo).then("original_ts").otherwise("event_ts")
     return f["engagements"].unique("engagement_id").select(
@@ -71,21 +71,21 @@ def dwell(f: Frames) -> pl.LazyFrame:
 
 
 def settled(f: Frames) -> pl.LazyFrame:
-    """Engagements that are no undo, with whether they stand, and whether they were regretted."""
-    mine = ["viewer_id", "post_id", "event_type", "event_ts"]
+    """Engagements that are not undos, with columns `settled` and `regretted`."""
+    action = ["viewer_id", "post_id", "event_type", "event_ts"]
     kept = (
-        f["fct_engagements"].with_columns(undone_at=pl.col("undone_ts").min().over(mine)).filter(~pl.col("is_undone"))
+        f["fct_engagements"].with_columns(undone_at=pl.col("undone_ts").min().over(action)).filter(~pl.col("is_undone"))
     )
     rank = pl.int_range(pl.len())
     numbered = kept.sort("event_ts", "engagement_id").with_columns(
-        undone=pl.col("undone_at").is_not_null(), twin=rank.over(mine)
+        undone=pl.col("undone_at").is_not_null(), copy_number=rank.over(action)
     )
     nth = rank.over("viewer_id", "post_id", "event_type", "event_hour", "undone")
     once = ~KIND.is_in(["like", "save", "follow_creator", "hide"])
     soon = (pl.col("undone_at") - pl.col("event_ts")) < pl.duration(minutes=5)
     return numbered.with_columns(
         settled=~pl.col("undone") & ((nth == 0) | once),
-        regretted=((KIND == "like") & (pl.col("twin") == 0) & soon).fill_null(False),
+        regretted=((KIND == "like") & (pl.col("copy_number") == 0) & soon).fill_null(False),
     )
 
 
@@ -107,7 +107,7 @@ def agg_post(f: Frames) -> pl.LazyFrame:
 
 
 def agg_ranker(f: Frames) -> pl.LazyFrame:
-    """agg_ranker_hourly: within 24 hours of the impression."""
+    """agg_ranker_hourly: actions within 24 hours of the impression."""
     keys = ["ranker_model_id", "surface", "hour"]
     seen = _seen(f).with_columns(hour="impression_hour").group_by(keys).agg(SEEN)
     shown = f["fct_impressions"].select(
@@ -167,7 +167,7 @@ TABLES: dict[str, Callable[[Frames], pl.LazyFrame]] = {
 
 
 def main(landing: str, lake: str) -> None:
-    """Make every table from one landed hour; print one JSON line with the seconds."""
+    """Build every table from one landed hour. Prints one JSON line with the seconds."""
     started, seconds = time.monotonic(), {}
     frames: Frames = {e: pl.scan_parquet(f"{landing}/{e}/hour={HOUR:%Y-%m-%dT%H}/*.parquet") for e in EVENTS}
     for name, make in TABLES.items():

@@ -1,4 +1,4 @@
-"""An almost empty hour in a started session, beside the least a table can cost: one Delta write and one read."""
+"""An almost empty hour in a started session, compared with a minimal table: one Delta write and one read."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from etl.engine.jobs import runner
 from etl.engine.spark import session
 
 
-def minimal(spark: SparkSession, place: str) -> float:
-    """Seconds to write a row as a Delta table and to read it."""
+def minimal(spark: SparkSession, path: str) -> float:
+    """Seconds to write one row as a Delta table and to read it."""
     started = time.monotonic()
-    spark.range(1).write.format("delta").save(place)
-    delta.read(spark, place).collect()
+    spark.range(1).write.format("delta").save(path)
+    delta.read(spark, path).collect()
     return time.monotonic() - started
 
 
 def main(landing: str, lake: str) -> None:
-    """The hour into two lakes of one session, cold and warm, and the minimal table; prints one JSON line."""
+    """Run the hour into two lakes in one session, cold and warm, and the minimal table. Prints one JSON line."""
     settings = conf.load(landing=landing, lake=lake)
     started = time.monotonic()
     spark = session.start(settings)

@@ -1,6 +1,6 @@
-"""What the SQL peers run: the rows of our facts, rollups and marts, without gates, quarantine, history or ledger.
+"""Statements of the SQL peers: the rows of our facts, rollups and marts, without gates, quarantine, history or ledger.
 
-One text for Spark and DuckDB where their dialects agree; `{...}` stands for the rest.
+Spark and DuckDB share one text where their dialects agree. `{...}` is replaced where they differ.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _AVERAGE = "CASE WHEN dwell_count = 0 THEN 0 ELSE round(dwell_ms_sum / dwell_cou
 
 SETTLED = """
 SELECT *, undone_at IS NULL AND (nth = 1 OR event_type NOT IN ('like', 'save', 'follow_creator', 'hide')) AS settled,
-    coalesce(event_type = 'like' AND twin = 1 AND undone_at - event_ts < INTERVAL '5' MINUTE, false) AS regretted
+    coalesce(event_type = 'like' AND copy_number = 1 AND undone_at - event_ts < INTERVAL '5' MINUTE, false) AS regretted
 FROM (SELECT *,
         row_number() OVER (PARTITION BY viewer_id, post_id, event_type, event_hour, undone_at IS NULL
                            ORDER BY event_ts, engagement_id) AS nth,
-        row_number() OVER (PARTITION BY viewer_id, post_id, event_type, event_ts ORDER BY engagement_id) AS twin
+        row_number() OVER (PARTITION BY viewer_id, post_id, event_type, event_ts ORDER BY engagement_id) AS copy_number
     FROM (SELECT *, min(undone_ts) OVER (PARTITION BY viewer_id, post_id, event_type, event_ts) AS undone_at
           FROM fct_engagements) a
     WHERE NOT is_undone) b"""

@@ -1,4 +1,4 @@
-"""`python -m bench.targets`: ours beside itself and beside the least Spark can do, as ratios in one run."""
+"""`python -m bench.targets`: ratios of feed-etl runs to each other, and to the lower bound for Spark."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bench import measure, picture
 from bench.generate import Shape, as_text, generate
 from bench.measure import Measured
 
-OURS, SMALL, LEAST, DAYS, LOOKUP = "bench.ours", "bench.small", "bench.least", "bench.days", "bench.lookup"
+OURS, SMALL, LOWER_BOUND, DAYS, LOOKUP = "bench.ours", "bench.small", "bench.lower_bound", "bench.days", "bench.lookup"
 console = Console()
 
 
 def timed(folder: Path, shape: Shape, module: str = OURS, keep_lake: bool = False, text: bool = False) -> Measured:
-    """One run over an hour of a shape, into an empty lake unless it is to be kept."""
+    """Run an hour of a shape, into an empty lake unless the lake is kept."""
     landing, lake = folder / shape.name / "landing", folder / shape.name / "lakes" / "target"
     generate(landing, shape)
     if text:
@@ -33,25 +33,25 @@ def timed(folder: Path, shape: Shape, module: str = OURS, keep_lake: bool = Fals
 
 
 def gate_share(run: Measured) -> float:
-    """Seconds inside gates over all seconds of all tables."""
-    told = [picture.phases(table) for table in run.tables.values()]
-    return sum(t["gate_seconds"] for t in told) / sum(sum(t.values()) for t in told)
+    """Seconds in gates divided by all seconds of all tables."""
+    by_table = [picture.phases(table) for table in run.tables.values()]
+    return sum(t["gate_seconds"] for t in by_table) / sum(sum(t.values()) for t in by_table)
 
 
 def figures(folder: Path, impressions: int) -> dict[str, float]:
-    """Every ratio, by what it says."""
+    """Every ratio by its description."""
     even, hot, text = Shape(impressions, 0.0, 0.0), Shape(impressions, 0.3, 0.3), Shape(impressions // 4, 0.0, 0.0)
     first = timed(folder, even)
     again = timed(folder, even, keep_lake=True)
     days = timed(folder, even, DAYS, keep_lake=True).tables
     looked = timed(folder, even, LOOKUP, keep_lake=True).tables
-    least = timed(folder, even, LEAST)
+    lower_bound = timed(folder, even, LOWER_BOUND)
     skewed = timed(folder, hot)
     sixteenth = timed(folder, Shape(impressions // 16, 0.0, 0.0))
     lines, columns = timed(folder, text, text=True), timed(folder, text)
     small = timed(folder, Shape(100), SMALL).tables
     return {
-        "ours ÷ scan, shuffle and write of the same records": first.seconds / least.seconds,
+        "ours ÷ scan, shuffle and write of the same records": first.seconds / lower_bound.seconds,
         "gates ÷ all seconds of all tables": gate_share(first),
         "30 % from one viewer and on one post ÷ uniform": skewed.seconds / first.seconds,
         "largest task of the facts ÷ mean, at that skew": skewed.tables["fct_impressions"]["skew"],
@@ -66,11 +66,11 @@ def figures(folder: Path, impressions: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print and write all ratios."""
     parser = argparse.ArgumentParser(prog="python -m bench.targets", description=__doc__)
     parser.add_argument("--impressions", type=int, default=4_000_000, help="impressions in the hour")
-    parser.add_argument("--folder", type=Path, default=Path("bench-data"), help="where input and lakes are kept")
-    parser.add_argument("--out", type=Path, default=Path("bench-data/targets.json"), help="figures as JSON")
+    parser.add_argument("--folder", type=Path, default=Path("bench-data"), help="folder for input and lakes")
+    parser.add_argument("--out", type=Path, default=Path("bench-data/targets.json"), help="JSON file for the results")
     given = parser.parse_args()
     found = figures(given.folder, given.impressions)
     grid = Table("what", "ratio")

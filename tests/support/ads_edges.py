@@ -10,7 +10,7 @@ from typing import Any
 Row = dict[str, Any]
 START, END = datetime(2026, 6, 1, 10, tzinfo=UTC), datetime(2026, 6, 9, 1, tzinfo=UTC)
 NEXT, LOCK = START + timedelta(hours=1), datetime(2026, 6, 9, tzinfo=UTC)
-AD, OTHER_AD, THIRD_AD, NOBODYS_AD, DELETED_AD, UNKNOWN_AD, MOVING_AD = range(100, 107)
+AD, OTHER_AD, THIRD_AD, AD_WITHOUT_OWNER, DELETED_AD, UNKNOWN_AD, MOVING_AD = range(100, 107)
 
 
 def _at(clock: str) -> str:
@@ -52,8 +52,8 @@ def _bought(number: int, user: int, clock: str, received: str = "", usd: float =
     return {"conversion_id": number, "user_id": user, "value_usd": usd, **when}
 
 
-def _page(user: int, clock: str, name: str = "view", **told: str) -> Row:
-    return {"user_id": user, "session_id": 1000 + user, "event_name": name, "event_ts": _at(clock), **told}
+def _page(user: int, clock: str, name: str = "view", **fields: str) -> Row:
+    return {"user_id": user, "session_id": 1000 + user, "event_name": name, "event_ts": _at(clock), **fields}
 
 
 OWNERS = {
@@ -62,7 +62,7 @@ OWNERS = {
     ],
     "campaigns": [_campaign(10, 1), _campaign(11, 1), _campaign(12, 2), _campaign(13, 3)],
     "ads": [
-        _ad(AD, 10), _ad(OTHER_AD, 10), _ad(THIRD_AD, 11), _ad(NOBODYS_AD, 12), _ad(DELETED_AD, 10),
+        _ad(AD, 10), _ad(OTHER_AD, 10), _ad(THIRD_AD, 11), _ad(AD_WITHOUT_OWNER, 12), _ad(DELETED_AD, 10),
         _ad(MOVING_AD, 13),
         _upsert(ad_id=DELETED_AD, effective_ts=_at("30:00"), op="delete"),
     ],
@@ -77,17 +77,18 @@ TRAFFIC = [
 ]  # fmt: skip
 
 # A session reports device and region late, and changes the device; clicks before, at and after these reports.
-TELLING = [
+SESSION_REPORTS = [
     _page(4, "20:00"), _page(4, "20:10", device="phone", region="EU"), _page(4, "20:20", "click"),
     _page(4, "20:30", device="tablet"),
 ]  # fmt: skip
-TOLD = [_click(4, f"20:{seconds}") for seconds in ("05", "10", "29", "40")]
+CLICKS_AROUND_REPORTS = [_click(4, f"20:{seconds}") for seconds in ("05", "10", "29", "40")]
 
 # The advertiser of one ad changes between its views, and its days are locked four hours later.
 # Touches at one instant, at the instant of the conversion, of an ad without owner, of a deleted ad; one session id of
 # two users.
 TOUCHES = [
-    _click(6, "26:00"), _click(6, "26:00", OTHER_AD), _click(7, "27:00", NOBODYS_AD), _click(8, "35:00", DELETED_AD),
+    _click(6, "26:00"), _click(6, "26:00", OTHER_AD), _click(7, "27:00", AD_WITHOUT_OWNER),
+    _click(8, "35:00", DELETED_AD),
     _click(9, "28:00", OTHER_AD, 1006), _click(9, "29:00"), _click(10, "40:00", ad_impression_id=20),
 ]  # fmt: skip
 VIEWS = [
@@ -138,7 +139,11 @@ LATE = {
 
 def land(landing: Path) -> None:
     """Write all records as JSON Lines."""
-    events = {"ad_clicks": TRAFFIC + TOLD + TOUCHES, "page_events": TELLING, "ad_impressions": VIEWS}
+    events = {
+        "ad_clicks": TRAFFIC + CLICKS_AROUND_REPORTS + TOUCHES,
+        "page_events": SESSION_REPORTS,
+        "ad_impressions": VIEWS,
+    }
     first = OWNERS | events | {"conversions": OUTCOMES, "spend_ledger": INVOICES}
     for hour, landed in ((START, first), (NEXT, AGAIN), (NIGHT, LONG), (LOCK, LATE)):
         for event, rows in landed.items():

@@ -126,7 +126,7 @@ spent AS (
     SELECT campaign_id, day, count(*) AS ads, sum(cents(micros)) AS ad_usd, cents(sum(micros)) AS batch_usd,
         cents(sum(invalid)) AS invalid_usd
     FROM per_ad GROUP BY ALL),
-beside AS (
+compared AS (
     SELECT campaign_id, day, ads, coalesce(ad_usd, 0) AS ad_usd, coalesce(batch_usd, 0) AS batch_usd,
         coalesce(invalid_usd, 0) AS invalid_usd, billed_usd, streaming_usd,
         coalesce(billed_usd, batch_usd) AS campaign_usd, campaign_usd - coalesce(ad_usd, 0) AS unallocated_usd,
@@ -146,5 +146,5 @@ SELECT * EXCLUDE (ads), CASE
     WHEN streaming_difference_usd = invalid_usd THEN 'invalid_traffic'
     WHEN abs(streaming_difference_usd) <= 0.005 * (ads + 1) THEN 'rounding'
     ELSE 'unexplained' END AS streaming_explanation
-FROM beside;
+FROM compared;
 """

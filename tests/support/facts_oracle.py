@@ -106,7 +106,7 @@ GROUP BY post_id ORDER BY signal DESC, post_id LIMIT $limit
 """
 
 COMMENT_THREAD = """
-WITH RECURSIVE said AS (
+WITH RECURSIVE comments AS (
     SELECT DISTINCT ON (comment_id) d.*, EXISTS (
         FROM fct_engagements u WHERE u.is_undone
             AND (u.viewer_id, u.post_id, u.event_type, u.event_ts)
@@ -116,13 +116,14 @@ WITH RECURSIVE said AS (
         AND event_hour >= $start AND event_hour < $end
     ORDER BY comment_id, event_ts, engagement_id),
 thread AS (
-    SELECT 0 AS depth, comment_id, comment_id AS root_comment_id FROM said
-    WHERE parent_comment_id IS NULL OR parent_comment_id NOT IN (SELECT comment_id FROM said)
+    SELECT 0 AS depth, comment_id, comment_id AS root_comment_id FROM comments
+    WHERE parent_comment_id IS NULL OR parent_comment_id NOT IN (SELECT comment_id FROM comments)
     UNION ALL
-    SELECT depth + 1, said.comment_id, root_comment_id FROM thread JOIN said ON parent_comment_id = thread.comment_id)
+    SELECT depth + 1, comments.comment_id, root_comment_id
+    FROM thread JOIN comments ON parent_comment_id = thread.comment_id)
 SELECT depth, comment_id, parent_comment_id, root_comment_id,
     CASE WHEN NOT is_removed THEN viewer_id END AS viewer_id, event_ts, is_removed
-FROM thread JOIN said USING (comment_id) ORDER BY depth, event_ts, comment_id
+FROM thread JOIN comments USING (comment_id) ORDER BY depth, event_ts, comment_id
 """
 
 VIRALITY = """

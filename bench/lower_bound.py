@@ -1,6 +1,6 @@
-"""The least an hour costs Spark on this machine: scan what landed, bring it together by viewer, write it. Nothing else.
+"""The lower bound for an hour with Spark on this machine: scan the landed records, shuffle them by viewer, write them.
 
-No record is judged, counted or joined, no table but these is made, there is no log.
+It validates, counts and joins nothing, builds no other table, and writes no Delta log.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ EVENTS = ("impressions", "engagements", "shares", "heartbeats")
 
 
 def main(landing: str, lake: str) -> None:
-    """Copy the facts of one landed hour; print one JSON line with the seconds."""
+    """Copy the facts of one landed hour. Prints one JSON line with the seconds."""
     started = time.monotonic()
-    spark = session.start(conf.load(), "least")
+    spark = session.start(conf.load(), "lower-bound")
     spark.range(1).count()
     ready, seconds = time.monotonic(), {}
     for event in EVENTS:

@@ -9,7 +9,6 @@ _MAX_USD = 9_999_999_999.99  # the largest DECIMAL(12,2)
 columns = Vocabulary(
     # keys
     Column("ad_impression_id", "BIGINT", "One ad shown once", distinct=True),
-    Column("user_id", "BIGINT", "The person who looked, clicked or bought", privacy="viewer"),
     Column("session_id", "BIGINT", "A visit of a user, at most six hours long", distinct=True),
     Column("ad_id", "BIGINT", "The ad"),
     Column("creative_id", "BIGINT", "The creative (content) of the ad, as of the event"),

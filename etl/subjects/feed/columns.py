@@ -13,7 +13,6 @@ columns = Vocabulary(
     Column("impression_id", "BIGINT", "One post shown once; a snowflake id with the time", low=0, distinct=True),
     Column("engagement_id", "BIGINT", "One action of a viewer on a post; an undo has an id of its own", distinct=True),
     Column("share_id", "BIGINT", "One share", distinct=True),
-    Column("viewer_id", "BIGINT", "The person who looked or acted", privacy="viewer"),
     Column("post_id", "BIGINT", "The post"),
     Column("creator_id", "BIGINT", "The person who published the post", privacy="creator"),
     Column("ranker_model_id", "BIGINT", "The model version that ranked the post, as recorded when it was served"),

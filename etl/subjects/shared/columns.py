@@ -10,6 +10,9 @@ from etl.model.vocabulary import Vocabulary
 SURFACES = ("feed", "reels", "stories", "explore")
 
 columns = Vocabulary(
+    # people: both are ids of the same person, called viewer in the feed and user elsewhere
+    Column("viewer_id", "BIGINT", "The person who looked or acted", privacy="viewer"),
+    Column("user_id", "BIGINT", "The person who looked, clicked or bought", privacy="viewer"),
     # as served
     Column("surface", "STRING", "The part of the app where the post or ad was shown", values=SURFACES),
     # dimensions

@@ -1,0 +1,3 @@
+"""Radio: which stations people listen to."""
+
+POSITION = 3

@@ -12,7 +12,7 @@ from typing import Any
 
 from etl import cli
 from etl.engine.delta.transaction import Transaction
-from etl.engine.jobs import insertjob, run_context
+from etl.engine.jobs import insert, run_context
 from etl.engine.state import ledger
 
 SHORTLY = 0.02  # seconds into a commit
@@ -52,7 +52,7 @@ def arm(step: str, table: str) -> None:
     of_table = lambda _, audited, *__: audited.name == table  # noqa: E731
     steps: dict[str, Callable[[], object]] = {
         "staged": lambda: wrap(Transaction, "stage", of_transaction),
-        "audited": lambda: [wrap(owner, "enforce", of_table) for owner in (run_context, insertjob)],
+        "audited": lambda: [wrap(owner, "enforce", of_table) for owner in (run_context, insert)],
         "publishing": lambda: wrap(Transaction, "commit", of_transaction, before=True, kill=die_shortly),
         "published": lambda: wrap(Transaction, "commit", of_transaction),
         "recorded": lambda: wrap(ledger.Ledger, "append", of_entry),

@@ -14,7 +14,7 @@ from soak import shares
 from support.local_lake import START
 
 from etl.conf import Settings
-from etl.engine.jobs import insertjob, runner
+from etl.engine.jobs import insert, runner
 from etl.engine.jobs.runner import Summary
 from etl.engine.landing import reader as landing
 from etl.engine.state import ledger
@@ -46,7 +46,7 @@ def test_an_hour_that_another_run_changes_at_the_same_time_has_the_right_checksu
     """Both runs add a share to hour 8. The first run uses the state that the other run has published."""
     shares.land(fed, 2, hour=9)
     shares.land(fed, 3, hour=10)
-    once(monkeypatch, insertjob, "_insert", lambda: run(spark, fed, 10))
+    once(monkeypatch, insert, "_insert", lambda: run(spark, fed, 10))
     run(spark, fed, 9)
     assert shares.losses(spark, fed) == []
 
@@ -80,7 +80,7 @@ def test_a_publish_of_a_killed_run_is_found_after_another_run_recorded_a_newer_o
             patched.setattr(Ledger, "flush", lambda _: None)
             run(spark, fed, 9)
 
-    once(monkeypatch, insertjob, "_insert", killed)
+    once(monkeypatch, insert, "_insert", killed)
     run(spark, fed, 10)
     assert shares.losses(spark, fed) == []
 

@@ -12,7 +12,7 @@ from etl import catalog
 from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
 from etl.engine.jobs import ddl, winners
-from etl.engine.jobs.insertjob import insert_new
+from etl.engine.jobs.insert import insert_new
 from etl.engine.jobs.run_context import RunContext, in_hours, keep_changed, metadata, pass_gate, publish, record
 from etl.engine.spark.layout import lay_out
 from etl.engine.state import planner

@@ -21,7 +21,7 @@ from etl.conf import Settings
 from etl.engine.delta import staged
 from etl.engine.delta import tables as delta
 from etl.engine.delta.attempts import attempts
-from etl.engine.jobs import ddl, derivejob, landjob, run_errors
+from etl.engine.jobs import ddl, derive, land, run_errors
 from etl.engine.jobs.recovery import recover, refuse_unfinished
 from etl.engine.jobs.run_context import RunContext, log
 from etl.engine.landing import owner, subjects
@@ -262,7 +262,7 @@ def run_table(context: RunContext, table: Table) -> Entry | None:
     When another run published the same hours meanwhile, try again with a fresh ledger. Raises ConflictError when all
     attempts conflict.
     """
-    job = landjob.run if table.event else derivejob.run
+    job = land.run if table.event else derive.run
     for attempt in attempts():
         with attempt, delta.translate_conflicts(f"{table.name} or a table it reads"):
             if attempt.retry_state.attempt_number > 1:

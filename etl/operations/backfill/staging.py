@@ -19,8 +19,8 @@ from etl.engine.delta import tables as delta
 from etl.engine.delta.checksums import Content
 from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs import ddl, winners
-from etl.engine.jobs.derivejob import input_hours
-from etl.engine.jobs.insertjob import drop_equal_rows
+from etl.engine.jobs.derive import input_hours
+from etl.engine.jobs.insert import drop_equal_rows
 from etl.engine.jobs.recovery import recover
 from etl.engine.jobs.run_context import RunContext, as_literal, in_hours, pass_gate, publish, record
 from etl.engine.spark import files

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 
 from etl.engine.delta import tables as delta
 from etl.engine.delta.transaction import Transaction
-from etl.engine.jobs.insertjob import affected_elsewhere, differing
+from etl.engine.jobs.insert import affected_elsewhere, differing
 from etl.engine.jobs.recovery import recover
 from etl.engine.jobs.run_context import in_hours, metadata, record
 from etl.engine.spark.layout import lay_out

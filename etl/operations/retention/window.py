@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from etl import catalog
 from etl.engine.delta import tables as delta
-from etl.engine.jobs.derivejob import input_hours
+from etl.engine.jobs.derive import input_hours
 from etl.engine.jobs.run_context import RunContext
 from etl.engine.jobs.winners import LANDED_BEHIND
 from etl.engine.landing import owner

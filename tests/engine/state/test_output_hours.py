@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.rows import at
 
-from etl.engine.jobs import derivejob
+from etl.engine.jobs import derive
 from etl.engine.state import planner
 from etl.model.contract import Input, Layer, Replace, Table
 
@@ -37,7 +37,7 @@ def test_a_changed_hour_affects_every_output_that_reads_it_and_no_other(
     reading = Input(source, **around)
     hours = [at("00:00", day).replace(hour=hour) for day in range(1, 5) for hour in range(24)]
     outputs = sorted({planner.grain(output, hour) for hour in hours})
-    outputs_that_read = [out for out in outputs if changed in derivejob.input_hours(reading, output, [out])]
+    outputs_that_read = [out for out in outputs if changed in derive.input_hours(reading, output, [out])]
 
     assert sorted(planner.output_hours(reading, output, changed)) == affected
     assert set(outputs_that_read) <= set(affected)

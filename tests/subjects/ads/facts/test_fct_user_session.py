@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from support.rows import Row, assert_rows, at, rows
 
-from etl.engine.jobs import derivejob
+from etl.engine.jobs import derive
 from etl.subjects.ads.facts import fct_ad_clicks, stg_page_events
 from etl.subjects.ads.facts.fct_user_session import TABLE, transform
 
@@ -56,7 +56,7 @@ def test_a_session_id_that_is_used_for_days_has_the_same_daily_rows_whichever_da
     together = transform(pages, clicks).persist()
 
     for day in (date(2026, 6, 2), date(2026, 6, 3)):
-        hours = derivejob.input_hours(TABLE.inputs[0], TABLE, [datetime.combine(day, time(), UTC)])
+        hours = derive.input_hours(TABLE.inputs[0], TABLE, [datetime.combine(day, time(), UTC)])
         alone = transform(pages.where(F.col("event_hour").isin(hours)), clicks.where(F.col("click_hour").isin(hours)))
         assert_df_equality(together.where(F.col("day") == day), alone.where(F.col("day") == day), ignore_row_order=True)
     assert together.agg(F.sum("page_events"), F.sum("ad_clicks")).collect() == [(len(times), len(times))]

@@ -149,7 +149,7 @@ def subjects_of(table: Table) -> set[str]:
     """The subjects whose events feed a table. A table without a job of its own (quarantine) belongs to all subjects."""
     if table.event:
         return {subject.name for subject in subjects().values() if table.event in subject.events}
-    return {name for i in table.inputs if is_made(i.table) for name in subjects_of(i.table)} or set(subjects())
+    return {name for i in table.inputs if has_job(i.table) for name in subjects_of(i.table)} or set(subjects())
 
 
 def folder(table: Table) -> str:
@@ -170,14 +170,14 @@ def of_subjects(names: Collection[str]) -> list[str]:
     return [t.name for t in tables() if subjects_of(t) & set(names)]
 
 
-def is_made(table: Table) -> bool:
+def has_job(table: Table) -> bool:
     """Whether the table has a job of its own. Quarantine has none: landing jobs write the records they reject to it."""
     return bool(table.event or table.inputs)
 
 
 def after(table: Table) -> list[str]:
     """Tables to update before a table: the ones it reads. Before a table without a job: all tables that land events."""
-    if is_made(table):
+    if has_job(table):
         return reads(table)
     return sorted(t.name for t in tables() if t.event)
 

@@ -110,7 +110,7 @@ def test_extreme_records_are_processed_from_landing_to_the_dashboard(
     """Every record is accepted or quarantined, every table is built, and every query and the dashboard run."""
     before = {each.name for table in last or [] for each in catalog.upstream(catalog.entry(table).table)}
     chosen = before | set(last or catalog.entries())
-    tables = [entry.table for entry in catalog.select(sorted(chosen)) if catalog.is_made(entry.table)]
+    tables = [entry.table for entry in catalog.select(sorted(chosen)) if catalog.has_job(entry.table)]
     events = [t.event for t in tables if t.event]
     landed = land(settings, events, 60 if last else 400)
     summary = run_without_errors(spark, settings, [t.name for t in tables])

@@ -61,7 +61,7 @@ def test_a_second_run_of_an_interval_changes_nothing(spark: SparkSession, simula
     before = versions(spark, simulated.settings)
     again = runner.run(spark, simulated.settings, START, END)
     assert again.entries == [] and again.errors == {}
-    assert sorted(again.unchanged) == sorted(t for t in before if catalog.is_made(catalog.entry(t).table))
+    assert sorted(again.unchanged) == sorted(t for t in before if catalog.has_job(catalog.entry(t).table))
     assert versions(spark, simulated.settings) == before
 
 

@@ -35,7 +35,7 @@ def derived() -> list[Step]:
     """The steps from the contracts, inputs first. The quarantine table has no step: landing tasks write it."""
     from etl import catalog
 
-    made = filter(catalog.is_made, catalog.tables())
+    made = filter(catalog.has_job, catalog.tables())
     return [Step(t.name, _subject(t), t.layer.name.lower(), t.owner, _after(t)) for t in made]
 
 
@@ -51,7 +51,7 @@ def _after(table: Table) -> list[str]:
     from etl import catalog
 
     found = (catalog.entry(name).table for name in catalog.after(table))
-    names = {name for t in found for name in ([t.name] if catalog.is_made(t) else catalog.after(t))}
+    names = {name for t in found for name in ([t.name] if catalog.has_job(t) else catalog.after(t))}
     return sorted(name for name in names if _subject(catalog.entry(name).table) == _subject(table))
 
 

@@ -174,7 +174,7 @@ class Table:
     """The contract of one table. `etl/model/validation.py` checks it when the catalog loads.
 
     checksum_skips: columns that a comparison of two lakes ignores, because their bytes depend on the order of rows.
-    made_of_person: (column, function of the person's id that computes its value); erasure computes these again.
+    derived_from_person: (column, function of the person's id that computes its value); erasure computes these again.
     """
 
     name: str
@@ -191,7 +191,7 @@ class Table:
     retention_days: int | None = None
     schedule: str = "hourly"
     checksum_skips: tuple[str, ...] = field(default=())
-    made_of_person: tuple[tuple[str, Callable[[Any], Any]], ...] = ()
+    derived_from_person: tuple[tuple[str, Callable[[Any], Any]], ...] = ()
 
     @property
     def versions(self) -> Scd2:

@@ -43,7 +43,7 @@ def _named_columns(table: Table) -> Iterator[str]:
         "partition": table.partition,
         "cluster": table.cluster,
         "checksum_skips": table.checksum_skips,
-        "made_of_person": tuple(name for name, _ in table.made_of_person),
+        "derived_from_person": tuple(name for name, _ in table.derived_from_person),
         "references": tuple(name for r in table.references for name in (r.column, r.at)),
     }
     if isinstance(table.write, Scd2):

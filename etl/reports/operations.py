@@ -85,7 +85,7 @@ def subjects(entries: list[Entry]) -> list[str]:
     Quarantine does not count, because the runs of every subject write it.
     """
     names = {e.table_name for e in entries}
-    ran = [catalog.subjects_of(t) for t in catalog.tables() if t.name in names and catalog.is_made(t)]
+    ran = [catalog.subjects_of(t) for t in catalog.tables() if t.name in names and catalog.has_job(t)]
     return [name for name in catalog.subjects() if any(name in of for of in ran)] or list(catalog.subjects())
 
 
@@ -141,7 +141,7 @@ def freshness(ledger: Ledger) -> list[Freshness]:
     newest = {name: max(landed(ledger, [name]), default=None) for name in subjects(ledger.entries)}
     found = dict[str, Freshness]()
     for table in _tables(ledger):
-        if catalog.is_made(table):
+        if catalog.has_job(table):
             landed_hours = [hour for name in catalog.subjects_of(table) if (hour := newest.get(name))]
             found[table.name] = _fresh(ledger, table, max(landed_hours, default=None), found)
     return list(found.values())
@@ -205,7 +205,7 @@ def skews(entries: list[Entry]) -> list[Skew]:
 
 def coverage(ledger: Ledger, interval: Interval) -> dict[str, set[datetime]]:
     """Hourly table -> hours of the interval of which it has rows now."""
-    hourly = [t for t in _tables(ledger) if t.hour and not t.daily and catalog.is_made(t)]
+    hourly = [t for t in _tables(ledger) if t.hour and not t.daily and catalog.has_job(t)]
     return {t.name: _hours(ledger, t, interval) for t in hourly}
 
 

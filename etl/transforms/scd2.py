@@ -70,7 +70,7 @@ def versions(changes: DataFrame, table: Table) -> DataFrame:
     )
 
 
-def united(rows: DataFrame, table: Table) -> DataFrame:
+def merge_adjacent(rows: DataFrame, table: Table) -> DataFrame:
     """Merge adjacent versions with equal tracked columns into one, as `versions` does."""
     timeline = Window.partitionBy(*table.versions.natural_key).orderBy("valid_from")
     state = F.xxhash64(*_tracked(table))

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 
-def climb(edges: DataFrame) -> DataFrame:
+def find_roots(edges: DataFrame) -> DataFrame:
     """Rows (node, parent), one per node -> (node, root, depth, is_cyclic).
 
     A node is a root, at depth 0, when its parent is NULL or is not a node. is_cyclic is true for a node in a cycle or

@@ -48,9 +48,9 @@ FAULTS = {
     ),
     "InsertNew without input": ({"write": InsertNew(), "inputs": ()}, "InsertNew needs an input"),
     "unknown natural key column": ({"write": Scd2(("creator_id",), ("hour",))}, "natural_key names creator_id"),
-    "unknown column made of a person": (
-        {"made_of_person": (("click_id", str),)},
-        "made_of_person names click_id",
+    "unknown column derived from a person": (
+        {"derived_from_person": (("click_id", str),)},
+        "derived_from_person names click_id",
     ),
 }
 

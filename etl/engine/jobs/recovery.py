@@ -65,7 +65,7 @@ def _refuse_unknown(context: RunContext, table: Table, unrecorded: list[Entry]) 
 
     The caller records nothing before this check: an incomplete ledger would look complete afterwards.
     """
-    if not table.hour or not catalog.is_made(table):
+    if not table.hour or not catalog.has_job(table):
         return
     states = context.ledger.state(table.name) | {
         state["hour"]: state for e in unrecorded for state in e.published_hours
@@ -131,7 +131,7 @@ def _note_new_table(context: RunContext, table: Table, newest: int) -> bool:
         _note_rows(context, table, entry, before, newest)
         log.warning("%s: %s (its Delta id is %s now). Its inputs are due again.", table.name, RECREATED, current_id)
         record(context, entry, reason=RECREATED)
-        if not catalog.is_made(table):
+        if not catalog.has_job(table):
             _read_again(context, {hour for e in before for hour in e.processed_hours})
         return True
 

@@ -220,7 +220,7 @@ def _run_if_ready(
     if closed:
         summary.errors[table.name] = unusable[closed[0]]
         return
-    if not catalog.is_made(table):
+    if not catalog.has_job(table):
         return
     if unfinished := _inputs_unfinished_by_shards(context, table):
         summary.waiting[table.name] = unfinished[0]

@@ -77,7 +77,7 @@ RESTORE_FILE = "Restore the file it names from a backup, or remove it and run `f
 
 def differing(context: RunContext, table: Table, deep: bool) -> set[datetime]:
     """Return the hours whose row count (`deep`: whose checksum) differs from the ledger."""
-    if not table.hour or not catalog.is_made(table):
+    if not table.hour or not catalog.has_job(table):
         return set()
     states = context.ledger.state(table.name)
     if deep:
@@ -92,7 +92,7 @@ def differing(context: RunContext, table: Table, deep: bool) -> set[datetime]:
 def _changed(context: RunContext, table: Table, deep: bool) -> Iterator[Finding]:
     by_hand = commits.foreign_commits(context, table)
     hours = differing(context, table, deep)
-    if by_hand and not (deep and table.hour and catalog.is_made(table)):
+    if by_hand and not (deep and table.hour and catalog.has_job(table)):
         hours |= {hour for commit in by_hand for hour in commit.hours}
     if by_hand and (hours or not table.hour):
         versions = ", ".join(f"{commit.version} ({commit.operation})" for commit in by_hand[-4:])

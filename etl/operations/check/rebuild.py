@@ -78,7 +78,7 @@ def _base_entry(context: RunContext, table: Table, started_at: datetime, table_i
     """Return a ledger row for all versions of a table up to one, from the rows that the table has."""
     base = Entry(context.run_id, table.name, started_at, table_id=table_id, reason="rebuilt from the table")
     base.output_version = base.seen_version = version
-    if table.hour and catalog.is_made(table):
+    if table.hour and catalog.has_job(table):
         contents = checksums.by_hour(delta.read(context.spark, context.uri(table)), table)
         base.published_hours = [content.state(hour) for hour, content in sorted(contents.items())]
     if table.event:

@@ -106,8 +106,8 @@ def without_people(table: Table, rows: DataFrame, people: Sequence[int], suppres
     if person and scope:
         replacement = suppressed.replacement(F.col(person), F.col(scope))
         new[person] = F.when(names_one, replacement).otherwise(F.col(person))
-        for name, derive in table.made_of_person:
+        for name, derive in table.derived_from_person:
             derived = F.when(names_one & F.col(name).isNotNull(), derive(new[person]))
             new[name] = derived.otherwise(F.col(name))
     after = rows.select(*[new.get(c, F.col(c)).alias(c) for c in rows.columns])
-    return scd2.united(after, table).select(*rows.columns) if isinstance(table.write, Scd2) else after
+    return scd2.merge_adjacent(after, table).select(*rows.columns) if isinstance(table.write, Scd2) else after

@@ -18,7 +18,7 @@ from etl.errors import ConfigError
 def test_every_table_that_a_job_makes_belongs_to_one_subject() -> None:
     """Quarantine, which no job makes by itself, belongs to all subjects."""
     for table in catalog.tables():
-        assert len(catalog.subjects_of(table)) == (1 if catalog.is_made(table) else len(catalog.subjects()))
+        assert len(catalog.subjects_of(table)) == (1 if catalog.has_job(table) else len(catalog.subjects()))
 
 
 def test_a_table_belongs_to_the_subject_of_its_events() -> None:

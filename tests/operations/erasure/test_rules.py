@@ -59,7 +59,7 @@ def test_an_identifier_that_must_not_be_null_is_refused() -> None:
         rules.rule(strict, VIEWER)
 
 
-@pytest.mark.parametrize("table", [t for t in TABLES if catalog.is_made(t)], ids=lambda t: t.name)
+@pytest.mark.parametrize("table", [t for t in TABLES if catalog.has_job(t)], ids=lambda t: t.name)
 def test_what_is_made_of_a_viewers_id_is_of_its_class_or_a_sketch(table: Table, lineages: dict[str, Lineage]) -> None:
     """By value, through all tables before it: a column under another name is found, too."""
     named = {c.name for c in table.columns if made_of_viewer(Source(table.name, c.name), lineages)}

@@ -61,7 +61,7 @@ def show(sandbox: Sandbox) -> None:
 def _not_backfilled() -> list[str]:
     """Tables that a backfill does not build."""
     names = catalog.of_subjects(["feed"])
-    return [n for n in names if catalog.is_made(t := catalog.entry(n).table) and kept_because(t)]
+    return [n for n in names if catalog.has_job(t := catalog.entry(n).table) and kept_because(t)]
 
 
 def _daily(airflow: Airflow) -> None:

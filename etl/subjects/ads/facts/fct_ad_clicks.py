@@ -46,7 +46,7 @@ TABLE = Table(
         Input(dim_advertisers.TABLE, as_of=True),
     ),
     retention_days=30,
-    made_of_person=(("click_id", click_id("click_ts")),),
+    derived_from_person=(("click_id", click_id("click_ts")),),
 )
 SESSION = ["user_id", "session_id"]
 PAGE_FIELDS = ["device", "region"]

@@ -57,7 +57,7 @@ TABLE = Table(
         Input(dim_advertisers.TABLE, as_of=True),
     ),
     retention_days=30,
-    made_of_person=(("click_id", click_id("touch_ts")),),
+    derived_from_person=(("click_id", click_id("touch_ts")),),
 )
 TOUCH = (
     "touch_ts",

@@ -12,7 +12,7 @@
 --   as_of: {type: DATE, default: latest - 1 days, meaning: "Days locked by the start of this day (UTC) are final"}
 WITH closing AS (
     SELECT advertiser_id, max(to_utc_timestamp(CAST(date_add(:end, 7) AS TIMESTAMP), time_zone)) AS closed_from
-    FROM dim_advertisers  -- by the zones in force while the last day ends somewhere
+    FROM dim_advertisers  -- time zones that hold while the last day ends
     WHERE valid_from < CAST(:end AS TIMESTAMP) + INTERVAL 12 HOURS
         AND (valid_to IS NULL OR valid_to > CAST(:end AS TIMESTAMP) - INTERVAL 14 HOURS)
     GROUP BY advertiser_id

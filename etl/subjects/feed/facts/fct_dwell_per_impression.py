@@ -19,13 +19,13 @@ def combine(existing: DataFrame, batch: DataFrame) -> DataFrame:
         "aggregate(collect_list(beat_words), CAST(array() AS ARRAY<BIGINT>), (a, b) -> zip_with(a, b, "
         "(x, y) -> coalesce(x, 0L) | coalesce(y, 0L)))"
     )
-    folded = union.groupBy("impression_id", "impression_hour").agg(
+    aggregated = union.groupBy("impression_id", "impression_hour").agg(
         F.min("viewer_id").alias("viewer_id"),
         F.max("viewport_pct").alias("viewport"),
         F.bool_or("was_full_view").alias("was_full_view"),
         merged.alias("beat_words"),
     )
-    return _measured(folded)
+    return _measured(aggregated)
 
 
 TABLE = Table(
@@ -62,7 +62,7 @@ def transform(records: DataFrame) -> DataFrame:
     """
     bit = "shiftleft(1L, CAST(beat_seq % 64 AS INT))"
     words = [F.expr(f"bit_or(IF(beat_seq DIV 64 = {w}, {bit}, 0L))").alias(f"word_{w}") for w in range(FIRST_WORDS)]
-    folded = records.groupBy(*KEY).agg(
+    aggregated = records.groupBy(*KEY).agg(
         F.min("viewer_id").alias("viewer_id"),
         F.max("viewport_pct").alias("viewport"),
         F.max("beat_seq").alias("last"),
@@ -76,7 +76,7 @@ def transform(records: DataFrame) -> DataFrame:
         .agg(F.map_from_entries(F.collect_list(F.struct("word", "bits"))).alias("by_word"))
     )
     return _measured(
-        folded.join(later.hint("shuffle_hash"), list(KEY), "left")
+        aggregated.join(later.hint("shuffle_hash"), list(KEY), "left")
         .withColumn("beat_words", F.expr(_dense()))
         .withColumn("was_full_view", F.expr(f"viewport >= {FULL_VIEW}"))
     )
@@ -92,10 +92,10 @@ def _dense() -> str:
     )
 
 
-def _measured(folded: DataFrame) -> DataFrame:
+def _measured(aggregated: DataFrame) -> DataFrame:
     beats = F.expr("aggregate(beat_words, 0, (n, w) -> n + bit_count(w))")
     return (
-        folded.withColumn("dwell_ms", (beats * BEAT_MS).cast("int"))
+        aggregated.withColumn("dwell_ms", (beats * BEAT_MS).cast("int"))
         .withColumn("viewport_pct", F.round("viewport", 2).cast("decimal(5,2)"))
         .select(*TABLE.column_names)
     )

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from etl.errors import LakeError
-from etl.transforms.trees import climb
+from etl.transforms.trees import find_roots
 
 
 def finish(rows: DataFrame, given: dict[str, Any]) -> DataFrame:
@@ -16,7 +16,7 @@ def finish(rows: DataFrame, given: dict[str, Any]) -> DataFrame:
     parent = F.col("parent_comment_id")
     top = given["comment_id"]
     cut = parent if top is None else F.when(F.col("comment_id") != top, parent)
-    placed = climb(rows.select(F.col("comment_id").alias("node"), cut.alias("parent")))
+    placed = find_roots(rows.select(F.col("comment_id").alias("node"), cut.alias("parent")))
     cycle = placed.where("is_cyclic").orderBy("node").limit(5).collect()
     if cycle:
         listed = ", ".join(str(row["node"]) for row in cycle)

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from etl.errors import LakeError
-from etl.transforms.trees import climb
+from etl.transforms.trees import find_roots
 
 
 def finish(rows: DataFrame, given: dict[str, Any]) -> DataFrame:
@@ -16,7 +16,7 @@ def finish(rows: DataFrame, given: dict[str, Any]) -> DataFrame:
     post = given["post_id"]
     root = rows.sparkSession.createDataFrame([(post, None)], "node BIGINT, parent BIGINT")
     edges = rows.where(F.col("post_id") != post).selectExpr("post_id AS node", "parent_post_id AS parent")
-    tree = climb(edges.unionByName(root)).where((F.col("root") == post) & ~F.col("is_cyclic")).drop("is_cyclic")
+    tree = find_roots(edges.unionByName(root)).where((F.col("root") == post) & ~F.col("is_cyclic")).drop("is_cyclic")
     own = rows.where(F.col("post_id") == post).selectExpr("parent_post_id AS node")
     if not own.join(tree, "node").isEmpty():
         raise LakeError(

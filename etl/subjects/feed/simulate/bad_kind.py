@@ -12,7 +12,7 @@ from etl.sources.landing_writer import Row
 from etl.sources.stamps import HOUR_US
 from etl.subjects.feed.simulate.fields import FIELDS
 
-Spoil = Callable[[Row, int], None]
+Corrupt = Callable[[Row, int], None]
 """A function (row, start of the landed hour in microseconds) that breaks the row in place."""
 
 
@@ -31,8 +31,8 @@ class BadKind:
 
     reasons: tuple[str, ...]
     """All quarantine reasons of the broken record."""
-    spoil: Spoil = _leave
-    """Breaks the row."""
+    corrupt: Corrupt = _leave
+    """Breaks the row in place."""
     typed: bool = True
     """Whether a typed file (Parquet) can hold the broken record."""
     fits: Callable[[Row], bool] = _is_plain
@@ -44,12 +44,12 @@ class BadKind:
 def missing(field: str) -> BadKind:
     """A field that is absent in odd landed hours and null in even ones."""
 
-    def spoil(row: Row, landed_us: int) -> None:
+    def corrupt(row: Row, landed_us: int) -> None:
         row[field] = None
         if landed_us // HOUR_US % 2:
             del row[field]
 
-    return BadKind((f"missing:{field}",), spoil)
+    return BadKind((f"missing:{field}",), corrupt)
 
 
 def wrong_type(event: str, field: str) -> BadKind:
@@ -64,26 +64,26 @@ def wrong_type(event: str, field: str) -> BadKind:
     }
     first, second = wrong[FIELDS[event][field]]
 
-    def spoil(row: Row, landed_us: int) -> None:
+    def corrupt(row: Row, landed_us: int) -> None:
         row[field] = second if landed_us // HOUR_US % 2 else first
 
-    return BadKind((f"wrong_type:{field}",), spoil, typed=False)
+    return BadKind((f"wrong_type:{field}",), corrupt, typed=False)
 
 
 def value(code: str, field: str, bad: object) -> BadKind:
     """A value of the right type that is not allowed."""
 
-    def spoil(row: Row, _landed_us: int) -> None:
+    def corrupt(row: Row, _landed_us: int) -> None:
         row[field] = bad
 
-    return BadKind((f"{code}:{field}",), spoil)
+    return BadKind((f"{code}:{field}",), corrupt)
 
 
 def both(one: BadKind, other: BadKind) -> BadKind:
     """A record that is broken in two ways, with the reasons of both."""
 
-    def spoil(row: Row, landed_us: int) -> None:
-        one.spoil(row, landed_us)
-        other.spoil(row, landed_us)
+    def corrupt(row: Row, landed_us: int) -> None:
+        one.corrupt(row, landed_us)
+        other.corrupt(row, landed_us)
 
-    return BadKind(tuple(sorted({*one.reasons, *other.reasons})), spoil, one.typed and other.typed)
+    return BadKind(tuple(sorted({*one.reasons, *other.reasons})), corrupt, one.typed and other.typed)

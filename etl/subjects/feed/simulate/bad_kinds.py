@@ -92,10 +92,10 @@ def _late_and_early(event: str) -> tuple[BadKind, ...]:
 def _old_impression() -> BadKind:
     """A heartbeat on time for an impression whose id is 8 days old."""
 
-    def spoil(row: Row, landed_us: int) -> None:
+    def corrupt(row: Row, landed_us: int) -> None:
         row["impression_id"] = snowflake((landed_us - 8 * DAY_US) // 1000, row["impression_id"] & (1 << 22) - 1)
 
-    return BadKind(("too_late",), spoil)
+    return BadKind(("too_late",), corrupt)
 
 
 def _undos() -> tuple[BadKind, ...]:

@@ -36,7 +36,7 @@ class BadRecords:
         self._turns: dict[str, Iterator[BadKind]] = {event: cycle(kinds_of(event)) for event in FIELDS}
         self._made: Counter[str] = Counter()
 
-    def spoil(
+    def corrupt(
         self, event: str, landed_us: int, files: Mapping[FileKey, list[Line]], formats: Mapping[FileKey, str]
     ) -> int:
         """Insert bad lines into the files of one event and landed hour. Returns their number."""
@@ -69,7 +69,7 @@ class BadRecords:
         if self._made[event] % 2:
             id_field = next(iter(FIELDS[event]))
             copy[id_field] = self._new_id(event, row[id_field])
-        kind.spoil(copy, landed_us)
+        kind.corrupt(copy, landed_us)
         return kind.text(json.dumps(copy, default=str)) if kind.text else copy
 
     def _new_id(self, event: str, valid_id: int) -> int:

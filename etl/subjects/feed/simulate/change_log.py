@@ -16,7 +16,7 @@ from etl.subjects.feed.simulate.delivery import Outbox
 from etl.subjects.feed.simulate.world import CONTROL, TREATMENT, Ramp, World, another_audio
 
 _LATE = 0.15
-REPEAT = 5
+CHANGE_REPEAT_FACTOR = 5
 """Changes are duplicated this many times as often as facts."""
 _RETIRED_ID = 9_000
 _SWAPPED = (2, 3, 5)
@@ -39,7 +39,7 @@ def send_changes(world: World, outbox: Outbox, hour: int) -> None:
 
 
 def _send(world: World, outbox: Outbox, event: str, rows: list[Row], hours: np.ndarray) -> None:
-    outbox.send_to(event, rows, hours, min(1.0, REPEAT * world.scenario.repeat_share))
+    outbox.send_to(event, rows, hours, min(1.0, CHANGE_REPEAT_FACTOR * world.scenario.repeat_share))
 
 
 def _change(payload: Row, effective_us: int, op: str = "upsert") -> Row:

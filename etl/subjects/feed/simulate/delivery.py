@@ -103,12 +103,12 @@ class Outbox:
         shuffled = {key: self._shuffle(rows) for key, rows in sorted(files.items())}
         formats = {key: file_format(event, key[1]) for key in shuffled}
         accepted = sum(map(len, shuffled.values()))
-        spoiled = self._bad.spoil(event, landed_us, shuffled, formats)
+        corrupted = self._bad.corrupt(event, landed_us, shuffled, formats)
         for key, lines in shuffled.items():
             path = hour_folder(self._out, event, landed_us) / file_name(key)
             write_landing_file(path, event, lines, _OFFSETS[key[1] % len(_OFFSETS)])
         if shuffled:
-            self._truth.landed(event, landed_us, Counter(accepted=accepted, quarantined=spoiled))
+            self._truth.landed(event, landed_us, Counter(accepted=accepted, quarantined=corrupted))
 
     def _shuffle(self, rows: list[Row]) -> list[Line]:
         """Change the order a little, as parallel producers do: each row moves by up to 50 places."""

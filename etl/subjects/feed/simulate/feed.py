@@ -16,7 +16,7 @@ from etl.subjects.feed.simulate.change_log import send_changes
 from etl.subjects.feed.simulate.delivery import Outbox
 from etl.subjects.feed.simulate.reactions import send_reactions
 from etl.subjects.feed.simulate.scenario import Scenario
-from etl.subjects.feed.simulate.serving import hasty, serve
+from etl.subjects.feed.simulate.serving import early_hours, serve
 from etl.subjects.feed.simulate.sharing import send_shares
 from etl.subjects.feed.simulate.truth import Truth
 from etl.subjects.feed.simulate.truth_files import write_truth
@@ -39,14 +39,14 @@ class TruthSummary:
 
 
 def simulate(
-    out: Path, start: datetime, end: datetime, impressions_per_hour: int, seed: int, **knobs: Any
+    out: Path, start: datetime, end: datetime, impressions_per_hour: int, seed: int, **parameters: Any
 ) -> TruthSummary:
     """Write the landing files of a simulated feed for landed hours [start, end), and the truth under `out/_truth`.
 
-    `knobs` are further fields of Scenario. Equal arguments write equal bytes.
+    `parameters` are further fields of Scenario. Equal arguments write equal bytes.
     Raises ConfigError for an invalid scenario, and LandingError when `out` has files of another scenario.
     """
-    return simulate_scenario(out, Scenario(start, end, impressions_per_hour, seed, **knobs))
+    return simulate_scenario(out, Scenario(start, end, impressions_per_hour, seed, **parameters))
 
 
 def simulate_scenario(out: Path, scenario: Scenario) -> TruthSummary:
@@ -67,7 +67,7 @@ def _send_hour(world: World, outbox: Outbox, hour: int) -> None:
     scenario, rng = world.scenario, np.random.default_rng([world.scenario.seed, 0xF33D, hour])
     served = serve(world, hour, rng)
     send_changes(world, outbox, hour)
-    outbox.send("impressions", served.rows, served.times_us, hasty(scenario, hour, served.times_us, rng))
+    outbox.send("impressions", served.rows, served.times_us, early_hours(scenario, hour, served.times_us, rng))
     send_beats(outbox, scenario, served, rng)
     send_reactions(world, outbox, served, hour, rng)
     send_shares(world, outbox, served, hour, rng)

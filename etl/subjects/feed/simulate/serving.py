@@ -114,7 +114,7 @@ def _sequence(ms: np.ndarray) -> np.ndarray:
     return sequence
 
 
-def hasty(scenario: Scenario, hour: int, times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def early_hours(scenario: Scenario, hour: int, times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Extra hours of delay: -1 for a few records of the first minutes, which a slow clock files an hour early."""
     first_minutes = (times - scenario.hour_us(hour) < 4 * MINUTE_US) & (hour > 0)
     return np.where(first_minutes & (rng.random(len(times)) < 0.05), -1, 0)

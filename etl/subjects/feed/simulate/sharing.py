@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from etl.sources.landing_writer import Row
-from etl.subjects.feed.simulate.change_log import REPEAT
+from etl.subjects.feed.simulate.change_log import CHANGE_REPEAT_FACTOR
 from etl.subjects.feed.simulate.delivery import Outbox
 from etl.subjects.feed.simulate.serving import Served
 from etl.subjects.feed.simulate.world import World, reshare
@@ -29,7 +29,7 @@ def send_shares(world: World, outbox: Outbox, served: Served, hour: int, rng: np
     outbox.send("shares", [share for share, _impression in shares], times, held)
     outbox.send("engagements", [_engagement(world, *share) for share in shares], times)
     posts = [_post(world, share, rng) for share, _impression in shares]
-    outbox.send_to("posts", posts, [hour] * len(posts), REPEAT * world.scenario.repeat_share)
+    outbox.send_to("posts", posts, [hour] * len(posts), CHANGE_REPEAT_FACTOR * world.scenario.repeat_share)
 
 
 def _shares(

@@ -35,12 +35,12 @@ class Cell:
         """Add an amount to a measure."""
         self.sums[measure] += amount
 
-    def saw(self, viewer_id: int) -> None:
+    def add_impression(self, viewer_id: int) -> None:
         """Add one impression of a viewer."""
         self.add("impressions")
         self.viewers.add(viewer_id)
 
-    def watched(self, dwell: Dwell) -> None:
+    def add_dwell(self, dwell: Dwell) -> None:
         """Add the dwell of one impression."""
         self.add("full_views", int(dwell.is_full_view))
         self.add("dwell_ms_sum", dwell.dwell_ms)
@@ -64,11 +64,12 @@ def post_hours(truth: Truth) -> Cells:
     """agg_post_engagement_hourly by (post, hour)."""
     cells: Cells = defaultdict(Cell)
     for impression in truth.impressions.values():
-        cells[impression["post_id"], impression_hour(impression["impression_id"])].saw(impression["viewer_id"])
+        hour = impression_hour(impression["impression_id"])
+        cells[impression["post_id"], hour].add_impression(impression["viewer_id"])
     for measure, row in _reactions(truth):
         cells[row["post_id"], hour_of(done_ts(row))].add(measure)
     for impression, dwell in _watched_impressions(truth):
-        cells[impression["post_id"], impression_hour(impression["impression_id"])].watched(dwell)
+        cells[impression["post_id"], impression_hour(impression["impression_id"])].add_dwell(dwell)
     return cells
 
 
@@ -92,13 +93,13 @@ def _credited(truth: Truth, cell: Callable[[Row], tuple[object, ...]]) -> Cells:
     """Impressions, their engagements and dwell, by the key that `cell` returns for the impression."""
     cells: Cells = defaultdict(Cell)
     for impression in truth.impressions.values():
-        cells[cell(impression)].saw(impression["viewer_id"])
+        cells[cell(impression)].add_impression(impression["viewer_id"])
     for measure, row in _reactions(truth):
         impression = truth.impressions.get(row.get("impression_id") or 0, {})
         if impression and 0 <= done_ts(row) - impression["impression_ts"] < ATTRIBUTION_US:
             cells[cell(impression)].add(measure)
     for impression, dwell in _watched_impressions(truth):
-        cells[cell(impression)].watched(dwell)
+        cells[cell(impression)].add_dwell(dwell)
     return cells
 
 
@@ -124,11 +125,12 @@ def viewer_days(truth: Truth) -> Cells:
     """mart_user_affinity_daily by (viewer, day)."""
     cells: Cells = defaultdict(Cell)
     for impression in truth.impressions.values():
-        cells[impression["viewer_id"], _day(impression_hour(impression["impression_id"]))].saw(impression["viewer_id"])
+        day = _day(impression_hour(impression["impression_id"]))
+        cells[impression["viewer_id"], day].add_impression(impression["viewer_id"])
     for row in settled(truth):
         cells[row["viewer_id"], _day(row["event_ts"])].add("engagements")
     for impression_id, dwell in truth.dwell.items():
-        cells[dwell.viewer_id, _day(impression_hour(impression_id))].watched(dwell)
+        cells[dwell.viewer_id, _day(impression_hour(impression_id))].add_dwell(dwell)
     _add_audio(truth, cells)
     return cells
 

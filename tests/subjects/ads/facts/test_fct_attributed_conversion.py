@@ -22,7 +22,7 @@ from etl.subjects.ads.facts.fct_attributed_conversion import TABLE, transform
 
 BOUGHT = at("12:00", 20)
 MS, DAY = timedelta(milliseconds=1), timedelta(days=1)
-OURS: Row = {"user_id": 1, "ad_id": 1, "campaign_id": CAMPAIGN, "advertiser_id": ADVERTISER}
+ROW: Row = {"user_id": 1, "ad_id": 1, "campaign_id": CAMPAIGN, "advertiser_id": ADVERTISER}
 
 
 def attributed(
@@ -36,8 +36,8 @@ def attributed(
     bought = {"user_id": 1, "conversion_ts": BOUGHT, "received_ts": BOUGHT}
     return transform(
         rows(spark, stg_conversions.TABLE, [bought | c for c in conversions or [{}]]),
-        rows(spark, fct_ad_clicks.TABLE, [OURS | {"click_id": f"{i:02}"} | c for i, c in enumerate(clicks or [])]),
-        rows(spark, fct_ad_impressions.TABLE, [OURS | v for v in views or []]),
+        rows(spark, fct_ad_clicks.TABLE, [ROW | {"click_id": f"{i:02}"} | c for i, c in enumerate(clicks or [])]),
+        rows(spark, fct_ad_impressions.TABLE, [ROW | v for v in views or []]),
         versions(spark, advertisers=advertisers)["dim_advertisers"],
     )
 

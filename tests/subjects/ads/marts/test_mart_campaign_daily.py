@@ -12,8 +12,8 @@ from etl.subjects.ads.facts import fct_ad_clicks, fct_ad_impressions, fct_attrib
 from etl.subjects.ads.marts.mart_campaign_daily import TABLE, transform
 
 DAY = date(2026, 6, 1)
-OURS: Row = {"campaign_id": 100, "advertiser_id": 1000, "local_day": DAY}
-ZONED = OURS | {"time_zone": "UTC"}
+ROW: Row = {"campaign_id": 100, "advertiser_id": 1000, "local_day": DAY}
+ZONED = ROW | {"time_zone": "UTC"}
 
 
 def days(
@@ -26,7 +26,7 @@ def days(
     return transform(
         rows(spark, fct_ad_impressions.TABLE, [ZONED | row for row in shown or []]),
         rows(spark, fct_ad_clicks.TABLE, [ZONED | {"click_id": str(i)} | c for i, c in enumerate(clicked or [])]),
-        rows(spark, fct_attributed_conversion.TABLE, [OURS | lock | row for row in earned or []]),
+        rows(spark, fct_attributed_conversion.TABLE, [ROW | lock | row for row in earned or []]),
     )
 
 

@@ -10,13 +10,13 @@ from support.rows import Row, assert_rows, at, rows
 from etl.subjects.ads.facts import fct_ad_clicks, fct_ad_impressions
 from etl.subjects.ads.rollups.agg_creative_daily import TABLE, transform
 
-OURS: Row = {"user_id": 1, "advertiser_id": 1000, "creative_id": 10, "local_day": date(2026, 6, 1)}
+ROW: Row = {"user_id": 1, "advertiser_id": 1000, "creative_id": 10, "local_day": date(2026, 6, 1)}
 
 
 def cells(spark: SparkSession, shown: list[Row], clicked: list[Row] | None = None) -> DataFrame:
     return transform(
-        rows(spark, fct_ad_impressions.TABLE, [OURS | row for row in shown]),
-        rows(spark, fct_ad_clicks.TABLE, [OURS | {"click_id": str(i)} | c for i, c in enumerate(clicked or [])]),
+        rows(spark, fct_ad_impressions.TABLE, [ROW | row for row in shown]),
+        rows(spark, fct_ad_clicks.TABLE, [ROW | {"click_id": str(i)} | c for i, c in enumerate(clicked or [])]),
     )
 
 

@@ -38,13 +38,13 @@ def test_a_folder_accepts_only_one_scenario(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "knobs"),
+    ("start", "parameters"),
     [(START.replace(tzinfo=None), {}), (START + timedelta(minutes=5), {}), (START, {"bad_share": 0.02})],
     ids=["start without an offset", "start within an hour", "more bad records than the gate allows"],
 )
-def test_an_invalid_scenario_is_rejected(tmp_path: Path, start: datetime, knobs: Row) -> None:
+def test_an_invalid_scenario_is_rejected(tmp_path: Path, start: datetime, parameters: Row) -> None:
     with pytest.raises(ConfigError):
-        simulate(tmp_path, start, start + 2 * HOUR, 10, 1, **knobs)
+        simulate(tmp_path, start, start + 2 * HOUR, 10, 1, **parameters)
 
 
 def test_every_file_format_is_used(feed: Feed) -> None:

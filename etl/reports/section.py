@@ -55,8 +55,8 @@ class Section:
 class DashboardPlugin(Protocol):
     """What the module or package `etl/subjects/<subject>/dashboard` defines, for a subject that has a dashboard.
 
-    The dashboard calls it only for subjects that ran in the lake. The SQL that `questions.ask` runs is in
-    `<name>.sql` files next to the plugin.
+    The dashboard calls it only for subjects that ran in the lake. The SQL files of `run_page_query` are next to the
+    plugin, one query a file.
     """
 
     def collect(self, spark: SparkSession, settings: Settings, interval: Interval, ledger: Ledger) -> Any:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from etl.reports import charts
 from etl.reports.charts import ByHour, hour, number
 from etl.reports.figure import Figure
-from etl.reports.questions import Row
+from etl.reports.page_queries import Row
 from etl.subjects.ads.dashboard.health import Ads, listed, midnight
 from etl.subjects.ads.dashboard.tiles import total, usd
 

@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 from etl.conf import Settings
 from etl.errors import LakeError
 from etl.reports.operations import Interval
-from etl.reports.questions import Row, ask, ask_named
+from etl.reports.page_queries import Row, run_named_query, run_page_query
 from etl.subjects.ads.measures import LOCK_DAYS, WEST_HOURS
 
 DAY, INSTANT = timedelta(days=1), timedelta(microseconds=1)
@@ -51,10 +51,10 @@ def collect(spark: SparkSession, settings: Settings, interval: Interval) -> Ads:
     """The ads of a lake over a half-open range of hours."""
 
     def named(name: str, **parameters: object) -> list[Row]:
-        return _rows_or_empty(lambda: ask_named(spark, settings, name, **parameters))
+        return _rows_or_empty(lambda: run_named_query(spark, settings, name, **parameters))
 
     def own(name: str, **parameters: object) -> list[Row]:
-        return _rows_or_empty(lambda: ask(spark, settings, name, **parameters))
+        return _rows_or_empty(lambda: run_page_query(spark, settings, name, **parameters))
 
     hours = {"start": interval[0], "end": interval[1]}
     whole = days(interval)

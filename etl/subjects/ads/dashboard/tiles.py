@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from etl.reports import intervals
 from etl.reports.charts import number, percent
-from etl.reports.questions import Row
+from etl.reports.page_queries import Row
 from etl.reports.tile import Tile, interval_text, no_data
 from etl.subjects.ads.dashboard.health import DAY, Ads, Days
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from etl.reports.charts import hour, number, percent
-from etl.reports.questions import Row
+from etl.reports.page_queries import Row
 from etl.reports.section import TableCard
 from etl.subjects.feed.dashboard.health import QUEUE_SHOWN, Ingest, Safety
 

@@ -11,7 +11,7 @@ from etl.reports.charts import hour, number, percent
 from etl.reports.figure import Figure
 from etl.reports.intervals import Estimate
 from etl.reports.operations import Skew
-from etl.reports.questions import Row
+from etl.reports.page_queries import Row
 from etl.subjects.feed.dashboard.health import FLOOR, MIN_IMPRESSIONS, Ingest, Ranker, Safety
 from etl.subjects.feed.dashboard.tiles import SKEW_LIMIT
 

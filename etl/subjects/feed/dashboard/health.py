@@ -12,7 +12,7 @@ from etl.engine.state.ledger import Ledger
 from etl.reports import intervals, operations
 from etl.reports.intervals import Estimate
 from etl.reports.operations import Interval
-from etl.reports.questions import Row, ask, ask_named
+from etl.reports.page_queries import Row, run_named_query, run_page_query
 from etl.subjects.feed.dashboard import heartbeats
 from etl.subjects.feed.dashboard.heartbeats import Heartbeats
 
@@ -107,8 +107,8 @@ def collect(spark: SparkSession, settings: Settings, interval: Interval, ledger:
 
 def _ranker(spark: SparkSession, settings: Settings, interval: Interval) -> Ranker:
     start, end = interval
-    hours = ask(spark, settings, "model_hours", start=start, end=end)
-    versions = ask(spark, settings, "model_versions", start=start, end=end)
+    hours = run_page_query(spark, settings, "model_hours", start=start, end=end)
+    versions = run_page_query(spark, settings, "model_versions", start=start, end=end)
     for row in versions:
         own_hours = [h for h in hours if h["model_semver"] == row["model_semver"]]
         dwell = intervals.mean([h["dwell_ms_sum"] for h in own_hours], [h["dwell_count"] for h in own_hours])
@@ -127,10 +127,10 @@ def _ingest(spark: SparkSession, settings: Settings, interval: Interval, ledger:
     start, end = interval
     entries = operations.in_range(ledger, interval)
     return Ingest(
-        ask(spark, settings, "ingest_hours", start=start, end=end),
-        ask(spark, settings, "ingest_events", start=start, end=end),
+        run_page_query(spark, settings, "ingest_hours", start=start, end=end),
+        run_page_query(spark, settings, "ingest_events", start=start, end=end),
         heartbeats.count(ledger, entries),
-        ask(spark, settings, "busiest_posts", start=start, end=end),
+        run_page_query(spark, settings, "busiest_posts", start=start, end=end),
         operations.skews(entries),
         settings.quarantine_share,
     )
@@ -140,11 +140,11 @@ def _safety(spark: SparkSession, settings: Settings, interval: Interval) -> Safe
     start, end = interval
     judged = {"start": start, "end": end, "min_impressions": MIN_IMPRESSIONS}
     limits = {"floor": FLOOR, "rise": RISE, "limit": QUEUE_LIMIT}
-    queue = ask_named(spark, settings, "brand_safety_velocity", **limits, **judged)
-    fastest = ask(spark, settings, "fastest_post", **judged)
+    queue = run_named_query(spark, settings, "brand_safety_velocity", **limits, **judged)
+    fastest = run_page_query(spark, settings, "fastest_post", **judged)
     worst = list(dict.fromkeys(row["post_id"] for row in queue))[:POSTS_DRAWN]
-    worst_posts = ask(spark, settings, "post_hours", start=start, end=end, post_ids=worst) if worst else []
+    worst_posts = run_page_query(spark, settings, "post_hours", start=start, end=end, post_ids=worst) if worst else []
     shown = [row["post_id"] for row in queue[:QUEUE_SHOWN]]
-    described = ask(spark, settings, "posts_now", post_ids=shown, end=end) if shown else []
-    hours = ask(spark, settings, "safety_hours", floor=FLOOR, **judged)
+    described = run_page_query(spark, settings, "posts_now", post_ids=shown, end=end) if shown else []
+    hours = run_page_query(spark, settings, "safety_hours", floor=FLOOR, **judged)
     return Safety(queue, {r["post_id"]: r for r in described}, hours, fastest[0] if fastest else None, worst_posts)

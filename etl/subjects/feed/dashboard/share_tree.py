@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from etl.conf import Settings
 from etl.errors import ConfigError, LakeError
 from etl.queries import binding
-from etl.reports.questions import Row, ask
+from etl.reports.page_queries import Row, run_page_query
 
 MAX_POSTS = 20_000  # a picture with more posts is not readable
 
@@ -112,10 +112,10 @@ def _attach(parent: Node, row: Row, seen: set[int]) -> Node:
 
 def collect(spark: SparkSession, settings: Settings, post_id: int) -> Tree:
     """The tree of a post. Raises ConfigError for a post neither published nor shared, LakeError for a cycle."""
-    levels = grow(post_id, lambda posts: ask(spark, settings, "shares_of", post_ids=posts))
+    levels = grow(post_id, lambda posts: run_page_query(spark, settings, "shares_of", post_ids=posts))
     nodes = {node.post_id: node for level in levels for node in level}
     now = binding.latest(spark, settings, "fct_shares")
-    known = ask(spark, settings, "posts_now", post_ids=list(nodes), end=now)
+    known = run_page_query(spark, settings, "posts_now", post_ids=list(nodes), end=now)
     for row in known:
         nodes[row["post_id"]].handle, nodes[row["post_id"]].is_deleted = row["handle"], bool(row["is_deleted"])
     published = next((row["published"] for row in known if row["post_id"] == post_id), None)

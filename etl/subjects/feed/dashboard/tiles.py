@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from etl.reports.charts import number, percent
 from etl.reports.intervals import difference, lift
-from etl.reports.questions import Row
+from etl.reports.page_queries import Row
 from etl.reports.tile import Tile, interval_text, no_data, points, signed, state_of_change
 from etl.subjects.feed.dashboard.health import FLOOR, MIN_IMPRESSIONS, RISE, Ingest, Ranker, Safety
 

@@ -7,7 +7,7 @@ from datetime import date
 from pyspark.sql import SparkSession
 from support.rows import at
 
-from etl.reports import questions
+from etl.reports import page_queries
 
 
 def test_an_instant_that_python_cannot_hold_is_none(spark: SparkSession) -> None:
@@ -16,7 +16,7 @@ def test_an_instant_that_python_cannot_hold_is_none(spark: SparkSession) -> None
     listed = ", ".join(f"({n}, timestamp'{text}', date'{text[:-10]}')" for n, text in enumerate(instants))
     answer = spark.sql(f"SELECT * FROM VALUES {listed} AS rows(n, at, day) ORDER BY n")
 
-    found = questions._collected(answer)
+    found = page_queries._collected(answer)
 
     assert [row["at"] for row in found] == [at("10:00"), None, None, None]
     assert [row["day"] for row in found] == [date(2026, 6, 1), None, None, None]

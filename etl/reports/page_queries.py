@@ -14,6 +14,7 @@ from pyspark.sql.types import DateType, StructField, TimestampType
 from etl import catalog, queries
 from etl.conf import Settings
 from etl.engine.sql import views
+from etl.errors import ContractViolation
 
 Row = dict[str, Any]
 YEARS = "0002-01-01", "9999-01-01"
@@ -21,20 +22,26 @@ YEARS = "0002-01-01", "9999-01-01"
 
 
 @cache
-def text(name: str) -> str:
-    """The SQL of a page's query: `<name>.sql` in the folder of the dashboard of any subject.
+def files() -> dict[str, Path]:
+    """The .sql file of every page query by name: those next to the dashboard of each subject.
 
-    Raises FileNotFoundError when no dashboard has the file.
+    Raises ContractViolation when two dashboards have a query of the same name.
     """
-    plugins = (catalog.plugin(subject, "dashboard") for subject in catalog.subjects())
-    folders = [Path(str(plugin.__file__)).parent for plugin in plugins if plugin]
-    for folder in folders:
-        if (file := folder / f"{name}.sql").is_file():
-            return file.read_text(encoding="utf-8")
-    raise FileNotFoundError(f"There is no {name}.sql in {', '.join(map(str, folders))}.")
+    found: dict[str, Path] = {}
+    for plugin in filter(None, (catalog.plugin(subject, "dashboard") for subject in catalog.subjects())):
+        for file in sorted(Path(str(plugin.__file__)).parent.glob("*.sql")):
+            if other := found.get(file.stem):
+                raise ContractViolation(f"{file} and {other} have the same name. Rename one of them.")
+            found[file.stem] = file
+    return found
 
 
-def ask(spark: SparkSession, settings: Settings, name: str, **parameters: Any) -> list[Row]:
+def text(name: str) -> str:
+    """The SQL of a page query. Raises KeyError when no dashboard has it."""
+    return files()[name].read_text(encoding="utf-8")
+
+
+def run_page_query(spark: SparkSession, settings: Settings, name: str, **parameters: Any) -> list[Row]:
     """The rows of a page's query, with dimensions as of the parameter `end`. Times are UTC.
 
     Raises LakeError when the lake does not have a table yet.
@@ -43,7 +50,7 @@ def ask(spark: SparkSession, settings: Settings, name: str, **parameters: Any) -
     return _collected(spark.sql(text(name), args=parameters))
 
 
-def ask_named(spark: SparkSession, settings: Settings, name: str, **parameters: Any) -> list[Row]:
+def run_named_query(spark: SparkSession, settings: Settings, name: str, **parameters: Any) -> list[Row]:
     """The rows of a named query, the same as `feed-etl query` gives. Times are UTC. Raises the errors of the query."""
     return _collected(queries.run(spark, settings, name, **parameters))
 

@@ -1,6 +1,6 @@
 """Makes a table from landed files: read, quarantine bad records, stage, audit, publish.
 
-Every table that has an event is made here: the bronze tables (Replace) and `fct_dwell_per_impression` (MergeAggregate).
+Every table that has an event is made here: bronze tables (Replace), and facts that aggregate records (MergeAggregate).
 """
 
 from __future__ import annotations
@@ -69,11 +69,12 @@ def pending(context: RunContext, table: Table) -> list[Landed]:
     wanted = sorted({*planner.hours_between(*context.interval), *planner.missing_hours(context.ledger, table)})
     hours = [hour for hour in wanted if first is None or hour >= first]
     found = landing.listing(context.spark, context.settings, table.event, hours)
-    return [
-        part
-        for part in found
-        if known.get(part.hour.isoformat()) != part.fingerprint and (part.files or part.hour.isoformat() not in known)
-    ]
+    return [landed for landed in found if _is_changed(landed, known.get(landed.hour.isoformat()))]
+
+
+def _is_changed(landed: Landed, fingerprint: str | None) -> bool:
+    """Whether the files of an hour differ from those of the fingerprint that it was read with (None: never read)."""
+    return landed.fingerprint != fingerprint and (bool(landed.files) or fingerprint is None)
 
 
 def run(context: RunContext, table: Table) -> Entry | None:
@@ -104,12 +105,12 @@ def _warn_of_ignored_names(context: RunContext, table: Table) -> None:
 
 def _note_hours_without_files(context: RunContext, table: Table, pending_hours: list[Landed]) -> None:
     """Record the hours that a recreated table lacks and that have no files any more: no run can read them again."""
-    gone = set(planner.missing_hours(context.ledger, table)) - {landed.hour for landed in pending_hours}
-    if not gone:
+    without_files = set(planner.missing_hours(context.ledger, table)) - {landed.hour for landed in pending_hours}
+    if not without_files:
         return
     entry = context.begin(table)
-    entry.fingerprints = {hour.isoformat(): GONE for hour in gone}
-    listed = f"{len(gone)} landed hours up to {max(gone).strftime(landing.HOUR)}"
+    entry.fingerprints = {hour.isoformat(): GONE for hour in without_files}
+    listed = f"{len(without_files)} landed hours up to {max(without_files).strftime(landing.HOUR)}"
     log.warning("%s: %s have no files any more. Their rows in the table stay.", table.name, listed)
     record(context, entry, reason=f"{listed} have no files any more")
 
@@ -290,7 +291,7 @@ def _bad_records(context: RunContext, reading: Reading, table: Table) -> DataFra
 def _late_hours(context: RunContext, table: Table, reading: Reading, entry: Entry) -> list[Failure]:
     """A failure for each late hour; the entry gets what landed in each hour.
 
-    Hours with unreadable files are left out: their batch fails its audit anyway, and nobody knows their records.
+    Hours with unreadable files are left out: their batch fails its audit anyway, and their records cannot be counted.
     """
     rules, unreadable = context.settings.completeness, {hour for hour, _ in reading.bad_files}
     landed = [
@@ -306,7 +307,7 @@ def _late_hours(context: RunContext, table: Table, reading: Reading, entry: Entr
 
 
 def _with_missing_folder(context: RunContext, event: Event, landed: LandedHour) -> LandedHour:
-    """The same hour; when it is late and has no folder, it says so. Only a late hour costs a look at the storage."""
+    """The same hour, late with `no folder` when its folder is missing. Storage is read only for a late hour."""
     folder = f"{files.absolute(context.settings.landing)}/{event.name}/{landing.folder(landed.hour)}"
     if landed.late != completeness.NO_FILES or files.exists(context.spark, folder):
         return landed

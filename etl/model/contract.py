@@ -220,7 +220,10 @@ class Table:
 
     @property
     def per_viewer(self) -> bool:
-        """Whether the key contains a viewer. With a pseudonym key in the environment, rows hold a pseudonym."""
+        """Whether this is a rollup or mart with a viewer in its key.
+
+        With a pseudonym key in the environment, its rows hold a pseudonym in place of the viewer's id.
+        """
         return self.layer >= Layer.ROLLUPS and viewer_column(self.key) is not None
 
     @property

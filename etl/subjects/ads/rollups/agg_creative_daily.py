@@ -1,7 +1,7 @@
 """One row per creative, day of the advertiser and frequency bucket: valid impressions and clicks.
 
 The frequency of an impression is its number among the impressions of the creative that its user saw on that day. A
-click counts in the bucket of the user's latest impression before it.
+click counts in the bucket of the user's latest impression so far; a click before any impression counts in bucket 1.
 """
 
 from pyspark.sql import DataFrame, Window

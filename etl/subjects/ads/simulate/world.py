@@ -1,7 +1,7 @@
 """Advertisers, campaigns and ads, and their edits, some in the middle of a day and some late-arriving.
 
-There are four advertisers in four time zones with different click and view windows. Each has two campaigns with three
-ads each. The first ad is the most popular one. The last campaign has no ads.
+There are four advertisers in four time zones with different click and view windows. Each has two campaigns. Every
+campaign has three ads, except for the last one, which has none. The first ad is the most popular one.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def changes(scenario: AdsScenario) -> Iterator[Change]:
 
 
 def _edits(scenario: AdsScenario) -> Iterator[Change]:
-    """Edits from the second hour with traffic on. One ad edit lands two hours late."""
+    """Edits from the second hour with traffic on. An edit of an ad and an edit of an advertiser land two hours late."""
     busy = scenario.busy_hours
     first = scenario.start_us + busy[min(1, len(busy) - 1)] * HOUR_US
     hour = scenario.index(first)

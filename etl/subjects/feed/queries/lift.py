@@ -2,8 +2,8 @@
 
 The unit is the viewer. Each metric is a ratio of sums over viewers; its variance comes from the delta method
 (tea-tasting). When viewers have earlier days, CUPED removes the variance that their earlier behavior explains.
-P-values are corrected for the number of metrics. Metrics that must rise are judged by corrected p-values. Metrics that
-must not rise are judged without correction, because a correction would hide harm.
+P-values are corrected for the number of metrics (Holm). Metrics that must rise are judged by corrected p-values.
+Metrics that must not rise are judged without correction, because a correction would hide harm.
 """
 
 from __future__ import annotations

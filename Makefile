@@ -24,7 +24,7 @@ test-slow: setup ## Run the tests that take minutes each: separate executors, an
 test-clock: setup ## Run tests with a clock at 23:59:50, and at the end of a 29 February (ARGS=... for pytest)
 	@bin/test-clock $(ARGS)
 
-soak: setup ## Test kills, concurrent jobs and hostile files for hours (ARGS='--kills 200 --crowds 100 --files 10000 --generations 1000' is the default)
+soak: setup ## Test kills, concurrent jobs and hostile files for hours (ARGS='--kills 200 --concurrent 100 --files 10000 --generations 1000' is the default)
 	@PYTHONPATH=tests:. $(BIN)/python -m soak $(ARGS)
 
 fuzz: setup ## Search for settings and arguments that break the command line, guided by coverage (MINUTES=10)

@@ -1,4 +1,4 @@
-"""What the command line prints: tables for people, one JSON document or CSV for programs."""
+"""Output of the command line: tables for people, one JSON document or CSV for programs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ out = Console(width=None if sys.stdout.isatty() else 160)
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON can hold it: instants in ISO with offset, decimals as text, bytes as base64."""
+    """A value that JSON can represent: instants as ISO text with offset, decimals as text, bytes as base64."""
     if isinstance(value, datetime):
         return value.isoformat() if value.tzinfo else f"{value.isoformat()}+00:00"
     if isinstance(value, date):
@@ -46,23 +46,23 @@ def plain(value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    made = plain(value)
-    if made is None:
+    value = plain(value)
+    if value is None:
         return "-"
-    if isinstance(made, float):
-        made = f"{made:.4g}" if abs(made) < 10_000 else f"{made:.1f}"
-    text = ", ".join(map(str, made)) if isinstance(made, list) else str(made)
+    if isinstance(value, float):
+        value = f"{value:.4g}" if abs(value) < 10_000 else f"{value:.1f}"
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return escape(text if len(text) <= 60 else f"{text[:57]}...")
 
 
 def print_document(document: Any) -> None:
-    """One JSON document on standard output."""
+    """Print one JSON document on standard output."""
     json.dump(plain(document), sys.stdout, indent=2)
     print()
 
 
 def print_rows(rows: list[dict[str, Any]], as_json: bool, title: str, hide: tuple[str, ...] = ()) -> None:
-    """Rows of one shape, as a table or as a JSON list."""
+    """Print rows with equal keys as a table or as a JSON list. `hide` names columns left out of the table."""
     if as_json:
         print_document(rows)
         return
@@ -74,7 +74,7 @@ def print_rows(rows: list[dict[str, Any]], as_json: bool, title: str, hide: tupl
 
 
 def print_frame(columns: list[str], rows: list[dict[str, Any]], format_: str) -> None:
-    """The rows of a query."""
+    """Print the rows of a query as `table`, `csv` or `json`."""
     if format_ == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(columns)
@@ -86,7 +86,7 @@ def print_frame(columns: list[str], rows: list[dict[str, Any]], format_: str) ->
 
 @contextmanager
 def progress(console: Console) -> Iterator[Callable[[str, Table], None]]:
-    """A live line per table while a run works; nothing when the output is not a terminal."""
+    """Show a live line per table during a run. Shows nothing when the output is not a terminal."""
     columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         tasks: dict[str, Any] = {}
@@ -101,7 +101,7 @@ def progress(console: Console) -> Iterator[Callable[[str, Table], None]]:
 
 
 def print_summary(summary: Summary, as_json: bool) -> None:
-    """Events in, kept, quarantined; rows per table, rules held, seconds; what failed and what was skipped."""
+    """Print a run: records read, kept and quarantined; rows, rules and seconds per table; failed and skipped tables."""
     rows = [
         {
             "table": e.table_name,
@@ -139,17 +139,20 @@ def print_summary(summary: Summary, as_json: bool) -> None:
     if reasons:
         print_rows([{"reason": r, "records": n} for r, n in reasons.items()], False, "Quarantined, by reason")
     if summary.unchanged:
-        out.print(f"Up to date already: {', '.join(summary.unchanged)}")
+        out.print(f"Already up to date: {', '.join(summary.unchanged)}")
     for name, hours in late.items():
         out.print(f"[yellow]late[/] {name}: {', '.join(hours)}")
     for name, cause in summary.skipped.items():
         out.print(f"[yellow]not run[/] {name}: it reads {cause}")
     for name, cause in summary.waiting.items():
-        out.print(f"[yellow]waits[/] {name}: {cause} is not made for every shard yet")
+        out.print(f"[yellow]waits[/] {name}: {cause} is not published for every shard yet")
 
 
 def print_contract(entry: Entry, rules: list[Rule], people: dict[str, str | None], as_json: bool) -> None:
-    """A table's contract and its rules; `people`, how the table knows people: `viewers` in its key, in `sketches`."""
+    """Print a table's contract and rules.
+
+    `people` says how the table identifies people: `viewers` in its columns, and people in its `sketches`.
+    """
     table = entry.table
     doc = entry.doc
     document = {
@@ -188,7 +191,7 @@ def print_contract(entry: Entry, rules: list[Rule], people: dict[str, str | None
 
 
 def print_ledger(rows: list[dict[str, Any]]) -> None:
-    """The ledger's main columns."""
+    """Print the main columns of the ledger."""
     shown = (
         "started_at",
         "run_id",
@@ -208,5 +211,5 @@ def print_ledger(rows: list[dict[str, Any]]) -> None:
 
 
 def _late(landed: list[dict[str, Any]]) -> list[str]:
-    """The hours that a run found late, each with the reason."""
+    """The hours that a run found late, each with its reason."""
     return [f"{found['hour']:%Y-%m-%dT%H} ({found['late']})" for found in landed if found["late"]]

@@ -51,20 +51,20 @@ def plan(
 
     cli: CliContext = context.obj
     run_context, _ = driver.open_lake(cli.query_session(), cli.settings)
-    made = plans.make(run_context, request)
+    planned = plans.make(run_context, request)
     if as_json:
-        return terminal.print_document(made.as_json())
-    _print_plan(made.as_json())
+        return terminal.print_document(planned.as_json())
+    _print_plan(planned.as_json())
 
 
-def _print_plan(made: dict[str, Any]) -> None:
+def _print_plan(planned: dict[str, Any]) -> None:
     for title, name in (("To rebuild", "steps"), ("Downstream, rebuilt by the next run", "downstream")):
-        rows = [s | {"hours": len(s["hours"]), "which": ", ".join(h[:13] for h in s["hours"])} for s in made[name]]
+        rows = [s | {"hours": len(s["hours"]), "which": ", ".join(h[:13] for h in s["hours"])} for s in planned[name]]
         if rows:
             terminal.print_rows(rows, False, title)
-    if not made["steps"]:
-        terminal.out.print(f"Nothing to rebuild: no hour of the interval is {made['only']}.")
-    for table, why in made["kept"].items():
+    if not planned["steps"]:
+        terminal.out.print(f"Nothing to rebuild: no hour of the interval is {planned['only']}.")
+    for table, why in planned["kept"].items():
         terminal.out.print(f"[yellow]kept[/] {table}: {why}")
 
 

@@ -165,4 +165,4 @@ def _flush(cli: CliContext) -> str:
         return ""
     done = outbox.send(server)
     errors.print(f"{len(done.sent)} sent, {len(done.waiting)} waiting, {len(done.refused)} refused by {server}.")
-    return f"{len(done.waiting)} mails wait in {outbox.folder}; {server} says: {done.reason}" if done.waiting else ""
+    return f"{len(done.waiting)} mails wait in {outbox.folder}; {server} replied: {done.reason}" if done.waiting else ""

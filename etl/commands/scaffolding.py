@@ -18,7 +18,7 @@ def new_table(
     from etl.scaffold import new_table as table
 
     for file in table.make(name, layer, subject):
-        errors.print(f"made {file}", soft_wrap=True)
+        errors.print(f"wrote {file}", soft_wrap=True)
     errors.print(
         "Next: describe one row, change columns, rule and test to your own, then run `make docs` and `make test`."
     )

@@ -46,13 +46,13 @@ def page(entry: Entry, lineage: Lineage | None, steps: list[Edge]) -> Page:
     """The page of one table. `steps` are the dependencies between all tables."""
     table = entry.table
     headline, _, rest = entry.doc.partition("\n")
-    made = lineage or Lineage({})
+    table_lineage = lineage or Lineage({})
     return Page(
         table,
         headline,
         rest.strip(),
-        {name: named(flow.value) for name, flow in made.columns.items()},
-        _influences(made),
+        {name: named(flow.value) for name, flow in table_lineage.columns.items()},
+        _influences(table_lineage),
         _used_in(table, steps),
         [(rule, _condition(rule), "suite" if rule in suites.written(table.name) else "contract")
          for rule in suites.suite(table)],
@@ -76,14 +76,14 @@ def _by_how(uses: Uses) -> list[tuple[str, list[Named]]]:
     return [(how, named([s for h, s in uses if h == how])) for how in hows]
 
 
-def _influences(made: Lineage) -> list[Influence]:
+def _influences(table_lineage: Lineage) -> list[Influence]:
     """Columns with equal influences together, then the rows."""
     alike: dict[Uses, list[str]] = {}
-    for name, flow in made.columns.items():
+    for name, flow in table_lineage.columns.items():
         if flow.through:
             alike.setdefault(flow.through, []).append(name)
     lines = [Influence(columns, _by_how(uses)) for uses, columns in alike.items()]
-    return [*lines, Influence([], _by_how(made.rows))] if made.rows else lines
+    return [*lines, Influence([], _by_how(table_lineage.rows))] if table_lineage.rows else lines
 
 
 def _used_in(table: Table, steps: list[Edge]) -> dict[str, dict[str, list[Named]]]:

@@ -69,12 +69,12 @@ def changes(origin: Source, steps: Iterable[Edge]) -> list[Change]:
     for edge in steps:
         after.setdefault(edge.source, []).append(edge)
     found: dict[Source, Change] = {}
-    _spread([origin], after, found, direct=True)
-    _spread([origin, *found], after, found, direct=False)
+    _follow([origin], after, found, direct=True)
+    _follow([origin, *found], after, found, direct=False)
     return [change for target, change in found.items() if target != origin]
 
 
-def _spread(start: list[Source], after: dict[Source, list[Edge]], found: dict[Source, Change], direct: bool) -> None:
+def _follow(start: list[Source], after: dict[Source, list[Edge]], found: dict[Source, Change], direct: bool) -> None:
     queue = deque(start)
     while queue:
         source = queue.popleft()

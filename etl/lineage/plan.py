@@ -36,9 +36,9 @@ class State:
     known: dict[int, Flow]
     rows: Uses = NONE
 
-    def decide(self, how: str, expressions: Iterable[Any], walk: Walk) -> State:
+    def with_influences(self, how: str, expressions: Iterable[Any], visitor: PlanVisitor) -> State:
         """The same attributes with `expressions` as additional influences on the rows."""
-        used = [walk.flow(e, self).used(how) for e in expressions]
+        used = [visitor.flow(e, self).used(how) for e in expressions]
         return State(self.known, self.rows.union(*used))
 
 
@@ -52,10 +52,10 @@ def lineage(frame: DataFrame) -> Lineage:
 
     Raises ContractViolation for a plan node that this module does not support.
     """
-    analysed = frame._jdf.queryExecution().analyzed()
-    walk = Walk()
-    state = walk.state(analysed)
-    return Lineage({a.name(): state.known[identity(a)] for a in items(analysed.output())}, state.rows)
+    analyzed_plan = frame._jdf.queryExecution().analyzed()
+    visitor = PlanVisitor()
+    state = visitor.state(analyzed_plan)
+    return Lineage({a.name(): state.known[identity(a)] for a in items(analyzed_plan.output())}, state.rows)
 
 
 def identity(attribute: Any) -> int:
@@ -63,22 +63,22 @@ def identity(attribute: Any) -> int:
     return int(attribute.exprId().id())
 
 
-class Walk:
+class PlanVisitor:
     """Visits one plan. Keeps common table expressions, and the state of the outer plan of a subquery."""
 
-    def __init__(self, around: State | None = None, tables: dict[int, tuple[State, Any]] | None = None) -> None:
-        self.around = around or State({})
+    def __init__(self, outer: State | None = None, tables: dict[int, tuple[State, Any]] | None = None) -> None:
+        self.outer = outer or State({})
         self.tables = {} if tables is None else tables
 
     def flow(self, expression: Any, state: State) -> Flow:
         """The flow of an expression over the state of a node's input."""
-        return flow_of(expression, {**self.around.known, **state.known}, self._subquery(state))
+        return flow_of(expression, {**self.outer.known, **state.known}, self._subquery(state))
 
-    def _subquery(self, around: State) -> Callable[[Any], Flow]:
+    def _subquery(self, outer: State) -> Callable[[Any], Flow]:
         def inner(plan: Any) -> Flow:
-            found = Walk(around, self.tables).state(plan)
-            made = merge(found.known[identity(a)] for a in items(plan.output()))
-            return made.via(found.rows)
+            found = PlanVisitor(outer, self.tables).state(plan)
+            value = merge(found.known[identity(a)] for a in items(plan.output()))
+            return value.via(found.rows)
 
         return inner
 
@@ -97,49 +97,49 @@ class Walk:
             raise ContractViolation(
                 f"Lineage does not support Spark's plan node {name}. Add it to etl/lineage/plan.py."
             )
-        made: State = step(plan, *below)
-        return made
+        result: State = step(plan, *below)
+        return result
 
-    def _made(self, expressions: Iterable[Any], state: State) -> dict[int, Flow]:
+    def _flows(self, expressions: Iterable[Any], state: State) -> dict[int, Flow]:
         return {identity(e): self.flow(e, state) for e in expressions}
 
     def _project(self, plan: Any, below: State) -> State:
-        return State(below.known | self._made(items(plan.projectList()), below), below.rows)
+        return State(below.known | self._flows(items(plan.projectList()), below), below.rows)
 
     def _filter(self, plan: Any, below: State) -> State:
-        return below.decide("filter", [plan.condition()], self)
+        return below.with_influences("filter", [plan.condition()], self)
 
     def _sort(self, plan: Any, below: State) -> State:
         """A sort influences rows only below a limit, and transforms sort for no other reason."""
-        return below.decide("order", items(plan.order()), self)
+        return below.with_influences("order", items(plan.order()), self)
 
     def _distinct(self, plan: Any, below: State) -> State:
-        return below.decide("group", items(plan.output()), self)
+        return below.with_influences("group", items(plan.output()), self)
 
     def _deduplicate(self, plan: Any, below: State) -> State:
-        return below.decide("group", items(plan.keys()), self)
+        return below.with_influences("group", items(plan.keys()), self)
 
     def _aggregate(self, plan: Any, below: State) -> State:
-        grouped = below.decide("group", items(plan.groupingExpressions()), self)
-        made = {}
+        grouped = below.with_influences("group", items(plan.groupingExpressions()), self)
+        flows = {}
         for expression in items(plan.aggregateExpressions()):
             flow = self.flow(expression, below)
-            made[identity(expression)] = flow.via(grouped.rows) if has_aggregate(expression) else flow
-        return State(below.known | made, grouped.rows)
+            flows[identity(expression)] = flow.via(grouped.rows) if has_aggregate(expression) else flow
+        return State(below.known | flows, grouped.rows)
 
     def _window(self, plan: Any, below: State) -> State:
-        made = self._made(items(plan.windowExpressions()), below)
-        return State(below.known | {i: flow.via(below.rows) for i, flow in made.items()}, below.rows)
+        flows = self._flows(items(plan.windowExpressions()), below)
+        return State(below.known | {i: flow.via(below.rows) for i, flow in flows.items()}, below.rows)
 
     def _generate(self, plan: Any, below: State) -> State:
         source = self.flow(plan.generator(), below)
-        made = {identity(a): source for a in items(plan.generatorOutput())}
-        return State(below.known | made, below.rows | source.used("explode"))
+        flows = {identity(a): source for a in items(plan.generatorOutput())}
+        return State(below.known | flows, below.rows | source.used("explode"))
 
     def _join(self, plan: Any, left: State, right: State) -> State:
         """A join. For the optional side of an outer join, its rows and the condition decide if its columns are NULL."""
         known, condition, how = left.known | right.known, plan.condition(), plan.joinType().toString()
-        match = State(known).decide("join", [condition.get()] if condition.isDefined() else [], self).rows
+        match = State(known).with_influences("join", [condition.get()] if condition.isDefined() else [], self).rows
         for side, missing in ((right, how in KEEPS_LEFT), (left, how in KEEPS_RIGHT)):
             if missing:
                 known = known | {i: flow.via(side.rows | match) for i, flow in side.known.items()}
@@ -147,11 +147,11 @@ class Walk:
 
     def _union(self, plan: Any, *below: State) -> State:
         outputs = [items(child.output()) for child in items(plan.children())]
-        made = {
+        flows = {
             identity(attribute): merge(s.known[identity(o[i])] for s, o in zip(below, outputs, strict=True))
             for i, attribute in enumerate(items(plan.output()))
         }
-        return State(made, NONE.union(*[s.rows for s in below]))
+        return State(flows, NONE.union(*[s.rows for s in below]))
 
     def _withcte(self, plan: Any) -> State:
         for definition in items(plan.cteDefs()):

@@ -52,11 +52,11 @@ def of_all_tables(spark: SparkSession, settings: Settings) -> dict[str, Lineage]
 def of_table(spark: SparkSession, settings: Settings, entry: Entry) -> Lineage:
     """The lineage of one table. For MergeAggregate, it includes the function that combines a batch with the table."""
     table = entry.table
-    made = lineage(ddl.conform(entry.transform(**_inputs(spark, settings, table)), table))
+    own = lineage(ddl.conform(entry.transform(**_inputs(spark, settings, table)), table))
     if not isinstance(table.write, MergeAggregate):
-        return made
+        return own
     existing, batch = (empty_input(spark, table.name, ddl.schema(table)) for _ in range(2))
-    return compose(lineage(ddl.conform(table.write.combine(existing, batch), table)), made, table.name)
+    return compose(lineage(ddl.conform(table.write.combine(existing, batch), table)), own, table.name)
 
 
 def _inputs(spark: SparkSession, settings: Settings, table: Table) -> dict[str, DataFrame]:
@@ -69,9 +69,9 @@ def _inputs(spark: SparkSession, settings: Settings, table: Table) -> dict[str, 
 
 def edges(found: dict[str, Lineage]) -> Iterator[Edge]:
     """Every dependency between two tables, inputs first; for each column, values before influences."""
-    for name, made in found.items():
-        for column, flow in made.columns.items():
+    for name, lineage_of_table in found.items():
+        for column, flow in lineage_of_table.columns.items():
             target = Source(name, column)
             yield from (Edge(source, target, VALUE) for source in sorted(flow.value))
             yield from (Edge(source, target, how) for how, source in sorted(flow.through))
-        yield from (Edge(source, Source(name, ROWS), how) for how, source in sorted(made.rows))
+        yield from (Edge(source, Source(name, ROWS), how) for how, source in sorted(lineage_of_table.rows))

@@ -97,13 +97,13 @@ def parse(name: str, text: str) -> NamedQuery:
         declared = header.pop("parameters")
         parameters = tuple(Parameter(name=key, **fields) for key, fields in declared.items())
         inputs, once = tuple(header.pop("inputs")), tuple(header.pop("once", ()))
-        made = NamedQuery(
+        query = NamedQuery(
             name=name, inputs=inputs, parameters=parameters, sql="\n".join(lines[end:]), once=once, **header
         )
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise ContractViolation(
             f"{name}.sql: the header is not valid ({error}). See etl/queries/named_query.py."
         ) from error
-    for table in made.inputs:
+    for table in query.inputs:
         catalog.entry(table)
-    return made
+    return query

@@ -113,12 +113,12 @@ class Parameter:
         """The value to bind. Raises ConfigError, with the expected form, when the value is not valid."""
         convert, form = TYPES[self.type]
         try:
-            made = convert(value)
+            converted = convert(value)
         except (ValueError, TypeError, InvalidOperation) as error:
             raise ConfigError(f"{self.name} must be {form} ({self.type}), not {value!r}. {usage}") from error
-        if self.low is not None and made < self.low:
+        if self.low is not None and converted < self.low:
             raise ConfigError(f"{self.name} must be at least {self.low}, not {value!r}. {usage}")
-        return made
+        return converted
 
 
 def complete(

@@ -53,14 +53,14 @@ def test_a_record_of_the_year_2062_changes_no_default(spark: SparkSession, setti
     record(spark, settings, entry("bronze_spend_ledger", TEN))
     table = catalog.entry("rec_spend_daily").table
     days = [{"campaign_id": 10, "day": date(2026, 6, 1)}, {"campaign_id": 11, "day": date(2062, 6, 1)}]
-    made = rows(spark, table, days)
-    made.write.format("delta").partitionBy("day").save(views.uri(settings, table))
+    result = rows(spark, table, days)
+    result.write.format("delta").partitionBy("day").save(views.uri(settings, table))
 
     query = named_query.load("spend_reconciliation")
     values = binding.bind(spark, settings, query, query.typed({})).values
 
     assert values["end"] == date(2026, 6, 2)
-    assert made.selectExpr("max(day) + 1").collect()[0][0] == date(2062, 6, 2), "the naive answer"
+    assert result.selectExpr("max(day) + 1").collect()[0][0] == date(2062, 6, 2), "the naive answer"
 
 
 def test_without_landed_files_the_interval_is_required(spark: SparkSession, settings: Settings) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 from rich.console import Console
-from soak import crowd, guided, hostile, kills, shares, test_fuzz
+from soak import concurrent_jobs, guided, hostile, kills, shares, test_fuzz
 from support.local_lake import local_settings
 
 from etl import conf
@@ -27,7 +27,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--kills", type=int, default=200, help="SIGKILLs at random moments")
     parser.add_argument(
-        "--crowds", type=int, default=100, help="rounds of run, backfill, maintenance and reader at once"
+        "--concurrent", type=int, default=100, help="rounds of run, backfill, maintenance and reader at once"
     )
     parser.add_argument("--files", type=int, default=10_000, help="hostile landing files")
     parser.add_argument("--generations", type=int, default=1000, help="files of lines bred by code coverage")
@@ -75,7 +75,8 @@ def main() -> None:
             "kills", kills.rounds(spark, shares.fed(spark, local_settings(folder / "kills")), options.kills, chance)
         )
         bad += _report(
-            "crowds", crowd.rounds(spark, shares.fed(spark, local_settings(folder / "crowds")), options.crowds)
+            "concurrent",
+            concurrent_jobs.rounds(spark, shares.fed(spark, local_settings(folder / "concurrent")), options.concurrent),
         )
         bad += _report("hostile files, batches", _batches(spark, folder / "files", options.files, options.seed))
         bred = guided.rounds(spark, local_settings(folder / "bred"), options.generations, chance)

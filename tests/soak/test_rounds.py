@@ -6,7 +6,7 @@ import random
 
 import pytest
 from pyspark.sql import SparkSession
-from soak import crowd, kills
+from soak import concurrent_jobs, kills
 
 from etl.conf import Settings
 
@@ -18,4 +18,4 @@ def test_a_kill_at_any_moment_loses_or_duplicates_nothing(spark: SparkSession, f
 
 @pytest.mark.slow
 def test_a_run_a_backfill_maintenance_and_a_reader_work_at_the_same_time(spark: SparkSession, fed: Settings) -> None:
-    assert list(crowd.rounds(spark, fed, 2)) == [[], []]
+    assert list(concurrent_jobs.rounds(spark, fed, 2)) == [[], []]

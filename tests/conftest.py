@@ -84,7 +84,7 @@ def two_shares(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture
-def fed(one_share: Simulated, tmp_path: Path) -> Settings:
+def lake_with_share(one_share: Simulated, tmp_path: Path) -> Settings:
     """A lake for one test, with one share of hour 8 that landed in hour 10."""
     return copy(one_share, tmp_path)
 

@@ -41,52 +41,52 @@ def once(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, harm: Callable[
 
 
 def test_an_hour_that_another_run_changes_at_the_same_time_has_the_right_checksum(
-    spark: SparkSession, fed: Settings, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, lake_with_share: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both runs add a share to hour 8. The first run uses the state that the other run has published."""
-    shares.land(fed, 2, hour=9)
-    shares.land(fed, 3, hour=10)
-    once(monkeypatch, insert, "_insert", lambda: run(spark, fed, 10))
-    run(spark, fed, 9)
-    assert shares.losses(spark, fed) == []
+    shares.land(lake_with_share, 2, hour=9)
+    shares.land(lake_with_share, 3, hour=10)
+    once(monkeypatch, insert, "_insert", lambda: run(spark, lake_with_share, 10))
+    run(spark, lake_with_share, 9)
+    assert shares.losses(spark, lake_with_share) == []
 
 
 @pytest.mark.slow
 def test_files_that_land_after_a_run_listed_files_are_not_lost(
-    spark: SparkSession, fed: Settings, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, lake_with_share: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two runs of one hour: the first has listed one file, the second has published two."""
-    shares.land(fed, 2)
+    shares.land(lake_with_share, 2)
 
     def other() -> None:
-        shares.land(fed, 3)
-        run(spark, fed, 10)
+        shares.land(lake_with_share, 3)
+        run(spark, lake_with_share, 10)
 
     once(monkeypatch, landing, "read", other)
-    assert [e.table_name for e in run(spark, fed, 10).entries] == []
-    assert shares.losses(spark, fed) == []
+    assert [e.table_name for e in run(spark, lake_with_share, 10).entries] == []
+    assert shares.losses(spark, lake_with_share) == []
 
 
 @pytest.mark.slow
 def test_a_publish_of_a_killed_run_is_found_after_another_run_recorded_a_newer_one(
-    spark: SparkSession, fed: Settings, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, lake_with_share: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The two runs write different hours, so they do not conflict."""
-    shares.land(fed, 2, hour=9, shared=9)
-    shares.land(fed, 3, hour=10)
+    shares.land(lake_with_share, 2, hour=9, shared=9)
+    shares.land(lake_with_share, 3, hour=10)
 
     def killed() -> None:
         with monkeypatch.context() as patched:
             patched.setattr(Ledger, "flush", lambda _: None)
-            run(spark, fed, 9)
+            run(spark, lake_with_share, 9)
 
     once(monkeypatch, insert, "_insert", killed)
-    run(spark, fed, 10)
-    assert shares.losses(spark, fed) == []
+    run(spark, lake_with_share, 10)
+    assert shares.losses(spark, lake_with_share) == []
 
 
 def test_a_clock_that_is_set_back_does_not_change_the_order(
-    spark: SparkSession, fed: Settings, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, lake_with_share: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last publish counts as last, even if its timestamp is one day earlier."""
 
@@ -99,10 +99,10 @@ def test_a_clock_that_is_set_back_does_not_change_the_order(
         def now(cls, tz: Any = UTC) -> Any:
             return datetime.now(tz) - timedelta(days=1)
 
-    shares.land(fed, 2)
+    shares.land(lake_with_share, 2)
     with monkeypatch.context() as patched:
         patched.setattr(ledger, "datetime", Yesterday)
-        assert len(run(spark, fed, 10).entries) == 2
-    assert shares.losses(spark, fed) == []
-    shares.land(fed, 3)
-    assert shares.losses(spark, fed) == []
+        assert len(run(spark, lake_with_share, 10).entries) == 2
+    assert shares.losses(spark, lake_with_share) == []
+    shares.land(lake_with_share, 3)
+    assert shares.losses(spark, lake_with_share) == []

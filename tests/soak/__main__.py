@@ -72,11 +72,14 @@ def main() -> None:
         folder = Path(name)
         chance = random.Random(options.seed)
         bad = _report(
-            "kills", kills.rounds(spark, shares.fed(spark, local_settings(folder / "kills")), options.kills, chance)
+            "kills",
+            kills.rounds(spark, shares.lake_with_share(spark, local_settings(folder / "kills")), options.kills, chance),
         )
         bad += _report(
             "concurrent",
-            concurrent_jobs.rounds(spark, shares.fed(spark, local_settings(folder / "concurrent")), options.concurrent),
+            concurrent_jobs.rounds(
+                spark, shares.lake_with_share(spark, local_settings(folder / "concurrent")), options.concurrent
+            ),
         )
         bad += _report("hostile files, batches", _batches(spark, folder / "files", options.files, options.seed))
         bred = guided.rounds(spark, local_settings(folder / "bred"), options.generations, chance)

@@ -81,11 +81,11 @@ def draw(strategy: st.SearchStrategy[Any], count: int, number: int) -> list[Any]
 @st.composite
 def lines(draw: Any, event: Event) -> bytes:
     """One line that is almost a record, or not a record at all."""
-    whole = valid_record(
+    complete = valid_record(
         event, draw(st.integers(-(2**63), 2**63 - 1)) if event.fields[0].name != "impression_id" else 1
     )
-    spoilt = whole | draw(st.dictionaries(st.sampled_from(sorted(whole)), ODD, min_size=1, max_size=3))
-    text = json.dumps(draw(st.sampled_from((whole, spoilt))))
+    damaged = complete | draw(st.dictionaries(st.sampled_from(sorted(complete)), ODD, min_size=1, max_size=3))
+    text = json.dumps(draw(st.sampled_from((complete, damaged))))
     kind = draw(st.integers(0, 8))
     if kind == 0:
         return draw(st.binary(max_size=60))
@@ -99,16 +99,16 @@ def lines(draw: Any, event: Event) -> bytes:
             st.sampled_from(("[" * deep, '{"a":' * deep, "[" * deep + "]" * deep, text[:-1] + ', "x": ' + "[" * deep))
         ).encode()
     if kind == 4:
-        place = draw(st.integers(0, len(text)))
-        return text[:place].encode() + draw(st.binary(min_size=1, max_size=4)) + text[place:].encode()
+        position = draw(st.integers(0, len(text)))
+        return text[:position].encode() + draw(st.binary(min_size=1, max_size=4)) + text[position:].encode()
     if kind == 5:
-        name = draw(st.sampled_from(sorted(whole)))
+        name = draw(st.sampled_from(sorted(complete)))
         return ("{" + f"{json.dumps(name)}: {json.dumps(draw(ODD))}, " + text[1:]).encode()
     if kind == 6:
         return (BOM + text.encode(), text.encode("utf-16"), text.replace('"', "'").encode(), b"//" + text.encode())[
             draw(st.integers(0, 3))
         ]
-    return json.dumps(spoilt, ensure_ascii=draw(st.booleans())).encode(errors="replace")
+    return json.dumps(damaged, ensure_ascii=draw(st.booleans())).encode(errors="replace")
 
 
 def _names() -> st.SearchStrategy[str]:
@@ -152,11 +152,11 @@ def _land_text(folder: Path, event: Event, name: str, found: list[bytes], crlf: 
     own = 10_000_000 + index
     good = valid_record(event, own)
     batch.valid_ids[event.name].add(good[event.fields[0].name])
-    whole = [b" ".join(line.splitlines()) for line in found]
-    whole.insert(index % (len(whole) + 1), json.dumps(good).encode())
-    batch.records[event.name] += sum(1 for i, line in enumerate(whole) if not is_blank(line, i))
+    all_lines = [b" ".join(line.splitlines()) for line in found]
+    all_lines.insert(index % (len(all_lines) + 1), json.dumps(good).encode())
+    batch.records[event.name] += sum(1 for i, line in enumerate(all_lines) if not is_blank(line, i))
     suffix = next(s for s in sorted(FORMATS, key=len, reverse=True) if name.endswith(s))
-    _write(folder, name, FORMATS[suffix]((b"\r\n" if crlf else b"\n").join(whole) + b"\n"), batch)
+    _write(folder, name, FORMATS[suffix]((b"\r\n" if crlf else b"\n").join(all_lines) + b"\n"), batch)
 
 
 def is_blank(line: bytes, number: int) -> bool:

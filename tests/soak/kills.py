@@ -33,9 +33,9 @@ def _kill(settings: Settings, after: float) -> None:
     variables = os.environ | {"PYTHONPATH": os.pathsep.join(["tests", "."])}
     with subprocess.Popen(
         command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
-    ) as fed:
-        assert fed.stdout
-        if not fed.stdout.readline():
+    ) as process:
+        assert process.stdout
+        if not process.stdout.readline():
             raise RuntimeError("the process that lands shares ended by itself")
         time.sleep(after)
-        os.killpg(fed.pid, signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGKILL)

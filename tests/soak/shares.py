@@ -29,7 +29,7 @@ def land(settings: Settings, number: int, hour: int = 10, shared: int = 8) -> No
     hidden.rename(folder / f"{number}.jsonl")
 
 
-def fed(spark: SparkSession, settings: Settings) -> Settings:
+def lake_with_share(spark: SparkSession, settings: Settings) -> Settings:
     """A lake with one share of hour 8 that landed in hour 10."""
     land(settings, 1)
     assert losses(spark, settings) == []

@@ -12,10 +12,12 @@ from etl.conf import Settings
 
 
 @pytest.mark.slow
-def test_a_kill_at_any_moment_loses_or_duplicates_nothing(spark: SparkSession, fed: Settings) -> None:
-    assert list(kills.rounds(spark, fed, 2, random.Random(7))) == [[], []]
+def test_a_kill_at_any_moment_loses_or_duplicates_nothing(spark: SparkSession, lake_with_share: Settings) -> None:
+    assert list(kills.rounds(spark, lake_with_share, 2, random.Random(7))) == [[], []]
 
 
 @pytest.mark.slow
-def test_a_run_a_backfill_maintenance_and_a_reader_work_at_the_same_time(spark: SparkSession, fed: Settings) -> None:
-    assert list(concurrent_jobs.rounds(spark, fed, 2)) == [[], []]
+def test_a_run_a_backfill_maintenance_and_a_reader_work_at_the_same_time(
+    spark: SparkSession, lake_with_share: Settings
+) -> None:
+    assert list(concurrent_jobs.rounds(spark, lake_with_share, 2)) == [[], []]

@@ -8,7 +8,7 @@ from etl.subjects.ads.dims import dim_ads, dim_advertisers, dim_campaigns
 from support.rows import Row, rows
 
 AD, CREATIVE, CAMPAIGN, ADVERTISER = 1, 10, 100, 1000
-OURS: Row = {"creative_id": CREATIVE, "campaign_id": CAMPAIGN, "advertiser_id": ADVERTISER}
+OWNERS: Row = {"creative_id": CREATIVE, "campaign_id": CAMPAIGN, "advertiser_id": ADVERTISER}
 
 
 def versions(

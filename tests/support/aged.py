@@ -20,7 +20,7 @@ from support.local_lake import START
 
 HOUR = timedelta(hours=1)
 LATER = datetime(2026, 7, 1, 10, tzinfo=UTC)  # hours 8 and 9 of the first of June are past 30 days, hour 10 is not
-GONE = [START, START + HOUR]
+EXPIRED = [START, START + HOUR]
 RAW = [t for t in catalog.tables() if t.retention_days and "feed" in catalog.subjects_of(t)]
 
 

@@ -152,8 +152,8 @@ def check_times(event: str, row: Row, hour: datetime) -> set[str]:
     if row.get("action") == "undo" and row.get("original_ts", hour) < hour - timedelta(days=30):
         reasons.add("too_late")
     if event == "impressions" and times and "impression_id" in row:
-        apart = abs(minted(row["impression_id"]) - times[0])
-        reasons |= {"id_time_mismatch"} if apart > timedelta(seconds=5) else set()
+        difference = abs(minted(row["impression_id"]) - times[0])
+        reasons |= {"id_time_mismatch"} if difference > timedelta(seconds=5) else set()
     return reasons
 
 

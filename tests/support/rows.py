@@ -101,7 +101,8 @@ def _has_source(name: str, row: Row) -> bool:
     return name not in ("impression_ts", "impression_hour") or "impression_id" in row
 
 
-def _complete(columns: Sequence[Column], given: Row, number: int) -> Row:
+def complete(columns: Sequence[Column], given: Row, number: int) -> Row:
+    """A whole row from the given columns; `number` goes to the first column. Fails for a column of no contract."""
     unknown = given.keys() - {c.name for c in columns}
     assert not unknown, f"not in the contract: {unknown}"
     first = columns[0]
@@ -113,7 +114,7 @@ def _complete(columns: Sequence[Column], given: Row, number: int) -> Row:
 
 def rows(spark: SparkSession, table: Table, given: Iterable[Row]) -> DataFrame:
     """Rows of a table. The first column is numbered, hours follow from times, nullable columns are NULL."""
-    complete_rows = [_complete(table.columns, row, i) for i, row in enumerate(given, 1)]
+    complete_rows = [complete(table.columns, row, i) for i, row in enumerate(given, 1)]
     return spark.createDataFrame([tuple(r[c] for c in table.column_names) for r in complete_rows], ddl.schema(table))
 
 
@@ -125,7 +126,7 @@ def columns_only(table: Table, *names: str) -> Table:
 def record(event: Event, **given: Any) -> Row:
     """One landed record as JSON values. A field given as `...` is left out."""
     minted_from = {k: v for k, v in given.items() if k == "impression_id" and isinstance(v, int)}
-    row = _complete(event.fields, minted_from, 1) | given
+    row = complete(event.fields, minted_from, 1) | given
     return {k: _plain(v) for k, v in row.items() if v is not ... and (v is not None or k in given)}
 
 
@@ -149,6 +150,9 @@ def records(spark: SparkSession, event: Event, given: Iterable[Row], landed: dat
 
 def assert_rows(made: DataFrame, table: Table, expected: list[Row]) -> None:
     """Assert that a DataFrame, typed by the contract, has the expected rows in the columns that `expected` names."""
+    unknown = {name for row in expected for name in row} - set(table.column_names)
+    assert not unknown, f"not columns of {table.name}: {sorted(unknown)}"
+    assert len({frozenset(row) for row in expected}) <= 1, "each expected row names the same columns"
     names = [c for c in table.column_names if not expected or c in expected[0]]
     wanted = made.sparkSession.createDataFrame(
         [tuple(row[name] for name in names) for row in expected], ddl.schema(columns_only(table, *names))

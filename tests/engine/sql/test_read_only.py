@@ -27,7 +27,7 @@ NAMES = [*(t.name for t in catalog.tables()), "ledger"]
 @pytest.fixture(scope="module")
 def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A lake with one share. No test may change it."""
-    return shares.fed(spark, local_settings(tmp_path_factory.mktemp("read-only")))
+    return shares.lake_with_share(spark, local_settings(tmp_path_factory.mktemp("read-only")))
 
 
 def check(spark: SparkSession, text: str) -> read_only.Reader:

@@ -121,24 +121,24 @@ def test_a_recreated_table_keeps_its_logic_version_and_its_retention(spark: Spar
     assert [e.run_id for e in ledger.published("fct_shares")] == ["b"]
 
 
-def test_a_ledger_of_an_earlier_release_is_read_and_upgraded(spark: SparkSession, fed: Settings) -> None:
+def test_a_ledger_of_an_earlier_release_is_read_and_upgraded(spark: SparkSession, lake_with_share: Settings) -> None:
     """Rows without a table id belong to the current table; a run notices a table that is recreated afterwards."""
-    ledger_uri = f"{files.absolute(fed.lake)}/_ledger"
+    ledger_uri = f"{files.absolute(lake_with_share.lake)}/_ledger"
     rows = delta.read(spark, ledger_uri).drop(*ADDED).collect()
     old_schema = SCHEMA.split("table_id")[0].strip().rstrip(",")
     shutil.rmtree(files.local_folder(ledger_uri))
     jvm(spark, "org.apache.spark.sql.delta.DeltaLog").clearCache()
     spark.createDataFrame(rows, old_schema).write.format("delta").save(ledger_uri)
-    assert len(Ledger.existing(spark, files.absolute(fed.lake)).entries) == len(rows)
-    assert run(spark, fed).entries == []
-    land(fed, 2)
-    assert not run(spark, fed).errors
-    assert numbers(spark, fed) == [1, 2]
+    assert len(Ledger.existing(spark, files.absolute(lake_with_share.lake)).entries) == len(rows)
+    assert run(spark, lake_with_share).entries == []
+    land(lake_with_share, 2)
+    assert not run(spark, lake_with_share).errors
+    assert numbers(spark, lake_with_share) == [1, 2]
     upgraded = delta.read(spark, ledger_uri)
     assert set(ADDED) <= set(upgraded.columns) and upgraded.where("table_id IS NULL").count() == len(rows)
-    remove(spark, fed, "fct_shares")
-    assert not run(spark, fed).errors
-    assert numbers(spark, fed) == [1, 2]
+    remove(spark, lake_with_share, "fct_shares")
+    assert not run(spark, lake_with_share).errors
+    assert numbers(spark, lake_with_share) == [1, 2]
 
 
 def test_versions_of_a_recreated_input_are_not_compared_with_earlier_ones(spark: SparkSession, tmp_path: Path) -> None:
@@ -160,21 +160,25 @@ def test_versions_of_a_recreated_input_are_not_compared_with_earlier_ones(spark:
     assert planner.due(ledger, facts, None) == [TEN]
 
 
-def test_a_table_that_lost_commits_is_rejected_with_one_line(spark: SparkSession, fed: Settings) -> None:
-    log = files.local_folder(uri(fed, "fct_shares")) / "_delta_log"
+def test_a_table_that_lost_commits_is_rejected_with_one_line(spark: SparkSession, lake_with_share: Settings) -> None:
+    log = files.local_folder(uri(lake_with_share, "fct_shares")) / "_delta_log"
     for file in log.glob("*00001.*"):
         file.unlink()
     jvm(spark, "org.apache.spark.sql.delta.DeltaLog").clearCache()
-    land(fed, 2)
-    error = str(run(spark, fed).errors["fct_shares"])
+    land(lake_with_share, 2)
+    error = str(run(spark, lake_with_share).errors["fct_shares"])
     assert "fct_shares is at version 0, but version 1 of it was published" in error and "check --repair" in error
 
 
 @pytest.mark.parametrize("table", ["fct_shares"])
-def test_every_ledger_row_has_the_id_of_its_table(spark: SparkSession, fed: Settings, table: str) -> None:
-    ledger = Ledger.existing(spark, files.absolute(fed.lake))
+def test_every_ledger_row_has_the_id_of_its_table(spark: SparkSession, lake_with_share: Settings, table: str) -> None:
+    ledger = Ledger.existing(spark, files.absolute(lake_with_share.lake))
     found = {e.table_id for e in ledger.published(table)}
-    assert found == {delta.table_id(spark, uri(fed, table))}
+    assert found == {delta.table_id(spark, uri(lake_with_share, table))}
     (entry,) = [e for e in ledger.published(table) if e.processed_hours]
-    assert entry.input_ids == {"bronze_shares": delta.table_id(spark, uri(fed, "bronze_shares"))}
-    assert not delta.read(spark, uri(fed, table)).where(in_hours(catalog.entry(table).table, [START])).isEmpty()
+    assert entry.input_ids == {"bronze_shares": delta.table_id(spark, uri(lake_with_share, "bronze_shares"))}
+    assert (
+        not delta.read(spark, uri(lake_with_share, table))
+        .where(in_hours(catalog.entry(table).table, [START]))
+        .isEmpty()
+    )

@@ -1,4 +1,4 @@
-"""What maintenance does not do by itself: deadlines to come, much of a table, another lake's landed files."""
+"""What maintenance refuses or holds: a time in the future, a large share of a table, files of another lake."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ LATE = END + 31 * 24 * HOUR  # every hour of the lake is past its deadline
 
 @pytest.fixture(scope="module")
 def one_share(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """A lake with one share, whose first run made it the owner of its landing zone."""
-    return shares.fed(spark, local_settings(tmp_path_factory.mktemp("one-share")))
+    """A lake with one share. Its first run made it the owner of its landing zone."""
+    return shares.lake_with_share(spark, local_settings(tmp_path_factory.mktemp("one-share")))
 
 
 @pytest.fixture
@@ -58,20 +58,22 @@ def do(actions: Iterator[Action]) -> list[Action]:
 
 
 def landed(settings: Settings) -> list[str]:
-    """Files in the landing zone, without the marker."""
+    """The files in the landing zone, without the owner's marker."""
     root = Path(settings.landing)
     found = (str(f.relative_to(root)) for f in root.rglob("*") if f.is_file() and not f.name.endswith(".crc"))
     return sorted(name for name in found if name != owner.OWNER)
 
 
-def test_a_time_that_has_not_come_sets_no_deadline(spark: SparkSession, settings: Settings) -> None:
+def test_a_time_in_the_future_is_refused(spark: SparkSession, settings: Settings) -> None:
     later = datetime.now(UTC) + timedelta(hours=1)
     with pytest.raises(ConfigError, match="later than the clock of this machine"):
         driver.maintain(spark, settings, later, dry_run=False, yes=True)
 
 
-def test_much_of_a_table_or_of_landed_files_goes_only_when_asked_for(spark: SparkSession, lake: Settings) -> None:
-    """First held, and named; then with yes."""
+def test_a_large_share_of_a_table_or_of_landed_files_is_removed_only_with_yes(
+    spark: SparkSession, lake: Settings
+) -> None:
+    """Without yes the actions are held and give the reason."""
     for plan in (retention.plan, landing.plan):
         found = do(plan(look(spark, lake)))
         assert found and all(a.do is None and "max_removed_share" in a.what for a in found)
@@ -83,11 +85,11 @@ def test_much_of_a_table_or_of_landed_files_goes_only_when_asked_for(spark: Spar
     assert delta.read(spark, views.uri(lake, shares.FACTS)).isEmpty() and not landed(lake)
 
 
-def test_a_second_lake_reads_and_never_removes(spark: SparkSession, lake: Settings, tmp_path: Path) -> None:
-    """Until it is made the owner; then the first one removes nothing any more."""
+def test_only_the_owner_of_a_landing_zone_removes_files(spark: SparkSession, lake: Settings, tmp_path: Path) -> None:
+    """When the second lake becomes the owner, the first lake may not remove files any more."""
     second = lake.model_copy(update={"lake": str(tmp_path / "second")})
     shutil.copytree(lake.lake, second.lake)
-    (Path(second.lake) / owner.LAKE).unlink()  # as a lake of its own
+    (Path(second.lake) / owner.LAKE).unlink()  # so that it gets an id of its own
     owner.claim(spark, second)
     held = do(landing.plan(look(spark, second, yes=True)))
     assert [a.do for a in held] == [None] and "belongs to another lake" in held[0].what and landed(lake)
@@ -95,11 +97,13 @@ def test_a_second_lake_reads_and_never_removes(spark: SparkSession, lake: Settin
     owner.take(spark, second)
     assert owner.refusal(spark, second) is None and owner.refusal(spark, lake)
     with pytest.raises(ConflictError, match="belongs to another lake"):
-        do(iter(planned))  # planned while it was the owner
+        do(iter(planned))  # planned when the first lake was the owner
     assert landed(lake)
 
 
-def test_of_lakes_that_begin_at_once_on_a_landing_zone_one_owns_it(spark: SparkSession, tmp_path: Path) -> None:
+def test_one_of_several_lakes_that_start_at_the_same_time_owns_the_landing_zone(
+    spark: SparkSession, tmp_path: Path
+) -> None:
     lakes = [local_settings(tmp_path).model_copy(update={"lake": str(tmp_path / f"lake{n}")}) for n in range(8)]
     Path(lakes[0].landing).mkdir()
     assert "no lake owns" in (owner.refusal(spark, lakes[0]) or "")
@@ -109,10 +113,10 @@ def test_of_lakes_that_begin_at_once_on_a_landing_zone_one_owns_it(spark: SparkS
     assert [f.name for f in Path(lakes[0].landing).iterdir()] == [owner.OWNER]
 
 
-def test_files_of_no_version_stay_when_the_log_is_older_than_the_ledger_says(
+def test_orphan_files_stay_when_the_log_ends_before_the_version_in_the_ledger(
     spark: SparkSession, lake: Settings
 ) -> None:
-    """A table made anew, or whose log lost its end: to that log the files of the true table are nobody's."""
+    """The table was created again, or its log lost commits. Then files of the true table look like orphan files."""
     hour = next((Path(lake.lake) / "facts" / "fct_shares").glob("share_hour=*"))
     stray = hour / "part-00000-stray.c000.snappy.parquet"
     shutil.copy(next(hour.glob("*.parquet")), stray)
@@ -126,16 +130,16 @@ def test_files_of_no_version_stay_when_the_log_is_older_than_the_ledger_says(
 
 
 def test_a_lake_that_is_moved_with_its_files_stays_the_owner(spark: SparkSession, lake: Settings) -> None:
-    """The id counts, not the place: this one is a copy at another path."""
+    """The lake's id identifies the owner, not its path: this lake is a copy at another path."""
     marker = json.loads((Path(lake.landing) / owner.OWNER).read_text())
     assert not marker["lake"].endswith(lake.lake)
     assert owner.refusal(spark, lake) is None
 
 
-def test_everything_below_an_hour_goes_with_it_and_other_files_by_when_they_were_written(
+def test_files_below_an_hour_are_removed_with_it_and_others_by_when_they_were_written(
     spark: SparkSession, lake: Settings
 ) -> None:
-    """Nested folders, what a producer left half written, folders that are no hour; unknown events are only named."""
+    """Files are nested, half written, or outside of hour folders. Files of unknown events are only reported."""
     root = Path(lake.landing)
     old, new = (datetime.now(UTC) - timedelta(days=days) for days in (40, 1))
     below = ["shares/hour=2026-06-01T10/_temporary/0/part.jsonl", "shares/hour=2026-06-01T10/a.parquet/part-0.parquet"]

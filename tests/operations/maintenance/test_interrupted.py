@@ -1,4 +1,4 @@
-"""Maintenance that ends in the middle, killed or refused by a file system: tables are readable, and it is run again."""
+"""Maintenance that is killed, or that a file system refuses: tables stay readable, and it can be run again."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ TABLES = [catalog.entry(name).table for name in shares.TABLES]
 
 
 class Killed(BaseException):
-    """As SIGKILL: nothing that this process does after it counts."""
+    """Stands for SIGKILL: nothing that the process does after it has an effect."""
 
 
 class Ending:
-    """The nth call of some functions ends the process, before or after it is done; no later one is made."""
+    """Raises Killed at the nth call of a function, before or after the call. No later call is made."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, at: int, before: bool) -> None:
         self.left, self.dead = at, False
@@ -58,12 +58,12 @@ class Ending:
 
 @pytest.fixture
 def lake(spark: SparkSession, tmp_path: Path) -> Settings:
-    """All of it is past its deadline."""
-    return shares.fed(spark, local_settings(tmp_path))
+    """A lake in which everything is past its deadline at LATE."""
+    return shares.lake_with_share(spark, local_settings(tmp_path))
 
 
 def all_is_gone_and_readable(spark: SparkSession, settings: Settings, tmp_path: Path) -> None:
-    """After another maintenance; read as by somebody who knows nothing, from a copy."""
+    """Run maintenance again and check that all is removed. A copy is read, so that no cache hides a fault."""
     driver.maintain(spark, settings, LATE, dry_run=False, yes=True)
     assert shares.landed(settings) == []
     moved = settings.model_copy(update={"lake": str(tmp_path / "copy")})
@@ -80,7 +80,7 @@ def all_is_gone_and_readable(spark: SparkSession, settings: Settings, tmp_path: 
     ("owner", "name", "at"),
     [(files, "delete", 0), (files, "delete", 1), (Transaction, "commit", 0), (Ledger, "flush", 1)],
 )
-def test_killed_anywhere_and_run_again_nothing_is_left_and_nothing_broken(
+def test_maintenance_killed_anywhere_and_run_again_removes_all_and_breaks_nothing(
     spark: SparkSession, lake: Settings, tmp_path: Path, owner: Any, name: str, at: int, before: bool
 ) -> None:
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
@@ -94,10 +94,10 @@ def test_killed_anywhere_and_run_again_nothing_is_left_and_nothing_broken(
     all_is_gone_and_readable(spark, settings, tmp_path)
 
 
-def test_a_file_system_that_removes_nothing_fails_one_thing_after_the_other(
+def test_every_action_is_tried_when_the_file_system_removes_nothing(
     spark: SparkSession, lake: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each is named, none is in the way of the next; with a file system that works all is done."""
+    """A failed action does not stop the next one. When the file system works again, maintenance does all."""
 
     def refusing(_session: SparkSession, uri: str) -> None:
         raise LakeError(f"{uri} cannot be removed")

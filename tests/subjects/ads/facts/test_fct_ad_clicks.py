@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from support.ads import OURS, versions
+from support.ads import OWNERS, versions
 from support.rows import Row, assert_rows, at, rows
 
 from etl.subjects.ads.facts import stg_ad_clicks, stg_page_events
@@ -36,7 +36,7 @@ def test_a_click_has_the_creative_campaign_and_advertiser_of_its_time(spark: Spa
 
     made = clicked(spark, [{"click_ts": at("12:00:00")}, {"click_ts": at("12:00:00.001"), "user_id": 9}], ads=moved)
 
-    assert_rows(made, TABLE, [OURS | {"user_id": 2, "creative_id": 10}, OURS | {"user_id": 9, "creative_id": 11}])
+    assert_rows(made, TABLE, [OWNERS | {"user_id": 2, "creative_id": 10}, OWNERS | {"user_id": 9, "creative_id": 11}])
 
 
 def test_a_click_on_an_unknown_ad_is_kept_without_a_campaign(spark: SparkSession) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from pyspark.sql import SparkSession
-from support.ads import OURS, versions
+from support.ads import OWNERS, versions
 from support.rows import assert_rows, at, rows
 
 from etl.subjects.ads.facts import stg_ad_impressions
@@ -22,8 +22,8 @@ def test_an_impression_has_the_campaign_of_its_ad_at_that_time(spark: SparkSessi
     made = transform(rows(spark, stg_ad_impressions.TABLE, shown), **dims)
 
     assert_rows(made, TABLE, [
-        OURS | {"impression_ts": at("11:59:59.999")},
-        OURS | {"impression_ts": at("12:00"), "campaign_id": 101},
+        OWNERS | {"impression_ts": at("11:59:59.999")},
+        OWNERS | {"impression_ts": at("12:00"), "campaign_id": 101},
     ])  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The real `feed-etl backfill`, started and not waited for."""
+"""Starts the real `feed-etl backfill` command without waiting for its end."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ INTERVAL = ("--from", "2026-06-01T08", "--to", "2026-06-01T11")
 WITH_V2 = (sys.executable, str(Path(__file__).with_name("with_v2.py")))
 
 
-def start(settings: Settings, *words: str, program: tuple[str, ...] = (FEED_ETL,)) -> subprocess.Popen[str]:
-    """`feed-etl backfill WORDS` in a process group of its own."""
-    command = [*program, "--lake", settings.lake, "backfill", *words]
-    place = {**os.environ, "PYTHONPATH": str(conf.home())}
+def start(settings: Settings, *arguments: str, program: tuple[str, ...] = (FEED_ETL,)) -> subprocess.Popen[str]:
+    """Start `feed-etl backfill ARGUMENTS` in a process group of its own."""
+    command = [*program, "--lake", settings.lake, "backfill", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(conf.home())}
     return subprocess.Popen(
-        command, env=place, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
 
 
-def declare(settings: Settings, *words: str) -> tuple[subprocess.Popen[str], str]:
-    """A backfill of the three simulated hours that has just said its id."""
-    process = start(settings, "run", *INTERVAL, "--owner", "tests", "--reason", "a test", *words)
+def declare(settings: Settings, *arguments: str) -> tuple[subprocess.Popen[str], str]:
+    """Start a backfill of the three simulated hours. Returns the process and the id that it has printed."""
+    process = start(settings, "run", *INTERVAL, "--owner", "tests", "--reason", "a test", *arguments)
     assert process.stderr
     line = next(line for line in process.stderr if line.startswith("Declared"))
     return process, line.split()[1]
 
 
 def go_on(settings: Settings, backfill_id: str) -> subprocess.Popen[str]:
-    """What is left of one."""
+    """Start the rest of a declared backfill."""
     return start(settings, "run", "--resume", backfill_id)

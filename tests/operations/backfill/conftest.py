@@ -1,4 +1,4 @@
-"""A lake of the module's own to rebuild hours of, copied from the simulated one."""
+"""A copy of the simulated lake, in which a test rebuilds hours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real command line: other logic and back, and a cancel from another terminal while a backfill runs."""
+"""The real command line: switch to other logic and back; cancel a running backfill from another terminal."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ pytestmark = pytest.mark.slow
 OTHER = ("--table", "fct_shares", "--owner", "tests", "--reason", "capitals", "--accept-changes")
 
 
-def test_other_logic_and_back(spark: SparkSession, copied: Settings, simulated: Simulated) -> None:
-    """After v2 every channel is in capitals; v1 brings the first rows back. No other table moves."""
+def test_a_backfill_switches_to_other_logic_and_back(
+    spark: SparkSession, copied: Settings, simulated: Simulated
+) -> None:
+    """v2 writes every channel in capitals. v1 brings the original rows back. No other table has a new version."""
     before = versions(spark, copied)
     for version, capitals in (("v2", True), ("v1", False)):
         switched = start(copied, "run", *INTERVAL, *OTHER, "--from-version", version, program=WITH_V2)
@@ -35,8 +37,8 @@ def test_other_logic_and_back(spark: SparkSession, copied: Settings, simulated: 
     assert content(spark, copied) == content(spark, simulated.settings)
 
 
-def test_a_cancel_while_it_runs_stops_it_and_frees_the_hours(spark: SparkSession, copied: Settings) -> None:
-    """Stopped for as long as the cancel takes, at a moment nobody chose: it ends with a conflict, another may begin."""
+def test_a_cancel_stops_a_running_backfill_and_frees_its_hours(spark: SparkSession, copied: Settings) -> None:
+    """The process is suspended at a random moment during the cancel. It then ends with exit code 6 (conflict)."""
     drop(spark, copied, "fct_shares", [START])
     running, backfill_id = declare(copied)
     time.sleep(random.uniform(0, 8))
@@ -48,7 +50,7 @@ def test_a_cancel_while_it_runs_stops_it_and_frees_the_hours(spark: SparkSession
     assert refused.returncode == 6 and backfill_id in refused.stderr
     assert cancelled.returncode == 0 and "is cancelled" in cancelled.stdout
     assert (running.wait(), "cancelled meanwhile" in running.communicate()[1]) == (6, True)
-    (told,) = json.loads(feed_etl("--lake", copied.lake, "backfill", "status", "--json").stdout)
-    assert (told["id"], told["state"]) == (backfill_id, "cancelled")
+    (status,) = json.loads(feed_etl("--lake", copied.lake, "backfill", "status", "--json").stdout)
+    assert (status["id"], status["state"]) == (backfill_id, "cancelled")
     again, _ = declare(copied, "--table", "fct_shares", "--only", "missing")
     assert again.wait() == 0

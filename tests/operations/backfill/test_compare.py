@@ -1,4 +1,4 @@
-"""What is compared of a table before its rebuilt hours are switched over."""
+"""The measures that a backfill compares before it switches rebuilt hours over."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ SKETCHED = [t for t in catalog.tables() if any(c.type == "BINARY" for c in t.col
 def test_every_sketch_is_compared_by_a_number(
     spark: SparkSession, simulated: Simulated, simulated_ads: Simulated, table: Table
 ) -> None:
-    """A distinct sketch by its estimate, a quantile sketch by how many values it has seen; neither is passed over."""
+    """A distinct sketch is compared by its estimate, a quantile sketch by its number of values."""
     lake = simulated_ads if "ads" in catalog.subjects_of(table) else simulated
     rows = delta.read(spark, views.uri(lake.settings, table))
     sketches = [c.name for c in table.columns if c.type == "BINARY"]
     measured = {n: m for n, m in compare.measures(table).items() if n in sketches}
-    (found,) = rows.agg(*[m.alias(n) for n, m in measured.items()]).collect()
-    assert sorted(measured) == sorted(sketches) and all(found[name] > 0 for name in sketches)
+    (values,) = rows.agg(*[m.alias(n) for n, m in measured.items()]).collect()
+    assert sorted(measured) == sorted(sketches) and all(values[name] > 0 for name in sketches)
 
 
-def test_a_quantile_sketch_is_counted_exactly(spark: SparkSession, simulated: Simulated) -> None:
-    """Every record that became a fact has one lag."""
+def test_the_values_of_a_quantile_sketch_are_counted_exactly(spark: SparkSession, simulated: Simulated) -> None:
+    """Every accepted record has one lag."""
     table = catalog.entry("agg_ingest_hourly").table
     rows = delta.read(spark, views.uri(simulated.settings, table)).where("lag_kll IS NOT NULL")
-    (found,) = rows.selectExpr("sum(records_accepted) AS accepted").collect()
-    (lags,) = rows.agg(compare.measures(table)["lag_kll"].alias("lags")).collect()
-    assert lags.lags == found.accepted
+    (records,) = rows.selectExpr("sum(records_accepted) AS accepted").collect()
+    (sketch,) = rows.agg(compare.measures(table)["lag_kll"].alias("lags")).collect()
+    assert sketch.lags == records.accepted

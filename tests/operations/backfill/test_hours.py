@@ -1,4 +1,4 @@
-"""Which hours are missing or failed, by what the ledger has of runs for everybody and for shards."""
+"""Which hours are missing or failed, by the ledger rows of sharded and unsharded runs."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ FACTS = catalog.entry("fct_ad_clicks").table
 BEFORE = FACTS.inputs[0].table
 
 
-class Recorded(Ledger):
-    """A ledger of some rows, in memory."""
+class InMemoryLedger(Ledger):
+    """A ledger in memory."""
 
     def __init__(self, *entries: Entry) -> None:
         self.lock = threading.RLock()
@@ -31,22 +31,22 @@ class Recorded(Ledger):
 
 
 def entry(second: int, shard: Shard | None = None, **fields: Any) -> Entry:
-    """A row of the facts for the first hour."""
+    """A ledger row of the fact for the first hour."""
     of: dict[str, Any] = {"shard_number": shard.number, "shard_count": shard.count} if shard else {}
     fields = {"table_name": FACTS.name, "processed_hours": [START]} | fields
     return Entry("run", started_at=START + timedelta(seconds=second), **of, **fields)
 
 
 def hours(*entries: Entry) -> LakeHours:
-    """The input has a row in the first hour, the facts have none."""
+    """Hours of a lake in which the input has a row in the first hour and the fact has none."""
     there = {"hour": START, "row_count": 1, "checksum": "1-1"}
     made = entry(0, table_name=BEFORE.name, published_hours=[there])
-    found = LakeHours(cast(Any, SimpleNamespace(ledger=Recorded(made, *entries))))
+    found = LakeHours(cast(Any, SimpleNamespace(ledger=InMemoryLedger(made, *entries))))
     found._live = {FACTS.name: {}} | {i.table.name: {} for i in FACTS.inputs}
     return found
 
 
-def test_an_hour_made_by_every_shard_without_a_row_is_not_missing() -> None:
+def test_an_hour_that_every_shard_processed_without_rows_is_not_missing() -> None:
     first, second = Shard(1, 2), Shard(2, 2)
     assert hours(entry(1, first)).chosen(FACTS, "missing") == {START}
     assert hours(entry(1, first), entry(2, second)).chosen(FACTS, "missing") == set()

@@ -1,4 +1,4 @@
-"""kill -9 of the real command, at moments nobody chose, then `--resume`: as if never killed."""
+"""A backfill that is killed with kill -9 at random moments and resumed gives the result of an unbroken one."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ LOST = ("fct_shares", "agg_post_engagement_hourly")
 
 
 def lose(spark: SparkSession, settings: Settings) -> None:
-    """Three hours of a fact and of a rollup."""
+    """Delete three hours of a fact and of a rollup."""
     for table in LOST:
         drop(spark, settings, table, [START + i * timedelta(hours=1) for i in range(3)])
 
 
 def declared(settings: Settings) -> str:
-    """A backfill of what is missing, killed as soon as it says its id."""
+    """Declare a backfill of the missing hours and kill it when it has printed its id."""
     process, backfill_id = declare(settings, "--only", "missing")
     kill(process)
     return backfill_id
 
 
 def kill(process: subprocess.Popen[str]) -> None:
-    """The command and its JVM."""
+    """Kill the command and its JVM."""
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def killed(settings: Settings, backfill_id: str, after: float) -> bool:
-    """Go on with a backfill and kill it; False when it was through before."""
+    """Resume a backfill and kill it after some seconds. Returns False when it ended before."""
     process = go_on(settings, backfill_id)
     try:
         assert process.wait(after) == 0, process.communicate()[1]
@@ -56,25 +56,25 @@ def killed(settings: Settings, backfill_id: str, after: float) -> bool:
         return True
 
 
-def test_killed_at_random_moments_then_resumed_equals_never_killed(
+def test_a_backfill_killed_at_random_moments_and_resumed_equals_an_unbroken_one(
     spark: SparkSession, copied: Settings, simulated: Simulated
 ) -> None:
-    """Rows, ledger and what is due are those of an unbroken lake, as often as hours are lost and built again.
+    """After each round of lost and rebuilt hours, rows and ledger equal those of an unbroken lake. Nothing is due.
 
-    FEED_ETL_KILLS is how many kills there are; how long a backfill takes unbroken decides when they come, and each that
-    was through before its moment tells that anew.
+    FEED_ETL_KILLS is the number of kills. The moment of a kill is random within the duration of an unbroken backfill.
+    Each backfill that ends before its kill updates that duration.
     """
-    whole = 600.0  # longer than any takes
+    duration = 600.0  # longer than any backfill takes
     moments: Counter[str] = Counter()
     while moments.total() < KILLS:
         lose(spark, copied)
         backfill_id, started, before = declared(copied), time.monotonic(), moments.total()
-        while killed(copied, backfill_id, random.uniform(0.2, 1.1) * whole):
+        while killed(copied, backfill_id, random.uniform(0.2, 1.1) * duration):
             moments[driver.progress_of(spark, copied, backfill_id)[0][0].state] += 1
         if moments.total() == before:
-            whole = time.monotonic() - started
+            duration = time.monotonic() - started
         assert content(spark, copied) == content(spark, simulated.settings)
         assert recorded(spark, copied) == recorded(spark, simulated.settings)
         again = runner.run(spark, copied, START, END).entries
         assert not [e.table_name for e in again if e.output_version is not None]
-        print(f"killed when {dict(moments)}, nothing lost; unbroken it takes {whole:.0f} s", flush=True)
+        print(f"killed when {dict(moments)}, nothing lost; unbroken it takes {duration:.0f} s", flush=True)

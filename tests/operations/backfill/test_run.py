@@ -1,4 +1,4 @@
-"""A backfill ends with the rows that hourly runs end with, moves nothing else, and leaves nothing due."""
+"""A backfill gives the rows that hourly runs give, changes nothing else, and leaves nothing due."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from etl.operations.backfill.request import kept_because
 HOUR = timedelta(hours=1)
 INTERVAL = (START, END)
 FEED = [catalog.entry(name).table for name in catalog.of_subjects(["feed"])]
-MADE = {t.name for t in FEED if catalog.is_made(t) and not kept_because(t)}
+MADE = {t.name for t in FEED if catalog.has_job(t) and not kept_because(t)}
 
 
 def declared(
     spark: SparkSession, settings: Settings, *tables: str, only: str = "all", version: str | None = None
 ) -> Backfill:
-    """A backfill of the three simulated hours, written down."""
+    """Declare a backfill of the three simulated hours."""
     made = driver.declare(spark, settings, request.make(INTERVAL, list(tables), only, version), "tests", "a test")
     assert made
     return made
 
 
 def rebuild(spark: SparkSession, settings: Settings, *tables: str, only: str = "all") -> Backfill:
-    """Declared and done."""
+    """Declare a backfill and run it."""
     return driver.go_on(spark, settings, declared(spark, settings, *tables, only=only).id)
 
 
@@ -48,8 +48,8 @@ def nothing_is_due(spark: SparkSession, settings: Settings) -> bool:
 
 
 @pytest.mark.slow
-def test_lost_hours_come_back_as_they_were(spark: SparkSession, copied: Settings, simulated: Simulated) -> None:
-    """Two ways in, one result: facts from bronze, a rollup from facts, a mart from hours; nothing else moves."""
+def test_a_backfill_restores_lost_hours(spark: SparkSession, copied: Settings, simulated: Simulated) -> None:
+    """It rebuilds facts from bronze, a rollup from facts and a mart from hours. No other table has a new version."""
     lost = {
         "fct_engagements": [START, END - HOUR],
         "agg_post_engagement_hourly": [START + HOUR],
@@ -66,8 +66,8 @@ def test_lost_hours_come_back_as_they_were(spark: SparkSession, copied: Settings
 
 
 @pytest.mark.slow
-def test_rebuilding_all_that_is_right_already_moves_nothing(spark: SparkSession, copied: Settings) -> None:
-    """Every hour comes out equal, no table gets a version, no run has anything to do after it."""
+def test_rebuilding_correct_hours_publishes_nothing(spark: SparkSession, copied: Settings) -> None:
+    """Every rebuilt hour is equal, so no table has a new version and nothing is due."""
     before = versions(spark, copied)
     done = rebuild(spark, copied)
     assert set(done.hours) == MADE
@@ -77,17 +77,17 @@ def test_rebuilding_all_that_is_right_already_moves_nothing(spark: SparkSession,
 
 
 @pytest.mark.slow
-def test_readers_see_whole_hours_only(spark: SparkSession, copied: Settings) -> None:
-    """Each version of the table after the loss holds each hour whole or not at all."""
+def test_readers_never_see_a_part_of_an_hour(spark: SparkSession, copied: Settings) -> None:
+    """Each version of the table after the loss has all rows of an hour, or none."""
     table = uri(copied, "fct_impressions")
-    whole = {r["impression_hour"]: r["count"] for r in _counts(delta.read(spark, table))}
+    complete = {r["impression_hour"]: r["count"] for r in _counts(delta.read(spark, table))}
     drop(spark, copied, "fct_impressions", [START, START + HOUR, START + 2 * HOUR])
     first = delta.current_version(spark, table)
     rebuild(spark, copied, "fct_impressions", only="missing")
     assert delta.current_version(spark, table) == first + 3
     for version in range(first, first + 4):
         seen = {r["impression_hour"]: r["count"] for r in _counts(delta.read(spark, table, version))}
-        assert seen.items() <= whole.items()
+        assert seen.items() <= complete.items()
 
 
 def _counts(rows: DataFrame) -> list:
@@ -95,8 +95,8 @@ def _counts(rows: DataFrame) -> list:
 
 
 @pytest.mark.slow
-def test_after_a_changed_fact_only_its_readers_are_due(spark: SparkSession, copied: Settings) -> None:
-    """The hourly run makes what was not selected anew; then nothing is left."""
+def test_after_a_fact_changes_only_its_downstream_tables_are_due(spark: SparkSession, copied: Settings) -> None:
+    """The hourly run rebuilds the tables that the backfill did not select. Then nothing is due."""
     drop(spark, copied, "fct_shares", [START])
     drop(spark, copied, "fct_impressions", [START])
     rebuild(spark, copied, only="missing")
@@ -109,13 +109,13 @@ def test_after_a_changed_fact_only_its_readers_are_due(spark: SparkSession, copi
 
 
 def without_a_tenth(spark: SparkSession, settings: Settings, table: str, column: str) -> None:
-    """Lose some rows of each hour behind the ledger's back."""
+    """Delete some rows of each hour without a ledger row."""
     spark.sql(f"DELETE FROM delta.`{uri(settings, table)}` WHERE {column} % 10 = 0")
 
 
 @pytest.mark.slow
 def test_a_large_change_waits_until_it_is_accepted(spark: SparkSession, copied: Settings, simulated: Simulated) -> None:
-    """More than 0.1 % of a measure: nothing is switched, the difference can be looked at, then it goes on."""
+    """A measure changes by more than 0.1 %. Nothing is switched over, and the difference can be shown."""
     without_a_tenth(spark, copied, "fct_impressions", "viewer_id")
     before = versions(spark, copied)
     waiting = declared(spark, copied, "fct_impressions")
@@ -129,10 +129,10 @@ def test_a_large_change_waits_until_it_is_accepted(spark: SparkSession, copied: 
 
 
 @pytest.mark.slow
-def test_a_second_one_over_the_same_hours_is_refused_by_the_name_of_the_first(
+def test_a_second_backfill_of_the_same_hours_is_refused_with_the_id_of_the_first(
     spark: SparkSession, copied: Settings
 ) -> None:
-    """Other tables are free; after a cancel the hours are free, too."""
+    """Other tables can be rebuilt. After a cancel the hours can be rebuilt, too."""
     first = declared(spark, copied, "fct_shares", "fct_impressions")
     with pytest.raises(ConflictError, match=first.id):
         declared(spark, copied, "fct_shares")
@@ -146,10 +146,10 @@ def test_a_second_one_over_the_same_hours_is_refused_by_the_name_of_the_first(
 
 
 @pytest.mark.slow
-def test_other_logic_is_built_beside_and_switched_to_and_back(
+def test_a_backfill_switches_the_logic_of_a_table_and_back(
     spark: SparkSession, copied: Settings, simulated: Simulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After the switch runs use version 2, too; version 1 built again gives the first rows back."""
+    """After the switch runs use version 2, too. A backfill with version 1 gives the original rows."""
     module = catalog.entry("fct_shares").module
 
     def transform_v2(bronze_shares: DataFrame) -> DataFrame:
@@ -168,10 +168,10 @@ def test_other_logic_is_built_beside_and_switched_to_and_back(
 
 
 @pytest.mark.slow
-def test_the_register_keeps_no_row_of_a_refused_batch(
+def test_the_register_keeps_no_row_of_a_rejected_batch(
     spark: SparkSession, copied: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The terminal shows some; what stays in the lake counts them."""
+    """The terminal shows examples of rows. The register only keeps their number."""
     none = suites.Rule("expect_column_values_to_be_null", {"column": "viewer_id"}, "critical", "A test.")
     monkeypatch.setattr(suites, "written", lambda _: (none,))
     started = declared(spark, copied, "fct_shares")
@@ -183,11 +183,11 @@ def test_the_register_keeps_no_row_of_a_refused_batch(
 
 
 class Killed(BaseException):
-    """As good as kill -9 at this very instant."""
+    """Stands for kill -9."""
 
 
 def kill_at(monkeypatch: pytest.MonkeyPatch, number: int, after: bool) -> None:
-    """Die right before, or right after, the nth commit of any staged or live table."""
+    """Raise Killed right before, or right after, the nth commit of any staged or live table."""
     commit, count = Transaction.commit, iter(range(1, 1000))
 
     def dying(self: Transaction, metadata: str) -> int:
@@ -203,10 +203,10 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, number: int, after: bool) -> None:
 
 
 @pytest.mark.slow
-def test_killed_at_any_commit_it_goes_on_to_the_same_end(
+def test_a_backfill_killed_at_any_commit_and_resumed_equals_an_unbroken_one(
     spark: SparkSession, copied: Settings, simulated: Simulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed again and again, a commit further each time: rows, ledger and what is due are as if never killed."""
+    """It is killed again and again, one commit later each time. Rows, ledger and due hours are as without kills."""
     drop(spark, copied, "fct_shares", [START, START + HOUR, START + 2 * HOUR])
     drop(spark, copied, "agg_ranker_hourly", [START, START + HOUR])
     started = declared(spark, copied, "fct_shares", "agg_ranker_hourly", only="missing")
@@ -219,7 +219,7 @@ def test_killed_at_any_commit_it_goes_on_to_the_same_end(
                 break
             except Killed:
                 kills += 1
-    assert kills >= 7  # two staged commits, five hours switched
+    assert kills >= 7  # two commits stage, five commits switch hours
     assert content(spark, copied) == content(spark, simulated.settings)
     assert recorded(spark, copied) == recorded(spark, simulated.settings)
     assert nothing_is_due(spark, copied)
@@ -229,15 +229,15 @@ def test_killed_at_any_commit_it_goes_on_to_the_same_end(
 def test_an_hour_that_a_run_changes_after_it_was_staged_is_built_again(
     spark: SparkSession, copied: Settings, simulated: Simulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever other runs publish meanwhile is in the end in the rows."""
+    """The final rows include what other runs publish meanwhile."""
     drop(spark, copied, "fct_impressions", [START])
     changes = iter([lambda: drop(spark, copied, "fct_impressions", [START + HOUR])])
     renew = driver.compare.renew
 
-    def meanwhile(place: driver.Staging) -> dict:
-        found = renew(place)
+    def meanwhile(staging_lake: driver.Staging) -> dict:
+        diffs = renew(staging_lake)
         next(changes, lambda: None)()
-        return found
+        return diffs
 
     monkeypatch.setattr(driver.compare, "renew", meanwhile)
     rebuild(spark, copied, "fct_impressions")
@@ -245,19 +245,19 @@ def test_an_hour_that_a_run_changes_after_it_was_staged_is_built_again(
 
 
 @pytest.mark.slow
-def test_a_cancel_meanwhile_stops_it_before_the_next_hour(
+def test_a_cancel_during_a_backfill_stops_it_before_the_next_hour(
     spark: SparkSession, copied: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Cancelled between comparison and switch-over: nothing live has moved."""
+    """The cancel comes between comparison and switch-over. No live table has a new version."""
     drop(spark, copied, "fct_shares", [START])
     before = versions(spark, copied)
     started = declared(spark, copied, "fct_shares", only="missing")
     renew = driver.compare.renew
 
-    def meanwhile(place: driver.Staging) -> dict:
-        found = renew(place)
+    def meanwhile(staging_lake: driver.Staging) -> dict:
+        diffs = renew(staging_lake)
         driver.cancel(spark, copied, started.id)
-        return found
+        return diffs
 
     monkeypatch.setattr(driver.compare, "renew", meanwhile)
     with pytest.raises(ConflictError, match="cancelled meanwhile"):
@@ -265,8 +265,8 @@ def test_a_cancel_meanwhile_stops_it_before_the_next_hour(
     assert moved(spark, copied, before) == set()
 
 
-def test_an_hour_of_the_register_is_read_back_as_written(spark: SparkSession, copied: Settings) -> None:
-    """Hours are instants with their zone."""
+def test_hours_are_read_from_the_register_as_they_were_written(spark: SparkSession, copied: Settings) -> None:
+    """Hours have a time zone."""
     started = declared(spark, copied, "fct_shares")
     (read, counts) = driver.progress_of(spark, copied, started.id)[0]
     assert read.hours == started.hours and isinstance(read.hours["fct_shares"][0], datetime)

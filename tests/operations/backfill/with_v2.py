@@ -1,4 +1,7 @@
-"""`feed-etl` with a version 2 of the logic of fct_shares, channels in capitals: `python with_v2.py ARGUMENTS...`"""
+"""Runs `feed-etl` with a second logic version of fct_shares, which writes channels in capitals.
+
+Usage: `python with_v2.py ARGUMENTS...`
+"""
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F

@@ -1,4 +1,4 @@
-"""Lakes copied from the simulated one, to be changed."""
+"""Copies of the simulated lake, which tests may change."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def copied(simulated: Simulated, tmp_path: Path) -> Iterator[Settings]:
 
 @pytest.fixture(scope="module")
 def shared(simulated: Simulated, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """A lake that a module's own fixture changes once."""
+    """A lake that a fixture of a module changes once."""
     return copy(simulated, tmp_path_factory.mktemp("shared"))

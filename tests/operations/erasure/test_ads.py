@@ -1,4 +1,4 @@
-"""A user of ads is erased like a viewer of the feed, and outcomes still find the clicks they are owed to."""
+"""A user of ads is erased like a viewer of the feed. Conversions are still attributed to the same clicks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 @dataclass(frozen=True)
 class Erased:
-    """A lake without a user whose click earned credit."""
+    """A lake from which a user with an attributed click was erased."""
 
     settings: Settings
     user: int
@@ -35,7 +35,7 @@ class Erased:
 
 @pytest.fixture(scope="module")
 def erased(spark: SparkSession, simulated_ads: Simulated, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Erased]:
-    """Of those with a credited click the user who clicked most."""
+    """Erase the user with the most clicks among users with an attributed click."""
     settings = copy(simulated_ads, tmp_path_factory.mktemp("ads"))
     credited = delta.read(spark, uri(settings, "fct_attributed_conversion")).where("attribution = 'click'")
     clicks = delta.read(spark, uri(settings, "fct_ad_clicks")).join(credited, "user_id", "left_semi")
@@ -45,28 +45,28 @@ def erased(spark: SparkSession, simulated_ads: Simulated, tmp_path_factory: pyte
 
 
 def totals(spark: SparkSession, settings: Settings) -> dict[str, object]:
-    """What is in tables that hold nothing of a user."""
+    """The content of tables without personal columns."""
     personal = {t.name for t in existing_tables(spark, settings) if rules.rule(t, VIEWER)}
     return {name: state for name, state in content(spark, settings).items() if name not in personal}
 
 
-def test_the_id_is_in_no_byte_and_totals_stay(spark: SparkSession, erased: Erased, simulated_ads: Simulated) -> None:
+def test_the_id_is_in_no_file_and_totals_stay(spark: SparkSession, erased: Erased, simulated_ads: Simulated) -> None:
     assert traces.of(erased.user, str(simulated_ads.lake), str(simulated_ads.landing))
     assert traces.of(erased.user, erased.settings.lake, erased.settings.landing) == []
     assert totals(spark, erased.settings) == totals(spark, simulated_ads.settings)
 
 
-def test_credit_points_at_clicks_that_are_there(spark: SparkSession, erased: Erased) -> None:
-    """A click's id has its user in it: both are made again alike."""
+def test_every_attributed_click_still_exists(spark: SparkSession, erased: Erased) -> None:
+    """The click id is a hash of the user id, among others. Erasure derives it again in the same way in both tables."""
     clicks = delta.read(spark, uri(erased.settings, "fct_ad_clicks"))
     credited = delta.read(spark, uri(erased.settings, "fct_attributed_conversion")).where("attribution = 'click'")
-    replacement_id = credited.where(f"user_id < {REPLACEMENT_IDS_BELOW}")
-    assert not replacement_id.isEmpty()
+    replaced = credited.where(f"user_id < {REPLACEMENT_IDS_BELOW}")
+    assert not replaced.isEmpty()
     assert credited.join(clicks, ["click_id", "user_id"], "left_anti").isEmpty()
 
 
-def test_days_made_again_from_landed_files_are_what_they_were(spark: SparkSession, erased: Erased) -> None:
-    """Landed files have the same stand-ins as the lake."""
+def test_days_rebuilt_from_landed_files_are_unchanged(spark: SparkSession, erased: Erased) -> None:
+    """Landed files have the same replacement ids as the lake."""
     personal = [t.name for t in existing_tables(spark, erased.settings) if rules.rule(t, VIEWER) and t.inputs]
     before = content(spark, erased.settings)
     file = next(Path(erased.settings.landing).glob("ad_clicks/*/*"))

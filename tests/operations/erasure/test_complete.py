@@ -1,4 +1,4 @@
-"""An erasure says what nobody could look at, maintenance finishes it, and small ids are no ids in a text."""
+"""An erasure reports what it could not search, and maintenance completes it. Numbers in texts are rarely ids."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def fed(spark: SparkSession, settings: Settings) -> Settings:
     """A lake with a share of each of two viewers."""
     folder = Path(settings.landing) / "shares" / "hour=2026-06-01T10"
     folder.mkdir(parents=True)
-    for number, viewer in enumerate((VIEWER, OTHER), 1):  # no share has the number of a viewer
+    for number, viewer in enumerate((VIEWER, OTHER), 1):  # no share id equals a viewer id
         share = {"share_id": number, "original_post_id": 1, "shared_post_id": 2, "viewer_id": viewer,
                  "share_ts": START.isoformat(), "channel": "dm"}  # fmt: skip
         (folder / f"{number}.jsonl").write_text(f"{json.dumps(share)}\n")
@@ -45,8 +45,8 @@ def fed(spark: SparkSession, settings: Settings) -> Settings:
     return settings
 
 
-def test_a_missing_landing_zone_is_not_complete_and_maintenance_finishes(spark: SparkSession, fed: Settings) -> None:
-    """Two people in one receipt; the second one is the first that a run under way publishes after it."""
+def test_maintenance_completes_an_erasure_without_a_landing_zone(spark: SparkSession, fed: Settings) -> None:
+    """One receipt is for two people. A run under way publishes a row of one of them after the erasure."""
     lake, away = f"file://{fed.lake}", Path(fed.landing).with_name("away")
     Path(fed.landing).rename(away)
     receipt = driver.erase(spark, fed, [OTHER, VIEWER], REASON)
@@ -54,7 +54,7 @@ def test_a_missing_landing_zone_is_not_complete_and_maintenance_finishes(spark: 
     assert [receipt["tables"][name]["rows"] for name in shares.TABLES] == [2, 2]
     away.rename(fed.landing)
     context = runner.open_context(spark, fed)
-    _publish_late(context)  # commits now; its ledger row comes after the sweep
+    _publish_late(context)  # commits now and writes its ledger row after the sweep
     done = [action.what for action in maintenance.maintain(spark, fed, END, dry_run=False)]
     assert [what for what in done if receipt["id"] in what]
     context.ledger.flush()
@@ -65,7 +65,7 @@ def test_a_missing_landing_zone_is_not_complete_and_maintenance_finishes(spark: 
 
 
 def _publish_late(context: RunContext) -> None:
-    """A row of the viewer by a run that read its files before, and writes its ledger later."""
+    """Publish a row of the viewer, as a run that read its files before the erasure. Its ledger row is not written."""
     table = catalog.entry("bronze_shares").table
     txn = Transaction(context.spark, context.uri(table))
     rows = delta.read(context.spark, context.uri(table)).limit(1)
@@ -76,9 +76,9 @@ def _publish_late(context: RunContext) -> None:
 
 
 def _nobody_is_confirmed(spark: SparkSession, fed: Settings) -> None:
-    """With the lake alone: no id of a range is confirmed by a digest, a replacement id, a mark or a receipt.
+    """Check that nobody can find an erased id with the lake alone.
 
-    Every number and word of hexadecimal digits in the lake, against what the id and the public parts of the lake give.
+    Every number and hexadecimal word in the lake is compared with what an id and the public parts of the lake give.
     """
     words = set()
     for name in ("bronze_shares", "fct_shares"):
@@ -87,18 +87,18 @@ def _nobody_is_confirmed(spark: SparkSession, fed: Settings) -> None:
     for place in ("erased", "receipts", "sweeps"):
         words |= {str(value) for row in delta.read(spark, f"{lake}/_erasure/{place}").collect() for value in row}
     words |= {entry.reason for entry in runner.open_context(spark, fed).ledger.entries}
-    said = " ".join(words)
+    text = " ".join(words)
     fingerprint = delta.properties(spark, suppression.list_uri(lake))[suppression.KEY]
     for person in (VIEWER, OTHER):
-        assert str(person) not in said
+        assert str(person) not in text
         for secret in (b"", fingerprint.encode()):
             for namespace in ("", suppression.ERASED, suppression.REPLACEMENT, "sketch"):
-                assert str(keyed.number(secret, namespace, person)) not in said
+                assert str(keyed.number(secret, namespace, person)) not in text
     secret = keys.read(keys.key_file(lake, "erasure"))
-    assert str(keyed.number(secret, suppression.ERASED, VIEWER)) in said
+    assert str(keyed.number(secret, suppression.ERASED, VIEWER)) in text
 
 
-def test_a_file_that_lands_while_its_hour_is_written_anew_is_read(
+def test_a_file_that_lands_while_its_hour_is_rewritten_is_read(
     spark: SparkSession, fed: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rewrite, folder = landed._rewrite, next(Path(fed.landing).glob("shares/*"))
@@ -115,8 +115,8 @@ def test_a_file_that_lands_while_its_hour_is_written_anew_is_read(
     assert not delta.read(spark, uri(fed, "bronze_shares")).where("share_id = 99").isEmpty()
 
 
-def test_a_file_that_its_producer_changes_meanwhile_stays_as_it_is(spark: SparkSession, fed: Settings) -> None:
-    """Nothing of it is lost; the receipt names it."""
+def test_a_file_that_its_producer_changes_during_the_rewrite_stays(spark: SparkSession, fed: Settings) -> None:
+    """No record of it is lost."""
     event = catalog.entry("bronze_shares").table.event
     assert event
     known = register.suppress(spark, f"file://{fed.lake}", [VIEWER])
@@ -129,7 +129,7 @@ def test_a_file_that_its_producer_changes_meanwhile_stays_as_it_is(spark: SparkS
 
 
 @pytest.mark.parametrize(
-    ("text", "goes"),
+    ("text", "removed"),
     [
         ("12 of 1,000 rows", False),
         ("viewer_id: 12", True),
@@ -140,33 +140,33 @@ def test_a_file_that_its_producer_changes_meanwhile_stays_as_it_is(spark: SparkS
         ("table agg_12, 12 viewers", False),
     ],
 )
-def test_a_small_id_is_an_id_only_where_a_text_says_so(
-    spark: SparkSession, text: str, goes: bool, settings: Settings
+def test_a_number_in_a_mail_is_an_id_only_after_the_name_of_an_id(
+    spark: SparkSession, text: str, removed: bool, settings: Settings
 ) -> None:
     mail = Path(settings.outbox) / "a.eml"
     mail.parent.mkdir(parents=True)
     mail.write_text(text)
     counts, elsewhere = mails.remove(spark, settings, AS_VIEWER, lambda numbers: numbers & {12}, set())
-    assert counts["outbox"] == goes and mail.exists() is not goes and elsewhere == []
+    assert counts["outbox"] == removed and mail.exists() is not removed and elsewhere == []
 
 
-def test_an_outbox_elsewhere_is_named_when_it_holds_files(
+def test_a_remote_outbox_is_reported_when_it_has_files(
     spark: SparkSession, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     away = settings.model_copy(update={"lake": "s3a://bucket/lake"})
-    for there in ([], [files.LandedFile("s3a://bucket/lake/_outbox/a.eml", 1, 1)]):
-        monkeypatch.setattr(files, "walk", lambda *_, found=there: found)
-        assert len(mails.remove(spark, away, AS_VIEWER, lambda numbers: numbers, set())[1]) == 2 * len(there)
+    for remote in ([], [files.LandedFile("s3a://bucket/lake/_outbox/a.eml", 1, 1)]):
+        monkeypatch.setattr(files, "walk", lambda *_, found=remote: found)
+        assert len(mails.remove(spark, away, AS_VIEWER, lambda numbers: numbers, set())[1]) == 2 * len(remote)
 
 
 @pytest.mark.parametrize("text", ["12a", "1\n\nviewer", "9" * 30, "1,2"])
-def test_a_file_of_ids_that_is_not_is_refused_without_its_text(text: str, tmp_path: Path) -> None:
+def test_an_invalid_file_of_ids_is_refused_and_its_text_is_not_shown(text: str, tmp_path: Path) -> None:
     (tmp_path / "ids").write_text(text)
     done = CliRunner().invoke(app, ["erase", "--ids", str(tmp_path / "ids"), "--reason", "x"])
     assert isinstance(done.exception, ConfigError) and "line" in str(done.exception)
     assert text not in str(done.exception)
 
 
-def test_somebody_must_be_named() -> None:
+def test_an_erasure_without_a_person_is_refused() -> None:
     done = CliRunner().invoke(app, ["erase", "--reason", "x"])
     assert isinstance(done.exception, ConfigError) and "--viewer" in str(done.exception)

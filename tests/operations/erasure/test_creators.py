@@ -1,4 +1,4 @@
-"""A creator asks to be erased: id, handles and captions out of every byte; the posts stay, as nobody's."""
+"""A creator is erased: the id, handles and captions are in no file any more. The posts stay with a replacement id."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def post(post_id: int, creator_id: int, **changes: Any) -> Row:
 
 
 def landed(settings: Settings) -> None:
-    """Two creators and their posts, as text, as Parquet and as records nobody can read."""
+    """Land two creators and their posts, as JSON Lines, as Parquet and as records that cannot be parsed."""
     land(settings, "creators", 10, "a.jsonl", [
         creator(GONE, HANDLE), creator(OTHER, "bob"),
         creator(GONE, "ana.renamed", effective_ts="2026-05-02T00:00:00Z"),
@@ -71,7 +71,7 @@ def landed(settings: Settings) -> None:
 
 @dataclass(frozen=True)
 class Erased:
-    """A lake after an erasure, what was there before, and the receipt."""
+    """A lake after an erasure, its content before, and the receipt."""
 
     settings: Settings
     before: dict[str, list[Row]]
@@ -80,14 +80,14 @@ class Erased:
 
 
 def content(spark: SparkSession, settings: Settings, *names: str) -> dict[str, list[Row]]:
-    """Rows of tables without what says in which file they came."""
+    """Rows of tables, without the column `source_file`."""
     rows = {name: delta.read(spark, uri(settings, name)).drop("source_file").collect() for name in names or TABLES}
     return {name: sorted((row.asDict() for row in found), key=str) for name, found in rows.items()}
 
 
 @pytest.fixture(scope="module")
 def erased(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Erased]:
-    """A lake with a refused batch, a page and a mail that name the creator, then the erasure."""
+    """A lake with a rejected batch, pages and a mail that name the creator, then the erasure."""
     settings = local_settings(tmp_path_factory.mktemp("creators")).model_copy(update={"quarantine_share": 1.0})
     landed(settings)
     assert not runner.run(spark, settings, START, END, tables=TABLES).errors
@@ -104,19 +104,19 @@ def erased(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def pages(settings: Settings) -> list[Path]:
-    """Where pages of a lake are by default."""
+    """The default paths of pages of a lake."""
     lake = Path(settings.lake)
     return [lake.with_name(f"{lake.name}-dashboard.html"), lake / "page.html", Path(settings.outbox) / "page.html"]
 
 
 @pytest.mark.parametrize("what", TEXTS)
-def test_nothing_of_the_creator_is_in_any_byte(erased: Erased, what: int | str) -> None:
+def test_no_file_holds_the_id_or_a_text_of_the_creator(erased: Erased, what: int | str) -> None:
     found = traces.of(what, erased.settings.lake, erased.settings.landing, erased.settings.outbox)
     assert found == []
     assert not any(page.exists() for page in pages(erased.settings))
 
 
-def test_posts_stay_and_each_has_a_creator_of_its_own_who_is_nobody(spark: SparkSession, erased: Erased) -> None:
+def test_posts_stay_and_each_post_has_its_own_replacement_id(spark: SparkSession, erased: Erased) -> None:
     rows = content(spark, erased.settings)["dim_posts"]
     replaced = {row["creator_id"] for row in rows if row["creator_id"] < REPLACEMENT_IDS_BELOW}
     assert len(replaced) == 3  # of posts 1, 3 and 5
@@ -126,15 +126,15 @@ def test_posts_stay_and_each_has_a_creator_of_its_own_who_is_nobody(spark: Spark
     }  # fmt: skip
 
 
-def test_versions_that_differed_only_in_their_caption_are_one(spark: SparkSession, erased: Erased) -> None:
-    mine = [row for row in content(spark, erased.settings)["dim_posts"] if row["post_id"] == 1]
+def test_versions_that_differed_only_in_the_caption_become_one(spark: SparkSession, erased: Erased) -> None:
+    versions = [row for row in content(spark, erased.settings)["dim_posts"] if row["post_id"] == 1]
     (first,) = [r for r in erased.before["dim_posts"] if r["post_id"] == 1 and not r["is_current"]]
-    assert [(r["post_sk"], r["valid_from"], r["valid_to"], r["is_current"]) for r in mine] == [
+    assert [(r["post_sk"], r["valid_from"], r["valid_to"], r["is_current"]) for r in versions] == [
         (first["post_sk"], first["valid_from"], None, True)
     ]
 
 
-def test_other_creators_and_what_viewers_did_stay_as_they_were(spark: SparkSession, erased: Erased) -> None:
+def test_rows_of_other_creators_and_of_viewers_are_unchanged(spark: SparkSession, erased: Erased) -> None:
     after = content(spark, erased.settings)
     for name in ("bronze_shares", "fct_shares"):
         assert after[name] == erased.before[name]
@@ -142,7 +142,7 @@ def test_other_creators_and_what_viewers_did_stay_as_they_were(spark: SparkSessi
         assert after[name] == [row for row in erased.before[name] if row["creator_id"] == OTHER]
 
 
-def test_the_receipt_says_the_role_and_what_was_done(spark: SparkSession, erased: Erased) -> None:
+def test_the_receipt_has_the_role_and_what_was_done(spark: SparkSession, erased: Erased) -> None:
     receipt = erased.receipt
     assert receipt["complete"] and receipt["role"] == "creator" and receipt["people"] == 1
     rules = {name: found["rule"] for name, found in receipt["tables"].items()}
@@ -156,8 +156,8 @@ def test_the_receipt_says_the_role_and_what_was_done(spark: SparkSession, erased
 
 
 @pytest.mark.slow
-def test_what_lands_of_the_creator_again_does_not_come_back(spark: SparkSession, erased: Erased) -> None:
-    """All files as they were at first, and a new post: every version is made again. Then maintenance."""
+def test_records_of_the_creator_that_land_again_are_erased(spark: SparkSession, erased: Erased) -> None:
+    """The original files land again, with a new post. Runs give replacement ids; maintenance cleans the files."""
     settings, before = erased.settings, content(spark, erased.settings)
     landed(settings)
     land(settings, "posts", 10, "late.jsonl", [post(7, GONE, caption=CAPTION)])
@@ -184,7 +184,7 @@ def test_equal_ids_of_a_viewer_and_a_creator_are_two_people(spark: SparkSession,
 
 
 @pytest.mark.parametrize(
-    ("page", "goes"),
+    ("page", "removed"),
     [
         ("<td>rows</td>", True),
         ("<p> By rows, published 2026-06-01 10:00 </p>", True),
@@ -197,27 +197,27 @@ def test_equal_ids_of_a_viewer_and_a_creator_are_two_people(spark: SparkSession,
     ],
 )
 @pytest.mark.parametrize("suffix", ["html", "eml"])
-def test_a_text_is_a_creators_where_it_is_all_that_a_cell_says(
-    spark: SparkSession, settings: Settings, page: str, goes: bool, suffix: str
+def test_a_page_is_removed_when_a_text_of_the_creator_is_a_whole_cell(
+    spark: SparkSession, settings: Settings, page: str, removed: bool, suffix: str
 ) -> None:
-    """A creator may be called `rows`. Mails are decoded first."""
+    """The handle of a creator may be a common word such as `rows`. Mails are decoded first."""
     file = Path(settings.outbox) / f"a.{suffix}"
     file.parent.mkdir(parents=True)
     coded = base64.b64encode(page.encode()).decode()
     mail = f"Subject: x\nContent-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: base64\n\n{coded}\n"
     file.write_text(mail if suffix == "eml" else page)
     mails.remove(spark, settings, CREATOR, lambda numbers: set(), {"rows", 'A "quoted" one <b>', "long " * 50})
-    assert file.exists() is not goes
+    assert file.exists() is not removed
 
 
-def test_texts_of_creators_are_those_of_every_version(erased: Erased) -> None:
+def test_texts_of_creators_come_from_every_version(erased: Erased) -> None:
     assert erased.texts == {HANDLE, "ana.renamed", "A first caption", CAPTION}
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("arguments", "message"),
     [(["--viewer", "1", "--creator", "2"], "two commands"), ([], "--creator ID")],
 )
-def test_one_erasure_is_of_one_role(words: list[str], said: str) -> None:
-    done = CliRunner().invoke(app, ["erase", *words, "--reason", "x"])
-    assert isinstance(done.exception, ConfigError) and said in str(done.exception)
+def test_an_erasure_without_exactly_one_role_is_refused(arguments: list[str], message: str) -> None:
+    done = CliRunner().invoke(app, ["erase", *arguments, "--reason", "x"])
+    assert isinstance(done.exception, ConfigError) and message in str(done.exception)

@@ -1,4 +1,4 @@
-"""A viewer asks to be erased: out of every byte, with the totals of posts as they were, and never back."""
+"""A viewer is erased: the id is in no file any more, totals of posts are unchanged, and the id never comes back."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ pytestmark = pytest.mark.slow
 
 @dataclass(frozen=True)
 class Erased:
-    """A lake after an erasure, who was erased, and the receipt."""
+    """A lake after an erasure, the erased viewer, and the receipt."""
 
     settings: Settings
     viewer: int
     receipt: dict[str, Any]
 
 
-def somebody(spark: SparkSession, settings: Settings) -> int:
-    """A viewer with a quarantined record, of those the one who did most."""
+def viewer_to_erase(spark: SparkSession, settings: Settings) -> int:
+    """The viewer with the most engagements among viewers with a quarantined record."""
     raw = " ".join(r["raw"] or "" for r in delta.read(spark, uri(settings, "quarantine")).collect())
     ids = [int(i) for i in re.findall(r'"viewer_id": ?"?(\d+)', raw)]
     acts = delta.read(spark, uri(settings, "fct_engagements")).where(f"viewer_id IN ({', '.join(map(str, ids))})")
@@ -61,8 +61,8 @@ def somebody(spark: SparkSession, settings: Settings) -> int:
 
 @pytest.fixture(scope="module")
 def erased(spark: SparkSession, shared: Settings) -> Iterator[Erased]:
-    """A lake with a refused batch that names the viewer, then the erasure."""
-    viewer = somebody(spark, shared)
+    """A lake with a rejected batch that names the viewer, then the erasure."""
+    viewer = viewer_to_erase(spark, shared)
     acts = delta.read(spark, uri(shared, "fct_engagements"))
     spark.conf.set(delta.METADATA, "")
     acts.write.format("delta").save(f"{shared.lake}/_rejected/fct_engagements/some-run")
@@ -70,34 +70,34 @@ def erased(spark: SparkSession, shared: Settings) -> Iterator[Erased]:
     yield Erased(shared, viewer, receipt)
 
 
-def others(found: dict[str, Any]) -> dict[str, Any]:
-    """Tables that are not per viewer and hold no ids: what must stay as it was."""
+def without_personal_tables(contents: dict[str, Any]) -> dict[str, Any]:
+    """The contents of tables without personal columns, which must not change."""
     personal = {t.name for t in PERSONAL}
-    return {name: state for name, state in found.items() if name not in personal}
+    return {name: state for name, state in contents.items() if name not in personal}
 
 
-def test_the_id_is_in_no_byte_of_lake_and_landing_zone(erased: Erased, simulated: Simulated) -> None:
-    """Data, logs, statistics, checkpoints, landed files of all formats; before, it was in many."""
+def test_the_id_is_in_no_file_of_lake_and_landing_zone(erased: Erased, simulated: Simulated) -> None:
+    """Data, logs, statistics, checkpoints and landed files of all formats. Before the erasure it was in many files."""
     assert len(traces.of(erased.viewer, str(simulated.lake), str(simulated.landing))) > 10
     assert traces.of(erased.viewer, erased.settings.lake, erased.settings.landing) == []
 
 
-def test_totals_of_posts_and_models_stay_as_they_were(
-    spark: SparkSession, erased: Erased, simulated: Simulated
-) -> None:
-    assert others(content(spark, erased.settings)) == others(content(spark, simulated.settings))
+def test_totals_of_posts_and_models_are_unchanged(spark: SparkSession, erased: Erased, simulated: Simulated) -> None:
+    assert without_personal_tables(content(spark, erased.settings)) == without_personal_tables(
+        content(spark, simulated.settings)
+    )
 
 
 @pytest.mark.parametrize("table", [t for t in PERSONAL if t.name not in PER_VIEWER], ids=lambda t: t.name)
-def test_rows_stay_and_a_stand_in_takes_the_viewers_place(
+def test_rows_stay_and_get_replacement_ids(
     spark: SparkSession, erased: Erased, simulated: Simulated, table: Table
 ) -> None:
-    """As many rows as before, as many stand-ins as the viewer had rows."""
+    """The number of rows is unchanged. As many rows have a replacement id as the viewer had rows."""
     before, after = (delta.read(spark, uri(s, table.name)) for s in (simulated.settings, erased.settings))
     assert before.count() == after.count()
     if "viewer_id" in table.column_names:
-        theirs = before.where(f"viewer_id = {erased.viewer}").count()
-        assert after.where(f"viewer_id < {REPLACEMENT_IDS_BELOW}").count() == theirs
+        rows_of_viewer = before.where(f"viewer_id = {erased.viewer}").count()
+        assert after.where(f"viewer_id < {REPLACEMENT_IDS_BELOW}").count() == rows_of_viewer
 
 
 @pytest.mark.parametrize("table", PER_VIEWER)
@@ -109,14 +109,14 @@ def test_tables_per_viewer_lose_the_viewers_rows_and_no_other(
     assert after.where(f"viewer_id = {erased.viewer} OR viewer_id < {REPLACEMENT_IDS_BELOW}").isEmpty()
 
 
-def test_the_ledger_has_the_checksums_of_what_is_there(spark: SparkSession, erased: Erased) -> None:
-    there = {name: {h: c.checksum for h, c in hours.items()} for name, hours in content(spark, erased.settings).items()}
-    found = recorded(spark, erased.settings)
-    known = {name: {h: c for h, c in hours.items() if c != "0-0"} for name, hours in found.items()}
-    assert known == {name: hours for name, hours in there.items() if not name.startswith("dim_")}
+def test_the_ledger_has_the_checksums_of_the_tables(spark: SparkSession, erased: Erased) -> None:
+    live = {name: {h: c.checksum for h, c in hours.items()} for name, hours in content(spark, erased.settings).items()}
+    in_ledger = recorded(spark, erased.settings)
+    not_empty = {name: {h: c for h, c in hours.items() if c != "0-0"} for name, hours in in_ledger.items()}
+    assert not_empty == {name: hours for name, hours in live.items() if not name.startswith("dim_")}
 
 
-def test_the_receipt_says_what_where_and_when_without_the_id(spark: SparkSession, erased: Erased) -> None:
+def test_the_receipt_lists_what_was_erased_without_the_id(spark: SparkSession, erased: Erased) -> None:
     kept = register.receipts(spark, f"file://{erased.settings.lake}")
     assert kept == [erased.receipt]
     assert str(erased.viewer) not in json.dumps(kept)
@@ -126,15 +126,15 @@ def test_the_receipt_says_what_where_and_when_without_the_id(spark: SparkSession
     assert erased.receipt["batches"] == ["_rejected/fct_engagements/some-run"]
 
 
-def test_nothing_is_due_because_of_it(spark: SparkSession, erased: Erased) -> None:
+def test_an_erasure_makes_no_hour_due(spark: SparkSession, erased: Erased) -> None:
     assert runner.run(spark, erased.settings, START, END).entries == []
 
 
-def test_neither_replayed_files_nor_late_records_bring_the_viewer_back(
+def test_replayed_files_and_late_arriving_records_do_not_bring_the_viewer_back(
     spark: SparkSession, erased: Erased, simulated: Simulated
 ) -> None:
-    """All files land as they were at first, and one more record of the viewer, which counts as a stand-in's."""
-    settings, before = erased.settings, others(content(spark, erased.settings))
+    """The original files land again, with one more record of the viewer, which gets a replacement id."""
+    settings, before = erased.settings, without_personal_tables(content(spark, erased.settings))
     rows = {t.name: delta.read(spark, uri(settings, t.name)).count() for t in PERSONAL}
     shutil.copytree(simulated.landing, settings.landing, dirs_exist_ok=True)
     late = {
@@ -149,29 +149,27 @@ def test_neither_replayed_files_nor_late_records_bring_the_viewer_back(
     maintenance.maintain(spark, settings, END, dry_run=False)
     assert traces.of(erased.viewer, settings.lake, settings.landing) == []
     assert runner.run(spark, settings, START, END).entries == []
-    after = others(content(spark, settings))
-    assert after.pop("agg_ingest_hourly") != before.pop("agg_ingest_hourly")  # one share more
+    after = without_personal_tables(content(spark, settings))
+    assert after.pop("agg_ingest_hourly") != before.pop("agg_ingest_hourly")  # it counts one more share
     assert after == before
     grown = {name: delta.read(spark, uri(settings, name)).count() - count for name, count in rows.items()}
     assert {name for name, more in grown.items() if more} == {"bronze_shares", "fct_shares"}
 
 
-def test_a_backfill_of_everything_leaves_totals_and_erasure_as_they_are(
+def test_a_backfill_of_all_tables_changes_no_total_and_brings_no_id_back(
     spark: SparkSession, erased: Erased, simulated: Simulated
 ) -> None:
-    before = others(content(spark, erased.settings))
+    before = without_personal_tables(content(spark, erased.settings))
     everything = request.make((START, END), None, "all", None)
     declared = backfills.declare(spark, erased.settings, everything, "tests", "all of it")
     assert declared
     backfills.go_on(spark, erased.settings, declared.id)
-    assert others(content(spark, erased.settings)) == before
+    assert without_personal_tables(content(spark, erased.settings)) == before
     assert traces.of(erased.viewer, erased.settings.lake) == []
 
 
-def test_a_row_of_a_run_that_was_under_way_is_found_by_the_next_maintenance(
-    spark: SparkSession, erased: Erased
-) -> None:
-    """It read its files before the viewer was on the list."""
+def test_the_next_maintenance_erases_a_row_that_a_run_under_way_published(spark: SparkSession, erased: Erased) -> None:
+    """The run read its files before the erasure."""
     table = catalog.entry("fct_shares").table
     context = runner.open_context(spark, erased.settings)
     txn = Transaction(spark, context.uri(table))
@@ -187,13 +185,13 @@ def test_a_row_of_a_run_that_was_under_way_is_found_by_the_next_maintenance(
 
 
 def test_a_reason_that_holds_the_id_is_refused(spark: SparkSession, settings: Settings) -> None:
-    """Before anything is looked at: the receipt is kept for good."""
+    """The receipt, with its reason, is kept for good."""
     with pytest.raises(ConfigError, match="must not hold the id"):
         driver.erase(spark, settings, [4711], "request of viewer 4711")
 
 
-def test_while_a_backfill_is_in_flight_nothing_is_erased(spark: SparkSession, copied: Settings) -> None:
-    """Its staged rows would bring the viewer back."""
+def test_an_erasure_is_refused_while_a_backfill_is_in_flight(spark: SparkSession, copied: Settings) -> None:
+    """The staged rows would bring the viewer back."""
     made = request.make((START, END), ["agg_post_engagement_hourly"], "all", None)
     declared = backfills.declare(spark, copied, made, "tests", "in flight")
     assert declared
@@ -202,6 +200,6 @@ def test_while_a_backfill_is_in_flight_nothing_is_erased(spark: SparkSession, co
     assert not Path(copied.lake, "_erasure").exists()
 
 
-def test_sweeping_is_nothing_while_nobody_was_erased(spark: SparkSession, simulated: Simulated) -> None:
+def test_a_sweep_plans_nothing_while_nobody_was_erased(spark: SparkSession, simulated: Simulated) -> None:
     context, _ = backfills.open_lake(spark, simulated.settings)
     assert list(sweep.plan(window.look(context, [], END))) == []

@@ -1,4 +1,4 @@
-"""An erasure that was killed is run again and tells of all that was done; what runs under way leave is found."""
+"""An erasure that was killed is run again, and its receipt has all that was done. Maintenance finds what runs add."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def fed(spark: SparkSession, settings: Settings) -> Settings:
     return settings
 
 
-def test_the_receipt_of_a_repeated_erasure_says_what_the_killed_one_did(
+def test_the_receipt_of_a_repeated_erasure_has_what_the_killed_one_did(
     spark: SparkSession, fed: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as killed:
@@ -51,25 +51,25 @@ def _die(*_: object) -> None:
 
 
 @pytest.mark.slow
-def test_what_a_run_under_way_put_aside_or_refused_is_found_by_the_next_maintenance(
+def test_the_next_maintenance_erases_what_a_run_under_way_quarantined_or_rejected(
     spark: SparkSession, fed: Settings
 ) -> None:
-    """It read its files before the viewer was on the list, and began before the last look."""
+    """The run read its files before the erasure and began before the last sweep."""
     run_context = runner.open_context(spark, fed)
     began = run_context.begin(catalog.entry("quarantine").table)
     driver.erase(spark, fed, [VIEWER], "ticket 17")
     maintenance.maintain(spark, fed, END, dry_run=False)
-    _put_aside(run_context, began)
+    _quarantine(run_context, began)
     facts = delta.read(spark, uri(fed, "fct_shares")).where(f"viewer_id = {OTHER}")
-    refused = f"{fed.lake}/_rejected/fct_shares/some-run"
-    facts.selectExpr(f"{VIEWER}L AS viewer_id").write.format("delta").save(refused)
+    rejected = f"{fed.lake}/_rejected/fct_shares/some-run"
+    facts.selectExpr(f"{VIEWER}L AS viewer_id").write.format("delta").save(rejected)
     maintenance.maintain(spark, fed, END, dry_run=False)
     assert [row["raw"] for row in delta.read(spark, uri(fed, "quarantine")).collect()] == [None]
-    assert not Path(refused).exists()
+    assert not Path(rejected).exists()
 
 
-def _put_aside(run_context: RunContext, began: Entry) -> None:
-    """A record of the viewer that a run could not read."""
+def _quarantine(run_context: RunContext, began: Entry) -> None:
+    """Publish a quarantined record of the viewer."""
     table = catalog.entry("quarantine").table
     raw = json.dumps({"viewer_id": VIEWER, "share_id": "odd"})
     txn = Transaction(run_context.spark, run_context.uri(table))

@@ -1,4 +1,4 @@
-"""With a key, tables told per viewer hold pseudonyms: on disk, in every question, and when the viewer is erased."""
+"""With a key, tables per viewer hold pseudonyms: on disk, in every named query, and when the viewer is erased."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def pseudonym(viewer: int) -> int:
 def keyed_lake(
     spark: SparkSession, simulated: Simulated, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Settings]:
-    """A lake of ids whose tables per viewer were taken away and made again with a key, as docs/retention.md says."""
+    """A lake whose tables per viewer were removed and rebuilt with a key, as docs/retention.md says."""
     settings = copy(simulated, tmp_path_factory.mktemp("keyed"))
     for table in PER_VIEWER:
         shutil.rmtree(uri(settings, table.name).removeprefix("file:"))
@@ -54,19 +54,19 @@ def keyed_lake(
         yield settings
 
 
-def test_a_pseudonym_is_what_any_tool_makes_of_key_and_id() -> None:
-    """`printf 4711 | openssl dgst -sha256 -hmac KEY`: 62 bits, below every id and above every stand-in."""
+def test_any_tool_can_compute_a_pseudonym_from_key_and_id() -> None:
+    """`printf 4711 | openssl dgst -sha256 -hmac KEY`: 62 bits, below every id and above every replacement id."""
     digest = hmac.new(KEY.encode(), b"4711", hashlib.sha256).hexdigest()
     assert pseudonym(4711) == -1 - (int(digest[:16], 16) >> 2)
     assert all(REPLACEMENT_IDS_BELOW <= pseudonym(viewer) < 0 for viewer in range(1000))
 
 
-def test_no_table_is_made_from_one_that_holds_pseudonyms() -> None:
-    """It would meet ids under the same name."""
+def test_no_table_reads_a_table_that_holds_pseudonyms() -> None:
+    """It would join pseudonyms with ids in columns of the same name."""
     assert [t.name for t in catalog.tables() for i in t.inputs if i.table.per_viewer] == []
 
 
-def test_a_key_that_could_be_guessed_is_refused_and_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_short_key_is_refused_and_is_not_in_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(keys.SECRET, "hunter2")
     with pytest.raises(ConfigError, match="32 characters") as refused:
         keys.pseudonym_key()
@@ -74,7 +74,7 @@ def test_a_key_that_could_be_guessed_is_refused_and_not_repeated(monkeypatch: py
 
 
 @pytest.mark.parametrize("table", PER_VIEWER, ids=lambda t: t.name)
-def test_rows_are_those_of_a_lake_of_ids_under_pseudonyms(
+def test_rows_equal_those_of_a_lake_of_ids_except_for_the_pseudonym(
     spark: SparkSession, keyed_lake: Settings, simulated: Simulated, table: Table
 ) -> None:
     ids, found = (delta.read(spark, uri(s, table.name)) for s in (simulated.settings, keyed_lake))
@@ -83,17 +83,17 @@ def test_rows_are_those_of_a_lake_of_ids_under_pseudonyms(
     assert sorted(map(str, expected)) == sorted(str(tuple(row)) for row in found.collect())
 
 
-def test_a_table_says_what_it_holds_but_not_the_key(
+def test_a_table_property_says_what_a_table_holds_without_the_key(
     spark: SparkSession, keyed_lake: Settings, simulated: Simulated
 ) -> None:
-    """Ids, or pseudonyms and the fingerprint of a key."""
+    """The property is `ids`, or `pseudonyms` with the fingerprint of the key."""
     for name in NAMES:
         assert delta.properties(spark, uri(simulated.settings, name))[pseudonyms.PROPERTY] == "ids"
-        said = delta.properties(spark, uri(keyed_lake, name))[pseudonyms.PROPERTY]
-        assert said == pseudonyms.viewer_id_kind() and said.startswith("pseudonyms ") and KEY not in said
+        kind = delta.properties(spark, uri(keyed_lake, name))[pseudonyms.PROPERTY]
+        assert kind == pseudonyms.viewer_id_kind() and kind.startswith("pseudonyms ") and KEY not in kind
 
 
-def test_the_key_is_in_no_plan(spark: SparkSession) -> None:
+def test_the_key_is_in_no_query_plan(spark: SparkSession) -> None:
     ids = spark.range(9).select(F.col("id").alias("viewer_id"))
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv(keys.SECRET, KEY)
@@ -103,27 +103,29 @@ def test_the_key_is_in_no_plan(spark: SparkSession) -> None:
     assert "sha2" in plan and KEY not in plan and KEY.encode().hex() not in plan.lower()
 
 
-def test_the_key_is_in_no_byte_of_the_lake(keyed_lake: Settings) -> None:
+def test_the_key_is_in_no_file_of_the_lake(keyed_lake: Settings) -> None:
     assert traces.of(KEY, keyed_lake.lake) == []
 
 
-def test_a_question_over_them_has_the_same_answer(
+def test_a_named_query_over_pseudonyms_has_the_same_result(
     spark: SparkSession, keyed_lake: Settings, simulated: Simulated
 ) -> None:
-    asked = {"control": "v3.1.0", "treatment": "v3.2.0", "start": START.date().isoformat(), "end": "2026-06-02"}
-    ids, found = (queries.run(spark, s, "ranker_lift", **asked).collect() for s in (simulated.settings, keyed_lake))
+    parameters = {"control": "v3.1.0", "treatment": "v3.2.0", "start": START.date().isoformat(), "end": "2026-06-02"}
+    ids, found = (
+        queries.run(spark, s, "ranker_lift", **parameters).collect() for s in (simulated.settings, keyed_lake)
+    )
     for wanted, row in zip(ids, found, strict=True):
         assert row.asDict() == {k: close(v) for k, v in wanted.asDict().items()}
 
 
 def close(value: Any) -> Any:
-    """Sums of floating-point numbers depend on the order of rows."""
+    """Compare floats approximately: their sums depend on the order of rows."""
     return pytest.approx(value, rel=1e-6) if isinstance(value, float) else value
 
 
 @pytest.mark.slow
-def test_a_run_makes_pseudonyms_as_the_backfill_did(spark: SparkSession, keyed_lake: Settings) -> None:
-    """A late impression of somebody the lake knows makes the whole day again."""
+def test_a_run_makes_the_same_pseudonyms_as_the_backfill(spark: SparkSession, keyed_lake: Settings) -> None:
+    """A late-arriving impression of a known viewer rebuilds the whole day."""
     names = ["fct_impressions", "mart_user_affinity_daily"]
     one = delta.read(spark, uri(keyed_lake, "fct_impressions")).orderBy("impression_id").limit(1).collect()[0]
     before = dict(impressions_by_viewer(spark, keyed_lake))
@@ -143,10 +145,10 @@ def impressions_by_viewer(spark: SparkSession, settings: Settings) -> list[tuple
 
 
 @pytest.mark.parametrize("key", ["", "x" * 32])
-def test_another_key_or_none_is_refused(
+def test_a_lake_of_pseudonyms_refuses_another_key_or_none(
     spark: SparkSession, keyed_lake: Settings, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
-    """Whatever is to be done: two kinds of names in a table could not be told apart."""
+    """Two kinds of pseudonyms in one table could not be distinguished, so every command refuses."""
     monkeypatch.setenv(keys.SECRET, key)
     for attempt in (
         lambda: runner.run(spark, keyed_lake, START, END, tables=["bronze_shares"]),
@@ -156,7 +158,7 @@ def test_another_key_or_none_is_refused(
             attempt()
 
 
-def test_a_key_is_refused_on_a_lake_of_ids(
+def test_a_lake_of_ids_refuses_a_key(
     spark: SparkSession, simulated: Simulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(keys.SECRET, KEY)
@@ -165,8 +167,8 @@ def test_a_key_is_refused_on_a_lake_of_ids(
 
 
 @pytest.mark.slow
-def test_an_erased_viewer_is_found_under_the_pseudonym(spark: SparkSession, keyed_lake: Settings) -> None:
-    """In no byte of lake and landing zone is the id, or the pseudonym; rows of others stay."""
+def test_an_erasure_finds_rows_by_the_pseudonym(spark: SparkSession, keyed_lake: Settings) -> None:
+    """No file of lake and landing zone has the id or the pseudonym. Rows of other viewers stay."""
     known = dict(impressions_by_viewer(spark, keyed_lake))
     viewers = {
         r[0] for r in delta.read(spark, uri(keyed_lake, "fct_engagements")).select("viewer_id").distinct().collect()

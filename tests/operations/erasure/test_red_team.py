@@ -1,4 +1,4 @@
-"""Somebody has the whole lake and not the key, and tries every id of a range: no erased person is confirmed."""
+"""An attacker has the whole lake but not the key, and tries every id of a range. No erased person is confirmed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Ids = npt.NDArray[np.uint64]
 
 @dataclass(frozen=True)
 class Stolen:
-    """All that is on the disk: every number and every word of hexadecimal digits, and the sketches."""
+    """What an attacker finds on disk: every number, every word of hexadecimal digits, and the sketches."""
 
     settings: Settings
     numbers: set[int]
@@ -49,7 +49,7 @@ class Stolen:
 
 
 def landed(settings: Settings) -> None:
-    """Everybody sees two posts and shares one."""
+    """Land records in which every person sees two posts and shares one."""
     at = START.replace(hour=10)
     seen = [
         {"impression_id": minted(at) + n, "viewer_id": person, "post_id": post, "feed_position": 1, "surface": "feed",
@@ -67,7 +67,7 @@ def landed(settings: Settings) -> None:
 
 
 def sketches(spark: SparkSession, settings: Settings) -> list[bytes]:
-    """Every sketch of the lake."""
+    """All sketches of the lake."""
     found = []
     for name in ("agg_post_engagement_hourly", "mart_post_engagement_daily"):
         found += [bytes(row[0]) for row in delta.read(spark, uri(settings, name)).select("reach_hll").collect()]
@@ -76,7 +76,7 @@ def sketches(spark: SparkSession, settings: Settings) -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def stolen(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stolen]:
-    """A lake that two people were erased from, and what is on the disk of it."""
+    """A lake from which two people were erased, and what is on its disk."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(keys.SECRET, KEY)
         settings = local_settings(tmp_path_factory.mktemp("stolen")).model_copy(update={"quarantine_share": 1.0})
@@ -94,7 +94,7 @@ def stolen(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def places(settings: Settings) -> list[str]:
-    """Whatever a thief of the disk has but for the key; temporary files end with their process."""
+    """The folders that an attacker has. Temporary files are gone: they end with their process."""
     return [settings.lake, settings.landing, settings.outbox]
 
 
@@ -106,8 +106,8 @@ def _text(file: Path) -> str:
     return whole
 
 
-def tried(share: float) -> range:
-    """Ids from 1 on; the erased ones are among them however few they are."""
+def ids_to_try(share: float) -> range:
+    """Ids from 1 on. The smallest range includes the erased ids, too."""
     return range(1, int(RANGE * share) + 1)
 
 
@@ -115,32 +115,32 @@ def tried(share: float) -> range:
 def test_no_digest_mark_or_replacement_id_confirms_an_erased_person(
     spark: SparkSession, stolen: Stolen, share: float
 ) -> None:
-    """Each id as it is and hashed in every way that needs nothing but the lake, against every number and word."""
+    """Each id, plain and hashed in every way that needs only the lake, is compared with every number and word."""
     for person in ERASED:
         assert person not in stolen.numbers and str(person) not in stolen.words
-    assert set(OTHERS) <= stolen.numbers, "whoever is there is seen, or the search is blind"
-    hashed = spark.range(1, len(tried(share)) + 1)
+    assert set(OTHERS) <= stolen.numbers, "the search must find the people who are not erased"
+    hashed = spark.range(1, len(ids_to_try(share)) + 1)
     ways = {
         "xxhash64": F.xxhash64("id"), "of text": F.xxhash64(F.col("id").cast("string")),
         "murmur": F.hash("id").cast("bigint"), "pseudonym": -1 - F.col("id"), "as replacement": -(2**62) - F.col("id"),
     }  # fmt: skip
     assert confirmed_numbers(spark, hashed, ways, stolen.numbers) & set(ERASED) == set()
     public = [word.encode() for word in sorted(stolen.words) if len(word) in (16, 32, 64)][:4]
-    assert confirmed_words(tried(share), [b"", *public], stolen) & set(ERASED) == set()
+    assert confirmed_words(ids_to_try(share), [b"", *public], stolen) & set(ERASED) == set()
 
 
 def confirmed_numbers(spark: SparkSession, ids: DataFrame, ways: dict[str, F.Column], known: set[int]) -> set[int]:
-    """Ids of which a way gives a number that is in the lake."""
+    """Return the ids for which one of the ways gives a number that is in the lake."""
     long = [(n,) for n in known if abs(n) > 2**31 and -(2**63) <= n < 2**63]
-    there = F.broadcast(spark.createDataFrame(long, "number BIGINT"))
+    in_lake = F.broadcast(spark.createDataFrame(long, "number BIGINT"))
     found: set[int] = set()
     for way in ways.values():
-        found |= {row["id"] for row in ids.withColumn("number", way).join(there, "number", "left_semi").collect()}
+        found |= {row["id"] for row in ids.withColumn("number", way).join(in_lake, "number", "left_semi").collect()}
     return found
 
 
 def confirmed_words(ids: range, secrets: list[bytes], stolen: Stolen) -> set[int]:
-    """Ids whose SHA-256, MD5 or HMAC under something public begins a word, or is a number, of the lake."""
+    """Return the ids whose SHA-256, MD5 or HMAC with a public key is the start of a word, or a number, of the lake."""
     begins = {word[:12] for word in stolen.words}
     found = set()
     for person in ids:
@@ -162,8 +162,8 @@ def confirmed_words(ids: range, secrets: list[bytes], stolen: Stolen) -> set[int
 
 @pytest.mark.parametrize("share", [0.02, pytest.param(1.0, marks=pytest.mark.slow)])
 def test_no_sketch_confirms_an_erased_person(spark: SparkSession, stolen: Stolen, share: float) -> None:
-    """A sketch of few people is a list of what their ids hash to. The attack finds all of a plain one's members."""
-    ids = np.arange(1, len(tried(share)) + 1, dtype=np.uint64)
+    """A sketch of few people is a list of hashes of their ids. The attack finds all members of a plain sketch."""
+    ids = np.arange(1, len(ids_to_try(share)) + 1, dtype=np.uint64)
     members = [*ERASED, *OTHERS]
     plain = spark.createDataFrame([(m,) for m in members], "id BIGINT").select(F.hll_sketch_agg("id", HLL_LG_K))
     assert set(members) <= in_sketch(bytes(plain.collect()[0][0]), ids)
@@ -174,13 +174,13 @@ def test_no_sketch_confirms_an_erased_person(spark: SparkSession, stolen: Stolen
 
 
 def in_sketch(sketch: bytes, ids: Ids) -> set[int]:
-    """Ids whose coupon is in a sketch that is still a list or set of coupons (Apache DataSketches HLL, format 1)."""
+    """Return the ids whose coupon is in a sketch that is a list or set of coupons (DataSketches HLL, format 1)."""
     coupons = np.frombuffer(sketch[4 * sketch[0] :], dtype="<u4")
     return {int(i) for i in ids[np.isin(coupon(ids), coupons[coupons != 0])]}
 
 
 def coupon(ids: Ids) -> npt.NDArray[np.uint32]:
-    """What an id is in such a sketch: 26 bits of one half of its hash, and the leading zeros of the other."""
+    """Return the coupon of an id: 26 bits of one half of its hash, and the leading zeros of the other half."""
     low, high = murmur3(ids)
     zeros = np.full(len(high), 64, dtype=np.uint64)
     left = high.copy()
@@ -194,7 +194,7 @@ def coupon(ids: Ids) -> npt.NDArray[np.uint32]:
 
 
 def murmur3(ids: Ids, seed: int = 9001) -> tuple[Ids, Ids]:
-    """MurmurHash3 x64 128 of eight bytes each."""
+    """Return MurmurHash3 x64 128 of each id as eight bytes."""
     one, two = np.uint64(0x87C37B91114253D5), np.uint64(0x4CF5AD432745937F)
     h1 = h2 = np.uint64(seed)
     with np.errstate(over="ignore"):
@@ -219,5 +219,5 @@ def _mixed(value: Ids) -> Ids:
     return value ^ (value >> np.uint64(33))
 
 
-def test_the_search_of_the_disk_is_not_blind(stolen: Stolen) -> None:
+def test_the_search_of_the_disk_finds_people_who_are_not_erased(stolen: Stolen) -> None:
     assert all(traces.of(person, stolen.settings.lake) for person in OTHERS)

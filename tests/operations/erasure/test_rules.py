@@ -1,4 +1,4 @@
-"""Every table with something of a viewer has a rule, and whatever is made of a viewer's id is known to be."""
+"""Every table with personal columns has a rule of erasure, and every column derived from a viewer's id is known."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from etl.operations.erasure.rules import Rule
 from etl.subjects.feed.columns import columns
 
 TABLES = catalog.tables()
-UNITED = ("reach_hll", "reach", "users_hll", "users", "users_ad_clicked", "ctr_users", "sessions", "click_id")
-"""Sketches, counts and a hash made of ids, from which none can be read back: they stay, or totals would not."""
+DERIVED = ("reach_hll", "reach", "users_hll", "users", "users_ad_clicked", "ctr_users", "sessions", "click_id")
+"""Sketches, counts and a hash of ids, from which no id can be read. They stay, so that totals stay."""
 
 
 def made(*names: str, key: tuple[str, ...] = (), layer: Layer = Layer.FACTS) -> Table:
@@ -28,12 +28,12 @@ def made(*names: str, key: tuple[str, ...] = (), layer: Layer = Layer.FACTS) -> 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda r: r.name)
 @pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
-def test_a_table_with_something_of_a_person_has_a_rule(table: Table, role: Role) -> None:
-    """A table that is added and has none fails here."""
+def test_every_table_with_personal_columns_has_a_rule(table: Table, role: Role) -> None:
+    """A new table without a rule fails this test."""
     assert (rules.rule(table, role) is None) == (not rules.personal_columns(table, role))
 
 
-def test_what_is_of_a_creator_goes_or_is_replaced() -> None:
+def test_rows_of_a_creator_are_removed_or_get_a_replacement_id() -> None:
     found = {t.name: rule for t in TABLES if (rule := rules.rule(t, CREATOR))}
     assert found == {
         "bronze_creators": Rule.REMOVE, "dim_creators": Rule.REMOVE, "quarantine": Rule.REDACT,
@@ -44,15 +44,15 @@ def test_what_is_of_a_creator_goes_or_is_replaced() -> None:
 @pytest.mark.parametrize(
     "table",
     [made("viewer_id", "event_hour"), made("device_id")],
-    ids=["a viewer beside nothing", "a device alone"],
+    ids=["a viewer without a post", "a device without a viewer"],
 )
 def test_a_table_that_no_rule_fits_is_refused(table: Table) -> None:
     with pytest.raises(ContractViolation, match="erasure has no rule"):
         rules.rule(table, VIEWER)
 
 
-def test_an_identifier_that_must_not_be_null_is_refused() -> None:
-    """It could not be cleared."""
+def test_a_personal_column_that_is_not_nullable_is_refused() -> None:
+    """Erasure could not set it to NULL."""
     table = made("viewer_id", "post_id", "device_id")
     strict = dataclasses.replace(table, columns=tuple(dataclasses.replace(c, nullable=False) for c in table.columns))
     with pytest.raises(ContractViolation, match="device_id"):
@@ -60,10 +60,10 @@ def test_an_identifier_that_must_not_be_null_is_refused() -> None:
 
 
 @pytest.mark.parametrize("table", [t for t in TABLES if catalog.has_job(t)], ids=lambda t: t.name)
-def test_what_is_made_of_a_viewers_id_is_of_its_class_or_a_sketch(table: Table, lineages: dict[str, Lineage]) -> None:
-    """By value, through all tables before it: a column under another name is found, too."""
+def test_a_column_derived_from_a_viewer_id_is_personal_or_a_sketch(table: Table, lineages: dict[str, Lineage]) -> None:
+    """The lineage of values is followed through all upstream tables, so renamed columns are found, too."""
     named = {c.name for c in table.columns if made_of_viewer(Source(table.name, c.name), lineages)}
-    allowed = {*rules.personal_columns(table, VIEWER), *UNITED}
+    allowed = {*rules.personal_columns(table, VIEWER), *DERIVED}
     assert named <= allowed
 
 

@@ -1,4 +1,4 @@
-"""Sketches of people under a key: the same estimates, and nobody can be looked up in them without the key."""
+"""Keyed sketches of people: the same estimates as plain ones, and nobody can be found in them without the key."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ HOURLY = catalog.entry("agg_post_engagement_hourly").table
 
 @pytest.fixture
 def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The place has a key."""
+    """Set a pseudonym key."""
     monkeypatch.setenv(keys.SECRET, KEY)
 
 
 def posts(spark: SparkSession, logic: Callable[..., DataFrame]) -> DataFrame:
-    """One post seen by the members."""
+    """Build a rollup of one post that the members saw."""
     seen = rows(spark, fct_impressions.TABLE, [{"viewer_id": v, "post_id": 1} for v in MEMBERS])
     acts = rows(spark, fct_engagements.TABLE, [{"viewer_id": v, "event_ts": at("10:30")} for v in MEMBERS[:3]])
     dwell = rows(spark, fct_dwell_per_impression.TABLE, [])
@@ -44,12 +44,12 @@ def posts(spark: SparkSession, logic: Callable[..., DataFrame]) -> DataFrame:
 
 
 def ads(spark: SparkSession, logic: Callable[..., DataFrame]) -> DataFrame:
-    """One ad clicked by the members."""
+    """Build a rollup of one ad that the members clicked."""
     return logic(fct_ad_clicks=rows(spark, fct_ad_clicks.TABLE, [{"user_id": u, "ad_id": 1} for u in MEMBERS]))
 
 
 def members(spark: SparkSession, sketch: bytes, tried: list[int]) -> set[int]:
-    """Ids that leave a sketch as it is when they are added: what an attacker with the lake can ask."""
+    """Return the ids that do not change the estimate when they are added: what an attacker with the lake can test."""
     frame = spark.createDataFrame([(i,) for i in tried], "id BIGINT")
     one = frame.groupBy("id").agg(F.hll_sketch_agg("id", HLL_LG_K).alias("one"))
     both = one.select("id", F.hll_sketch_estimate(F.hll_union(F.lit(sketch), "one")).alias("n"))
@@ -64,7 +64,7 @@ def members(spark: SparkSession, sketch: bytes, tried: list[int]) -> set[int]:
 def test_nobody_is_found_in_a_keyed_sketch_by_trying_ids(
     spark: SparkSession, key: None, table: str, made: Callable[..., DataFrame], column: str
 ) -> None:
-    """A plain sketch gives its members away; a keyed one counts as many, and knows them by their numbers only."""
+    """Trying ids finds the members of a plain sketch. A keyed one has the same estimate, and holds keyed numbers."""
     entry = catalog.entry(table)
     plain = made(spark, entry.transform).where(f"length({column}) > 8").collect()[0]
     hidden = made(spark, pseudonyms.pseudonymize(entry.table, entry.transform, "keyed")).where(f"length({column}) > 8")
@@ -80,7 +80,7 @@ def test_nobody_is_found_in_a_keyed_sketch_by_trying_ids(
     }
 
 
-def test_a_number_is_the_same_in_sql_and_in_python_for_keys_of_any_length(spark: SparkSession) -> None:
+def test_sql_and_python_give_the_same_keyed_number_for_keys_of_any_length(spark: SparkSession) -> None:
     ids = [0, 1, -5, 2**62, -(2**63)]
     for secret in (b"k" * 32, b"k" * 64, b"k" * 65, b"k" * 200):
         made = keyed.columns(spark, secret).number("erased", F.col("id"))
@@ -89,7 +89,7 @@ def test_a_number_is_the_same_in_sql_and_in_python_for_keys_of_any_length(spark:
 
 
 @pytest.mark.parametrize("table", SKETCHES, ids=lambda t: t.name)
-def test_describe_says_what_can_be_read_from_a_sketch(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_describe_says_whether_sketches_are_keyed(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(keys.SECRET, "")
     assert "trying ids" in str(pseudonyms.describe(table)["sketches"])
     monkeypatch.setenv(keys.SECRET, KEY)
@@ -97,24 +97,24 @@ def test_describe_says_what_can_be_read_from_a_sketch(table: Table, monkeypatch:
 
 
 def make(spark: SparkSession, settings: Settings, name: str) -> str:
-    """An empty table of a lake; returns where it is."""
+    """Create an empty table. Returns its URI."""
     table = catalog.entry(name).table
     uri = views.uri(settings, table)
     ddl.ensure(spark, table, uri)
     return uri
 
 
-def test_sketches_of_two_keys_never_meet(
+def test_sketches_of_two_keys_are_never_merged(
     spark: SparkSession, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A lake whose sketches are of ids goes on so, its new tables too. Another key than a table's is refused."""
+    """New tables that merge sketches of ids also have sketches of ids. Another key than that of a table is refused."""
     monkeypatch.setenv(keys.SECRET, "")
     hourly = make(spark, settings, "agg_post_engagement_hourly")
     monkeypatch.setenv(keys.SECRET, KEY)
     daily = make(spark, settings, "mart_post_engagement_daily")
     clicks = make(spark, settings, "agg_ad_clicks_5min")
-    said = [delta.properties(spark, uri)[pseudonyms.SKETCHES] for uri in (hourly, daily, clicks)]
-    assert said == ["ids", "ids", pseudonyms.sketch_id_kind()]
+    kinds = [delta.properties(spark, uri)[pseudonyms.SKETCHES] for uri in (hourly, daily, clicks)]
+    assert kinds == ["ids", "ids", pseudonyms.sketch_id_kind()]
     context = runner.open_context(spark, settings, (START, END))
     assert pseudonyms.sketch_id_kind_of(spark, context.uri(HOURLY)) == "ids"
     for key in ("", "x" * 32):
@@ -123,7 +123,7 @@ def test_sketches_of_two_keys_never_meet(
             runner.open_context(spark, settings)
 
 
-def test_a_table_made_anew_below_one_of_another_kind_is_refused(
+def test_a_table_that_would_merge_sketches_of_another_kind_is_refused(
     spark: SparkSession, settings: Settings, key: None
 ) -> None:
     runner.open_context(spark, settings)  # which makes the ledger

@@ -1,4 +1,4 @@
-"""Records of an erased viewer in every form they land in: what is read of them, and what is left of the files."""
+"""Records of an erased viewer, in every form in which they land: what a run reads, and what a rewrite leaves."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SHARES = catalog.entry("bronze_shares").table
 
 
 def share(share_id: int, **changes: Any) -> str:
-    """A share of the erased viewer but for the changes, as a line."""
+    """A share of the erased viewer, with changes, as a line."""
     record = {
         "share_id": share_id, "original_post_id": 1, "shared_post_id": 2, "viewer_id": GONE,
         "share_ts": START.isoformat(), "channel": "dm",
@@ -62,7 +62,7 @@ NAMES = ["so me", "[a]{x}#ä 50%", "100%25"]
 
 @pytest.fixture
 def place(spark: SparkSession, settings: Settings) -> Settings:
-    """A landing zone with one hour of shares in text and Parquet; the viewer is on the list."""
+    """A landing zone with one hour of shares in text and Parquet. The viewer is on the suppression list."""
     folder = Path(settings.landing) / "shares" / "hour=2026-06-01T08"
     folder.mkdir(parents=True)
     (folder / "some.jsonl").write_text("\n".join(LINES) + "\n")
@@ -73,8 +73,8 @@ def place(spark: SparkSession, settings: Settings) -> Settings:
     return settings.model_copy(update={"quarantine_share": 1.0})
 
 
-def test_records_of_an_erased_viewer_are_read_as_a_stand_ins(spark: SparkSession, place: Settings) -> None:
-    """Each of its own record, and the number of another viewer that only looks like it stays."""
+def test_records_of_an_erased_viewer_are_read_with_replacement_ids(spark: SparkSession, place: Settings) -> None:
+    """Each post gives its own replacement id. An id that only starts with the same digits stays."""
     assert not runner.run(spark, place, START, END, tables=["bronze_shares"]).errors
     found = {r["share_id"]: r["viewer_id"] for r in delta.read(spark, uri(place, "bronze_shares")).collect()}
     replacement_ids = {share_id for share_id, viewer in found.items() if viewer < REPLACEMENT_IDS_BELOW}
@@ -82,17 +82,15 @@ def test_records_of_an_erased_viewer_are_read_as_a_stand_ins(spark: SparkSession
     assert {found[i] for i in (2, 3, 8, 10)} == {OTHER} and found[7] == int(f"{GONE}0")
 
 
-def test_quarantine_keeps_the_record_and_not_its_text(spark: SparkSession, place: Settings) -> None:
-    """Counted with its reasons, whether the viewer could be read of it or not."""
+def test_quarantine_keeps_a_record_of_the_viewer_without_its_text(spark: SparkSession, place: Settings) -> None:
+    """The record counts with its reasons, whether its viewer could be parsed or not."""
     assert not runner.run(spark, place, START, END, tables=["bronze_shares"]).errors
     rows = delta.read(spark, uri(place, "quarantine")).collect()
     assert len(rows) == 4 and all(row["raw"] is None and row["reasons"] for row in rows)
 
 
-def test_files_that_name_the_viewer_are_written_anew_and_say_the_same_of_posts(
-    spark: SparkSession, place: Settings
-) -> None:
-    """As many accepted and as many quarantined as before; the file without the viewer is the file it was."""
+def test_rewritten_files_give_the_same_rows_of_posts(spark: SparkSession, place: Settings) -> None:
+    """As many records are accepted and quarantined as before. The file without the viewer is not rewritten."""
     assert not runner.run(spark, place, START, END, tables=["bronze_shares"]).errors
     before = delta.read(spark, uri(place, "bronze_shares")).drop("source_file").collect()
     untouched = Path(place.landing) / "shares" / "hour=2026-06-01T08" / "none.jsonl"
@@ -111,7 +109,7 @@ def test_files_that_name_the_viewer_are_written_anew_and_say_the_same_of_posts(
 
 
 def clean(spark: SparkSession, place: Settings) -> landed.CleanResult:
-    """Look through the hour."""
+    """Erase the viewer from the landed hour."""
     run_context = runner.open_context(spark, place)
     known = suppression.load(spark, f"file://{place.lake}")
     assert known
@@ -119,40 +117,40 @@ def clean(spark: SparkSession, place: Settings) -> landed.CleanResult:
 
 
 def cut(path: Path) -> None:
-    """The end of a gzip file is missing."""
+    """Write a gzip file whose end is missing."""
     path.with_suffix(".jsonl.gz").write_bytes(gzip.compress("\n".join(LINES * 50).encode())[:-20])
 
 
 def no_footer(path: Path) -> None:
-    """A Parquet file that was never finished."""
+    """Write a Parquet file without its footer."""
     path.with_suffix(".parquet").write_bytes(b"PAR1 and then nothing")
 
 
 def unknown(path: Path) -> None:
-    """A format that no run reads."""
+    """Write a file in a format that no run reads."""
     path.with_suffix(".csv").write_text(f"1,2,{GONE}")
 
 
 def link(path: Path) -> None:
-    """A link to what lies elsewhere."""
+    """Make a link to a file outside of the landing zone."""
     elsewhere = path.parents[3] / "elsewhere.jsonl"
     elsewhere.write_text(share(9))
     path.with_suffix(".jsonl").symlink_to(elsewhere)
 
 
 @pytest.mark.parametrize("harm", [cut, no_footer, unknown, link])
-def test_a_file_that_cannot_be_read_is_told_of_and_in_nobodys_way(
+def test_an_unreadable_file_is_reported_and_the_others_are_rewritten(
     spark: SparkSession, place: Settings, harm: Callable[[Path], None]
 ) -> None:
-    """Nobody can say whether the viewer is in it; all others are written anew."""
+    """The unreadable file may name the viewer."""
     harm(Path(place.landing) / "shares" / "hour=2026-06-01T08" / "broken")
     found = clean(spark, place)
     assert [Path(name).name.split(".")[0] for name in found.unread] == ["broken"]
     assert set(found.records) == {f"shares/2026-06-01T08/some.{kind}" for kind in ("jsonl", "parquet")}
 
 
-def test_files_that_no_run_reads_are_named(spark: SparkSession, place: Settings) -> None:
-    """What a producer has left half written, and folders that are no hour."""
+def test_files_that_no_run_reads_are_reported(spark: SparkSession, place: Settings) -> None:
+    """These are half-written files of a producer, and files outside of hour folders."""
     shares = Path(place.landing) / "shares"
     (shares / "hour=2026-06-01T08" / "_tmp.jsonl").write_text(share(1))
     (shares / "hour=2026-6-1T8").mkdir()
@@ -163,7 +161,9 @@ def test_files_that_no_run_reads_are_named(spark: SparkSession, place: Settings)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_whatever_a_file_is_called_it_is_written_anew(spark: SparkSession, place: Settings, name: str) -> None:
+def test_a_file_with_special_characters_in_its_name_is_rewritten(
+    spark: SparkSession, place: Settings, name: str
+) -> None:
     folder = Path(place.landing) / "shares" / "hour=2026-06-01T08"
     for kind in ("jsonl", "parquet"):
         (folder / f"some.{kind}").rename(folder / f"{name}.{kind}")
@@ -172,9 +172,9 @@ def test_whatever_a_file_is_called_it_is_written_anew(spark: SparkSession, place
 
 
 @pytest.mark.parametrize("kind", ODD)
-def test_a_record_is_about_whom_its_reader_takes_it_to_be(spark: SparkSession, place: Settings, kind: str) -> None:
-    """Keys inside others, twice or escaped: the viewer is gone, and whoever else is named stays."""
-    file = alone(place) / "odd.jsonl"
+def test_the_reader_of_records_decides_whom_a_record_is_about(spark: SparkSession, place: Settings, kind: str) -> None:
+    """Keys are nested, repeated or escaped. The viewer is erased; other people in the record stay."""
+    file = emptied_hour(place) / "odd.jsonl"
     file.write_text("\n".join(ODD[kind]) + "\n")
     clean(spark, place)
     assert traces.of(GONE, place.landing) == []
@@ -186,9 +186,9 @@ def test_a_record_is_about_whom_its_reader_takes_it_to_be(spark: SparkSession, p
         assert second["viewer_id"] == OTHER and second["context"]["user_id"] < REPLACEMENT_IDS_BELOW
 
 
-def test_columns_of_a_viewer_may_be_written_in_any_case_and_type(spark: SparkSession, place: Settings) -> None:
-    """The other viewer's row stays as it was."""
-    folder = alone(place)
+def test_a_viewer_is_erased_from_columns_of_any_case_and_type(spark: SparkSession, place: Settings) -> None:
+    """The row of the other viewer is unchanged."""
+    folder = emptied_hour(place)
     odd: dict[str, list[dict[str, Any]]] = {
         "case": [{"Viewer_ID": GONE, "original_post_id": 1}, {"Viewer_ID": OTHER, "original_post_id": 1}],
         "text": [{"viewer_id": str(GONE), "share_id": 3}, {"viewer_id": str(OTHER), "share_id": 4}],
@@ -203,15 +203,15 @@ def test_columns_of_a_viewer_may_be_written_in_any_case_and_type(spark: SparkSes
     assert kept == {name: rows[1] for name, rows in odd.items()}
 
 
-def alone(place: Settings) -> Path:
-    """The folder of the hour without the files that are there."""
+def emptied_hour(place: Settings) -> Path:
+    """Remove the files of the hour. Returns its folder."""
     folder = Path(place.landing) / "shares" / "hour=2026-06-01T08"
     for file in folder.iterdir():
         file.unlink()
     return folder
 
 
-def test_nobody_is_listed_twice(spark: SparkSession, settings: Settings) -> None:
+def test_a_person_is_on_the_list_only_once(spark: SparkSession, settings: Settings) -> None:
     lake = f"file://{settings.lake}"
     register.suppress(spark, lake, [GONE])
     register.suppress(spark, lake, [OTHER, GONE])
@@ -220,27 +220,27 @@ def test_nobody_is_listed_twice(spark: SparkSession, settings: Settings) -> None
 
 
 def digests(lake: str, *people: int) -> list[int]:
-    """Of people, under the key that was made for the list."""
+    """Digests of people with the key of the list."""
     secret = keys.read(keys.key_file(lake, "erasure"))
     return [keyed.number(secret, suppression.ERASED, person) for person in people]
 
 
-def test_without_its_key_a_list_is_refused(spark: SparkSession, place: Settings) -> None:
-    """Else erased people would come back."""
+def test_a_run_is_refused_without_the_key_of_the_list(spark: SparkSession, place: Settings) -> None:
+    """Without this check, erased people would come back."""
     file = keys.key_file(place.lake, "erasure")
     file.rename(file.with_name("elsewhere"))
     summary = runner.run(spark, place, START, END, tables=["bronze_shares"])
     assert str(file) in str(summary.errors["bronze_shares"])
 
 
-def test_a_list_is_joined_and_never_written_into_a_plan(spark: SparkSession, settings: Settings) -> None:
-    """However many are on it: digests as literals made a plan of 20,000 take minutes."""
+def test_a_list_is_joined_and_never_inlined_in_a_query_plan(spark: SparkSession, settings: Settings) -> None:
+    """A plan with 20,000 digests as literals took minutes."""
     lake = f"file://{settings.lake}"
     known = register.suppress(spark, lake, range(2000, 5000))
     ids = spark.range(1990, 2010)
-    asked = ids.withColumn("gone", known.has(F.col("id")))
-    assert {r["id"] for r in asked.where("gone").collect()} == set(range(2000, 2010))
-    plan = asked._jdf.queryExecution().toString()
+    checked = ids.withColumn("gone", known.has(F.col("id")))
+    assert {r["id"] for r in checked.where("gone").collect()} == set(range(2000, 2010))
+    plan = checked._jdf.queryExecution().toString()
     assert "BroadcastHashJoin" in plan and "ExistenceJoin" in plan and len(plan) < 50_000
     assert not [digest for digest in digests(lake, *range(2000, 2010)) if str(digest) in plan]
 
@@ -248,8 +248,8 @@ def test_a_list_is_joined_and_never_written_into_a_plan(spark: SparkSession, set
 SALT = "5a17" * 16
 
 
-def test_a_salted_list_goes_on_working_and_is_put_under_a_key(spark: SparkSession, settings: Settings) -> None:
-    """Its people keep their replacement ids; afterwards nobody can be told from it by trying ids."""
+def test_a_salted_list_of_an_earlier_release_works_and_is_converted(spark: SparkSession, settings: Settings) -> None:
+    """Its people keep their replacement ids. After the conversion nobody can find them by trying ids."""
     lake = f"file://{settings.lake}"
     row = (SALT, 0, hashlib.sha256(f"{SALT}:{GONE}".encode()).hexdigest(), START)
     former = spark.createDataFrame([row], "salt STRING, bucket INT, digest STRING, erased_at TIMESTAMP")
@@ -258,19 +258,19 @@ def test_a_salted_list_goes_on_working_and_is_put_under_a_key(spark: SparkSessio
     replaced = REPLACEMENT_IDS_BELOW - 1 - int(mixed[:15], 16)
     ids = spark.createDataFrame([(GONE,), (OTHER,), (5,), (None,)], "id BIGINT")
 
-    def asked() -> dict[int | None, tuple[bool, int]]:
+    def has_and_replacement() -> dict[int | None, tuple[bool, int]]:
         known = suppression.load(spark, lake)
         assert known
         made = ids.select("id", known.has(F.col("id")), known.replacement(F.col("id"), F.lit(7)))
         assert sorted(known.erased_among(ids).ids) == sorted(r[0] for r in made.collect() if r[1])
         return {r[0]: (r[1], r[2]) for r in made.collect()}
 
-    before = asked()
+    before = has_and_replacement()
     assert before[GONE] == (True, replaced) and not before[OTHER][0] and not before[None][0]
     assert register.convert(spark, lake) and not register.convert(spark, lake)
-    assert asked()[GONE] == (True, replaced)
+    assert has_and_replacement()[GONE] == (True, replaced)
     assert traces.of(row[2], settings.lake) == []
     register.suppress(spark, lake, [OTHER])
-    after = asked()
+    after = has_and_replacement()
     assert after[GONE] == (True, replaced) and after[OTHER][0] and after[OTHER][1] < REPLACEMENT_IDS_BELOW
     assert not after[5][0] and not after[None][0]

@@ -1,4 +1,4 @@
-"""A feed that runs for a month and keeps its house: every day is made, then maintained."""
+"""A feed runs for a month: every day is processed, then maintained."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from etl.engine.jobs import runner
 from etl.operations.maintenance import driver
 from etl.subjects.feed.simulate import simulate
 
-DAYS, KEPT, IMPRESSIONS = 33, 30, 20  # of an hour; the last three days are for disk use to stay as it is
+DAYS, KEPT, IMPRESSIONS = 33, 30, 20  # impressions an hour; in the last three days disk use must not grow
 DAY = timedelta(days=1)
 FIRST = datetime(2026, 6, 1, tzinfo=UTC)
 TABLES = catalog.of_subjects(["feed"])
 FOR_GOOD = [name for name in KEYS if catalog.entry(name).table not in RAW]
-MORE = 1.05  # of days that are not each as busy as the other
+MAX_GROWTH = 1.05  # days differ a little in their number of records
 
 
 def raw_bytes(settings: Settings, end: datetime) -> int:
-    """Of files of tables that have a deadline, and of those that landed for them until then."""
+    """Bytes of files, up to a time, of tables that have a deadline and of their landed files."""
     return sum(file.stat().st_size for hour, file in raw_files(settings) if hour < f"{end:%Y-%m-%d %H}")
 
 
 @pytest.mark.slow
-def test_after_a_month_old_hours_are_off_the_disk_and_the_marts_are_whole(spark: SparkSession, tmp_path: Path) -> None:
-    """Files of older versions may go at once here: they age by the clock on the wall, and this month takes an hour."""
+def test_after_a_month_old_hours_are_off_the_disk_and_marts_are_complete(spark: SparkSession, tmp_path: Path) -> None:
+    """Orphan files are removed at once: they age by the clock of this machine, and this month takes an hour."""
     delivered = conf.load("local").few_rows
     settings = without_readers(local_settings(tmp_path)).model_copy(update={"few_rows": delivered})
     simulate(Path(settings.landing), FIRST, FIRST + DAYS * DAY, IMPRESSIONS, seed=31)
@@ -46,6 +46,6 @@ def test_after_a_month_old_hours_are_off_the_disk_and_the_marts_are_whole(spark:
         used.append(raw_bytes(settings, start + DAY))
         print(f"day {number + 1}: {used[-1]:,} bytes of raw data, {time.monotonic() - started:.0f} s", flush=True)
     assert min(hour for hour, _ in raw_files(settings)) >= f"{FIRST + (DAYS - KEPT) * DAY:%Y-%m-%d %H}"
-    assert max(used[KEPT:]) <= MORE * used[KEPT - 1]
+    assert max(used[KEPT:]) <= MAX_GROWTH * used[KEPT - 1]
     for table in FOR_GOOD:
         assert differences(spark, settings, Path(settings.landing), table, KEYS[table]) == []

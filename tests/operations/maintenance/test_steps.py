@@ -1,4 +1,4 @@
-"""Each step of maintenance alone: what it takes, and what it leaves because somebody needs it."""
+"""Each step of maintenance alone: what it removes, and what it keeps because something needs it."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from etl.operations.retention import landing
 
 @pytest.fixture
 def context(spark: SparkSession, copied: Settings) -> RunContext:
-    """The copied lake at work."""
+    """A RunContext of the copied lake."""
     return runner.open_context(spark, without_readers(copied))
 
 
 def folder(context: RunContext, table: str) -> Path:
-    """Where a table's files are."""
+    """The folder of a table."""
     return Path(uri(context.settings, table).removeprefix("file:").replace("///", "/"))
 
 
-def test_hours_that_are_due_keep_what_they_will_be_made_from(context: RunContext) -> None:
-    """A rollup has not seen the newest facts of the first hour: no engagement goes before it has."""
+def test_retention_keeps_the_inputs_of_due_hours(context: RunContext) -> None:
+    """A rollup has not processed the newest facts of the first hour, so the hour of the fact is held."""
     table = catalog.entry("fct_engagements").table
     entry = context.begin(table)
     entry.affected_hours, entry.output_version = (
@@ -52,7 +52,7 @@ def test_hours_that_are_due_keep_what_they_will_be_made_from(context: RunContext
     assert not delta.read(context.spark, context.uri(table)).where(in_hours(table, [START])).isEmpty()
 
 
-def test_a_backfill_in_flight_keeps_what_it_reads(context: RunContext) -> None:
+def test_retention_keeps_the_inputs_of_a_backfill_in_flight(context: RunContext) -> None:
     made = request.make((START, END), ["agg_post_engagement_hourly"], "all", None)
     backfills.declare(context.spark, context.settings, made, "tests", "in flight")
     do(context, retention.plan)
@@ -60,8 +60,8 @@ def test_a_backfill_in_flight_keeps_what_it_reads(context: RunContext) -> None:
     assert "2026-06-01 08" in hours_on_disk(context.settings)
 
 
-def test_a_closed_hour_in_many_files_becomes_few_with_the_same_rows(context: RunContext) -> None:
-    """Nobody is due because of it, and the second time there is nothing to do."""
+def test_compaction_writes_a_closed_hour_into_few_files_with_the_same_rows(context: RunContext) -> None:
+    """It makes no hour due. A second compaction has nothing to do."""
     table, spark = catalog.entry("agg_post_engagement_hourly").table, context.spark
     where, first = uri(context.settings, table.name), in_hours(table, [START])
     before = checksums.by_hour(delta.read(spark, where), table)
@@ -78,7 +78,7 @@ def test_a_closed_hour_in_many_files_becomes_few_with_the_same_rows(context: Run
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("days", "stays"), [(0, True), (3, False)])
-def test_a_file_of_no_version_stays_a_day_since_a_run_may_be_about_to_publish_it(
+def test_an_unpublished_orphan_file_stays_for_a_day_since_a_run_may_publish_it(
     context: RunContext, days: int, stays: bool
 ) -> None:
     shares = folder(context, "fct_shares")
@@ -91,10 +91,10 @@ def test_a_file_of_no_version_stays_a_day_since_a_run_may_be_about_to_publish_it
 
 
 @pytest.mark.slow
-def test_files_of_earlier_versions_stay_while_readers_have_their_window(
+def test_files_of_earlier_versions_stay_during_the_readers_window(
     context: RunContext, spark: SparkSession, copied: Settings
 ) -> None:
-    """A day of readers, then none; what the newest version needs stays."""
+    """First the readers' window is a day, then zero. Files of the newest version always stay."""
     where = uri(copied, "mart_post_engagement_daily")
     spark.conf.set(delta.METADATA, "")
     delta.read(spark, where).coalesce(1).write.format("delta").mode("overwrite").save(where)
@@ -107,18 +107,20 @@ def test_files_of_earlier_versions_stay_while_readers_have_their_window(
     assert delta.read(spark, where).count() == rows
 
 
-def test_refused_batches_go_after_their_days(context: RunContext) -> None:
+def test_rejected_batches_are_removed_after_their_days(context: RunContext) -> None:
     kept = Path(context.settings.lake) / "_rejected" / "fct_shares"
     for name in ("run-of-today", "run-of-last-month"):
         (kept / name).mkdir(parents=True)
         (kept / name / "part.parquet").touch()
     past = (datetime.now(UTC) - timedelta(days=30)).timestamp()
-    os.utime(kept / "run-of-last-month" / "part.parquet", (past, past))  # of a folder an object store knows no time
+    os.utime(kept / "run-of-last-month" / "part.parquet", (past, past))  # an object store has no times of folders
     do(context, vacuum.plan)
     assert [f.name for f in kept.iterdir()] == ["run-of-today"]
 
 
-def test_hidden_files_go_with_their_hour_and_what_a_link_leads_to_stays(context: RunContext, tmp_path: Path) -> None:
+def test_hidden_files_are_removed_with_their_hour_and_the_target_of_a_link_stays(
+    context: RunContext, tmp_path: Path
+) -> None:
     hour = Path(context.settings.landing) / "shares" / "hour=2026-06-01T10"
     (hour / "_half.jsonl").write_text("{")
     elsewhere = tmp_path / "elsewhere.jsonl"
@@ -128,8 +130,8 @@ def test_hidden_files_go_with_their_hour_and_what_a_link_leads_to_stays(context:
     assert [f.name for f in hour.iterdir()] == ["link.jsonl"] and elsewhere.exists()
 
 
-def test_heartbeats_nobody_has_collapsed_stay_and_late_ones_count(context: RunContext) -> None:
-    """A file that lands when the others are gone is folded in; without any file the hour is not due."""
+def test_heartbeats_that_no_run_has_merged_stay(context: RunContext) -> None:
+    """A run merges the late-arriving file, then maintenance removes it. Without files the hour is not due."""
     beats = Path(context.settings.landing) / "heartbeats" / "hour=2026-06-01T10"
     late = beats / f"late-{min(f.name for f in beats.iterdir())}"
     shutil.copy(min(beats.iterdir()), late)
@@ -143,8 +145,8 @@ def test_heartbeats_nobody_has_collapsed_stay_and_late_ones_count(context: RunCo
     assert runner.run(context.spark, context.settings, START, END, tables=chosen).entries == []
 
 
-def test_a_folded_ledger_has_a_row_per_table_and_answers_as_before(context: RunContext) -> None:
-    """What landed, what hours hold, what was read, what is due; rows within their time stay."""
+def test_a_compacted_ledger_has_one_row_per_table_and_gives_the_same_answers(context: RunContext) -> None:
+    """The answers are what landed, what hours hold, what was consumed and what is due. Newer rows stay."""
     before = answers(context)
     compact_ledger.compact_ledger(context, datetime.now(UTC) - timedelta(days=1))
     assert len(context.ledger.entries) > len(before) and answers(context) == before
@@ -154,17 +156,17 @@ def test_a_folded_ledger_has_a_row_per_table_and_answers_as_before(context: RunC
 
 
 def answers(context: RunContext) -> dict[str, object]:
-    """What runs and backfills ask of the ledger, by table."""
+    """The answers of the ledger that runs and backfills need, by table."""
     ledger = context.ledger
-    asked = (ledger.fingerprints, ledger.state, ledger.logic, ledger.kept_from)
+    questions = (ledger.fingerprints, ledger.state, ledger.logic, ledger.kept_from)
     return {
-        t.name: ([ask(t.name) for ask in asked], set(ledger.consumed(t.name)), planner.due(ledger, t, None))
+        t.name: ([ask(t.name) for ask in questions], set(ledger.consumed(t.name)), planner.due(ledger, t, None))
         for t in existing_tables(context.spark, context.settings)
     }
 
 
-def test_a_file_in_a_folder_of_the_future_moves_no_deadline(context: RunContext) -> None:
-    """Without --now the clock is the newest landed hour, and never later than the wall's."""
+def test_a_landed_hour_in_the_future_changes_no_deadline(context: RunContext) -> None:
+    """Without --now, deadlines count from the newest landed hour, but never from after this machine's clock."""
     entry = context.begin(catalog.entry("bronze_shares").table)
     far = datetime(2999, 1, 1, tzinfo=UTC)
     entry.published_hours = [checksums.Content(1, 1, 1).state(far)]

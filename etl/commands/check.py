@@ -37,6 +37,8 @@ def check(
         terminal.print_document([finding.as_json() | {"repair": done} for finding, done in found])
     left = [finding for finding, done in found if not finding.is_note and not done]
     if left:
-        raise LakeError(f"{len(left)} things differ in the lake. Each line above says what to do; see docs/runbook.md")
+        raise LakeError(
+            f"{len(left)} differences in the lake. Each line above names the next step; see docs/runbook.md."
+        )
     if not as_json:
-        terminal.out.print("All that differed is repaired or planned." if found else "Nothing differs.")
+        terminal.out.print("All differences are repaired or planned." if found else "No differences.")

@@ -77,4 +77,4 @@ def _dashboard(spark: SparkSession, settings: Settings, console: Console) -> Non
     """Write the dashboard next to the local lake folder, so that the lake contains only tables."""
     lake = local_folder(settings.lake)
     page = dashboard.write(spark, settings, lake.with_name(f"{lake.name}-dashboard.html"))
-    console.print(f"Its dashboard: {page.as_uri()}", soft_wrap=True)
+    console.print(f"Dashboard: {page.as_uri()}", soft_wrap=True)

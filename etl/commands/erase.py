@@ -46,7 +46,7 @@ def erase(
     viewers = [*(viewer or []), *(user or []), *(listed if ids_of is IdKind.VIEWERS else [])]
     creators = [*(creator or []), *(listed if ids_of is IdKind.CREATORS else [])]
     if not viewers and not creators:
-        raise ConfigError("Say whom to erase: --viewer ID, --user ID, --creator ID, or --ids FILE.")
+        raise ConfigError("Name at least one person to erase: --viewer ID, --user ID, --creator ID, or --ids FILE.")
     if viewers and creators:
         raise ConfigError("Erase viewers and creators with two commands: each erasure has its own receipt.")
     role = CREATOR if creators else VIEWER

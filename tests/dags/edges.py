@@ -17,10 +17,10 @@ def load(file: Path) -> Any:
 
 def as_text(dag: Any) -> str:
     """One line for the DAG, then the lines of each task, upstream tasks first."""
-    cron = getattr(dag.timetable, "expression", None) or "by hand"
+    cron = getattr(dag.timetable, "expression", None) or "manual"
     lines = [f"{dag.dag_id}: {cron}, {'catches up' if dag.catchup else 'does not catch up'}"]
     if dag.params:
-        lines.append(f"  asks for: {', '.join(dag.params)}")
+        lines.append(f"  parameters: {', '.join(dag.params)}")
     for task in dag.topological_sort():
         lines += ["", f"{task.task_id}  (pool {task.pool}, owner {task.owner})"]
         lines += [f"  after    {name}" for name in sorted(task.upstream_task_ids)]

@@ -63,28 +63,28 @@ def loads_or_refuses() -> None:
 
 @settings(deadline=None)
 @given(document=DOCUMENTS)
-def test_any_document(document: dict[str, object]) -> None:
+def test_any_yaml_document_loads_or_is_refused(document: dict[str, object]) -> None:
     with configuration(yaml.safe_dump(document, allow_unicode=True).encode(errors="surrogatepass")):
         loads_or_refuses()
 
 
 @settings(deadline=None)
 @given(content=FILES)
-def test_any_file(content: bytes) -> None:
+def test_any_file_loads_or_is_refused(content: bytes) -> None:
     with configuration(content):
         loads_or_refuses()
 
 
 @settings(deadline=None)
 @given(key=st.sampled_from(KEYS), value=ENVIRONMENT)
-def test_any_environment(key: str, value: str) -> None:
+def test_any_environment_loads_or_is_refused(key: str, value: str) -> None:
     with configuration(b"", **{f"FEED_ETL_{key.upper()}": value}):
         loads_or_refuses()
 
 
 @settings(deadline=None)
 @given(address=st.text() | st.emails() | st.from_regex(r"[a\"<>(),:;@.\\ \[\]\r\n]{1,12}@?[a.\[\]:]*"))
-def test_any_mail_address(address: str) -> None:
+def test_any_mail_address_is_kept_or_refused(address: str) -> None:
     """An accepted address does not change and cannot inject a mail header."""
     document = {"owners": {"content": [address]}}
     with configuration(yaml.safe_dump(document).encode(errors="surrogatepass")):

@@ -81,7 +81,7 @@ def somewhere() -> Iterator[str]:
 
 @settings(deadline=None)
 @given(words=typed())
-def test_any_words(words: list[str]) -> None:
+def test_any_arguments_start_the_command_or_are_refused(words: list[str]) -> None:
     with somewhere() as folder:
         done = CliRunner().invoke(app, words)
         if isinstance(done.exception, FeedEtlError):

@@ -11,27 +11,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import AtomicType
 
 from etl import catalog
 from etl.engine.jobs.run_context import RunContext, log, record
-from etl.engine.landing import columnar, records
 from etl.engine.landing import reader as landing
 from etl.engine.landing.reader import Landed
-from etl.engine.people import suppression
 from etl.engine.people.suppression import ErasedIds, SuppressionList
 from etl.engine.spark import files
 from etl.engine.spark.files import LandedFile
 from etl.model.contract import Event, Table
 from etl.model.privacy import ROLES, Role
-
-ERASED = "erased"  # replaces a line that still names an erased person after it was edited
+from etl.operations.erasure import landed_lines, landed_rows
 
 
 @dataclass
@@ -133,8 +129,9 @@ def _search(
 ) -> tuple[dict[str, int], ErasedIds]:
     """Return path -> number of records that name an erased person, and the erased people whom the files name."""
     texts = [f for f in readable if f.name.endswith(landing.TEXT)]
-    frames = [(_lines(spark, event, [f.uri for f in texts]), texts)] if texts else []
-    frames += [(_rows(spark, file), [file]) for file in readable if file.name.endswith(landing.PARQUET)]
+    frames = [(landed_lines.read(spark, event, [f.uri for f in texts]), texts)] if texts else []
+    tables = [f for f in readable if f.name.endswith(landing.PARQUET)]
+    frames += [(landed_rows.read_with_source(spark, file), [file]) for file in tables]
     ids = [rows.select(F.explode(_named_ids(rows, event, suppressed.role, sources))) for rows, sources in frames]
     people = suppressed.erased_among(reduce(DataFrame.union, ids, spark.createDataFrame([], "id BIGINT")))
     counts: dict[str, int] = {}
@@ -145,28 +142,9 @@ def _search(
 
 
 def _named_ids(rows: DataFrame, event: Event, role: Role, sources: list[LandedFile]) -> Column:
-    return _ids_in_line(event, role) if sources[0].name.endswith(landing.TEXT) else _ids_in_row(rows, role)
-
-
-def _rows(spark: SparkSession, file: LandedFile) -> DataFrame:
-    return _parquet(spark, file).withColumn("source_file", F.lit(quote(file.uri, safe=":/")))
-
-
-def _parquet(spark: SparkSession, file: LandedFile) -> DataFrame:
-    """Read a Parquet file with its own names and types, or as the reader of landed records does if Spark cannot."""
-    spark.conf.set(columnar.NANOS, "false")  # else an instant would be read, and written, as a number
-    try:
-        return spark.read.parquet(files.glob_escape(file.uri))
-    except (Py4JJavaError, PySparkException):
-        (rows,) = columnar.frames(spark, [file.uri])
-        return rows.drop(columnar.FILE)
-
-
-def _lines(spark: SparkSession, event: Event, uris: list[str]) -> DataFrame:
-    """Read lines as the reader of landed records parses them: raw, source_file, fields."""
-    hour = F.lit(None).cast("timestamp").alias("landed_hour")
-    lines = landing.lines(spark, uris).select("raw", F.col("_file").alias("source_file"), hour)
-    return records.parse_text(lines, event)
+    """Return the ids by which records of these files, which have one format, may name people."""
+    is_text = sources[0].name.endswith(landing.TEXT)
+    return landed_lines.named_ids(event, role) if is_text else landed_rows.named_ids(rows, role)
 
 
 def _count_by_file(rows: DataFrame, sources: list[LandedFile]) -> dict[str, int]:
@@ -174,129 +152,6 @@ def _count_by_file(rows: DataFrame, sources: list[LandedFile]) -> dict[str, int]
     paths = {files.relative_path("file:", f.uri): f.path for f in sources}
     counts = rows.groupBy("source_file").count().collect()
     return {paths[files.relative_path("file:", unquote(row["source_file"]))]: row["count"] for row in counts}
-
-
-def _person_id(event: Event, role: Role) -> Column:
-    return F.col(role.column(f.name for f in event.fields) or "")
-
-
-def _other_personal_fields(event: Event, role: Role) -> list[str]:
-    """Return the fields, except the id, that describe or identify the person."""
-    id_field = role.column(f.name for f in event.fields)
-    return [f.name for f in event.fields if f.privacy in role.classes and f.name != id_field]
-
-
-def _ids_in_line(event: Event, role: Role) -> Column:
-    """Return the ids (ARRAY<BIGINT>) by which a line may name people.
-
-    These are the id of its person and the ids that follow a key such as "viewer_id". A line that has neither may name
-    people by any of its numbers.
-    """
-    by_key, person = suppression.ids_by_key(F.col("raw"), role), _person_id(event, role)
-    has_neither = person.isNull() & (F.size(by_key) == 0)
-    ids = F.when(has_neither, suppression.numbers_in(F.col("raw"))).otherwise(by_key)
-    return F.array_compact(F.array_append(F.coalesce(ids, F.array()), person))
-
-
-def _lines_without_people(lines: DataFrame, event: Event, people: ErasedIds) -> DataFrame:
-    """Return lines (`value` STRING) that name no erased person. `lines` has the helper columns of `people`.
-
-    A line that still names an erased person after it was edited, such as one that cannot be parsed, becomes ERASED.
-    """
-    role = people.suppressed.role
-    if role.by(f.name for f in event.fields) is None:  # records that only describe a person
-        lines = lines.where(~people.has(_person_id(event, role)))
-    names_erased = F.arrays_overlap(F.col("_ids"), _ids_in_line(event, role))
-    line = F.when(names_erased, _line_without_people(event, people)).otherwise(F.col("raw"))
-    edited = lines.withColumn("raw", line).select("raw", "source_file", "landed_hour")
-    parsed = people.with_helper_columns(records.parse_text(edited, event))
-    return parsed.select(F.when(names_erased, F.lit(ERASED)).otherwise(F.col("raw")).alias("value"))
-
-
-def _line_without_people(event: Event, people: ErasedIds) -> Column:
-    """Return the line with replacement ids.
-
-    A record about an erased person also loses the values of its other personal fields. A record that cannot be parsed
-    counts as about an erased person when it names one by a key.
-    """
-    role, person = people.suppressed.role, _person_id(event, people.suppressed.role)
-    erased_ids = F.array_intersect(suppression.ids_by_key(F.col("raw"), role), F.col("_ids"))
-    is_about_erased = people.has(person) | (person.isNull() & (F.size(erased_ids) > 0))
-    line = _line_with_replacement_ids(erased_ids, event, people)
-    return F.when(is_about_erased, _with_nulls(line, _other_personal_fields(event, role))).otherwise(line)
-
-
-def _line_with_replacement_ids(erased_ids: Column, event: Event, people: ErasedIds) -> Column:
-    """Return the line in which each of these ids, where it follows a key of the role, is a replacement id."""
-    role = people.suppressed.role
-    scope_field = role.by(f.name for f in event.fields)
-    scope = F.get_json_object("raw", f"$.{scope_field}") if scope_field else F.lit("")
-
-    def replace_id(line: Column, erased_id: Column) -> Column:
-        key_and_id = F.concat(F.lit(f"({suppression.key_pattern(role)})"), erased_id.cast("string"), F.lit("(?![0-9])"))
-        key_and_replacement = F.concat(F.lit("$1"), people.replacement(erased_id, scope).cast("string"))
-        return F.regexp_replace(line, key_and_id, key_and_replacement)
-
-    return F.aggregate(erased_ids, F.col("raw"), replace_id)
-
-
-def _with_nulls(line: Column, fields: list[str]) -> Column:
-    """Return a line of JSON in which the values of some fields are null.
-
-    A regular expression also edits lines that cannot be parsed, and keeps all other characters of the line.
-    """
-    value = r'"(?:[^"\\]|\\.)*"|[^,}\s]+'
-    return F.regexp_replace(line, rf'("(?:{"|".join(fields)})"\s*:\s*)({value})', "$1null") if fields else line
-
-
-def _id_columns(rows: DataFrame, role: Role) -> dict[str, bool]:
-    """Return the columns of a file that hold ids of people -> whether they are atomic. Names match in any case."""
-    return {f.name: isinstance(f.dataType, AtomicType) for f in rows.schema.fields if f.name.lower() in role.ids}
-
-
-def _ids_in_row(rows: DataFrame, role: Role) -> Column:
-    """Return the ids (ARRAY<BIGINT>) by which a row of a Parquet file may name people.
-
-    These are the ids in its id columns. A row of a file without id columns may name people by any of its numbers.
-    """
-    ids = [
-        F.array(records.quoted(name).try_cast("bigint"))
-        if atomic
-        else suppression.numbers_in(F.to_json(F.struct(records.quoted(name))))
-        for name, atomic in _id_columns(rows, role).items()
-    ]
-    all_numbers = suppression.numbers_in(records.as_text([c for c in rows.columns if c != "source_file"]))
-    return F.array_compact(F.flatten(F.array(*[F.coalesce(each, F.array()) for each in ids or [all_numbers]])))
-
-
-def _rows_without_people(rows: DataFrame, event: Event, people: ErasedIds) -> DataFrame:
-    """Return rows of a Parquet file, with its types, that name no erased person.
-
-    Atomic id columns get replacement ids; nested ones and other personal columns become NULL. In a file without id
-    columns, a row that holds an erased id becomes NULL in every column.
-    """
-    role = people.suppressed.role
-    id_columns = _id_columns(rows, role)
-    names_erased = F.arrays_overlap(F.col("_ids"), _ids_in_row(rows, role))
-    new = {name: _replaced_id(rows, name, people, names_erased) for name in id_columns}
-    personal = set(_other_personal_fields(event, role))
-    cleared = [c for c in rows.columns if c not in new and (c.lower() in personal or not id_columns)]
-    new |= {name: F.when(~names_erased, records.quoted(name)) for name in cleared}
-    with_helpers = people.with_helper_columns(rows)
-    if id_columns and role.by(f.name for f in event.fields) is None:  # records that only describe a person
-        with_helpers = with_helpers.where(~F.coalesce(names_erased, F.lit(False)))
-    return with_helpers.withColumns(new).drop(*suppression.HELPER_COLUMNS)
-
-
-def _replaced_id(rows: DataFrame, name: str, people: ErasedIds, names_erased: Column) -> Column:
-    """Return an id column in which a replacement id (atomic) or NULL (nested) replaces ids of erased people."""
-    data_type = rows.schema[name].dataType
-    if not isinstance(data_type, AtomicType):
-        return F.when(names_erased, F.lit(None)).otherwise(records.quoted(name))
-    scope = people.suppressed.role.by([c.lower() for c in rows.columns])
-    person = records.quoted(name).try_cast("bigint")
-    replacement = people.replacement(person, F.col(scope) if scope else F.lit("")).cast(data_type)
-    return F.when(people.has(person), replacement).otherwise(records.quoted(name))
 
 
 def _rewrite(context: RunContext, event: Event, file: LandedFile, people: ErasedIds) -> LandedFile | None:
@@ -324,11 +179,12 @@ def _write_without_people(
 ) -> LandedFile:
     """Write the new content of a landed file, in its format, as the only file of a folder. Returns that file."""
     if file.name.endswith(landing.PARQUET):
-        _rows_without_people(_parquet(spark, file), event, people).coalesce(1).write.parquet(folder)
+        landed_rows.without_people(landed_rows.read(spark, file), event, people).coalesce(1).write.parquet(folder)
     else:
-        lines = people.with_helper_columns(_lines(spark, event, [file.uri]))
+        lines = people.with_helper_columns(landed_lines.read(spark, event, [file.uri]))
         compression = "gzip" if file.name.endswith(".gz") else "none"
-        _lines_without_people(lines, event, people).coalesce(1).write.option("compression", compression).text(folder)
+        clean_lines = landed_lines.without_people(lines, event, people).coalesce(1)
+        clean_lines.write.option("compression", compression).text(folder)
     if file.name.endswith(".zst"):  # Spark reads text in this format and cannot write it
         files.compress(spark, files.list_files(spark, folder)[0].uri, f"{folder}/_{file.name}")
         files.replace(spark, files.list_files(spark, folder)[0].uri, by=f"{folder}/_{file.name}")

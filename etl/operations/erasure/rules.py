@@ -12,7 +12,7 @@ from etl import catalog
 from etl.engine.people import pseudonyms, suppression
 from etl.engine.people.suppression import SuppressionList
 from etl.errors import ContractViolation
-from etl.model.contract import Scd2, Table
+from etl.model.contract import Event, Scd2, Table
 from etl.model.privacy import CREATOR, ROLES, VIEWER, Role
 from etl.transforms import scd2
 
@@ -35,6 +35,12 @@ def personal_columns(table: Table, role: Role) -> list[str]:
     if role == CREATOR and not role.column(table.column_names):
         return ["raw"] if "raw" in table.column_names else []
     return [c.name for c in table.columns if c.privacy in role.classes]
+
+
+def other_personal_fields(event: Event, role: Role) -> list[str]:
+    """Return the fields, except the id, that describe or identify the person."""
+    id_field = role.column(f.name for f in event.fields)
+    return [f.name for f in event.fields if f.privacy in role.classes and f.name != id_field]
 
 
 def rule(table: Table, role: Role) -> Rule | None:

@@ -140,7 +140,7 @@ def confirmed_numbers(spark: SparkSession, ids: DataFrame, ways: dict[str, F.Col
 
 
 def confirmed_words(ids: range, secrets: list[bytes], stolen: Stolen) -> set[int]:
-    """Return the ids whose SHA-256, MD5 or HMAC with a public key is the start of a word, or a number, of the lake."""
+    """Return the ids whose SHA-256, MD5 or HMAC (with text of the lake as the key) is in the lake."""
     begins = {word[:12] for word in stolen.words}
     found = set()
     for person in ids:

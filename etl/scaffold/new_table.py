@@ -40,8 +40,14 @@ def make(name: str, layer: str, subject: str = "feed") -> list[Path]:
     for file, template in files.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         text = templates.get_template(template).render(name=name, layer=folder, subject=subject)
-        file.write_text(text, encoding="utf-8")
+        file.write_text(_sorted_imports(text), encoding="utf-8")
     return list(files)
+
+
+def _sorted_imports(text: str) -> str:
+    """Sort the imports from `etl` in the rendered text. Their order depends on the subject."""
+    block = re.compile(r"(?:^from etl\..*\n)+", re.M)
+    return block.sub(lambda found: "".join(sorted(found[0].splitlines(keepends=True))), text)
 
 
 def _layer(text: str) -> Layer:

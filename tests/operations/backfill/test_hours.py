@@ -2,48 +2,37 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
+from operations.in_memory_ledger import InMemoryLedger
 from support.local_lake import START
 
 from etl import catalog
 from etl.engine.state.entry import Entry
-from etl.engine.state.ledger import Ledger
 from etl.engine.state.shards import Shard
 from etl.operations.backfill.hours import LakeHours
 
 HOUR = timedelta(hours=1)
 FACTS = catalog.entry("fct_ad_clicks").table
-BEFORE = FACTS.inputs[0].table
-
-
-class InMemoryLedger(Ledger):
-    """A ledger in memory."""
-
-    def __init__(self, *entries: Entry) -> None:
-        self.lock = threading.RLock()
-        self._entries, self._by_table, self._ids, self._unwritten, self._latest = [], {}, {}, [], START
-        for of in entries:
-            self._keep(of)
+INPUT = FACTS.inputs[0].table
 
 
 def entry(second: int, shard: Shard | None = None, **fields: Any) -> Entry:
     """A ledger row of the fact for the first hour."""
-    of: dict[str, Any] = {"shard_number": shard.number, "shard_count": shard.count} if shard else {}
+    shard_fields: dict[str, Any] = {"shard_number": shard.number, "shard_count": shard.count} if shard else {}
     fields = {"table_name": FACTS.name, "processed_hours": [START]} | fields
-    return Entry("run", started_at=START + timedelta(seconds=second), **of, **fields)
+    return Entry("run", started_at=START + timedelta(seconds=second), **shard_fields, **fields)
 
 
 def hours(*entries: Entry) -> LakeHours:
     """Hours of a lake in which the input has a row in the first hour and the fact has none."""
-    there = {"hour": START, "row_count": 1, "checksum": "1-1"}
-    made = entry(0, table_name=BEFORE.name, published_hours=[there])
-    found = LakeHours(cast(Any, SimpleNamespace(ledger=InMemoryLedger(made, *entries))))
-    found._live = {FACTS.name: {}} | {i.table.name: {} for i in FACTS.inputs}
-    return found
+    state = {"hour": START, "row_count": 1, "checksum": "1-1"}
+    input_entry = entry(0, table_name=INPUT.name, published_hours=[state])
+    lake = LakeHours(cast(Any, SimpleNamespace(ledger=InMemoryLedger(input_entry, *entries))))
+    lake._live = {FACTS.name: {}} | {i.table.name: {} for i in FACTS.inputs}
+    return lake
 
 
 def test_an_hour_that_every_shard_processed_without_rows_is_not_missing() -> None:

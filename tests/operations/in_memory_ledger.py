@@ -1,0 +1,20 @@
+"""A ledger without a lake, for tests that need no Spark."""
+
+from __future__ import annotations
+
+import threading
+
+from support.local_lake import START
+
+from etl.engine.state.entry import Entry
+from etl.engine.state.ledger import Ledger
+
+
+class InMemoryLedger(Ledger):
+    """A ledger in memory, with rows given oldest first."""
+
+    def __init__(self, *entries: Entry) -> None:
+        self.lock = threading.RLock()
+        self._entries, self._by_table, self._ids, self._unwritten, self._latest = [], {}, {}, [], START
+        for entry in entries:
+            self._keep(entry)

@@ -29,7 +29,7 @@ def tiles(health: Health) -> Iterator[Tile]:
     detail = ", ".join(closed) or f"all {len(health.gates)} tables passed or wait; {warnings} warnings"
     yield Tile("gates", "Gates closed", str(len(closed)), len(closed), "alarm" if closed else "ok", detail)
     raised = [g.table.name for g in health.gates if g.error]
-    detail = ", ".join(raised) or "every error was followed by a successful run"
+    detail = ", ".join(raised) or "no table has an open error"
     yield Tile("errors", "Tables with an error", str(len(raised)), len(raised), "alarm" if raised else "ok", detail)
     yield _freshness(health)
 

@@ -126,7 +126,7 @@ def backfilled(spark: SparkSession, settings: Settings, hours: tuple[int, int], 
     interval = DAY + timedelta(hours=hours[0]), DAY + timedelta(hours=hours[1])
     made = driver.declare(spark, settings, request.make(interval, [*facts], "all", None), "ana", "check", yes=True)
     assert made
-    assert driver.go_on(spark, settings, made.id).state == "done"
+    assert driver.execute(spark, settings, made.id).state == "done"
     return {f"{d.table} {d.hour:%dT%H}" for d in driver.differences(spark, settings, made.id) if d.changed}
 
 

@@ -103,7 +103,7 @@ def run(
         errors.print(f"Declared {new.id}", soft_wrap=True)
         resume = new.id
     with terminal.progress(errors) as show:
-        done = driver.go_on(spark, cli.settings, resume, accept, show)
+        done = driver.execute(spark, cli.settings, resume, accept, show)
     _print_result(done, as_json)
 
 

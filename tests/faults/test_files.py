@@ -108,6 +108,6 @@ def test_a_lost_data_file_is_one_line_and_a_backfill_repairs_it(
         spark, late, request.make((START, END), ["fct_shares"], "missing", None), "tests", "lost"
     )
     assert repair
-    backfills.go_on(spark, late, repair.id, accept=True)
+    backfills.execute(spark, late, repair.id, accept=True)
     assert not run(spark, late).errors
     assert state(spark, late) == unharmed

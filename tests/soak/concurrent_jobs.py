@@ -31,7 +31,7 @@ def rounds(spark: SparkSession, settings: Settings, count: int) -> Iterator[list
         found = _at_once(spark, settings)
         for backfill in backfills.open_lake(spark, settings)[1].all():
             if backfill.in_flight:
-                backfills.go_on(spark, settings, backfill.id, accept=True)
+                backfills.execute(spark, settings, backfill.id, accept=True)
         yield [*found, *shares.losses(spark, settings)]
 
 
@@ -72,7 +72,7 @@ def _backfill(spark: SparkSession, settings: Settings) -> list[str]:
     made = request.make((START, END), ["fct_shares"], "all", None)
     declared = backfills.declare(spark, settings, made, "soak", "all of it")
     if declared:
-        backfills.go_on(spark, settings, declared.id, accept=True)
+        backfills.execute(spark, settings, declared.id, accept=True)
     return []
 
 

@@ -89,10 +89,10 @@ def _new_backfill(context: RunContext, planned: Plan, owner: str, reason: str) -
     )
 
 
-def go_on(
+def execute(
     spark: SparkSession, settings: Settings, backfill_id: str, accept: bool = False, progress: Progress = quiet
 ) -> Backfill:
-    """Do the rest of a declared backfill.
+    """Execute a declared backfill, or the rest of one that stopped.
 
     Raises GateFailed when a gate fails or a measure changes by more than the budget, ConfigError when the backfill has
     ended, ConflictError when it is cancelled or other runs keep changing its hours.

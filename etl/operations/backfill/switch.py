@@ -122,7 +122,7 @@ def _version_read(staging: Staging, source: Input, table: Table, hour: datetime,
     version_when_staged = built.input_versions[name_when_staged]
     if source.table.name not in staging.backfill.hours:
         return version_when_staged
-    if not staging.live.ledger.is_there(source.table.name, built.input_ids.get(name_when_staged)):
+    if not staging.live.ledger.is_current(source.table.name, built.input_ids.get(name_when_staged)):
         return version_when_staged
     later = _publishes_since(staging, source, table, hour, version_when_staged)
     if any(entry.run_id != staging.backfill.id for entry in later):

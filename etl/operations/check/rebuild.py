@@ -23,7 +23,7 @@ from etl.engine.jobs.run_context import RunContext
 from etl.engine.landing import reader as landing
 from etl.engine.spark import files
 from etl.engine.spark.jvm import jvm
-from etl.engine.state.entry import GONE, Entry
+from etl.engine.state.entry import WITHOUT_FILES, Entry
 from etl.engine.state.ledger import Ledger
 from etl.model.contract import InsertNew, Scd2, Table
 from etl.operations.backfill.register import Register
@@ -117,7 +117,7 @@ def _hours(context: RunContext, table: Table) -> set[datetime]:
 
 
 def _fingerprints(context: RunContext, table: Table) -> dict[str, str]:
-    """Return landed hour -> fingerprint of its files: GONE when there are none, UNKNOWN when one was never read.
+    """Return landed hour -> fingerprint of its files: WITHOUT_FILES, or UNKNOWN when a file was never read.
 
     A file counts as read when the table or quarantine has a row of it.
     """
@@ -128,7 +128,7 @@ def _fingerprints(context: RunContext, table: Table) -> dict[str, str]:
     prints = {}
     for part in landing.listing(context.spark, context.settings, table.event, sorted(read)):
         all_read = {f.name for f in part.files} <= read[part.hour]
-        prints[part.hour.isoformat()] = GONE if not part.files else part.fingerprint if all_read else UNKNOWN
+        prints[part.hour.isoformat()] = WITHOUT_FILES if not part.files else part.fingerprint if all_read else UNKNOWN
     return prints
 
 

@@ -13,7 +13,7 @@ from etl.engine.jobs.recovery import newest_recorded, recover
 from etl.engine.jobs.run_context import RunContext, metadata, record
 from etl.engine.landing import reader as landing
 from etl.engine.state import planner
-from etl.engine.state.entry import DAMAGED, OWED, Entry
+from etl.engine.state.entry import DAMAGED, TO_BE_READ, Entry
 from etl.model.contract import InsertNew, Scd2, Table
 from etl.operations.check import contents
 from etl.operations.check.finding import Finding, format_hours
@@ -79,7 +79,7 @@ def _plan_landed_hours(context: RunContext, table: Table, hours: list[datetime],
         landed = {h for h in recorded if min(hours) <= h <= max(hours) + MAX_LATENESS}
     parts = landing.listing(context.spark, context.settings, table.event, sorted(landed))
     with_files = [part.hour for part in parts if part.files]
-    entry.fingerprints = {hour.isoformat(): OWED for hour in with_files}
+    entry.fingerprints = {hour.isoformat(): TO_BE_READ for hour in with_files}
     return with_files if table.hour == "landed_hour" else (hours if with_files else [])
 
 

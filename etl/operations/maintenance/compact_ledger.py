@@ -120,7 +120,7 @@ def _keep_inputs(ledger: Ledger, compacted: Entry, published: list[Entry]) -> No
     """Set the newest consumed version of each input. Versions of an input that was created again since are left out."""
     for e in published:
         for name, version in e.input_versions.items():
-            if ledger.is_there(name, e.input_ids.get(name)):
+            if ledger.is_current(name, e.input_ids.get(name)):
                 compacted.input_versions[name] = max(version, compacted.input_versions.get(name, 0))
                 compacted.input_ids |= {name: e.input_ids[name]} if name in e.input_ids else {}
 

@@ -33,6 +33,6 @@ def declare(settings: Settings, *arguments: str) -> tuple[subprocess.Popen[str],
     return process, line.split()[1]
 
 
-def go_on(settings: Settings, backfill_id: str) -> subprocess.Popen[str]:
+def resume(settings: Settings, backfill_id: str) -> subprocess.Popen[str]:
     """Start the rest of a declared backfill."""
     return start(settings, "run", "--resume", backfill_id)

@@ -25,7 +25,7 @@ def backfill(spark: SparkSession, settings: Settings, ads: tuple[int, int]) -> d
     made = request.make(ADS_HOURS, [CLICKS], "all", ads=ads)
     declared = driver.declare(spark, settings, made, "ads", "an advertiser complained")
     assert declared
-    return driver.go_on(spark, settings, declared.id, accept=True)
+    return driver.execute(spark, settings, declared.id, accept=True)
 
 
 def test_rows_of_other_ads_stay_as_they_are(spark: SparkSession, ads_hours: Simulated, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from operations.backfill.commands import declare, go_on
+from operations.backfill.commands import declare, resume
 from pyspark.sql import SparkSession
 from support.lakes import drop
 from support.local_lake import END, START, Simulated
@@ -47,7 +47,7 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 def killed(settings: Settings, backfill_id: str, after: float) -> bool:
     """Resume a backfill and kill it after some seconds. Returns False when it ended before."""
-    process = go_on(settings, backfill_id)
+    process = resume(settings, backfill_id)
     try:
         assert process.wait(after) == 0, process.communicate()[1]
         return False

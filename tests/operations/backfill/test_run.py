@@ -39,7 +39,7 @@ def declared(
 
 def rebuild(spark: SparkSession, settings: Settings, *tables: str, only: str = "all") -> Backfill:
     """Declare a backfill and run it."""
-    return driver.go_on(spark, settings, declared(spark, settings, *tables, only=only).id)
+    return driver.execute(spark, settings, declared(spark, settings, *tables, only=only).id)
 
 
 def nothing_is_due(spark: SparkSession, settings: Settings) -> bool:
@@ -120,11 +120,11 @@ def test_a_large_change_waits_until_it_is_accepted(spark: SparkSession, copied: 
     before = versions(spark, copied)
     waiting = declared(spark, copied, "fct_impressions")
     with pytest.raises(GateFailed, match="--accept-changes"):
-        driver.go_on(spark, copied, waiting.id)
+        driver.execute(spark, copied, waiting.id)
     assert moved(spark, copied, before) == set()
     found = driver.differences(spark, copied, waiting.id)
     assert all("rows" in d.over(copied.backfill_change_budget) for d in found)
-    assert driver.go_on(spark, copied, waiting.id, accept=True).state == "done"
+    assert driver.execute(spark, copied, waiting.id, accept=True).state == "done"
     assert content(spark, copied) == content(spark, simulated.settings)
 
 
@@ -142,7 +142,7 @@ def test_a_second_backfill_of_the_same_hours_is_refused_with_the_id_of_the_first
     states = {b.id: b.state for b, _ in driver.progress_of(spark, copied)}
     assert states == {first.id: "cancelled", other.id: "declared", again.id: "declared"}
     with pytest.raises(ConfigError, match="cancelled already"):
-        driver.go_on(spark, copied, first.id)
+        driver.execute(spark, copied, first.id)
 
 
 @pytest.mark.slow
@@ -158,7 +158,7 @@ def test_a_backfill_switches_the_logic_of_a_table_and_back(
     monkeypatch.setattr(module, "transform_v2", transform_v2, raising=False)
     before = versions(spark, copied)
     for version, upper in (("v2", True), ("v1", False)):
-        driver.go_on(spark, copied, declared(spark, copied, "fct_shares", version=version).id)
+        driver.execute(spark, copied, declared(spark, copied, "fct_shares", version=version).id)
         channels = delta.read(spark, uri(copied, "fct_shares")).where("channel IS NOT NULL")
         assert channels.where((F.upper("channel") == F.col("channel")) != F.lit(upper)).isEmpty()
         assert runner.open_context(spark, copied).ledger.logic("fct_shares") == int(version[1:])
@@ -176,7 +176,7 @@ def test_the_register_keeps_no_row_of_a_rejected_batch(
     monkeypatch.setattr(suites, "written", lambda _: (none,))
     started = declared(spark, copied, "fct_shares")
     with pytest.raises(GateFailed, match=r"e\.g\."):
-        driver.go_on(spark, copied, started.id)
+        driver.execute(spark, copied, started.id)
     ((stopped, _),) = driver.progress_of(spark, copied, started.id)
     assert stopped.state == "stopped"
     assert "(viewer_id): " in stopped.note and "e.g." not in stopped.note
@@ -215,7 +215,7 @@ def test_a_backfill_killed_at_any_commit_and_resumed_equals_an_unbroken_one(
         with monkeypatch.context() as patched:
             kill_at(patched, 1, after)
             try:
-                assert driver.go_on(spark, copied, started.id).state == "done"
+                assert driver.execute(spark, copied, started.id).state == "done"
                 break
             except Killed:
                 kills += 1
@@ -261,7 +261,7 @@ def test_a_cancel_during_a_backfill_stops_it_before_the_next_hour(
 
     monkeypatch.setattr(driver.compare, "renew", meanwhile)
     with pytest.raises(ConflictError, match="cancelled meanwhile"):
-        driver.go_on(spark, copied, started.id)
+        driver.execute(spark, copied, started.id)
     assert moved(spark, copied, before) == set()
 
 

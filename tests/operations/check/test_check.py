@@ -123,7 +123,7 @@ def test_rows_deleted_or_changed_by_hand_are_found_and_rebuilt(spark: SparkSessi
     made = request.make((START, END), ["fct_shares"], "stale", None)
     plan = backfills.declare(spark, lake, made, "tests", "check")
     assert plan and plan.hours == {"fct_shares": [START]}
-    backfills.go_on(spark, lake, plan.id, accept=True)
+    backfills.execute(spark, lake, plan.id, accept=True)
     assert share_ids(spark, lake) == [1, 2]
     assert driver.check(spark, lake, deep=True) == []
 

@@ -75,5 +75,5 @@ def test_days_rebuilt_from_landed_files_are_unchanged(spark: SparkSession, erase
     everything = request.make((ADS_START, ADS_START + timedelta(days=2)), personal, "all", None)
     declared = backfills.declare(spark, erased.settings, everything, "tests", "all of it")
     assert declared
-    backfills.go_on(spark, erased.settings, declared.id)
+    backfills.execute(spark, erased.settings, declared.id)
     assert content(spark, erased.settings) == before

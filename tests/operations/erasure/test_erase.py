@@ -163,7 +163,7 @@ def test_a_backfill_of_all_tables_changes_no_total_and_brings_no_id_back(
     everything = request.make((START, END), None, "all", None)
     declared = backfills.declare(spark, erased.settings, everything, "tests", "all of it")
     assert declared
-    backfills.go_on(spark, erased.settings, declared.id)
+    backfills.execute(spark, erased.settings, declared.id)
     assert without_personal_tables(content(spark, erased.settings)) == before
     assert traces.of(erased.viewer, erased.settings.lake) == []
 

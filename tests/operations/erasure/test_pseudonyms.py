@@ -50,7 +50,7 @@ def keyed_lake(
         patched.setenv(keys.SECRET, KEY)
         made = backfills.declare(spark, settings, request.make((START, END), NAMES, "missing", None), "tests", "a key")
         assert made
-        backfills.go_on(spark, settings, made.id, accept=True)
+        backfills.execute(spark, settings, made.id, accept=True)
         yield settings
 
 

@@ -57,5 +57,5 @@ def test_of_records_of_one_conversion_with_different_times_the_first_to_land_is_
     wanted = request.make((at("08:00"), at("10:00")), [TABLE.name], "all")
     declared = driver.declare(spark, settings, wanted, "ads", "duplicate conversions")
     assert declared
-    driver.go_on(spark, settings, declared.id)
+    driver.execute(spark, settings, declared.id)
     assert times.collect() == [(int(first.timestamp()),)]

@@ -31,7 +31,7 @@ from etl.engine.spark import files
 from etl.engine.spark.files import LandedFile
 from etl.engine.spark.layout import lay_out
 from etl.engine.state import planner
-from etl.engine.state.entry import GONE, REASON, Entry
+from etl.engine.state.entry import REASON, WITHOUT_FILES, Entry
 from etl.errors import LandingError, first_line
 from etl.model.contract import Event, MergeAggregate, Table
 
@@ -109,7 +109,7 @@ def _note_hours_without_files(context: RunContext, table: Table, pending_hours: 
     if not without_files:
         return
     entry = context.begin(table)
-    entry.fingerprints = {hour.isoformat(): GONE for hour in without_files}
+    entry.fingerprints = {hour.isoformat(): WITHOUT_FILES for hour in without_files}
     listed = f"{len(without_files)} landed hours up to {max(without_files).strftime(landing.HOUR)}"
     log.warning("%s: %s have no files any more. Their rows in the table stay.", table.name, listed)
     record(context, entry, reason=f"{listed} have no files any more")

@@ -15,7 +15,7 @@ from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
 from etl.engine.jobs.run_context import RunContext, log, record
 from etl.engine.state import ledger_table, planner
-from etl.engine.state.entry import DAMAGED, OWED, Entry
+from etl.engine.state.entry import DAMAGED, TO_BE_READ, Entry
 from etl.errors import LakeError
 from etl.model.contract import Table
 
@@ -127,7 +127,7 @@ def _note_new_table(context: RunContext, table: Table, newest: int) -> bool:
         entry = context.begin(table)
         entry.seen_version = 0
         if table.event:
-            entry.fingerprints = dict.fromkeys(ledger.fingerprints(table.name), OWED)
+            entry.fingerprints = dict.fromkeys(ledger.fingerprints(table.name), TO_BE_READ)
         _note_rows(context, table, entry, before, newest)
         log.warning("%s: %s (its Delta id is %s now). Its inputs are due again.", table.name, RECREATED, current_id)
         record(context, entry, reason=RECREATED)
@@ -143,7 +143,7 @@ def _read_again(context: RunContext, hours: set[datetime]) -> None:
         again = [hour.isoformat() for hour in hours if hour.isoformat() in known]
         if again:
             entry = context.begin(table)
-            entry.fingerprints = dict.fromkeys(again, OWED)
+            entry.fingerprints = dict.fromkeys(again, TO_BE_READ)
             record(context, entry, reason="read again for quarantine")
 
 

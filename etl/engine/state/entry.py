@@ -13,16 +13,26 @@ from typing import Any
 from etl.engine.state.shards import Shard
 
 ERROR, RECOVERED = "error", "recovered"
-"""Verdicts of rows that publish nothing: the run of a table raised; a later run over its hours found nothing to do."""
-OWED = "owed"  # as a fingerprint: a landed hour of a table that was made anew, to be read again while it has files
-GONE = "gone"  # as a fingerprint: such an hour whose landed files are gone
-REASON = "reason:"  # how many records were quarantined for it, among the metrics of quarantine
-DAMAGED = "damaged"  # in `affected_hours`: hours of the table itself that are not what was published, to be made again
+"""Verdicts of rows that publish nothing: a run of the table raised an error; a later run of the same hours succeeded
+and changed nothing."""
+TO_BE_READ = "owed"
+"""Fingerprint of a landed hour that a recreated table lacks: runs read it again as long as it has files."""
+WITHOUT_FILES = "gone"
+"""Fingerprint of a landed hour that a recreated table lacks and whose files do not exist any more."""
+REASON = "reason:"
+"""Prefix of the metrics of quarantine that count records by reason."""
+DAMAGED = "damaged"
+"""Key of `affected_hours`: hours of the table itself that differ from what was published and must be made again."""
 
 
 @dataclass
 class Entry:
-    """One row of the ledger. `published_hours` is the state after publish of each table-hour that changed."""
+    """One row of the ledger.
+
+    processed_hours: the hours (days) the run made. published_hours: hour, row count and checksum of each hour that
+    changed, after the publish. affected_hours: hour column -> hours whose readers must run again. input_versions and
+    input_ids: Delta version and table id of each input. fingerprints: landed hour -> fingerprint of its files.
+    """
 
     run_id: str
     table_name: str
@@ -44,53 +54,56 @@ class Entry:
     rows_written: int = 0
     rules: int = 0
     failures: str = "[]"
-    metrics: dict[str, float] = field(default_factory=dict)  # for people: no decision of a run depends on these
+    metrics: dict[str, float] = field(default_factory=dict)  # for people only: no decision of a run depends on them
     code_version: str = ""
-    table_id: str | None = None  # Delta's id of the table; None in rows of earlier releases: the first that is known
+    table_id: str | None = None  # Delta's table id; None in rows of earlier releases, which mean the first known id
     input_ids: dict[str, str] = field(default_factory=dict)
-    landed: list[dict[str, Any]] = field(default_factory=list)  # what each landed hour had: see quality/completeness.py
-    shard_number: int | None = None  # for which of `shard_count` shards a run made the table; None: for everybody
+    landed: list[dict[str, Any]] = field(default_factory=list)  # completeness of each landed hour
+    shard_number: int | None = None  # the shard that the run made, of `shard_count`; None: all people
     shard_count: int | None = None
-    seen_version: int | None = None  # the version up to which all publishes of the table are recorded
-    kept_from: datetime | None = None  # of a retention: hours before it are gone for good
-    compacted_to: datetime | None = None  # of a change log: hours before it keep what versions are made from
-    logic_version: int | None = None  # of a publish that switches the table to other logic
-    checked_version: int | None = None  # commits up to this version were looked at by `feed-etl check --repair`
-    contradictions: int | None = None  # keys (and instants) with unequal records
-    corrections: int | None = None  # published rows of a fact that the run replaced
-    rows_erased: int | None = None  # of an erasure: rows that named the people
+    seen_version: int | None = None  # up to this version all publishes of the table are recorded
+    kept_from: datetime | None = None  # retention removed the hours before this one; they never come back
+    compacted_to: datetime | None = (
+        None  # before this hour a change log is compacted: it has only the records that make versions
+    )
+    logic_version: int | None = None  # the publish switched the table to this version of its logic
+    checked_version: int | None = None  # `feed-etl check --repair` has checked the commits up to this version
+    contradictions: int | None = None  # contested keys; of a dimension, (key, effective_ts) pairs
+    corrections: int | None = None  # published rows of a fact that the run replaced by a winning row
+    rows_erased: int | None = None  # rows that an erasure found to name the people
 
     @property
     def shard(self) -> Shard | None:
-        """Whose rows were made; None: everybody's."""
+        """The shard whose rows the run made; None when it made the rows of all people."""
         if self.shard_number is None or self.shard_count is None:
             return None
         return Shard(self.shard_number, self.shard_count)
 
     @property
     def seen(self) -> int:
-        """The version up to which this row's run had recorded every publish of the table."""
+        """The version up to which every publish of the table is recorded, as far as the run of this row knew."""
         return self.output_version or 0 if self.seen_version is None else self.seen_version
 
     @property
     def reasons(self) -> dict[str, int]:
-        """Records put aside by reason (quarantine only); one with several reasons counts for each."""
-        return {n.removeprefix(REASON): int(c) for n, c in self.metrics.items() if n.startswith(REASON)}
+        """Reason -> quarantined records (only for quarantine). A record with several reasons counts once for each."""
+        counts = {name: count for name, count in self.metrics.items() if name.startswith(REASON)}
+        return {name.removeprefix(REASON): int(count) for name, count in counts.items()}
 
 
 @cache
 def code_version() -> str:
-    """The package's version and, in a checkout, the commit."""
-    where = Path(__file__).parent
+    """The version of the package and, in a git checkout, the commit: `1.2.0+abc1234`."""
+    folder = Path(__file__).parent
     try:
         commit = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], cwd=where, capture_output=True, text=True, check=True
+            ["git", "rev-parse", "--short", "HEAD"], cwd=folder, capture_output=True, text=True, check=True
         ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         commit = "installed"
     try:
         return f"{version('feed-etl')}+{commit}"
-    except PackageNotFoundError:  # run from a tree that was never installed
+    except PackageNotFoundError:  # run from a source tree that is not installed
         return f"0+{commit}"
 
 
@@ -98,4 +111,5 @@ _OPTIONAL = {f.name for f in fields(Entry) if f.default is None}
 
 
 def from_row(row: dict[str, Any]) -> Entry:
+    """An entry from the values of its fields. A field that is NULL gets its default."""
     return Entry(**{name: value for name, value in row.items() if value is not None or name in _OPTIONAL})

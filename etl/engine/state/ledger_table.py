@@ -1,4 +1,4 @@
-"""The ledger as a Delta table: made, given new columns, read, appended to, and kept in few files as it grows."""
+"""The ledger as a Delta table: creates, upgrades, reads, appends to and compacts it."""
 
 from __future__ import annotations
 
@@ -33,12 +33,16 @@ STATE = {
     "condensed_to": "compacted_to", "logic_version": "logic_version", "checked_version": "checked_version",
     "contradictions": "contradictions", "corrections": "corrections", "rows_erased": "rows_erased",
 }  # fmt: skip
-"""Metrics of earlier releases (FLOAT; instants as seconds since 1970) that are columns of their own type now."""
-INSTANTS = ("kept_from", "compacted_to")
-ADDED = ("table_id", "input_ids", "landed", *STATE.values())  # columns that ledgers of earlier releases lack
+"""Metric of earlier releases (DOUBLE; times in seconds since 1970) -> the typed column that replaces it."""
+TIMES = ("kept_from", "compacted_to")
+"""The columns of STATE that are TIMESTAMP; the others are integers."""
+ADDED = ("table_id", "input_ids", "landed", *STATE.values())
+"""Columns that ledgers of earlier releases lack."""
 COLUMNS = {"processed_hours": "handled", "affected_hours": "touched", "published_hours": "hours"}
+"""Field of `Entry` -> column of the table, where the names differ: columns keep their names of the first release."""
 _FIELDS = {column: field for field, column in COLUMNS.items()}
-MAX_FILES = 48  # a run appends one or two; more than this are written as one
+MAX_FILES = 48
+"""With more files than this the ledger is compacted into one file. A run appends one or two files."""
 
 _PROPERTIES = ", ".join(
     f"'{name}' = '{value}'" for name, value in delta.HISTORY_PROPERTIES.items()
@@ -46,18 +50,18 @@ _PROPERTIES = ", ".join(
 
 
 def create(spark: SparkSession, uri: str) -> None:
-    """Make the table unless it is there."""
+    """Create the table unless it exists."""
     if not delta.is_table(spark, uri):
         fields = SCHEMA.replace("\n", " ")
         delta.create(spark, uri, f"({fields}) USING DELTA TBLPROPERTIES ({_PROPERTIES})")
 
 
 def upgrade(spark: SparkSession, uri: str) -> None:
-    """Give a table of an earlier release the columns and the property that it lacks, a commit each."""
+    """Add the columns and the properties that the table of an earlier release lacks, with one commit for each."""
     with delta.commit_metadata(spark, uri, "columns"):
-        lacking = set(ADDED) - set(delta.read(spark, uri).columns)
-        if lacking:
-            added = [f for f in cast(StructType, StructType.fromDDL(SCHEMA)).fields if f.name in lacking]
+        missing = set(ADDED) - set(delta.read(spark, uri).columns)
+        if missing:
+            added = [f for f in cast(StructType, StructType.fromDDL(SCHEMA)).fields if f.name in missing]
             listed = ", ".join(f"{f.name} {f.dataType.simpleString()}" for f in added)
             spark.sql(f"ALTER TABLE delta.`{uri}` ADD COLUMNS ({listed})")
         if not delta.HISTORY_PROPERTIES.items() <= delta.properties(spark, uri).items():
@@ -65,9 +69,9 @@ def upgrade(spark: SparkSession, uri: str) -> None:
 
 
 def rows(spark: SparkSession, uri: str) -> list[dict[str, Any]]:
-    """Every row as a dictionary without what is NULL, times aware and in UTC, oldest first.
+    """All rows as fields of `Entry`, oldest first; NULL values are left out, times are aware and in UTC.
 
-    As text: of a hundred thousand rows with lists and maps a value at a time would take minutes.
+    Spark hands the rows over as JSON: to convert lists and maps of 100,000 rows value by value takes minutes.
     """
     table = delta.read(spark, uri)
     text = F.to_json(F.struct(*table.columns), {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"})
@@ -76,19 +80,19 @@ def rows(spark: SparkSession, uri: str) -> list[dict[str, Any]]:
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
-    for name in ("started_at", "range_from", "range_to", *INSTANTS):
+    for name in ("started_at", "range_from", "range_to", *TIMES):
         if name in row:
-            row[name] = _instant(row[name])
+            row[name] = _time(row[name])
     for name in ("hours", "landed"):
         for each in row.get(name, []):
-            each["hour"] = _instant(each["hour"])
-    row["handled"] = list(map(_instant, row.get("handled", [])))
-    row["touched"] = {column: list(map(_instant, hours)) for column, hours in row.get("touched", {}).items()}
+            each["hour"] = _time(each["hour"])
+    row["handled"] = list(map(_time, row.get("handled", [])))
+    row["touched"] = {column: list(map(_time, hours)) for column, hours in row.get("touched", {}).items()}
     return as_entry(row)
 
 
 def as_entry(row: dict[str, Any]) -> dict[str, Any]:
-    """A row under the names of the fields of an `Entry`, what earlier releases kept among the metrics included."""
+    """The columns of a row as fields of `Entry`. State that earlier releases kept among the metrics gets its field."""
     metrics = row.get("metrics") or {}
     state = {name: _state(name, metrics[key]) for key, name in STATE.items() if key in metrics}
     fields = {_FIELDS.get(name, name): value for name, value in row.items()}
@@ -96,16 +100,16 @@ def as_entry(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _state(name: str, value: float) -> datetime | int:
-    return datetime.fromtimestamp(value, UTC) if name in INSTANTS else int(value)
+    return datetime.fromtimestamp(value, UTC) if name in TIMES else int(value)
 
 
 def as_row(entry: dict[str, Any]) -> dict[str, Any]:
-    """The fields of an `Entry` under the names of the table's columns, which are those of the first release."""
+    """The fields of an `Entry` as columns of the table."""
     return {COLUMNS.get(name, name): value for name, value in entry.items()}
 
 
 @lru_cache(100_000)
-def _instant(text: str) -> datetime:
+def _time(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
@@ -120,10 +124,10 @@ def append(spark: SparkSession, uri: str, new: list[dict[str, Any]], run_id: str
 
 
 def compact(spark: SparkSession, uri: str) -> bool:
-    """Write many small files as one, in a commit that changes no row; what others append meanwhile is no conflict.
+    """Write many small files as one; returns whether it did.
 
-    Returns whether it did. When another run compacts or folds the ledger at the same time, that one is enough. Files
-    of before stay for readers until `maintain` removes them.
+    The commit changes no row, so appends of parallel runs do not conflict with it. When another process compacts the
+    ledger at the same time, this one gives up. The old files stay for readers until `maintain` removes them.
     """
     if delta.number_of_files(spark, uri) <= MAX_FILES:
         return False

@@ -11,7 +11,7 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 
 from etl.conf import FIRST_DAY, LAST_DAY
-from etl.engine.state.entry import OWED
+from etl.engine.state.entry import TO_BE_READ
 from etl.engine.state.ledger import Ledger
 from etl.engine.state.shards import Shard
 from etl.model.contract import Input, InsertNew, Scd2, Table
@@ -141,7 +141,7 @@ def missing_hours(ledger: Ledger, table: Table) -> list[datetime]:
     """
     if table.event:
         fingerprints = ledger.fingerprints(table.name)
-        return sorted(datetime.fromisoformat(hour) for hour, found in fingerprints.items() if found == OWED)
+        return sorted(datetime.fromisoformat(hour) for hour, found in fingerprints.items() if found == TO_BE_READ)
     missing = ledger.processed_before(table.name) - ledger.consumed(table.name).keys()
     return [hour for hour in due(ledger, table, None) if hour in missing] if missing else []
 

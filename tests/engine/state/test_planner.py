@@ -10,7 +10,7 @@ import pytest
 from support.rows import at
 
 from etl.engine.state import ledger_table, planner
-from etl.engine.state.entry import DAMAGED, GONE, OWED, Entry
+from etl.engine.state.entry import DAMAGED, TO_BE_READ, WITHOUT_FILES, Entry
 from etl.engine.state.ledger import Ledger
 from etl.engine.state.shards import Shard
 from etl.model.contract import Event, Input, InsertNew, Layer, Replace, Scd2, Table
@@ -129,7 +129,7 @@ def test_a_recreated_input_makes_the_hours_that_read_it_due_again(ledger: Ledger
 
 
 def test_the_missing_hours_of_a_bronze_table_are_those_still_to_be_read_again(ledger: Ledger) -> None:
-    fingerprints = {NINE.isoformat(): GONE, TEN.isoformat(): OWED, ELEVEN.isoformat(): "1a2b"}
+    fingerprints = {NINE.isoformat(): WITHOUT_FILES, TEN.isoformat(): TO_BE_READ, ELEVEN.isoformat(): "1a2b"}
     ledger.append(Entry("run", BRONZE.name, ledger.now(), fingerprints=fingerprints))
     assert planner.missing_hours(ledger, BRONZE) == [TEN]
 

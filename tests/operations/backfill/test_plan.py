@@ -137,7 +137,7 @@ def test_a_backfill_of_more_days_than_configured_needs_yes(spark: SparkSession, 
         ),
         (("plan", "--from", "2026-06-01T08", "--to", "2026-06-01T10", "--from-version", "v2"), ("one --table",)),
         (("run", "--from", "2026-06-01T08", "--to", "2026-06-01T10", "--reason", "x"), ("--owner",)),
-        (("run", "--resume", "x", "--table", "fct_shares"), ("as it was declared",)),
+        (("run", "--resume", "x", "--table", "fct_shares"), ("as declared",)),
     ],
 )  # fmt: skip
 def test_a_wrong_parameter_is_refused_before_spark_starts(

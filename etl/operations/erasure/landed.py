@@ -27,7 +27,8 @@ from etl.engine.spark import files
 from etl.engine.spark.files import LandedFile
 from etl.model.contract import Event, Table
 from etl.model.privacy import ROLES, Role
-from etl.operations.erasure import landed_lines, landed_rows
+from etl.operations.erasure import landed_lines, landed_rows, rewrites
+from etl.operations.erasure.rewrites import Rewrites
 
 
 @dataclass
@@ -67,14 +68,21 @@ def clean(context: RunContext, table: Table, suppressed: SuppressionList, hours:
     assert table.event
     read = context.ledger.fingerprints(table.name)
     result = CleanResult()
+    root = f"{files.absolute(context.settings.landing)}/{table.event.name}"
     for part in landing.listing(context.spark, context.settings, table.event, hours):
         folder = f"{table.event.name}/{part.hour:%Y-%m-%dT%H}"
+        noted = rewrites.load(context.spark, f"{root}/{landing.folder(part.hour)}")
+        was_read = read.get(part.hour.isoformat()) == noted.before(part).fingerprint
         counts, people, unread = _find_people(context.spark, table.event, part, suppressed)
-        rewritten = {f: _rewrite(context, table.event, f, people) if f.path in counts else f for f in part.files}
+        rewritten = {
+            file: _rewrite(context, table.event, file, people, noted) if file.path in counts else file
+            for file in part.files
+        }
         unread += [file for file, new in rewritten.items() if new is None]
         after = Landed(part.hour, tuple(new or file for file, new in rewritten.items()))
-        if counts and read.get(part.hour.isoformat()) == part.fingerprint:
+        if was_read and noted.states:
             _record_as_read(context, table, after)
+        noted.delete()
         for file in unread:
             log.warning("%s: this file was not searched, so it may name erased people: %r", table.name, file.uri)
         result.records |= {f"{folder}/{name}": count for name, count in counts.items()}
@@ -154,7 +162,9 @@ def _count_by_file(rows: DataFrame, sources: list[LandedFile]) -> dict[str, int]
     return {paths[files.relative_path("file:", unquote(row["source_file"]))]: row["count"] for row in counts}
 
 
-def _rewrite(context: RunContext, event: Event, file: LandedFile, people: ErasedIds) -> LandedFile | None:
+def _rewrite(
+    context: RunContext, event: Event, file: LandedFile, people: ErasedIds, noted: Rewrites
+) -> LandedFile | None:
     """Rewrite a landed file without erased people. Returns the file as it is then.
 
     The new file is moved over the old one, so a reader finds one or the other. Returns None, and leaves the file, when
@@ -167,11 +177,13 @@ def _rewrite(context: RunContext, event: Event, file: LandedFile, people: Erased
     if now is None or (now.size, now.modified) != (file.size, file.modified):
         files.delete(spark, folder)
         return None
+    noted.add(file, new)
     files.replace(spark, file.uri, by=new.uri)
     files.delete(spark, folder)
-    # An object store copies a file to move it, so the moved file has another time.
-    moved = new if file.uri.startswith("file:") else files.status(spark, file.uri) or new
-    return replace(file, size=moved.size, modified=moved.modified)
+    if not file.uri.startswith("file:"):  # an object store copies a file to move it: the moved file has another time
+        new = files.status(spark, file.uri) or new
+        noted.add(file, new)
+    return replace(file, size=new.size, modified=new.modified)
 
 
 def _write_without_people(

@@ -18,7 +18,7 @@ from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs import ddl, runner
 from etl.engine.jobs.run_context import RunContext, publish, record
 from etl.engine.state.entry import Entry
-from etl.operations.erasure import driver, register
+from etl.operations.erasure import driver, landed, register, rewrites
 from etl.operations.maintenance import driver as maintenance
 
 VIEWER, OTHER = 4711, 4712
@@ -48,6 +48,40 @@ def test_the_receipt_of_a_repeated_erasure_has_what_the_killed_one_did(
 
 def _die(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_files_that_a_killed_erasure_rewrote_are_not_read_as_new(
+    spark: SparkSession, fed: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is killed when it has rewritten a file, and before the ledger knows."""
+    with monkeypatch.context() as killed:
+        killed.setattr(landed, "_record_as_read", _die)
+        with pytest.raises(KeyboardInterrupt):
+            driver.erase(spark, fed, [VIEWER], "ticket 17")
+    assert driver.erase(spark, fed, [VIEWER], "ticket 17")["complete"]
+
+    summary = runner.run(spark, fed, START, END, tables=list(shares.TABLES))
+
+    assert not summary.errors and not summary.entries
+    assert not list(Path(fed.landing).rglob(rewrites.FILE))
+
+
+def test_a_file_that_its_producer_replaced_after_a_killed_erasure_is_read(
+    spark: SparkSession, fed: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as killed:
+        killed.setattr(landed, "_record_as_read", _die)
+        with pytest.raises(KeyboardInterrupt):
+            driver.erase(spark, fed, [VIEWER], "ticket 17")
+    (note,) = Path(fed.landing).rglob(rewrites.FILE)
+    (name,) = json.loads(note.read_text())
+    replaced = note.with_name(name)
+    replaced.write_text(replaced.read_text() * 2)
+    assert driver.erase(spark, fed, [VIEWER], "ticket 17")["complete"]
+
+    summary = runner.run(spark, fed, START, END, tables=list(shares.TABLES))
+
+    assert "bronze_shares" in {entry.table_name for entry in summary.entries}
 
 
 @pytest.mark.slow

@@ -38,6 +38,11 @@ def _log(spark: SparkSession, uri: str) -> Any:
     return jvm(spark, "org.apache.spark.sql.delta.DeltaLog").forTable(spark._jsparkSession, uri)
 
 
+def forget_snapshots(spark: SparkSession) -> None:
+    """Drop every snapshot that this process keeps in memory, so that the logs on disk are read again."""
+    jvm(spark, "org.apache.spark.sql.delta.DeltaLog").clearCache()
+
+
 def snapshot(spark: SparkSession, uri: str, version: int | None = None) -> Any:
     """Delta's snapshot (a JVM object) of a version; by default of the newest published version."""
     log = _log(spark, uri)
@@ -141,6 +146,21 @@ def filters(spark: SparkSession, at_version: Any, predicate: str) -> Any:
 def live_files(spark: SparkSession, uri: str) -> DataFrame:
     """The log's entries for the files of the newest version: path, partitionValues, size, stats, deletionVector."""
     return DataFrame(snapshot(spark, uri).allFiles().toDF(), spark)
+
+
+def live_and_removed_files(spark: SparkSession, uri: str) -> tuple[DataFrame, DataFrame]:
+    """The live files, and the removed files (path, deletionTimestamp) that the log still has, of one version.
+
+    From two versions, a file that is published or removed meanwhile could be in neither.
+    """
+    newest = snapshot(spark, uri)
+    removed = DataFrame(newest.tombstones().toDF(), spark).select("path", "deletionTimestamp")
+    return DataFrame(newest.allFiles().toDF(), spark), removed
+
+
+def is_empty(spark: SparkSession, uri: str) -> bool:
+    """Whether the newest version is known to have no data files."""
+    return has_no_files(snapshot(spark, uri))
 
 
 def partitions(spark: SparkSession, uri: str, column: str) -> dict[str, tuple[int, str]]:

@@ -32,9 +32,8 @@ def recover(context: RunContext, table: Table) -> None:
     Raises LakeError when the table or the ledger has lost commits.
     """
     recorded = newest_recorded(context.ledger.published(table.name))  # before reading the Delta log
-    snapshot = delta.snapshot(context.spark, context.uri(table))
-    newest = context.seen[table.name] = int(snapshot.version())
-    context.ids[table.name] = str(snapshot.metadata().id())
+    newest, id_ = delta.identity(context.spark, context.uri(table))
+    context.seen[table.name], context.ids[table.name] = newest, id_
     is_noted = _note_new_table(context, table, newest)
     published = context.ledger.published(table.name)
     known = {e.output_version or 0 for e in published}

@@ -204,7 +204,7 @@ def exists_on_disk(spark: SparkSession, uri: str) -> bool:
 def load(spark: SparkSession, lake: str) -> SuppressionList | None:
     """The list of a lake; None when nobody was erased. Raises ConfigError when the key of the list is missing."""
     former, salt = _former(spark, lake)
-    if not delta.is_table(spark, list_uri(lake)) or delta.has_no_files(delta.snapshot(spark, list_uri(lake))):
+    if not delta.is_table(spark, list_uri(lake)) or delta.is_empty(spark, list_uri(lake)):
         return SuppressionList(spark, None, None, salt, former) if salt else None
     rows = delta.read(spark, list_uri(lake))
     stored_salt = delta.properties(spark, list_uri(lake)).get(SALT)

@@ -15,7 +15,6 @@ from etl.engine.jobs import runner
 from etl.engine.jobs.recovery import is_new, recover
 from etl.engine.jobs.run_context import RunContext
 from etl.engine.spark import files
-from etl.engine.spark.jvm import jvm
 from etl.engine.state.ledger import Ledger
 from etl.errors import LakeError, first_line
 from etl.model.contract import Table
@@ -36,7 +35,7 @@ def check(
 
     Without `apply_repair` nothing is written. Raises LakeError when there is no lake.
     """
-    jvm(spark, "org.apache.spark.sql.delta.DeltaLog").clearCache()  # read the disk, not what this process remembers
+    delta.forget_snapshots(spark)
     lake, findings = files.absolute(settings.lake), []
     present = [t for t in catalog.tables() if files.exists(spark, f"{_uri(lake, t)}/_delta_log")]
     if not present and not files.exists(spark, f"{lake}/_ledger"):

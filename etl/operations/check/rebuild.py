@@ -22,7 +22,6 @@ from etl.engine.jobs.recovery import RECOVERED, commits, counts, from_commit
 from etl.engine.jobs.run_context import RunContext
 from etl.engine.landing import reader as landing
 from etl.engine.spark import files
-from etl.engine.spark.jvm import jvm
 from etl.engine.state.entry import WITHOUT_FILES, Entry
 from etl.engine.state.ledger import Ledger
 from etl.model.contract import InsertNew, Scd2, Table
@@ -47,7 +46,7 @@ def rebuild(spark: SparkSession, settings: Settings, tables: list[Table]) -> str
         files.move(spark, f"{lake}/_ledger", f"{lake}/_ledger-{run_id}")
     files.move(spark, f"{lake}/_rebuilt/_ledger", f"{lake}/_ledger")
     files.delete(spark, f"{lake}/_rebuilt")
-    jvm(spark, "org.apache.spark.sql.delta.DeltaLog").clearCache()
+    delta.forget_snapshots(spark)
     return f"Rebuilt from the commits of {len(tables)} tables: {rows} rows."
 
 

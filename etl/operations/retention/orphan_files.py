@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import unquote
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from etl.engine.delta import tables as delta
 from etl.engine.spark import files
@@ -47,10 +47,9 @@ def find(spark: SparkSession, uri: str) -> list[OrphanFile]:
     on_disk = {
         files.relative_path(uri, f.uri): f for f in files.walk(spark, uri) if _is_data(files.relative_path(uri, f.uri))
     }
-    newest = delta.snapshot(spark, uri)  # live and removed files of one version: with two, a file may be in neither
-    tombstones = DataFrame(newest.tombstones().toDF(), spark).select("path", "deletionTimestamp").collect()
-    removed = {unquote(r["path"]): r["deletionTimestamp"] for r in tombstones}
-    live = {unquote(r["path"]) for r in DataFrame(newest.allFiles().toDF(), spark).select("path").collect()}
+    live_rows, removed_rows = delta.live_and_removed_files(spark, uri)
+    removed = {unquote(r["path"]): r["deletionTimestamp"] for r in removed_rows.collect()}
+    live = {unquote(r["path"]) for r in live_rows.select("path").collect()}
     return [
         OrphanFile(file, removed.get(path) or file.modified, path in removed)
         for path, file in sorted(on_disk.items())

@@ -39,6 +39,7 @@ class FeedEtlOperator(SparkSubmitOperator):
         )
 
     def execute(self, context: Context) -> None:
+        """Run the application, and translate its exit code: fail at once, skip, or let Airflow try again."""
         try:
             super().execute(context)
         except AirflowException as error:
@@ -77,6 +78,7 @@ class BackfillOperator(FeedEtlOperator):
         self.words, self.skip_dry = words, skip_dry
 
     def execute(self, context: Context) -> None:
+        """Run the task with the arguments that the form of the DAG run gives."""
         params = dict(context["params"])
         if self.skip_dry and params["dry_run"]:
             raise AirflowSkipException("Dry run: the plan is in the log of the task `plan`.")

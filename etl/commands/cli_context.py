@@ -26,6 +26,7 @@ class CliContext:
     settings: conf.Settings
 
     def spark(self) -> SparkSession:
+        """The session of a command that makes tables."""
         from etl.engine.people import keys
         from etl.engine.spark import session
 

@@ -207,6 +207,7 @@ class Table:
 
     @property
     def column_names(self) -> tuple[str, ...]:
+        """Names of the columns, in their order."""
         return tuple(column.name for column in self.columns)
 
     @property
@@ -216,6 +217,7 @@ class Table:
 
     @property
     def daily(self) -> bool:
+        """Whether a partition is a day, not an hour."""
         return self.hour == "day"
 
     @property

@@ -100,6 +100,7 @@ class Parameter:
 
     @property
     def is_required(self) -> bool:
+        """Whether the parameter has no default."""
         return self.default is _REQUIRED
 
     @property

@@ -38,6 +38,7 @@ class Gate:
 
     @property
     def warnings(self) -> int:
+        """Number of failed rules that are warnings."""
         return sum(f["severity"] == "warning" for f in self.failures)
 
 

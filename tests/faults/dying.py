@@ -1,4 +1,7 @@
-"""Runs `feed-etl` and kills it with its JVM at a named step of one table: `python dying.py STEP TABLE ARGUMENTS...`"""
+"""Runs `feed-etl` and kills it with its JVM at a named step of one table.
+
+Usage: `python dying.py STEP TABLE ARGUMENTS...`.
+"""
 
 from __future__ import annotations
 

@@ -27,12 +27,12 @@ class SmtpServer:
     def url(self) -> str:
         return f"smtp://127.0.0.1:{self.port}/?disable_ssl=true&disable_tls=true"
 
-    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:
+    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802 (aiosmtpd names it)
         if address not in self.refuse:
             envelope.rcpt_tos.append(address)
         return self.refuse.get(address, "250 OK")
 
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 (aiosmtpd names it)
         if "DATA" not in self.refuse:
             mail = message_from_bytes(envelope.content, policy=SMTP)
             self.arrived.append((list(envelope.rcpt_tos), mail))  # type: ignore[arg-type]

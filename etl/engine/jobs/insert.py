@@ -53,6 +53,7 @@ class Batch:
 
     @property
     def key(self) -> list[str]:
+        """The columns of the key."""
         return list(self.table.key)
 
     @property

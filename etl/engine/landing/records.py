@@ -107,7 +107,7 @@ def _one_object(text: Column | str) -> Column:
 def _is_text(event: Event) -> Column:
     """Whether a line is UTF-8 and has no half of a surrogate pair, which the parser would replace.
 
-    An escaped half (`\\ud800`) is not a character. It can only do harm in an event that has free text.
+    An escaped half (`u+d800` after a backslash) is not a character. It can only do harm in an event that has free text.
     """
     valid = F.is_valid_utf8("raw")
     if not any(_is_free_text(f) for f in event.fields):

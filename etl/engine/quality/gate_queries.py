@@ -29,7 +29,7 @@ class QueryCounts(MetricProvider):
     value_keys = ("queries",)
 
     @metric_value(engine=SparkDFExecutionEngine)
-    def _spark(cls, execution_engine: Any, metric_domain_kwargs: Any, metric_value_kwargs: Any, **_: Any) -> Any:
+    def _spark(cls, execution_engine: Any, metric_domain_kwargs: Any, metric_value_kwargs: Any, **_: Any) -> Any:  # noqa: N805 (Great Expectations passes the class)
         batch, *_rest = execution_engine.get_compute_domain(metric_domain_kwargs, domain_type="table")
         queries = list(dict.fromkeys(metric_value_kwargs["queries"]))
         try:

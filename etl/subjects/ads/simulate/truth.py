@@ -34,10 +34,12 @@ class Spend:
 
     @property
     def batch(self) -> Decimal:
+        """Spend on valid impressions, to the cent."""
         return cents(sum(self.micros.values()))
 
     @property
     def invalid(self) -> Decimal:
+        """Spend on invalid impressions, to the cent."""
         return cents(self.invalid_micros)
 
 
@@ -87,6 +89,7 @@ class Truth:
 
     @cached_property
     def versions(self) -> dict[str, dict[object, list[Version]]]:
+        """Event -> key -> versions, from the change logs."""
         return {event: versions_by_key(changes) for event, changes in self.changes.items()}
 
     def at(self, event: str, key: object, us: int) -> Row:
@@ -106,6 +109,7 @@ class Truth:
 
     @cached_property
     def fct_impressions(self) -> list[Row]:
+        """Every ad impression with the versions that held when it was served."""
         return [self.stamped(row, row["impression_ts"]) for row in self.impressions.values()]
 
     @cached_property
@@ -152,6 +156,7 @@ class Truth:
 
     @cached_property
     def fct_conversions(self) -> list[Row]:
+        """Every conversion with the touch that earned its credit."""
         touches = self.touches()
         return [self._attributed(row, touches.get(row["user_id"], [])) for row in self.conversions.values()]
 

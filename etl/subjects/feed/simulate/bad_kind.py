@@ -53,8 +53,9 @@ def missing(field: str) -> BadKind:
 
 
 def wrong_type(event: str, field: str) -> BadKind:
-    """A field of the wrong type: digits in quotes or a fraction for an integer, text or a list for a number, or a
-    timestamp without an offset or without a date.
+    """A field of the wrong type.
+
+    Digits in quotes or a fraction for an integer, text or a list for a number, a time without an offset or a date.
     """
     wrong: dict[str, tuple[object, object]] = {
         "id": (str(10**9 + 7), 12.5),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from etl.reports.questions import Row, ask
 from pyspark.sql import SparkSession
 
 from etl.conf import Settings
@@ -11,7 +12,6 @@ from etl.reports.charts import number
 from etl.reports.figure import Figure
 from etl.reports.health import Health
 from etl.reports.operations import Interval
-from etl.reports.questions import Row, ask
 from etl.reports.section import Section
 from etl.reports.tile import Tile
 

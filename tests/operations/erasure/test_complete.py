@@ -25,7 +25,7 @@ from etl.engine.people import keyed, keys, suppression
 from etl.engine.spark import files
 from etl.errors import ConfigError
 from etl.model.privacy import VIEWER as AS_VIEWER
-from etl.operations.erasure import driver, landed, mails, register
+from etl.operations.erasure import driver, landed, mails, register, rewrites
 from etl.operations.maintenance import driver as maintenance
 
 VIEWER, OTHER = 4711, 4712
@@ -124,7 +124,8 @@ def test_a_file_that_its_producer_changes_during_the_rewrite_stays(spark: SparkS
     old = files.LandedFile(part.files[0].uri, part.files[0].size - 1, part.files[0].modified)
     before = Path(old.uri.removeprefix("file:").replace("///", "/")).read_bytes()
     context = runner.open_context(spark, fed)
-    assert landed._rewrite(context, event, old, suppression.ErasedIds(known, [VIEWER], [])) is None
+    note = rewrites.load(spark, old.uri.rsplit("/", 1)[0])
+    assert landed._rewrite(context, event, old, suppression.ErasedIds(known, [VIEWER], []), note) is None
     assert Path(old.uri.removeprefix("file:").replace("///", "/")).read_bytes() == before
 
 

@@ -47,14 +47,15 @@ class InsertNew:
     the row of another record when necessary (docs/decisions/0016-one-result.md).
 
     dedup_window_days: how many days apart records with one key may lie. 0 means in one hour, which is part of the key.
-    affected_hours: (changed rows, all rows of their hours) -> rows whose `impression_hour` must be computed again in
-    tables that read this table by that column. None when no table does.
+    affected_hours: (changed rows, all rows of their hours) -> rows whose hours by the column `affected_by` must be
+    computed again in tables that read this table by that column. Empty and None when no table does.
     """
 
     meaning: ClassVar[str] = (
         "append rows whose key is new; of several different records with one key, the one that landed first wins"
     )
     dedup_window_days: int = 0
+    affected_by: str = ""
     affected_hours: Callable[[Any, Any], Any] | None = None
 
 

@@ -49,6 +49,8 @@ def _named_columns(table: Table) -> Iterator[str]:
     if isinstance(table.write, Scd2):
         fields |= {"natural_key": table.write.natural_key, "tracked": table.write.tracked}
         fields["surrogate"] = (table.write.surrogate,) if table.write.surrogate else ()
+    if isinstance(table.write, InsertNew) and (table.write.affected_by or table.write.affected_hours):
+        fields["affected_by"] = (table.write.affected_by,)
     for field, names in fields.items():
         yield from (
             f"{field} names {name}, which is not a column of this table. Correct the name or add the column."

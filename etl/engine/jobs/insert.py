@@ -276,8 +276,8 @@ def affected_elsewhere(table: Table, changed: DataFrame, rows: DataFrame) -> dic
 
     changed: the rows that change. rows: all rows of their hours. Empty when the write mode has no hook for it.
     """
-    hook = table.write.affected_hours if isinstance(table.write, InsertNew) else None
-    if hook is None:
+    if not isinstance(table.write, InsertNew) or table.write.affected_hours is None:
         return {}
-    hours = hook(changed, rows).select("impression_hour").where("impression_hour IS NOT NULL").distinct().collect()
-    return {"impression_hour": sorted(checksums.as_hour(r[0]) for r in hours)}
+    column = table.write.affected_by
+    hours = table.write.affected_hours(changed, rows).select(column).where(f"{column} IS NOT NULL").distinct()
+    return {column: sorted(checksums.as_hour(row[0]) for row in hours.collect())}

@@ -41,7 +41,7 @@ TABLE = Table(
         "event_hour",
     ),
     key=("engagement_id",),
-    write=InsertNew(DEDUP_WINDOW_DAYS, affected_hours),
+    write=InsertNew(DEDUP_WINDOW_DAYS, "impression_hour", affected_hours),
     owner="ranking",
     partition=("event_hour",),
     cluster=("viewer_id", "engagement_id"),

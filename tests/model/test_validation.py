@@ -47,6 +47,14 @@ FAULTS = {
         "MergeAggregate needs an event",
     ),
     "InsertNew without input": ({"write": InsertNew(), "inputs": ()}, "InsertNew needs an input"),
+    "hook for hours by an unknown column": (
+        {"write": InsertNew(0, "day", lambda changed, rows: rows)},
+        "affected_by names day",
+    ),
+    "hook for hours without a column": (
+        {"write": InsertNew(affected_hours=lambda changed, rows: rows)},
+        "affected_by names ",
+    ),
     "unknown natural key column": ({"write": Scd2(("creator_id",), ("hour",))}, "natural_key names creator_id"),
     "unknown column derived from a person": (
         {"derived_from_person": (("click_id", str),)},

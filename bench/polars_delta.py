@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from typing import Literal
 
 import polars as pl
 
@@ -94,9 +95,9 @@ def _seen(f: Frames) -> pl.LazyFrame:
     return f["fct_impressions"].join(facts, on="impression_id", how="left")
 
 
-def _both(seen: pl.LazyFrame, reacted: pl.LazyFrame, keys: list[str], how: str) -> pl.LazyFrame:
+def _both(seen: pl.LazyFrame, reacted: pl.LazyFrame, keys: list[str], how: Literal["full", "left"]) -> pl.LazyFrame:
     counts = ["impressions", "reach", "full_views", "dwell_ms_sum", "dwell_count", *MEASURES]
-    joined = seen.join(reacted, on=keys, how=how, coalesce=True)  # type: ignore[arg-type]
+    joined = seen.join(reacted, on=keys, how=how, coalesce=True)
     return joined.with_columns(pl.col(counts).fill_null(0))
 
 

@@ -85,12 +85,13 @@ def test_sketches_merged_outside_spark_equal_the_sketch_that_spark_merges(
 ) -> None:
     """Each sketch is merged with itself to remove the insertion order: equal contents then give equal estimates."""
     marts = by_spark(spark, simulated, "mart_post_engagement_daily")
-    by_one = bytes(marts.agg(F.hll_union_agg("reach_hll")).first()[0])
+    ((merged_by_spark,),) = marts.agg(F.hll_union_agg("reach_hll")).collect()
+    by_one = bytes(merged_by_spark)
     assert page["reach"]([merged(page)] * 2) == page["reach"]([by_one] * 2)
     assert page["in_all"] == pytest.approx(page["reach"]([by_one]), rel=REACH_ERROR)
 
 
 def test_spark_reads_a_sketch_merged_outside(spark: SparkSession, page: dict[str, Any]) -> None:
     made = spark.createDataFrame([(merged(page), page["rows"][0]["reach_hll"])], "all BINARY, one BINARY")
-    again = made.select(F.hll_sketch_estimate("all"), F.hll_sketch_estimate(F.hll_union("all", "one"))).first()
+    (again,) = made.select(F.hll_sketch_estimate("all"), F.hll_sketch_estimate(F.hll_union("all", "one"))).collect()
     assert tuple(again) == (page["in_all"], page["in_all"])

@@ -94,14 +94,14 @@ def _versions(table: Table, label: str) -> list[Row]:
     assert isinstance(table.write, Scd2)
     key = {name: valid(table)[name] for name in table.write.natural_key}
     nine, ten, eleven = at("09:00"), at("10:00"), at("11:00")
-    hours = {
+    hours: dict[str, list[tuple[datetime, datetime | None, bool]]] = {
         "no overlap": [(nine, eleven, False), (ten, None, False)],
         "no gap": [(nine, ten, False), (eleven, None, False)],
         "one current": [(nine, None, False), (nine, None, False)],
-    }[label]
+    }
     return [
         key | {"valid_from": start, "valid_to": end, "is_deleted": deleted, "is_current": end is None}
-        for start, end, deleted in hours
+        for start, end, deleted in hours[label]
     ]
 
 
@@ -117,7 +117,7 @@ def violation(table: Table, rule: Rule) -> list[Row]:
 def breaks(rule: Rule, row: Row) -> bool:
     """Whether a row breaks a rule of columns, as Great Expectations defines these types."""
     limits = rule.kwargs.get("min_value"), rule.kwargs.get("max_value")
-    value = row.get(rule.kwargs.get("column", ""))
+    value: Any = row.get(rule.kwargs.get("column", ""))
     match rule.type:
         case "expect_column_values_to_not_be_null":
             return value is None

@@ -15,19 +15,22 @@ from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
 from etl.engine.jobs import runner
 from etl.engine.sql import views
+from etl.engine.state.entry import Entry
+from etl.engine.state.ledger import Ledger
 
 HOUR = timedelta(hours=1)
+Contents = dict[datetime, checksums.Content] | dict[str, checksums.Content]
 
 
-def content(spark: SparkSession, settings: Settings) -> dict[str, dict[object, checksums.Content]]:
+def content(spark: SparkSession, settings: Settings) -> dict[str, Contents]:
     """Row count and checksum of every hour of every table, computed from the tables. A dimension counts as one hour."""
-    found: dict[str, dict[object, checksums.Content]] = {}
+    found: dict[str, Contents] = {}
     for table in existing_tables(spark, settings):
         if table.name == "quarantine" or table.name.startswith("bronze"):
             continue
         rows = delta.read(spark, views.uri(settings, table))
         if table.hour:
-            found[table.name] = dict(checksums.by_hour(rows, table))
+            found[table.name] = checksums.by_hour(rows, table)
         else:
             hashes = [hash(tuple(map(str, row))) for row in rows.collect()]
             found[table.name] = {"all": checksums.Content(len(hashes), sum(hashes), 0)}
@@ -90,15 +93,15 @@ def test_a_run_killed_between_publish_and_ledger_is_recorded_by_the_next(
     """The Delta commit itself contains the ledger row, so no downstream table misses it, and nothing runs twice."""
     settings = local_settings(tmp_path).model_copy(update={"landing": str(landed)})
     chosen = ["bronze_creators", "dim_creators"]
-    append = runner.Ledger.append
+    append = Ledger.append
 
-    def killed(self: runner.Ledger, entry: runner.Entry) -> None:
+    def killed(self: Ledger, entry: Entry) -> None:
         if entry.table_name == table:
             raise KeyboardInterrupt
         append(self, entry)
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(runner.Ledger, "append", killed)
+        patched.setattr(Ledger, "append", killed)
         runner.run(spark, settings, START, END, tables=chosen)
     version = delta.current_version(spark, views.uri(settings, catalog.entry(table).table))
     again = runner.run(spark, settings, START, END, tables=chosen)

@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -28,7 +27,7 @@ def die() -> None:
 
 def die_shortly() -> None:
     """Kill the process group after a short delay, while the caller continues."""
-    threading.Thread(target=lambda: (time.sleep(SHORTLY), die())).start()
+    threading.Timer(SHORTLY, die).start()
 
 
 def wrap(
@@ -53,9 +52,14 @@ def arm(step: str, table: str) -> None:
     of_transaction = lambda txn, *_: txn.uri.endswith(f"/{table}")  # noqa: E731
     of_entry = lambda _, entry, *__: entry.table_name == table  # noqa: E731
     of_table = lambda _, audited, *__: audited.name == table  # noqa: E731
-    steps: dict[str, Callable[[], object]] = {
+
+    def audited() -> None:
+        for owner in (run_context, insert):
+            wrap(owner, "enforce", of_table)
+
+    steps: dict[str, Callable[[], None]] = {
         "staged": lambda: wrap(Transaction, "stage", of_transaction),
-        "audited": lambda: [wrap(owner, "enforce", of_table) for owner in (run_context, insert)],
+        "audited": audited,
         "publishing": lambda: wrap(Transaction, "commit", of_transaction, before=True, kill=die_shortly),
         "published": lambda: wrap(Transaction, "commit", of_transaction),
         "recorded": lambda: wrap(ledger.Ledger, "append", of_entry),

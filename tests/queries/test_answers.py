@@ -101,6 +101,7 @@ def lift_of_facts(viewers: Rows) -> dict[str, Any]:
         if len(shown):
             result[arm] = liked.sum() / shown.sum()
             variance += np.var(liked - result[arm] * shown, ddof=1) / shown.mean() ** 2 / len(shown)
+    return result | {"half": 1.96 * variance**0.5}
 
 
 def test_a_lift_equals_the_oracle(spark: SparkSession, simulated: Simulated, facts: duckdb.DuckDBPyConnection) -> None:

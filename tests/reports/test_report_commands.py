@@ -62,7 +62,9 @@ def test_each_of_three_owners_gets_one_mail_with_only_their_failed_table(
         assert mail["Subject"] == "[feed-etl] on-call: problems: 3 new"
     for owner, table in OWNERS.items():
         (mail,) = server.of(f"{owner}@example.org")
-        text = mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+        body = mail.get_body(("plain",))
+        assert body is not None
+        text = body.get_content()
         assert f"{table} failed its gate" in mail["Subject"]
         assert not [other for other in OWNERS.values() if other != table and other in text]
 

@@ -58,7 +58,9 @@ def test_a_rejected_batch_is_mailed_and_the_repaired_run_passes(
     (failure,) = json.loads(entry.failures)
     assert path
     mail = message_from_bytes(path.read_bytes(), policy=POLICY)
-    text = mail.get_body(("plain",)).get_content()  # type: ignore[attr-defined]
+    body = mail.get_body(("plain",))
+    assert body is not None
+    text = body.get_content()
     rows = int(entry.metrics["rows_refused"])
     assert (report.owner, rows) == ("content", failure["count"])
     assert f"{failure['count']:,} of {rows:,} rows (100.00 %)" in text

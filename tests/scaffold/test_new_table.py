@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chispa.dataframe_comparer import DataFramesNotEqualError
@@ -82,7 +83,7 @@ def test_the_tests_of_a_new_table_pass_and_fail_when_its_transform_is_wrong(
     file = home / "tests" / "subjects" / "feed" / layer / f"test_{NAMES[layer]}.py"
     spec = importlib.util.spec_from_file_location(f"made_{layer}", file)
     assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
+    module: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     (test,) = [value for name, value in vars(module).items() if name.startswith("test_")]
     test(spark)

@@ -35,7 +35,7 @@ class SmtpServer:
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 (aiosmtpd names it)
         if "DATA" not in self.refuse:
             mail = message_from_bytes(envelope.content, policy=SMTP)
-            self.arrived.append((list(envelope.rcpt_tos), mail))  # type: ignore[arg-type]
+            self.arrived.append((list(envelope.rcpt_tos), mail))
         return self.refuse.get("DATA", "250 OK")
 
     def of(self, recipient: str) -> list[EmailMessage]:

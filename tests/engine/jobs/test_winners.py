@@ -95,7 +95,7 @@ def test_a_published_row_wins_when_retention_may_have_removed_its_record(spark: 
 
 def test_erasure_does_not_change_the_winner(spark: SparkSession) -> None:
     """Erasure changes the text of a record, so among records of one landed hour the published row wins."""
-    tie = [{"channel": "b", "viewer_id": ERASED}, {"channel": "a"}]
+    tie: list[Row] = [{"channel": "b", "viewer_id": ERASED}, {"channel": "a"}]
     published = [{"channel": "b", "viewer_id": ERASED}]
     assert settled(records(spark, *tie), published) == [("b", ERASED)]
     assert settled(records(spark, *tie)) == [("a", 7)]

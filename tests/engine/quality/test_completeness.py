@@ -16,6 +16,7 @@ from support.rows import at
 from etl import conf
 from etl.conf import Completeness, EventCompleteness, Settings
 from etl.engine.jobs import runner
+from etl.engine.landing.arrivals import EMPTY
 from etl.engine.quality import completeness
 from etl.engine.quality.completeness import FEW_RECORDS, NO_FILES, NO_FOLDER, NO_RECORDS, LandedHour
 from etl.engine.spark.files import absolute
@@ -122,7 +123,7 @@ def test_runs_of_an_older_release_count_when_they_processed_one_hour() -> None:
 
     assert completeness.history([one]) == {FIRST: LandedHour(FIRST, 1, 70)}
     assert completeness.history([two]) == {}
-    silent = {FIRST.isoformat(): completeness.EMPTY}
+    silent = {FIRST.isoformat(): EMPTY}
     assert completeness.history([ran(fingerprints=silent)]) == {FIRST: LandedHour(FIRST, 0, 0)}
     assert completeness.history([ran(fingerprints={FIRST.isoformat(): "a"})]) == {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,14 +23,14 @@ TABLE = "fct_shares"
 
 
 @pytest.fixture
-def suite_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def suite_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The suite file of fct_shares in a copy of conf/ and expectations/ for this test alone."""
     home = tmp_path / "home"
     for folder in ("conf", "expectations"):
         shutil.copytree(conf.home() / folder, home / folder)
     monkeypatch.setenv("FEED_ETL_HOME", str(home))
     suites.written.cache_clear()
-    yield home / "expectations" / f"{TABLE}.yaml"
+    yield suites.path(TABLE)
     suites.written.cache_clear()
 
 
@@ -44,11 +45,11 @@ def fact(settings: Settings) -> str:
     return views.uri(settings, catalog.entry(TABLE).table)
 
 
-NO_SHARES = {
+NO_SHARES: dict[str, object] = {
     "type": "unexpected_rows_expectation",
     "kwargs": {"label": "no shares", "unexpected_rows_query": "SELECT share_id FROM {batch}"},
 }
-CASES = {
+CASES: dict[str, tuple[dict[str, object] | None, str]] = {
     "a rule that does not hold": (NO_SHARES, "unexpected_rows_expectation(no shares)"),
     "a rule that raises": (
         {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "ghost"}},

@@ -22,7 +22,7 @@ def test_a_driver_that_runs_tasks_uses_the_archive(tmp_path: Path, monkeypatch: 
 def test_java_prints_no_warning_about_an_invalid_archive_to_stdout(tmp_path: Path) -> None:
     archive = tmp_path / "classes.jsa"
     archive.write_bytes(b"no archive")
-    java = [require_java() / "bin" / "java", *cds.options(archive).split(), "-version"]
+    java = [str(require_java() / "bin" / "java"), *cds.options(archive).split(), "-version"]
     done = subprocess.run(java, capture_output=True, text=True, check=True)
     assert done.stdout == ""
 

@@ -18,7 +18,7 @@ from etl import conf
 from etl.engine.delta import staged
 from etl.engine.delta import tables as delta
 from etl.engine.delta.transaction import Transaction
-from etl.engine.spark import scratch, session
+from etl.engine.spark import scratch
 from etl.errors import ConfigError
 
 OTHER_PROCESS = """
@@ -78,7 +78,7 @@ def test_a_folder_that_is_a_link_is_refused(tmp_path: Path) -> None:
 
 def test_spark_uses_the_folder_of_the_process(spark: SparkSession) -> None:
     folder = scratch.this_process(None).folder
-    assert session.conf.load("local").scratch is None
+    assert conf.load("local").scratch is None
     assert spark.sparkContext.getConf().get("spark.local.dir") == str(folder)
     assert list(folder.glob("blockmgr-*")) and list(folder.glob("spark-*"))
 

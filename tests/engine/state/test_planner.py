@@ -36,7 +36,7 @@ def ledger(monkeypatch: pytest.MonkeyPatch) -> Ledger:
 def published(ledger: Ledger, table: Table, version: int, *hours: datetime, **fields: Any) -> None:
     """A run published these hours of a table in a version."""
     column = planner.FOLLOWING if isinstance(table.write, Scd2) else table.hour
-    changed = {"affected_hours": {column: list(hours)}, "output_version": version}
+    changed: dict[str, Any] = {"affected_hours": {column: list(hours)}, "output_version": version}
     ledger.append(Entry("run", table.name, ledger.now(), **(changed | fields)))
 
 

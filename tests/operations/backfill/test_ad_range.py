@@ -11,6 +11,7 @@ from etl.conf import Settings
 from etl.engine.delta import tables as delta
 from etl.errors import ConfigError
 from etl.operations.backfill import driver, request
+from etl.operations.backfill.register import Backfill
 
 CLICKS = "fct_ad_clicks"
 
@@ -21,7 +22,7 @@ def clicks(spark: SparkSession, settings: Settings) -> dict[int, int]:
     return {row["ad_id"]: row["count"] for row in counts}
 
 
-def backfill(spark: SparkSession, settings: Settings, ads: tuple[int, int]) -> driver.Backfill:
+def backfill(spark: SparkSession, settings: Settings, ads: tuple[int, int]) -> Backfill:
     made = request.make(ADS_HOURS, [CLICKS], "all", ads=ads)
     declared = driver.declare(spark, settings, made, "ads", "an advertiser complained")
     assert declared

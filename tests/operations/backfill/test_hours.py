@@ -31,7 +31,7 @@ def hours(*entries: Entry) -> LakeHours:
     state = {"hour": START, "row_count": 1, "checksum": "1-1"}
     input_entry = entry(0, table_name=INPUT.name, published_hours=[state])
     lake = LakeHours(cast(Any, SimpleNamespace(ledger=InMemoryLedger(input_entry, *entries))))
-    lake._live = {FACTS.name: {}} | {i.table.name: {} for i in FACTS.inputs}
+    lake._live = {table.name: {} for table in (FACTS, *(i.table for i in FACTS.inputs))}
     return lake
 
 

@@ -18,9 +18,11 @@ from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs import runner
 from etl.engine.quality import suites
 from etl.errors import ConfigError, ConflictError, GateFailed
-from etl.operations.backfill import driver, request
+from etl.operations.backfill import compare, driver, request
+from etl.operations.backfill.compare import HourDiff
 from etl.operations.backfill.register import Backfill
 from etl.operations.backfill.request import kept_because
+from etl.operations.backfill.staging import Staging
 
 HOUR = timedelta(hours=1)
 INTERVAL = (START, END)
@@ -232,14 +234,14 @@ def test_an_hour_that_a_run_changes_after_it_was_staged_is_built_again(
     """The final rows include what other runs publish meanwhile."""
     drop(spark, copied, "fct_impressions", [START])
     changes = iter([lambda: drop(spark, copied, "fct_impressions", [START + HOUR])])
-    renew = driver.compare.renew
+    renew = compare.renew
 
-    def meanwhile(staging_lake: driver.Staging) -> dict:
+    def meanwhile(staging_lake: Staging) -> dict[tuple[str, datetime], HourDiff]:
         diffs = renew(staging_lake)
         next(changes, lambda: None)()
         return diffs
 
-    monkeypatch.setattr(driver.compare, "renew", meanwhile)
+    monkeypatch.setattr(compare, "renew", meanwhile)
     rebuild(spark, copied, "fct_impressions")
     assert content(spark, copied)["fct_impressions"] == content(spark, simulated.settings)["fct_impressions"]
 
@@ -252,14 +254,14 @@ def test_a_cancel_during_a_backfill_stops_it_before_the_next_hour(
     drop(spark, copied, "fct_shares", [START])
     before = versions(spark, copied)
     started = declared(spark, copied, "fct_shares", only="missing")
-    renew = driver.compare.renew
+    renew = compare.renew
 
-    def meanwhile(staging_lake: driver.Staging) -> dict:
+    def meanwhile(staging_lake: Staging) -> dict[tuple[str, datetime], HourDiff]:
         diffs = renew(staging_lake)
         driver.cancel(spark, copied, started.id)
         return diffs
 
-    monkeypatch.setattr(driver.compare, "renew", meanwhile)
+    monkeypatch.setattr(compare, "renew", meanwhile)
     with pytest.raises(ConflictError, match="cancelled meanwhile"):
         driver.execute(spark, copied, started.id)
     assert moved(spark, copied, before) == set()

@@ -3,12 +3,14 @@
 Usage: `python with_v2.py ARGUMENTS...`
 """
 
+from typing import Any
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from etl import catalog, cli
 
-MODULE = catalog.entry("fct_shares").module
+MODULE: Any = catalog.entry("fct_shares").module
 
 
 def transform_v2(bronze_shares: DataFrame) -> DataFrame:

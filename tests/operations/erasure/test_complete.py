@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -103,11 +104,11 @@ def test_a_file_that_lands_while_its_hour_is_rewritten_is_read(
 ) -> None:
     rewrite, folder = landed._rewrite, next(Path(fed.landing).glob("shares/*"))
 
-    def meanwhile(*given: object) -> object:
+    def meanwhile(*given: Any) -> Any:
         late = {"share_id": 99, "original_post_id": 1, "shared_post_id": 2, "viewer_id": OTHER,
                 "share_ts": START.isoformat(), "channel": "late"}  # fmt: skip
         (folder / "late.jsonl").write_text(f"{json.dumps(late)}\n")
-        return rewrite(*given)  # type: ignore[arg-type]
+        return rewrite(*given)
 
     monkeypatch.setattr(landed, "_rewrite", meanwhile)
     driver.erase(spark, fed, [VIEWER], REASON)

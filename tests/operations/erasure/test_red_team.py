@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from support import traces
 from support.lakes import land, uri
@@ -129,7 +129,7 @@ def test_no_digest_mark_or_replacement_id_confirms_an_erased_person(
     assert confirmed_words(ids_to_try(share), [b"", *public], stolen) & set(ERASED) == set()
 
 
-def confirmed_numbers(spark: SparkSession, ids: DataFrame, ways: dict[str, F.Column], known: set[int]) -> set[int]:
+def confirmed_numbers(spark: SparkSession, ids: DataFrame, ways: dict[str, Column], known: set[int]) -> set[int]:
     """Return the ids for which one of the ways gives a number that is in the lake."""
     long = [(n,) for n in known if abs(n) > 2**31 and -(2**63) <= n < 2**63]
     in_lake = F.broadcast(spark.createDataFrame(long, "number BIGINT"))

@@ -57,7 +57,7 @@ def plain_run(sandbox: Sandbox, start: datetime, end: datetime, *words: str) -> 
 
 def break_gates(sandbox: Sandbox, hour: datetime) -> list[Path]:
     """Land three bad files, each failing the audit of another owner's table; make a rule of shares critical."""
-    rule = sandbox.rules / "expectations" / "fct_shares.yaml"
+    rule = sandbox.rules / "expectations" / "feed" / "fct_shares.yaml"
     rule.write_text(rule.read_text().replace("severity: warning", "severity: critical"))
     now = to_us(hour) + 1_800_000_000
     seen = {"viewer_id": NOBODY, "impression_ts": iso(now), "impression_id": snowflake(now // 1000, 7)}

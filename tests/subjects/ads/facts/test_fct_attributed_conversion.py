@@ -94,8 +94,8 @@ def test_of_views_at_the_same_time_the_smaller_id_earns_the_credit(spark: SparkS
 
 def test_the_windows_are_those_of_the_advertiser_as_of_the_conversion(spark: SparkSession) -> None:
     """The window becomes one day at noon. A conversion a millisecond earlier still has the week."""
-    shortened = [{"valid_to": BOUGHT}, {"click_window_days": 1, "valid_from": BOUGHT}]
-    conversions = [{"conversion_id": 1, "conversion_ts": BOUGHT - MS}, {"conversion_id": 2}]
+    shortened: list[Row] = [{"valid_to": BOUGHT}, {"click_window_days": 1, "valid_from": BOUGHT}]
+    conversions: list[Row] = [{"conversion_id": 1, "conversion_ts": BOUGHT - MS}, {"conversion_id": 2}]
 
     made = attributed(spark, [{"click_ts": BOUGHT - 2 * DAY}], conversions=conversions, advertisers=shortened)
 
@@ -113,7 +113,7 @@ def test_a_click_outside_its_window_leaves_the_credit_to_a_click_of_another_adve
 
 
 def test_other_users_invalid_traffic_and_unknown_ads_earn_no_credit(spark: SparkSession) -> None:
-    touches = [{"user_id": 2}, {"is_valid": False}, {"advertiser_id": None}]
+    touches: list[Row] = [{"user_id": 2}, {"is_valid": False}, {"advertiser_id": None}]
     clicks = [touch | {"click_ts": BOUGHT - MS} for touch in touches]
     views = [touch | {"impression_ts": BOUGHT - MS} for touch in touches]
 

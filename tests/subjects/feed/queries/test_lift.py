@@ -48,10 +48,14 @@ def moments(columns: dict[str, np.ndarray]) -> Aggregates:
     )
 
 
+def of_equal_arms(control: Aggregates, treatment: Aggregates) -> Trial:
+    """A test with two arms of equal planned size that no viewer saw both of, without CUPED."""
+    return Trial(control, treatment, treatment_share=0.5, crossovers=0, cuped=False, minimum_effect=0.05)
+
+
 def trial(rng: np.random.Generator, size: int = 500, lift: float = 0.0, harm: float = 0.0) -> Trial:
     """A test with two arms of equal size. In the treatment, `lift` raises likes and dwell, and `harm` raises hides."""
-    arms = moments(viewers(rng, size)), moments(viewers(rng, size, lift, harm))
-    return Trial(*arms, treatment_share=0.5, crossovers=0, cuped=False, minimum_effect=0.05)
+    return of_equal_arms(moments(viewers(rng, size)), moments(viewers(rng, size, lift, harm)))
 
 
 def by_metric(judged: Judgement) -> dict[str, Lift]:
@@ -186,7 +190,7 @@ def test_a_metric_without_a_denominator_is_left_out_and_named_in_the_reason() ->
     rng = np.random.default_rng(14)
     arms = [viewers(rng, 5_000, lift) | {"dwell_ms_sum": zeros, "dwell_count": zeros} for lift in (0, 0.3)]
 
-    judged = judge(Trial(*map(moments, arms), treatment_share=0.5, crossovers=0, cuped=False, minimum_effect=0.05))
+    judged = judge(of_equal_arms(*map(moments, arms)))
 
     assert by_metric(judged)["avg_dwell_ms"] == Lift("avg_dwell_ms")
     assert by_metric(judged)["like_rate"].rises
@@ -202,7 +206,7 @@ def test_cuped_narrows_the_interval_and_keeps_the_lift() -> None:
         sums = viewers(rng, 5_000) | {"impressions": now, "likes": rng.binomial(now, taste * (1 + lift) / 1.1)}
         pre = {f"pre_{name}": column for name, column in viewers(rng, 5_000).items()}
         arms.append(moments(sums | pre | {"pre_impressions": before, "pre_likes": rng.binomial(before, taste / 1.1)}))
-    plain = Trial(*arms, treatment_share=0.5, crossovers=0, cuped=False, minimum_effect=0.05)
+    plain = of_equal_arms(*arms)
 
     without, with_before = (by_metric(judge(t))["like_rate"] for t in (plain, dataclasses.replace(plain, cuped=True)))
 
@@ -220,7 +224,7 @@ def test_when_earlier_days_explain_all_variance_the_interval_without_cuped_is_us
     for _ in range(2):
         sums = viewers(rng, 500)
         arms.append(moments(sums | {f"pre_{name}": column for name, column in sums.items()}))
-    plain = Trial(*arms, treatment_share=0.5, crossovers=0, cuped=False, minimum_effect=0.05)
+    plain = of_equal_arms(*arms)
 
     with_cuped = by_metric(judge(dataclasses.replace(plain, cuped=True)))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from etl.reports.questions import Row, ask
 from pyspark.sql import SparkSession
 
 from etl.conf import Settings
@@ -12,13 +11,14 @@ from etl.reports.charts import number
 from etl.reports.figure import Figure
 from etl.reports.health import Health
 from etl.reports.operations import Interval
+from etl.reports.page_queries import Row, run_page_query
 from etl.reports.section import Section
 from etl.reports.tile import Tile
 
 
 def collect(spark: SparkSession, settings: Settings, interval: Interval, ledger: Ledger) -> list[Row]:
     """Plays and seconds per station of a half-open range of hours, most plays first."""
-    return ask(spark, settings, "radio_stations", start=interval[0], end=interval[1])
+    return run_page_query(spark, settings, "radio_stations", start=interval[0], end=interval[1])
 
 
 def sections(found: list[Row], page: Health) -> list[Section]:

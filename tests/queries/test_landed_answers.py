@@ -30,9 +30,13 @@ def land(settings: Settings, event: str, hour: datetime, *records: Row) -> None:
 
 
 def made(spark: SparkSession, settings: Settings, name: str, end: datetime) -> None:
-    """Run what a question reads, from 10:00 on."""
-    inputs = [catalog.entry(table).table for table in question.load(name).inputs]
-    tables = {t.name for table in inputs for t in (*catalog.upstream(table), table)}
+    """Run what a question reads and what that is made or judged from, from 10:00 on."""
+    tables, left = set[str](), list(question.load(name).inputs)
+    while left:
+        table = left.pop()
+        if table not in tables:
+            tables.add(table)
+            left += catalog.reads(catalog.entry(table).table)
     summary = runner.run(spark, settings, TEN, end, tables=sorted(tables))
     assert not summary.errors, summary.errors
 

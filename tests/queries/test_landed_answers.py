@@ -31,9 +31,13 @@ def land(settings: Settings, event: str, hour: datetime, *records: Row) -> None:
 
 
 def run_inputs(spark: SparkSession, settings: Settings, name: str, end: datetime) -> None:
-    """Run all tables that a query needs, from 10:00 to `end`."""
-    inputs = [catalog.entry(table).table for table in named_query.load(name).inputs]
-    tables = {t.name for table in inputs for t in (*catalog.upstream(table), table)}
+    """Run all tables that a query needs, and those that their gates refer to, from 10:00 to `end`."""
+    tables, left = set[str](), list(named_query.load(name).inputs)
+    while left:
+        table = left.pop()
+        if table not in tables:
+            tables.add(table)
+            left += catalog.reads(catalog.entry(table).table)
     summary = runner.run(spark, settings, TEN, end, tables=sorted(tables))
     assert not summary.errors, summary.errors
 

@@ -308,7 +308,7 @@ def _late_hours(context: RunContext, table: Table, reading: Reading, entry: Entr
 
 def _with_missing_folder(context: RunContext, event: Event, landed: LandedHour) -> LandedHour:
     """The same hour, late with `no folder` when its folder is missing. Storage is read only for a late hour."""
-    folder = f"{files.absolute(context.settings.landing)}/{event.name}/{landing.folder(landed.hour)}"
+    folder = landing.hour_uri(context.settings, event, landed.hour)
     if landed.late != completeness.NO_FILES or files.exists(context.spark, folder):
         return landed
     return replace(landed, late=completeness.NO_FOLDER)

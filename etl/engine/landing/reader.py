@@ -46,6 +46,16 @@ def folder(hour: datetime) -> str:
     return f"hour={hour.strftime(HOUR)}"
 
 
+def event_uri(settings: Settings, event: Event) -> str:
+    """The folder of an event in the landing zone."""
+    return f"{files.absolute(settings.landing)}/{event.name}"
+
+
+def hour_uri(settings: Settings, event: Event, hour: datetime) -> str:
+    """The folder of an event's landed hour."""
+    return f"{event_uri(settings, event)}/{folder(hour)}"
+
+
 def hour_of(name: str) -> datetime | None:
     """The landed hour of a folder name; None when the name has another form."""
     try:
@@ -57,7 +67,7 @@ def hour_of(name: str) -> datetime | None:
 
 def ignored_names(spark: SparkSession, settings: Settings, event: Event) -> list[str]:
     """Names of visible files and folders in an event's folder that are not landed hours: no run reads them."""
-    root = f"{files.absolute(settings.landing)}/{event.name}"
+    root = event_uri(settings, event)
     folders = [f for f in files.list_folders(spark, root) if not f.is_hidden and hour_of(f.name) is None]
     return sorted(f.name for f in [*folders, *files.list_files(spark, root)])
 
@@ -70,8 +80,7 @@ def listing(
     With `hidden` only the hidden files are listed: files whose name, or a folder below the hour's folder, begins with
     `.` or `_`. A producer has not finished these files, or was killed.
     """
-    root = f"{files.absolute(settings.landing)}/{event.name}"
-    found = ((hour, files.list_below(spark, f"{root}/{folder(hour)}")) for hour in hours)
+    found = ((hour, files.list_below(spark, hour_uri(settings, event, hour))) for hour in hours)
     return [
         Landed(hour, tuple(_with_links_outside(settings, [f for f in listed if f.is_hidden == hidden])))
         for hour, listed in found
@@ -141,7 +150,7 @@ def _hour_of(spark: SparkSession, settings: Settings, event: Event) -> Column:
 
     It cuts the path by position: a regular expression for every record takes longer than all checks of the record.
     """
-    before = files.escaped_path(spark, f"{files.absolute(settings.landing)}/{event.name}") + "/hour="
+    before = files.escaped_path(spark, event_uri(settings, event)) + "/hour="
     hour = F.substring("_file", F.locate(before, F.col("_file")) + len(before), F.lit(len("2026-06-01T10")))
     return F.concat(hour, F.lit(":00")).cast("timestamp")
 

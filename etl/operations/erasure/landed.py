@@ -68,10 +68,9 @@ def clean(context: RunContext, table: Table, suppressed: SuppressionList, hours:
     assert table.event
     read = context.ledger.fingerprints(table.name)
     result = CleanResult()
-    root = f"{files.absolute(context.settings.landing)}/{table.event.name}"
     for part in landing.listing(context.spark, context.settings, table.event, hours):
         folder = f"{table.event.name}/{part.hour:%Y-%m-%dT%H}"
-        noted = rewrites.load(context.spark, f"{root}/{landing.folder(part.hour)}")
+        noted = rewrites.load(context.spark, landing.hour_uri(context.settings, table.event, part.hour))
         was_read = read.get(part.hour.isoformat()) == noted.before(part).fingerprint
         counts, people, unread = _find_people(context.spark, table.event, part, suppressed)
         rewritten = {
@@ -93,7 +92,7 @@ def clean(context: RunContext, table: Table, suppressed: SuppressionList, hours:
 
 def unlisted(context: RunContext, event: Event, hours: list[datetime]) -> list[str]:
     """Return the files below an event's folder that no run reads: hidden ones, and those outside of landed hours."""
-    root, folders = f"{files.absolute(context.settings.landing)}/{event.name}", {landing.folder(hour) for hour in hours}
+    root, folders = landing.event_uri(context.settings, event), {landing.folder(hour) for hour in hours}
     landed = [f for f in files.walk(context.spark, root) if not f.name.endswith(".crc")]
     paths = [files.relative_path(root, f.uri) for f in landed]
     return sorted(f"{event.name}/{path}" for path in paths if not _is_read(path, folders))

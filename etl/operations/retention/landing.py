@@ -69,7 +69,7 @@ def _plan_event(window: Window, table: Table) -> Iterator[Action]:
 
 def _by_hour(context: RunContext, event: Event) -> tuple[dict[datetime, list[LandedFile]], list[LandedFile]]:
     """Return the files below an event's folder by landed hour, and the files outside of hour folders."""
-    root = f"{files.absolute(context.settings.landing)}/{event.name}"
+    root = landing.event_uri(context.settings, event)
     by_hour: dict[datetime, list[LandedFile]] = {}
     strays: list[LandedFile] = []
     for file in files.walk(context.spark, root):
@@ -99,7 +99,7 @@ def _kept(window: Window, table: Table) -> timedelta:
 
 def landed_hours(context: RunContext, event: Event) -> list[datetime]:
     """Return the hours that have a folder in the landing zone."""
-    folders = files.list_folders(context.spark, f"{files.absolute(context.settings.landing)}/{event.name}")
+    folders = files.list_folders(context.spark, landing.event_uri(context.settings, event))
     return [hour for folder in folders if (hour := landing.hour_of(folder.name)) is not None]
 
 
@@ -138,7 +138,7 @@ def remove(window: Window, table: Table, removable: list[Landed]) -> None:
         if isinstance(table.write, MergeAggregate) and _unread(window, table, now):
             log.warning("maintenance: %s: a file landed in %s meanwhile; the hour stays", event.name, part.hour)
             continue
-        _delete(window, f"{files.absolute(context.settings.landing)}/{event.name}", list(part.files))
+        _delete(window, landing.event_uri(context.settings, event), list(part.files))
 
 
 def _delete(window: Window, root: str, removable: list[LandedFile]) -> None:
@@ -163,7 +163,7 @@ def _strays(window: Window, table: Table, strays: list[LandedFile]) -> Iterator[
     kept = _kept(window, table)
     before = (window.today - kept).timestamp() * 1000
     old = [f for f in strays if f.modified < before]
-    root = f"{files.absolute(window.context.settings.landing)}/{table.event.name}"
+    root = landing.event_uri(window.context.settings, table.event)
     if old:
         what = f"{len(old)} files in no hour's folder, written more than {kept} ago"
         yield Action(

@@ -79,9 +79,10 @@ def clean(context: RunContext, table: Table, suppressed: SuppressionList, hours:
         }
         unread += [file for file, new in rewritten.items() if new is None]
         after = Landed(part.hour, tuple(new or file for file, new in rewritten.items()))
-        if was_read and noted.states:
-            _record_as_read(context, table, after)
-        noted.delete()
+        if noted.states:
+            if was_read:
+                _record_as_read(context, table, after)
+            noted.delete()
         for file in unread:
             log.warning("%s: this file was not searched, so it may name erased people: %r", table.name, file.uri)
         result.records |= {f"{folder}/{name}": count for name, count in counts.items()}

@@ -16,15 +16,12 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-
 import great_expectations as gx
 from great_expectations.core.expectation_validation_result import (
     ExpectationSuiteValidationResult,
     ExpectationValidationResult,
 )
 from great_expectations.core.run_identifier import RunIdentifier
-from great_expectations.data_context.types.base import ProgressBarsConfig
 from great_expectations.data_context.types.resource_identifiers import (
     ExpectationSuiteIdentifier,
     ValidationResultIdentifier,
@@ -35,7 +32,7 @@ from great_expectations.expectations.metadata_types import FailureSeverity
 from great_expectations.expectations.registry import get_expectation_impl
 
 from etl import catalog
-from etl.engine.quality import suites
+from etl.engine.quality import gx_context, suites
 from etl.engine.quality.suites import Rule
 from etl.engine.state.entry import Entry
 from etl.errors import ERROR_CLASS, ContractViolation, LakeError
@@ -101,8 +98,7 @@ def _newest(entries: list[Entry], table: Table, runs: int) -> list[Entry]:
 
 
 def _context(folder: Path) -> Any:
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    context = gx_context.in_memory()
     for name in list(context.get_site_names()):
         context.delete_data_docs_site(name)
     store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder.absolute())}

@@ -14,12 +14,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import great_expectations as gx
-from great_expectations.data_context.types.base import ProgressBarsConfig
 from great_expectations.expectations.metadata_types import FailureSeverity
 from great_expectations.expectations.registry import get_expectation_impl
 from pyspark.sql import DataFrame
 
 from etl import catalog
+from etl.engine.quality import gx_context
 from etl.engine.quality.gate_queries import ExpectQueryToReturnNoRows, unexpected
 from etl.engine.quality.suites import Rule
 from etl.errors import first_line
@@ -131,20 +131,12 @@ def _query_failure(batch: DataFrame, rule: Rule, result: Any) -> Failure:
 def _validate(batch: DataFrame, rules: list[Rule], result_format: Any) -> list[Any]:
     """The result of Great Expectations for each rule, in the order of the rules. A rule without one raises KeyError."""
     queries = [rule.query for rule in rules if rule.query]
-    source = _context().data_sources.add_spark("spark", persist=False)
+    source = gx_context.in_memory().data_sources.add_spark("spark", persist=False)
     definition = source.add_dataframe_asset("batch").add_batch_definition_whole_dataframe("whole")
     suite = gx.ExpectationSuite("gate", expectations=[_expectation(r, i, queries) for i, r in enumerate(rules)])
     outcome = definition.get_batch({"dataframe": batch}).validate(suite, result_format=result_format)
     by_number = {r.expectation_config.meta["number"]: r for r in outcome.results if r.expectation_config}
     return [by_number[i] for i in range(len(rules))]
-
-
-def _context() -> Any:
-    """A Great Expectations context in memory, without usage statistics and progress bars."""
-    context = gx.get_context(mode="ephemeral")
-    context.enable_analytics(False)
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    return context
 
 
 def _expectation(rule: Rule, number: int, queries: list[str]) -> Any:

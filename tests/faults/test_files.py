@@ -13,7 +13,7 @@ from support.lakes import drop, uri
 from support.local_lake import END, START
 
 from etl.conf import Settings
-from etl.engine.jobs import land, runner
+from etl.engine.jobs import reading, runner
 from etl.engine.jobs.runner import Summary
 from etl.engine.landing import reader as landing
 from etl.errors import FeedEtlError, GateFailed, LakeError, LandingError
@@ -64,7 +64,7 @@ def test_a_landed_file_that_grows_while_it_is_read_is_detected(
     """The counts of read, accepted and quarantined records do not match. The next run reads the file again."""
     file = Path(late.landing) / "shares" / "hour=2026-06-01T10" / "late.jsonl"
     text = file.read_text()
-    count = land._count
+    count = reading._count
 
     def counted(*args: Any) -> Any:
         found = count(*args)
@@ -72,7 +72,7 @@ def test_a_landed_file_that_grows_while_it_is_read_is_detected(
         return found
 
     with monkeypatch.context() as patched:
-        patched.setattr(land, "_count", counted)
+        patched.setattr(reading, "_count", counted)
         assert ended(run(spark, late)) is LandingError
     file.write_text(text)
     assert not run(spark, late).errors

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reports.test_operations import Remembered
 from support import made_up
+from support.in_memory_ledger import InMemoryLedger
 from support.rows import at
 
 from etl.engine.quality import completeness
@@ -24,7 +24,7 @@ def ran(*landed: LandedHour, table: str = "bronze_shares", **given: object) -> E
 def test_the_newest_published_run_of_each_hour_in_the_interval_counts() -> None:
     """The result has the events of one subject. An hour before the interval and a rejected run do not count."""
     silent, whole = LandedHour(TEN, 0, 0, 90, NO_FILES), LandedHour(at("11:00"), 1, 88, 90)
-    ledger = Remembered(
+    ledger = InMemoryLedger(
         ran(LandedHour(at("09:00"), 0, 0, 90, NO_FILES), silent, LandedHour(whole.hour, 0, 0, 90, NO_FILES)),
         ran(whole),
         ran(LandedHour(TEN, 1, 90, 90), verdict="failed"),
@@ -61,7 +61,7 @@ def test_the_page_shows_late_hours_under_ingest_and_a_table_with_an_error() -> N
 def test_an_error_keeps_the_last_verdict_of_the_gate() -> None:
     """An error is no verdict, so the state of the gate stays that of its last batch."""
     error = Entry("run-2", "fct_shares", at("12:30"), TEN, NOON, verdict=ERROR, reason="LakeError: gone")
-    ledger = Remembered(Entry("run-1", "fct_shares", NOON, TEN, NOON), error)
+    ledger = InMemoryLedger(Entry("run-1", "fct_shares", NOON, TEN, NOON), error)
 
     (gate,) = [g for g in operations.gates(ledger) if g.table.name == "fct_shares"]
 

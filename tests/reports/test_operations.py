@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import json
-import threading
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from support.in_memory_ledger import InMemoryLedger
 from support.rows import at
 
 from etl import catalog
 from etl.engine.landing import arrivals
 from etl.engine.state.entry import Entry
-from etl.engine.state.ledger import Ledger
 from etl.reports import operations
 
 TEN, ELEVEN, NOON = at("10:00"), at("11:00"), at("12:00")
 NO_FILES = arrivals.EMPTY
-
-
-class Remembered(Ledger):
-    """A ledger in memory with the given entries."""
-
-    def __init__(self, *entries: Entry) -> None:
-        self.lock, self._latest = threading.RLock(), datetime.min.replace(tzinfo=UTC)
-        self._entries, self._by_table, self._ids = [], {}, {}
-        for each in entries:
-            self._keep(each)
 
 
 def entry(table: str, hour: datetime = TEN, **given: Any) -> Entry:
@@ -46,7 +35,7 @@ def landed(table: str, hour: datetime, fingerprint: str = "abc", **given: Any) -
 
 def test_the_last_verdict_decides_the_state_of_a_gate() -> None:
     failure = {"rule": "key()", "severity": "critical", "reason": "r", "count": 1, "of": 2, "error": ""}
-    ledger = Remembered(
+    ledger = InMemoryLedger(
         entry("fct_shares", verdict="failed", failures=json.dumps([failure])),
         entry("fct_shares", ELEVEN),
         entry("fct_impressions"),
@@ -62,8 +51,8 @@ def test_the_last_verdict_decides_the_state_of_a_gate() -> None:
 
 def test_gates_are_only_of_subjects_that_ran() -> None:
     """Every subject writes quarantine, so quarantine does not show which subject ran."""
-    feed = Remembered(entry("fct_shares"), entry("quarantine"))
-    ads = Remembered(entry("fct_ad_clicks"), entry("quarantine"))
+    feed = InMemoryLedger(entry("fct_shares"), entry("quarantine"))
+    ads = InMemoryLedger(entry("fct_ad_clicks"), entry("quarantine"))
 
     shown = [{g.table.name for g in operations.gates(ledger)} for ledger in (feed, ads)]
 
@@ -73,7 +62,7 @@ def test_gates_are_only_of_subjects_that_ran() -> None:
 
 def test_landed_hours_of_another_subject_do_not_make_a_subject_late() -> None:
     """Ads landed an hour after the feed. The feed has all of its own hours."""
-    ledger = Remembered(landed("bronze_shares", TEN), landed("bronze_ad_clicks", ELEVEN))
+    ledger = InMemoryLedger(landed("bronze_shares", TEN), landed("bronze_ad_clicks", ELEVEN))
 
     found = {f.table.name: f.behind_hours for f in operations.freshness(ledger)}
 
@@ -83,7 +72,7 @@ def test_landed_hours_of_another_subject_do_not_make_a_subject_late() -> None:
 
 def test_a_rejected_hour_counts_as_landed() -> None:
     """The gate rejected 11:00. It is the newest landed hour, and bronze is one hour behind."""
-    ledger = Remembered(landed("bronze_shares", TEN), landed("bronze_shares", ELEVEN, verdict="failed"))
+    ledger = InMemoryLedger(landed("bronze_shares", TEN), landed("bronze_shares", ELEVEN, verdict="failed"))
 
     found = {f.table.name: f for f in operations.freshness(ledger)}
 
@@ -92,14 +81,14 @@ def test_a_rejected_hour_counts_as_landed() -> None:
 
 
 def test_an_hour_without_files_has_not_landed() -> None:
-    ledger = Remembered(landed("bronze_shares", TEN), landed("bronze_shares", ELEVEN, NO_FILES))
+    ledger = InMemoryLedger(landed("bronze_shares", TEN), landed("bronze_shares", ELEVEN, NO_FILES))
 
     assert operations.newest_landed(ledger) == TEN
 
 
 def test_a_table_without_changed_inputs_is_not_behind() -> None:
     """No share landed at 11:00, so no hour of the fact is due."""
-    ledger = Remembered(
+    ledger = InMemoryLedger(
         landed("bronze_shares", TEN, affected_hours={"landed_hour": [TEN]}, output_version=1),
         landed("bronze_shares", ELEVEN),
         entry("fct_shares", TEN, input_versions={"bronze_shares": 1}),
@@ -112,7 +101,7 @@ def test_a_table_without_changed_inputs_is_not_behind() -> None:
 
 
 def test_a_table_is_behind_by_its_due_hours() -> None:
-    ledger = Remembered(
+    ledger = InMemoryLedger(
         landed("bronze_shares", TEN, affected_hours={"landed_hour": [TEN]}, output_version=1),
         landed("bronze_shares", ELEVEN, affected_hours={"landed_hour": [ELEVEN]}, output_version=2),
         entry("fct_shares", TEN, input_versions={"bronze_shares": 1}),
@@ -123,7 +112,7 @@ def test_a_table_is_behind_by_its_due_hours() -> None:
 
 def test_a_table_is_at_least_as_far_behind_as_its_inputs() -> None:
     """The gate of bronze rejected 11:00. No hour of the fact is due, but the fact is one hour behind like bronze."""
-    ledger = Remembered(
+    ledger = InMemoryLedger(
         landed("bronze_shares", TEN, affected_hours={"landed_hour": [TEN]}, output_version=1),
         landed("bronze_shares", ELEVEN, verdict="failed"),
         entry("fct_shares", TEN, input_versions={"bronze_shares": 1}),
@@ -134,13 +123,13 @@ def test_a_table_is_at_least_as_far_behind_as_its_inputs() -> None:
 
 def test_future_hours_of_a_table_that_looks_ahead_do_not_count() -> None:
     """Clicks of 10:00 also change sessions of later hours, which hold nothing yet."""
-    ledger = Remembered(landed("bronze_ad_clicks", TEN), entry("fct_ad_clicks", TEN, processed_hours=[TEN, ELEVEN]))
+    ledger = InMemoryLedger(landed("bronze_ad_clicks", TEN), entry("fct_ad_clicks", TEN, processed_hours=[TEN, ELEVEN]))
 
     assert {f.table.name: f.newest for f in operations.freshness(ledger)}["fct_ad_clicks"] == TEN
 
 
 def test_runs_of_other_hours_are_outside_the_interval() -> None:
-    ledger = Remembered(entry("fct_shares", TEN), entry("fct_shares", ELEVEN), entry("fct_shares", NOON))
+    ledger = InMemoryLedger(entry("fct_shares", TEN), entry("fct_shares", ELEVEN), entry("fct_shares", NOON))
 
     found = operations.in_range(ledger, (ELEVEN, NOON))
 
@@ -177,7 +166,7 @@ def test_an_hour_that_lost_its_rows_is_not_covered() -> None:
         {"hour": TEN, "row_count": 0, "checksum": "0-0"},
     )
     first = entry("fct_shares", published_hours=[with_rows]), entry("fct_impressions", published_hours=[with_rows])
-    ledger = Remembered(*first, entry("fct_impressions", ELEVEN, published_hours=[empty]))
+    ledger = InMemoryLedger(*first, entry("fct_impressions", ELEVEN, published_hours=[empty]))
 
     found = operations.coverage(ledger, (TEN, NOON))
 

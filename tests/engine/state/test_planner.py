@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 import pytest
+from support.in_memory_ledger import InMemoryLedger
 from support.rows import at
 
-from etl.engine.state import ledger_table, planner
+from etl.engine.state import planner
 from etl.engine.state.entry import DAMAGED, TO_BE_READ, WITHOUT_FILES, Entry
 from etl.engine.state.ledger import Ledger
 from etl.engine.state.shards import Shard
@@ -26,11 +27,9 @@ DATED = replace(ROLLUP, name="dated", inputs=(Input(FACT), Input(DIM, as_of=True
 
 
 @pytest.fixture
-def ledger(monkeypatch: pytest.MonkeyPatch) -> Ledger:
+def ledger() -> Ledger:
     """An empty ledger in memory."""
-    monkeypatch.setattr(ledger_table, "create", lambda *_: None)
-    monkeypatch.setattr(ledger_table, "rows", lambda *_: [])
-    return Ledger(cast(Any, None), "lake")
+    return InMemoryLedger()
 
 
 def published(ledger: Ledger, table: Table, version: int, *hours: datetime, **fields: Any) -> None:

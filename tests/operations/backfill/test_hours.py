@@ -6,7 +6,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
-from operations.in_memory_ledger import InMemoryLedger
+from support.in_memory_ledger import InMemoryLedger
 from support.local_lake import START
 
 from etl import catalog

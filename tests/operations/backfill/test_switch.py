@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from operations.in_memory_ledger import InMemoryLedger
+from support.in_memory_ledger import InMemoryLedger
 from support.local_lake import START
 
 from etl import catalog

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from operations.in_memory_ledger import InMemoryLedger
+from support.in_memory_ledger import InMemoryLedger
 from support.local_lake import START
 
 from etl import catalog

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from reports.test_operations import Remembered, entry
+from reports.test_operations import entry
 from support import made_up
+from support.in_memory_ledger import InMemoryLedger
 from support.rows import at
 
 from etl.engine.state.entry import Entry
@@ -38,7 +39,7 @@ def test_heartbeats_collapse_to_the_rows_of_the_table_now() -> None:
     """Rows of an hour that two runs wrote count once. Heartbeats of a failed run are read, but are in no row."""
     state = {"hour": TEN, "row_count": 10, "checksum": "0-0"}
     name = "fct_dwell_per_impression"
-    ledger = Remembered(
+    ledger = InMemoryLedger(
         entry(
             name,
             TEN,

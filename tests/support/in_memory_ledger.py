@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-
-from support.local_lake import START
+from datetime import UTC, datetime
 
 from etl.engine.state.entry import Entry
 from etl.engine.state.ledger import Ledger
@@ -15,6 +14,7 @@ class InMemoryLedger(Ledger):
 
     def __init__(self, *entries: Entry) -> None:
         self.lock = threading.RLock()
-        self._entries, self._by_table, self._ids, self._unwritten, self._latest = [], {}, {}, [], START
+        self._latest = datetime.min.replace(tzinfo=UTC)
+        self._entries, self._by_table, self._ids, self._unwritten = [], {}, {}, []
         for entry in entries:
             self._keep(entry)

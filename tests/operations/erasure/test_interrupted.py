@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from pyspark.sql import SparkSession
@@ -33,31 +34,35 @@ def fed(spark: SparkSession, settings: Settings) -> Settings:
     return settings
 
 
+def erase_and_die(
+    spark: SparkSession, settings: Settings, monkeypatch: pytest.MonkeyPatch, module: ModuleType, step: str
+) -> None:
+    """Begin an erasure that is killed when it calls a function of a module."""
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(module, step, die)
+        with pytest.raises(KeyboardInterrupt):
+            driver.erase(spark, settings, [VIEWER], "ticket 17")
+
+
 def test_the_receipt_of_a_repeated_erasure_has_what_the_killed_one_did(
     spark: SparkSession, fed: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as killed:
-        killed.setattr(register, "write", _die)
-        with pytest.raises(KeyboardInterrupt):
-            driver.erase(spark, fed, [VIEWER], "ticket 17")
+    erase_and_die(spark, fed, monkeypatch, register, "write")
     receipt = driver.erase(spark, fed, [VIEWER], "ticket 17")
     done = {name: (found["rule"], found["rows"]) for name, found in receipt["tables"].items() if "rows" in found}
     assert done == {name: ("replacement id", 1) for name in shares.TABLES}
     assert receipt["complete"] and register.receipts(spark, f"file://{fed.lake}") == [receipt]
 
 
-def _die(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
 def test_files_that_a_killed_erasure_rewrote_are_not_read_as_new(
     spark: SparkSession, fed: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is killed when it has rewritten a file, and before the ledger knows."""
-    with monkeypatch.context() as killed:
-        killed.setattr(landed, "_record_as_read", _die)
-        with pytest.raises(KeyboardInterrupt):
-            driver.erase(spark, fed, [VIEWER], "ticket 17")
+    erase_and_die(spark, fed, monkeypatch, landed, "_record_as_read")
     assert driver.erase(spark, fed, [VIEWER], "ticket 17")["complete"]
 
     summary = runner.run(spark, fed, START, END, tables=list(shares.TABLES))
@@ -69,10 +74,7 @@ def test_files_that_a_killed_erasure_rewrote_are_not_read_as_new(
 def test_a_file_that_its_producer_replaced_after_a_killed_erasure_is_read(
     spark: SparkSession, fed: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as killed:
-        killed.setattr(landed, "_record_as_read", _die)
-        with pytest.raises(KeyboardInterrupt):
-            driver.erase(spark, fed, [VIEWER], "ticket 17")
+    erase_and_die(spark, fed, monkeypatch, landed, "_record_as_read")
     (note,) = Path(fed.landing).rglob(rewrites.FILE)
     (name,) = json.loads(note.read_text())
     replaced = note.with_name(name)

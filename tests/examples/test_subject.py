@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.repository import copy_repository
 
 from etl import conf
 from etl.engine.spark import session
@@ -21,10 +22,7 @@ PLAYS = 200
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of this tree with the example laid over it."""
-    copy = tmp_path_factory.mktemp("example") / "tree"
-    for name in ("etl", "conf", "expectations", "tests"):
-        shutil.copytree(conf.home() / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(conf.home() / "pyproject.toml", copy)
+    copy = copy_repository(tmp_path_factory.mktemp("example") / "tree")
     shutil.copytree(conf.home() / "examples" / "subject", copy, dirs_exist_ok=True)
     return copy
 

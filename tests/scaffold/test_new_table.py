@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,8 +14,8 @@ from typing import Any
 import pytest
 from chispa.dataframe_comparer import DataFramesNotEqualError
 from pyspark.sql import SparkSession
+from support.repository import copy_repository
 
-from etl import conf
 from etl.model.contract import Layer
 
 NAMES = {"dims": "dim_made", "facts": "fct_made", "rollups": "agg_made", "marts": "mart_made"}
@@ -37,10 +36,7 @@ def new_table(home: Path, name: str, layer: str) -> subprocess.CompletedProcess[
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the repository with a new table in each layer."""
-    copy = tmp_path_factory.mktemp("scaffold") / "tree"
-    for name in ("etl", "conf", "expectations", "tests"):
-        shutil.copytree(conf.home() / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(conf.home() / "pyproject.toml", copy)
+    copy = copy_repository(tmp_path_factory.mktemp("scaffold") / "tree")
     for layer, name in NAMES.items():
         done = new_table(copy, name, layer)
         assert done.returncode == 0, done.stderr

@@ -26,14 +26,13 @@ import yaml
 
 from etl import catalog
 from etl.errors import ConfigError, ContractViolation
+from etl.queries import sql_files
 from etl.queries.parameters import Parameter, check_range
 
 
-@cache
 def files() -> dict[str, Path]:
-    """The .sql file of every named query by name, from the folder `queries` of each subject."""
-    folders = (plugin for name in catalog.subjects() if (plugin := catalog.plugin(name, "queries")))
-    return {file.stem: file for folder in folders for file in Path(folder.__path__[0]).glob("*.sql")}
+    """The .sql file of every named query by name."""
+    return sql_files.find("queries")
 
 
 def finisher(name: str) -> ModuleType | None:

@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DateType, StructField, TimestampType
 
-from etl import catalog, queries
+from etl import queries
 from etl.conf import Settings
 from etl.engine.sql import views
-from etl.errors import ContractViolation
+from etl.queries import sql_files
 
 Row = dict[str, Any]
 YEARS = "0002-01-01", "9999-01-01"
 """Days that Python can hold, less a margin at either end: a time zone shifts an instant by up to a day."""
 
 
-@cache
-def files() -> dict[str, Path]:
-    """The .sql file of every page query by name: those next to the dashboard of each subject.
-
-    Raises ContractViolation when two dashboards have a query of the same name.
-    """
-    found: dict[str, Path] = {}
-    for plugin in filter(None, (catalog.plugin(subject, "dashboard") for subject in catalog.subjects())):
-        for file in sorted(Path(str(plugin.__file__)).parent.glob("*.sql")):
-            if other := found.get(file.stem):
-                raise ContractViolation(f"{file} and {other} have the same name. Rename one of them.")
-            found[file.stem] = file
-    return found
-
-
 def text(name: str) -> str:
     """The SQL of a page query. Raises KeyError when no dashboard has it."""
-    return files()[name].read_text(encoding="utf-8")
+    return sql_files.find("dashboard")[name].read_text(encoding="utf-8")
 
 
 def run_page_query(spark: SparkSession, settings: Settings, name: str, **parameters: Any) -> list[Row]:

@@ -10,7 +10,8 @@ from support.made_up import made_up
 
 from etl import catalog, reports
 from etl.errors import ContractViolation
-from etl.reports import dashboard, health, page_queries
+from etl.queries import sql_files
+from etl.reports import dashboard, health
 from etl.reports.health import Health
 from etl.reports.section import Section, TableCard
 from etl.reports.tile import Tile
@@ -66,4 +67,4 @@ def test_two_page_queries_of_one_name_raise_an_error(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(catalog, "plugin", lambda subject, _: plugins[subject])
 
     with pytest.raises(ContractViolation, match="have the same name"):
-        page_queries.files.__wrapped__()
+        sql_files.find.__wrapped__("dashboard")

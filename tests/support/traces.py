@@ -24,7 +24,11 @@ OPEN: dict[str, Callable[[Path], bytes]] = {
 
 
 def of(what: int | str, *folders: str) -> list[str]:
-    """Files below some folders that contain a number or text. The truth of a simulation (`_truth`) is excluded."""
+    """Files below some folders that contain a number or text. The truth of a simulation (`_truth`) is excluded.
+
+    A short number would also be found as a count or the size of a file: six digits are the least.
+    """
+    assert len(str(what)) >= 6, f"{what} is too short to be searched"
     number = re.compile(rb"(?<!\d)" + re.escape(str(what)).encode() + rb"(?!\d)")
     files = [f for folder in folders for f in Path(folder).rglob("*") if f.is_file() and "_truth" not in f.parts]
     return sorted(str(f) for f in files if any(number.search(found) for found in _contents(f)))

@@ -28,7 +28,7 @@ from etl.model.privacy import CREATOR, REPLACEMENT_IDS_BELOW
 from etl.operations.erasure import driver, mails, public, register
 from etl.operations.maintenance import driver as maintenance
 
-GONE, OTHER = 470011, 470012
+GONE, OTHER = 4711000000018, 4711000000019
 HANDLE, CAPTION = "ana.of.the.sea", 'A "quoted" caption <of> hers, é'
 TEXTS = (GONE, HANDLE, "ana.renamed", "A first caption", "quoted", "never.read")
 TABLES = ["bronze_creators", "bronze_posts", "bronze_shares", "dim_creators", "dim_posts", "fct_shares"]

@@ -22,7 +22,7 @@ from etl.engine.state.entry import Entry
 from etl.operations.erasure import driver, landed, register, rewrites
 from etl.operations.maintenance import driver as maintenance
 
-VIEWER, OTHER = 4711, 4712
+VIEWER, OTHER = 4711000000017, 4711000000018
 
 
 @pytest.fixture

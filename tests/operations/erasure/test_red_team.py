@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -99,11 +100,12 @@ def places(settings: Settings) -> list[str]:
 
 
 def _text(file: Path) -> str:
+    """A file as text, decoded. Fractions of seconds are left out: six digits of a clock may equal an id by chance."""
     whole = file.read_bytes().decode("latin-1")
     if file.suffix == ".parquet":
         opened = pq.ParquetFile(file)
-        whole += f"\n{opened.read().to_pylist()}\n{opened.metadata.to_dict()}"
-    return whole
+        whole += "\n" + json.dumps([opened.read().to_pylist(), opened.metadata.to_dict()], default=str)
+    return re.sub(r"(:\d\d)\.\d{1,6}", r"\1", whole)
 
 
 def ids_to_try(share: float) -> range:

@@ -26,7 +26,7 @@ from etl.engine.people import keyed, keys, suppression
 from etl.model.privacy import REPLACEMENT_IDS_BELOW
 from etl.operations.erasure import landed, register
 
-GONE, OTHER = 4711, 4712
+GONE, OTHER = 4711000000017, 4711000000018
 SHARES = catalog.entry("bronze_shares").table
 
 

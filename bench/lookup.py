@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from bench.generate import HOUR
 from etl import catalog, conf
 from etl.engine.delta import tables as delta
-from etl.engine.jobs.run_context import in_hours
+from etl.engine.delta.partitions import in_hours
 from etl.engine.spark import session
 from etl.engine.spark.jvm import jvm
 from etl.engine.sql import views

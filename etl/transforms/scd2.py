@@ -32,13 +32,16 @@ def resolve(changes: DataFrame, table: Table) -> DataFrame:
     best = changes.groupBy(*by).agg(
         F.max_by(F.struct(*kept), payload_hash(table)).alias("winner"),
         F.count_distinct(payload_hash(table)).alias("payloads"),
+        F.count("*").alias("records"),
     )
-    return best.select(*by, "payloads", "winner.*")
+    return best.select(*by, "payloads", "records", "winner.*")
 
 
-def contradictions(changes: DataFrame, table: Table) -> int:
-    """The number of (key, effective_ts) pairs that have more than one payload."""
-    return resolve(changes, table).where("payloads > 1").count()
+def counts(changes: DataFrame, table: Table) -> tuple[int, int]:
+    """The number of changes, and of (key, effective_ts) pairs that have more than one payload."""
+    totals = resolve(changes, table).agg(F.coalesce(F.sum("records"), F.lit(0)), F.count_if(F.col("payloads") > 1))
+    records, contradictions = totals.collect()[0]
+    return records, contradictions
 
 
 def versions(changes: DataFrame, table: Table) -> DataFrame:

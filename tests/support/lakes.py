@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 from etl import catalog
 from etl.conf import Settings
 from etl.engine.delta import tables as delta
-from etl.engine.jobs.run_context import in_hours
+from etl.engine.delta.partitions import in_hours
 from etl.engine.sql import views
 from etl.model.contract import Table
 from support.local_lake import Simulated, local_settings

@@ -14,6 +14,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from etl.engine.delta.partitions import as_literal
 from etl.model.contract import Column as Field
 from etl.model.contract import Table
 
@@ -52,14 +53,53 @@ class Content:
 
 def by_hour(rows: DataFrame, table: Table) -> dict[datetime, Content]:
     """Hour -> content of the table's rows in it; day -> content for a table partitioned by day."""
-    hashed = row_hash([c for c in table.columns if c.name not in table.checksum_skips])
-    grouped = rows.select(F.col(table.hour).alias("hour"), hashed.alias("hash")).groupBy("hour")
+    grouped = rows.select(F.col(table.hour).alias("hour"), _hash(table).alias("hash")).groupBy("hour")
     sums = grouped.agg(
         F.count("*").alias("n"),
         F.sum(F.shiftrightunsigned("hash", 32)).alias("high"),
         F.sum(F.col("hash").bitwiseAND(F.lit(_LOW))).alias("low"),
     ).collect()
     return {as_hour(r["hour"]): Content(r["n"], r["high"], r["low"]) for r in sums}
+
+
+MAX_HOURS = 8
+"""Up to this many hours are summed by one aggregate over a batch, without a group for each hour."""
+_HASH = "_row_hash"
+
+
+@dataclass(frozen=True)
+class Sums:
+    """The content of at most MAX_HOURS hours as one array of aggregates, to be computed along with others.
+
+    hours: all hours that the rows have.
+    """
+
+    table: Table
+    hours: tuple[datetime, ...]
+
+    def hashed(self, rows: DataFrame) -> DataFrame:
+        """The rows with the column that the expression sums."""
+        return rows.withColumn(_HASH, _hash(self.table))
+
+    @property
+    def expression(self) -> str:
+        """An SQL expression over hashed rows: three BIGINT for each hour."""
+        in_hour = [f"CASE WHEN {self.table.hour} = {as_literal(h, self.table)} THEN {_HASH} END" for h in self.hours]
+        parts = [
+            f"count({one}), coalesce(sum(shiftrightunsigned({one}, 32)), 0L), coalesce(sum({one} & {_LOW}L), 0L)"
+            for one in in_hour
+        ]
+        return f"array({', '.join(parts)})"
+
+    def contents(self, sums: list[int]) -> dict[datetime, Content]:
+        """Hour -> content, from the value of the expression. Hours without rows are left out."""
+        found = {hour: Content(*sums[3 * i : 3 * i + 3]) for i, hour in enumerate(self.hours)}
+        return {hour: content for hour, content in found.items() if content.rows}
+
+
+def _hash(table: Table) -> Column:
+    """The hash of the columns that the checksum of a table covers."""
+    return row_hash([c for c in table.columns if c.name not in table.checksum_skips])
 
 
 def row_hash(columns: Sequence[Field]) -> Column:

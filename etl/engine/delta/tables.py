@@ -1,12 +1,10 @@
-"""Operations on whole Delta tables: create, read at a version, list files, and lock and label commits."""
+"""Operations on whole Delta tables: create, read at a version, and lock and label commits."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import lru_cache, partial
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
@@ -16,15 +14,15 @@ from pyspark.sql import functions as F
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from etl.engine.spark import files, locks
-from etl.engine.spark.jvm import as_dict, as_seq, jvm, none
+from etl.engine.spark.jvm import as_dict, jvm, none
 from etl.errors import ConflictError
 
-MAX_CACHED_LISTINGS = 64
 HISTORY_PROPERTIES = dict.fromkeys(
     ("delta.logRetentionDuration", "delta.deletedFileRetentionDuration"), "interval 2 days"
 )
 """Table properties that bound how long a log keeps removed files: its statistics hold ids of rows that are gone."""
 METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+FILES_IN_CHECKSUM = "spark.databricks.delta.allFilesInCrc.enabled"
 LOCK_MINUTES = "spark.feedetl.lock.minutes"  # our own key in the session's conf; Spark does not know it
 CONFLICT = re.compile("Concurrent|MetadataChanged|ProtocolChanged")  # in the class names of Delta's exceptions
 DROPPED_BLOCK = re.compile(r"Block rdd_\d+_\d+ does not exist")
@@ -63,9 +61,14 @@ def is_table(spark: SparkSession, uri: str) -> bool:
     reraise=True,
 )
 def create(spark: SparkSession, uri: str, definition: str) -> None:
-    """Create a table if it does not exist. When several runs do this at once, one creates it and the others use it."""
+    """Create a table if it does not exist. When several runs do this at once, one creates it and the others use it.
+
+    The list of files in the checksum of a commit begins with the next commit: for an empty table it would cost a job.
+    """
+    creator = spark.newSession()
+    creator.conf.set(FILES_IN_CHECKSUM, "false")
     with commit_lock(uri, lock_minutes(spark)):
-        spark.sql(f"CREATE TABLE IF NOT EXISTS delta.`{uri}` {definition}")
+        creator.sql(f"CREATE TABLE IF NOT EXISTS delta.`{uri}` {definition}")
 
 
 def current_version(spark: SparkSession, uri: str) -> int:
@@ -95,32 +98,6 @@ def read(spark: SparkSession, uri: str, version: int | None = None) -> DataFrame
     return (reader if version is None else reader.option("versionAsOf", version)).load(uri)
 
 
-@dataclass(frozen=True)
-class Listing:
-    """Some data files of one version of a table. Both fields are JVM objects."""
-
-    snapshot: Any
-    files: Any
-
-    def frame(self, spark: SparkSession) -> DataFrame:
-        """The rows of these files. Planning a query on them does not read the log again; a query on a table does."""
-        frame = self.snapshot.deltaLog().createDataFrame(self.snapshot, self.files, False, none(spark))
-        return DataFrame(frame, spark)
-
-
-def listing(spark: SparkSession, uri: str, version: int, predicate: str) -> Listing:
-    """The files of a version that match a partition predicate."""
-    at_version = snapshot(spark, uri, version)
-    if has_no_files(at_version):
-        return Listing(at_version, as_seq(spark, []))
-    return Listing(at_version, at_version.filesForScan(filters(spark, at_version, predicate), False).files())
-
-
-def cached_listing(spark: SparkSession) -> Callable[[str, int, str], Listing]:
-    """`listing` with a cache of the last 64 results: a run of many hours asks for the same files again and again."""
-    return lru_cache(MAX_CACHED_LISTINGS)(partial(listing, spark))
-
-
 def number_of_files(spark: SparkSession, uri: str) -> int:
     """Number of data files of the newest version. It comes from the version's checksum file when there is one."""
     newest = snapshot(spark, uri)
@@ -135,12 +112,6 @@ def has_no_files(at_version: Any) -> bool:
     """
     checksum = at_version.checksumOpt()
     return bool(checksum.isDefined() and checksum.get().numFiles() == 0)
-
-
-def filters(spark: SparkSession, at_version: Any, predicate: str) -> Any:
-    """A partition predicate as the methods of a snapshot take it: a Scala Seq with one resolved expression."""
-    rows = Listing(at_version, as_seq(spark, [])).frame(spark).where(predicate)
-    return as_seq(spark, [rows._jdf.queryExecution().analyzed().condition()])
 
 
 def live_files(spark: SparkSession, uri: str) -> DataFrame:

@@ -11,14 +11,17 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from etl.engine.delta import staged
+from etl.engine.delta import listing, staged
 from etl.engine.delta import tables as delta
+from etl.engine.delta.listing import Listing
+from etl.engine.delta.partitions import partition_hour
 from etl.engine.spark import files
 from etl.engine.spark.jvm import as_list, as_seq, jvm, none, some
 from etl.errors import ConflictError
@@ -57,12 +60,15 @@ class Transaction:
     def stage(self, rows: DataFrame) -> DataFrame:
         """Write rows to files that are not published yet. Returns the rows as read back from these files."""
         started, self._staged_at = time.monotonic(), time.time()
-        written = self._txn.writeFiles(rows._jdf)
-        self._adds = as_list(self.spark, written)
+        self._adds = as_list(self.spark, self._txn.writeFiles(rows._jdf))
         staged.record(self.uri, [str(add.path()) for add in self._adds])
         self.stage_seconds = time.monotonic() - started
         self.task_rows = _rows_by_task(self._adds)
-        return self._frame(written)
+        return self._frame(self._adds)
+
+    def staged_hours(self, column: str) -> set[datetime]:
+        """The hours (days) of the staged rows, by the partition column."""
+        return {partition_hour(str(add.partitionValues().apply(column))) for add in self._adds}
 
     def read_for_rewrite(
         self, predicate: str, rows: DataFrame | None = None, by: Sequence[str] = ()
@@ -76,9 +82,9 @@ class Transaction:
         if rows is not None:
             matches = matches.join(rows, list(by), "left_semi")
         names = {row["_file"] for row in matches.select("_file").distinct().collect()}
-        files_ = [f for f in as_list(self.spark, candidates) if f.path().rsplit("/", 1)[-1] in names]
+        files_ = [f for f in candidates if f.path().rsplit("/", 1)[-1] in names]
         self._removes = [f.removeWithTimestamp(int(time.time() * 1000), True) for f in files_]
-        return self._frame(as_seq(self.spark, files_)) if files_ else None
+        return self._frame(files_) if files_ else None
 
     def keep_partitions(self, partitions: set[str], column: str) -> None:
         """Commit only the staged files of these partitions (values of the partition column `column`)."""
@@ -87,12 +93,12 @@ class Transaction:
     def remove(self, predicate: str) -> None:
         """Let the commit remove every file that matches a partition predicate."""
         stamp = int(time.time() * 1000)
-        self._removes = [f.removeWithTimestamp(stamp, True) for f in self._files(predicate)]
+        self._removes = [f.removeWithTimestamp(stamp, True) for f in self._matching(predicate)]
 
     def remove_files(self, paths: set[str]) -> None:
         """Let the commit remove files by path below the table's folder, such as files that are gone from the disk."""
         stamp = int(time.time() * 1000)
-        files_ = [f for f in self._files("true") if unquote(str(f.path())) in paths]
+        files_ = [f for f in self._matching("true") if unquote(str(f.path())) in paths]
         self._removes = [f.removeWithTimestamp(stamp, True) for f in files_]
 
     def watch(self, predicate: str) -> None:
@@ -140,26 +146,25 @@ class Transaction:
         defaults = [none(self.spark)] * 8
         return write(mode.Overwrite if self._removes else mode.Append, *defaults)
 
-    def _files(self, predicate: str) -> list[Any]:
-        return as_list(self.spark, self._matching(predicate))
-
-    def _matching(self, predicate: str) -> Any:
-        """Files of the version read that match (a Scala Seq). A concurrent change to them is a conflict.
+    def _matching(self, predicate: str) -> list[Any]:
+        """Files of the version read that match. A concurrent change to them is a conflict.
 
         When none match, a concurrent commit that adds a matching file is a conflict.
         """
         snapshot = self._txn.snapshot()
-        filters = delta.filters(self.spark, snapshot, predicate)
-        if not delta.has_no_files(snapshot):
-            return self._txn.filterFiles(filters, False)
-        self._txn.trackReadPredicates(filters, False, True)  # as `filterFiles` does
-        return as_seq(self.spark, [])
+        filters = listing.filters(self.spark, snapshot, predicate)
+        if listing.files_of_checksum(self.spark, snapshot) is None:
+            return as_list(self.spark, self._txn.filterFiles(filters, False))
+        found = listing.matching(self.spark, snapshot, filters)
+        self._txn.trackReadPredicates(filters, False, True)  # this and the next call as in `filterFiles`
+        self._txn.trackFilesRead(as_seq(self.spark, found))
+        return found
 
     def _paths(self, predicate: str) -> set[str]:
-        return {str(f.path()) for f in self._files(predicate)}
+        return {str(f.path()) for f in self._matching(predicate)}
 
-    def _frame(self, adds: Any) -> DataFrame:
-        return delta.Listing(self._txn.snapshot(), adds).frame(self.spark)
+    def _frame(self, adds: list[Any]) -> DataFrame:
+        return Listing(self.spark, self._txn.snapshot(), adds).frame(self.spark)
 
 
 def _rows_by_task(adds: list[Any]) -> dict[str, int]:

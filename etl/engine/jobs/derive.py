@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from delta.tables import DeltaTable
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame
 
-from etl import catalog
-from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
-from etl.engine.jobs import ddl, winners
+from etl.engine.delta.partitions import in_hours
+from etl.engine.jobs import ddl
 from etl.engine.jobs.insert import insert_new
-from etl.engine.jobs.run_context import RunContext, in_hours, keep_changed, metadata, pass_gate, publish, record
+from etl.engine.jobs.run_context import RunContext, keep_changed, pass_gate, publish, record
+from etl.engine.jobs.versions import merge_versions
 from etl.engine.spark.layout import lay_out
 from etl.engine.state import planner
 from etl.engine.state.entry import Entry
 from etl.model.contract import Input, InsertNew, Replace, Scd2, Table
-from etl.transforms import scd2
 
 
 def run(context: RunContext, table: Table) -> Entry | None:
@@ -38,7 +35,7 @@ def run(context: RunContext, table: Table) -> Entry | None:
         case Replace():
             _replace_hours(context, table, table.write, entry)
         case Scd2():
-            _merge_versions(context, table, entry)
+            merge_versions(context, table, entry)
     return record(context, entry)
 
 
@@ -72,8 +69,8 @@ def _replace_hours(context: RunContext, table: Table, write: Replace, entry: Ent
         rows = _with_rows_of_other_shards(context, table, rows, txn.read(hours))
     is_clustered = write.preclustered and not is_sharded
     staged = txn.stage(lay_out(rows, table, len(entry.processed_hours), is_clustered))
-    pass_gate(context, table, staged, entry)
-    changed = keep_changed(context, table, txn, staged, entry.processed_hours)
+    contents = pass_gate(context, table, staged, entry, txn.staged_hours(table.hour))
+    changed = keep_changed(context, table, txn, contents, entry.processed_hours)
     entry.rows_written = sum(c.rows for c in changed.values())
     publish(context, table, txn, entry, changed)
 
@@ -95,67 +92,3 @@ def _input(context: RunContext, source: Input, table: Table, entry: Entry) -> Da
         return context.read(source.table, version)
     hours = in_hours(source.table, input_hours(source, table, entry.processed_hours))
     return context.read(source.table, version, hours).where(context.shard_predicate(table))
-
-
-def _merge_versions(context: RunContext, table: Table, entry: Entry) -> None:
-    """Compute all versions of the keys that changed in the processed hours, and merge the differences."""
-    key = list(table.versions.natural_key)
-    changes, keys = _changes_of_changed_keys(context, table, entry)
-    contradictions = scd2.contradictions(changes, table)
-    entry.contradictions = contradictions
-    new = ddl.conform(catalog.entry(table.name).transform(changes), table).persist()
-    txn = context.transaction(table)
-    txn.watch("true")
-    old = context.read(table, txn.version).join(keys, key, "left_semi")
-    pass_gate(context, table, new, entry, winners.warning(contradictions))
-    diff = _differences(table, old, new).persist()
-    entry.rows_written = diff.count()
-    entry.records_read = changes.count()
-    if entry.rows_written:
-        entry.affected_hours = {planner.FOLLOWING: [_first_affected_hour(diff)]}
-        txn.raise_if_changed()
-        _merge(context, table, diff, entry)
-    for frame in (new, diff):
-        frame.unpersist()
-
-
-def _changes_of_changed_keys(context: RunContext, table: Table, entry: Entry) -> tuple[DataFrame, DataFrame]:
-    """The change log of every key that changed in the processed hours, and these keys."""
-    source, key = table.inputs[0].table, list(table.versions.natural_key)
-    version, has_time = entry.input_versions[source.name], "effective_ts IS NOT NULL"
-    change_log = context.read(source, version).where(has_time)
-    processed = context.read(source, version, in_hours(source, entry.processed_hours)).where(has_time)
-    keys = processed.select(*key).distinct()
-    return change_log.join(keys, key, "left_semi"), keys
-
-
-def _differences(table: Table, old: DataFrame, new: DataFrame) -> DataFrame:
-    """New and changed versions, and versions that no longer exist (`_removed`)."""
-    same_row = " AND ".join(f"old.{c} <=> new.{c}" for c in table.column_names)
-    added = new.alias("new").join(old.alias("old"), F.expr(same_row), "left_anti")
-    version_key = [*table.versions.natural_key, "valid_from"]
-    removed = old.join(new.select(*version_key), version_key, "left_anti").select(*table.column_names)
-    return added.withColumn("_removed", F.lit(False)).unionByName(removed.withColumn("_removed", F.lit(True)))
-
-
-def _first_affected_hour(diff: DataFrame) -> datetime:
-    """The hour of the first `valid_from`, within the hours that can be due: a Python datetime has no year 0."""
-    earliest = F.greatest(F.min("valid_from"), F.lit(planner.FIRST))
-    first = diff.agg(F.least(earliest, F.lit(planner.LAST))).collect()[0][0]
-    return checksums.as_hour(first).replace(minute=0, second=0, microsecond=0)
-
-
-def _merge(context: RunContext, table: Table, diff: DataFrame, entry: Entry) -> None:
-    """Delete, update and insert versions in one Delta MERGE that carries the ledger row."""
-    target = context.uri(table)
-    on = " AND ".join(f"t.{c} = s.{c}" for c in (*table.versions.natural_key, "valid_from"))
-    values: dict[str, str | Column] = {c: f"s.{c}" for c in table.column_names}
-    merge = (
-        DeltaTable.forPath(context.spark, target).alias("t").merge(diff.alias("s"), on)
-        .whenMatchedDelete("s._removed")
-        .whenMatchedUpdate(set=values)
-        .whenNotMatchedInsert("NOT s._removed", values)
-    )  # fmt: skip
-    with delta.translate_conflicts(target), delta.commit_metadata(context.spark, target, metadata(entry)):
-        merge.execute()
-    entry.output_version = delta.current_version(context.spark, target)

@@ -20,11 +20,11 @@ from pyspark.sql import functions as F
 
 from etl.engine.delta import checksums
 from etl.engine.delta.checksums import Content
+from etl.engine.delta.partitions import as_literal, in_hours
 from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs import ddl, winners
-from etl.engine.jobs.run_context import RunContext, as_literal, enforce, in_hours, judged, publish
+from etl.engine.jobs.run_context import Audit, RunContext, audited, enforce, publish
 from etl.engine.quality import suites
-from etl.engine.quality.gate import Verdict
 from etl.engine.spark.layout import range_partition, sort_within_tasks
 from etl.engine.state.entry import Entry
 from etl.engine.state.shards import person_column
@@ -109,10 +109,10 @@ def _insert_uncontested(batch: Batch) -> DataFrame | None:
     """
     table = batch.table
     staged = batch.txn.stage(drop_equal_rows(range_partition(batch.new, table, len(batch.hours)), table))
-    verdict = judged(batch.context, table, staged)
-    if verdict.broke(suites.KEY):
+    audit = _audit(batch, staged)
+    if audit.verdict.broke(suites.KEY):
         return winners.contested(batch.rows, table.key, table.columns)
-    _publish(batch, staged, verdict)
+    _publish(batch, staged, audit)
     return None
 
 
@@ -196,8 +196,9 @@ def _correct(batch: Batch, contested: DataFrame) -> None:
     staged, rewritten = _stage_correction(batch, added, removed)
     unequal = winners.smallest(records, table).where("_unequal").count()
     batch.entry.contradictions, batch.entry.corrections = unequal, removed.count()
-    verdict = judged(batch.context, table, staged)
-    _publish(batch, staged, replace(verdict, failures=[*verdict.failures, *winners.warning(unequal)]), rewritten)
+    audit = _audit(batch, staged)
+    verdict = replace(audit.verdict, failures=[*audit.verdict.failures, *winners.warning(unequal)])
+    _publish(batch, staged, replace(audit, verdict=verdict), rewritten)
     for frame in (contested, before, after, removed):
         frame.unpersist()
 
@@ -237,15 +238,19 @@ def _landed_records(batch: Batch, contested: DataFrame) -> DataFrame:
     return landed.join(contested, batch.key, "left_semi")
 
 
-def _publish(batch: Batch, staged: DataFrame, verdict: Verdict, rewritten: DataFrame | None = None) -> None:
-    """Enforce the verdict, then commit the staged rows in place of the rows of rewritten files.
+def _audit(batch: Batch, staged: DataFrame) -> Audit:
+    return audited(batch.context, batch.table, staged, batch.txn.staged_hours(batch.table.hour))
+
+
+def _publish(batch: Batch, staged: DataFrame, audit: Audit, rewritten: DataFrame | None = None) -> None:
+    """Enforce the verdict of the audit, then commit the staged rows in place of the rows of rewritten files.
 
     Raises GateFailed when the verdict is negative.
     """
     context, table, entry, txn = batch.context, batch.table, batch.entry, batch.txn
-    added = checksums.by_hour(staged, table)
+    added = audit.contents
     removed = checksums.by_hour(rewritten, table) if rewritten is not None else {}
-    enforce(context, table, staged, entry, verdict)
+    enforce(context, table, staged, entry, audit.verdict)
     copied_rows = sum(c.rows for c in removed.values()) - (entry.corrections or 0)
     entry.rows_written = sum(c.rows for c in added.values()) - copied_rows
     hours = sorted({*added, *removed})

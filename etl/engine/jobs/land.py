@@ -14,10 +14,11 @@ from pyspark.sql import DataFrame
 from etl import catalog
 from etl.engine.delta import checksums
 from etl.engine.delta.checksums import Content
+from etl.engine.delta.partitions import in_hours
 from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs import ddl, landed_audit, quarantine
 from etl.engine.jobs.reading import BadFile, Reading, read, without
-from etl.engine.jobs.run_context import RunContext, in_hours, keep_changed, log, pass_gate, publish, record
+from etl.engine.jobs.run_context import RunContext, audited, enforce, keep_changed, log, publish, record
 from etl.engine.landing import reader as landing
 from etl.engine.landing import records
 from etl.engine.landing.reader import Landed
@@ -108,39 +109,38 @@ def _load(context: RunContext, table: Table, hours: list[Landed], bad_files: lis
     """Write-audit-publish for the records of landed hours; quarantine the records that are not accepted."""
     reading = read(context, table, hours, bad_files)
     txn = context.transaction(table)
-    staged, contents = _stage(context, table, txn, reading, entry)
+    staged, changing = _stage(context, table, txn, reading)
+    audit = audited(context, table, staged, txn.staged_hours(table.hour))
     accepted = reading.accepted_counts
     if accepted is None:
-        accepted = {hour: content.rows for hour, content in contents.items()}
+        accepted = {hour: content.rows for hour, content in audit.contents.items()}
     quarantined = quarantine.write(context, reading, accepted, entry)
     _note_counts(entry, reading, accepted, quarantined)
     failures = landed_audit.balance(context, table, reading, accepted, quarantined)
     failures += landed_audit.late_hours(context, table, reading, entry)
-    pass_gate(context, table, staged, entry, failures)
+    enforce(context, table, staged, entry, audit.verdict.with_failures(failures))
+    contents = _changed(context, table, txn, audit.contents, changing)
     entry.rows_written = sum(content.rows for content in contents.values())
     publish(context, table, txn, entry, contents)
 
 
-def _stage(
-    context: RunContext, table: Table, txn: Transaction, reading: Reading, entry: Entry
-) -> tuple[DataFrame, dict[datetime, Content]]:
-    """Stage the accepted records; returns the staged rows and the content of the hours that change."""
+def _stage(context: RunContext, table: Table, txn: Transaction, reading: Reading) -> tuple[DataFrame, list[datetime]]:
+    """Stage the accepted records; returns the staged rows and the hours that they replace."""
     accepted = reading.records.where(~records.is_bad(reading.event, context.settings))
-    if isinstance(table.write, MergeAggregate):
-        return _merge_aggregate(context, table, table.write, txn, accepted)
-    return _replace(table, txn, accepted, entry)
-
-
-def _replace(
-    table: Table, txn: Transaction, accepted: DataFrame, entry: Entry
-) -> tuple[DataFrame, dict[datetime, Content]]:
-    """Stage whole landed hours; returns the staged rows and the content of the hours that change."""
     rows = catalog.entry(table.name).transform(accepted)
-    staged = txn.stage(ddl.conform(rows, table))
-    found = checksums.by_hour(staged, table)
-    contents = {hour: found.get(hour, Content()) for hour in entry.processed_hours}
-    txn.remove(in_hours(table, entry.processed_hours))
-    return staged, contents
+    if isinstance(table.write, MergeAggregate):
+        return _merge_aggregate(context, table, table.write, txn, rows)
+    return txn.stage(ddl.conform(rows, table)), [landed.hour for landed in reading.hours]
+
+
+def _changed(
+    context: RunContext, table: Table, txn: Transaction, found: dict[datetime, Content], hours: list[datetime]
+) -> dict[datetime, Content]:
+    """Let the commit replace the hours that change; returns their content. A bronze table replaces all landed hours."""
+    if isinstance(table.write, MergeAggregate):
+        return keep_changed(context, table, txn, found, hours)
+    txn.remove(in_hours(table, hours))
+    return {hour: found.get(hour, Content()) for hour in hours}
 
 
 def _note_counts(
@@ -153,13 +153,13 @@ def _note_counts(
 
 
 def _merge_aggregate(
-    context: RunContext, table: Table, write: MergeAggregate, txn: Transaction, accepted: DataFrame
-) -> tuple[DataFrame, dict[datetime, Content]]:
-    """Merge a batch into the published rows of its hours, and stage these hours; unchanged hours are not published."""
-    batch = context.without_removed_hours(table, catalog.entry(table.name).transform(accepted)).persist()
+    context: RunContext, table: Table, write: MergeAggregate, txn: Transaction, rows: DataFrame
+) -> tuple[DataFrame, list[datetime]]:
+    """Merge a batch into the published rows of its hours, and stage these hours."""
+    batch = context.without_removed_hours(table, rows).persist()
     hours = [checksums.as_hour(r[0]) for r in batch.select(table.hour).distinct().collect()]
     existing = txn.read(in_hours(table, hours))
     merged = batch if existing.isEmpty() else write.combine(existing, batch)
     staged = txn.stage(lay_out(ddl.conform(merged, table), table, len(hours)))
     batch.unpersist()
-    return staged, keep_changed(context, table, txn, staged, hours)
+    return staged, hours

@@ -13,6 +13,7 @@ from datetime import datetime
 from etl import catalog
 from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
+from etl.engine.delta.partitions import partition_hour
 from etl.engine.jobs.run_context import RunContext, log, record
 from etl.engine.state import ledger_table, planner
 from etl.engine.state.entry import DAMAGED, TO_BE_READ, Entry
@@ -81,7 +82,7 @@ def _refuse_unknown(context: RunContext, table: Table, unrecorded: list[Entry]) 
 def counts(context: RunContext, table: Table) -> dict[datetime, int]:
     """Hour (day) -> number of rows, from the statistics in the Delta log of the newest version."""
     found = delta.partitions(context.spark, context.uri(table), table.hour)
-    return {planner.partition_hour(value): rows for value, (rows, _) in found.items()}
+    return {partition_hour(value): rows for value, (rows, _) in found.items()}
 
 
 def commits(context: RunContext, table: Table, after: int, newest: int) -> list[tuple[int, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -17,7 +17,8 @@ from etl.conf import Settings
 from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
 from etl.engine.delta.checksums import Content
-from etl.engine.delta.tables import Listing
+from etl.engine.delta.listing import Listing
+from etl.engine.delta.partitions import as_literal, as_partition, in_hours
 from etl.engine.delta.transaction import Transaction
 from etl.engine.people import pseudonyms
 from etl.engine.quality import gate, suites
@@ -130,31 +131,34 @@ class RunContext:
         return entry
 
 
-def as_literal(hour: datetime, table: Table) -> str:
-    """A partition value as a SQL literal."""
-    return f"DATE'{hour:%Y-%m-%d}'" if table.daily else f"TIMESTAMP'{hour:%Y-%m-%d %H:%M:%S}+00:00'"
+@dataclass(frozen=True)
+class Audit:
+    """What the audit of a batch found: the verdict of the gate, and hour -> rows and checksum."""
+
+    verdict: gate.Verdict
+    contents: dict[datetime, Content]
 
 
-def in_hours(table: Table, hours: Iterable[datetime]) -> str:
-    """A partition predicate with literal values: Delta sees from it that runs of other hours do not conflict."""
-    listed = ", ".join(as_literal(hour, table) for hour in hours)
-    return f"{table.hour} IN ({listed})" if listed else "false"
+def audited(context: RunContext, table: Table, batch: DataFrame, hours: Collection[datetime]) -> Audit:
+    """Judge a batch and sum its content, in one job when it has few hours. hours: all hours that it may have."""
+    if len(hours) > checksums.MAX_HOURS:
+        return Audit(judged(context, table, batch), checksums.by_hour(batch, table))
+    sums = checksums.Sums(table, tuple(sorted(hours)))
+    verdict = judged(context, table, sums.hashed(batch), sums.expression if hours else "")
+    if verdict.measured is not None:
+        return Audit(verdict, sums.contents(verdict.measured))
+    return Audit(verdict, checksums.by_hour(batch, table) if hours else {})
 
 
-def as_partition(hour: datetime, table: Table) -> str:
-    """A partition value as Delta's log writes it."""
-    return f"{hour:%Y-%m-%d}" if table.daily else f"{hour:%Y-%m-%dT%H:%M:%S.000000Z}"
-
-
-def judged(context: RunContext, table: Table, batch: DataFrame) -> gate.Verdict:
+def judged(context: RunContext, table: Table, batch: DataFrame, measure: str = "") -> gate.Verdict:
     """The verdict of the gate on a batch. References are looked up in the published dimensions.
 
-    A missing or malformed suite is a critical failure, not an exception.
+    A missing or malformed suite is a critical failure, not an exception. measure: see `gate.judge`.
     """
     for ref in table.references:
         context.read(ref.to).createOrReplaceTempView(ref.to.name)
     try:
-        return gate.judge(batch, suites.suite(table))
+        return gate.judge(batch, suites.suite(table), measure)
     except ContractViolation as error:
         why = "A batch without an audit is not published."
         return gate.Verdict(0, [gate.Failure("suite", "critical", why, None, None, [], str(error))])
@@ -171,16 +175,21 @@ def enforce(context: RunContext, table: Table, batch: DataFrame, entry: Entry, v
 
 
 def pass_gate(
-    context: RunContext, table: Table, batch: DataFrame, entry: Entry, extra: list[gate.Failure] | None = None
-) -> None:
-    """Audit a batch: judge it, add the `extra` failures that the job itself found, and enforce the verdict.
+    context: RunContext,
+    table: Table,
+    batch: DataFrame,
+    entry: Entry,
+    hours: Collection[datetime] = (),
+    extra: list[gate.Failure] | None = None,
+) -> dict[datetime, Content]:
+    """Audit a batch with the `extra` failures that the job itself found, and enforce the verdict.
 
-    Raises GateFailed when a critical rule failed or a rule could not be evaluated.
+    hours: all hours that the batch may have; returns their content. Raises GateFailed when a critical rule failed or a
+    rule could not be evaluated.
     """
-    verdict = judged(context, table, batch)
-    added = extra or []
-    whole = gate.Verdict(verdict.rules + len(added), verdict.failures + added, verdict.seconds)
-    enforce(context, table, batch, entry, whole)
+    audit = audited(context, table, batch, hours)
+    enforce(context, table, batch, entry, audit.verdict.with_failures(extra or []))
+    return audit.contents
 
 
 def _reject(context: RunContext, table: Table, batch: DataFrame, entry: Entry, verdict: gate.Verdict) -> None:
@@ -211,10 +220,12 @@ def metadata(entry: Entry) -> str:
 
 
 def keep_changed(
-    context: RunContext, table: Table, txn: Transaction, staged: DataFrame, hours: list[datetime]
+    context: RunContext, table: Table, txn: Transaction, found: dict[datetime, Content], hours: list[datetime]
 ) -> dict[datetime, Content]:
-    """Drop the staged hours that equal the published ones from the transaction; returns the content of the others."""
-    found = checksums.by_hour(staged, table)
+    """Drop the staged hours that equal the published ones from the transaction; returns the content of the others.
+
+    found: hour -> content of the staged rows.
+    """
     published = {hour: Content.of(state) for hour, state in context.ledger.state(table.name).items()}
     after = {hour: found.get(hour, Content()) for hour in hours}
     changed = {hour: content for hour, content in after.items() if content != published.get(hour, Content())}
@@ -238,7 +249,8 @@ def publish(
     if txn.is_empty:
         txn.raise_if_changed()
         return
-    entry.affected_hours.setdefault(table.hour, sorted(contents))
+    if table.hour:
+        entry.affected_hours.setdefault(table.hour, sorted(contents))
     if rows := sorted(txn.task_rows.values()):
         entry.metrics |= {"tasks": float(len(rows)), "skew": rows[-1] * len(rows) / max(1, sum(rows))}
     started = time.monotonic()

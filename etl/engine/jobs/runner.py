@@ -21,6 +21,7 @@ from etl.conf import Settings
 from etl.engine.delta import staged
 from etl.engine.delta import tables as delta
 from etl.engine.delta.attempts import attempts
+from etl.engine.delta.listing import cached_listing
 from etl.engine.jobs import ddl, derive, land, run_errors
 from etl.engine.jobs.recovery import recover, refuse_unfinished
 from etl.engine.jobs.run_context import RunContext, log
@@ -82,9 +83,7 @@ def open_context(
     storage.check(spark, settings)
     refuse_lost_ledger(spark, lake)
     try:
-        context = RunContext(
-            spark, settings, Ledger(spark, lake), new_run_id(), delta.cached_listing(spark), interval, shard
-        )
+        context = RunContext(spark, settings, Ledger(spark, lake), new_run_id(), cached_listing(spark), interval, shard)
     except (Py4JError, PySparkException, OSError) as error:
         raise LakeError(f"The lake {lake} cannot be read or written: {first_line(error)}") from error
     for table in catalog.tables():

@@ -1,8 +1,8 @@
 """The gate: the audit step of write-audit-publish. Great Expectations judges a staged batch before readers can see it.
 
 The gate fails closed: a rule that cannot be evaluated, an exception inside Great Expectations, and an empty or missing
-suite are all failures. All column rules need one pass over the batch, and all queries one Spark job, however many rules
-there are. Only rules that fail are evaluated a second time, for samples.
+suite are all failures. One Spark job evaluates all rules, however many there are, and what the caller measures of the
+batch. Only rules that fail are evaluated a second time, for samples.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import great_expectations as gx
@@ -20,7 +20,7 @@ from pyspark.sql import DataFrame
 
 from etl import catalog
 from etl.engine.quality import gx_context
-from etl.engine.quality.gate_queries import ExpectQueryToReturnNoRows, unexpected
+from etl.engine.quality.gate_queries import ExpectQueryToReturnNoRows, MeasureBatch, measured, unexpected, view
 from etl.engine.quality.suites import Rule
 from etl.errors import first_line
 
@@ -70,16 +70,25 @@ class Failure:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result of a gate for one batch. rules: number of rules evaluated. seconds: how long the gate took."""
+    """The result of a gate for one batch.
+
+    rules: number of rules evaluated. seconds: how long the gate took. measured: the value of the expression that was
+    measured in the same job; None when there was none or it has no value.
+    """
 
     rules: int
     failures: list[Failure]
     seconds: float = 0.0
+    measured: list[int] | None = None
 
     @property
     def passed(self) -> bool:
         """Whether no critical rule failed and every rule, of any severity, could be evaluated."""
         return not any(f.severity == "critical" or f.error for f in self.failures)
+
+    def with_failures(self, extra: list[Failure]) -> Verdict:
+        """The verdict with further failures, each of a rule of its own."""
+        return replace(self, rules=self.rules + len(extra), failures=self.failures + extra)
 
     def broke(self, label: str) -> bool:
         """Whether the rule with this label was evaluated and failed."""
@@ -90,18 +99,21 @@ class Verdict:
         return json.dumps([{k: v for k, v in asdict(f).items() if k != "samples"} for f in self.failures])
 
 
-def judge(batch: DataFrame, rules: list[Rule]) -> Verdict:
-    """Judge a batch by all rules. It never raises: an exception is a critical failure. See `Verdict.passed`."""
+def judge(batch: DataFrame, rules: list[Rule], measure: str = "") -> Verdict:
+    """Judge a batch by all rules. It never raises: an exception is a critical failure. See `Verdict.passed`.
+
+    measure: an SQL expression, an array of aggregates over the batch, to compute in the same job.
+    """
     if not rules:
         return Verdict(0, [_broken_suite("A batch without an audit is not published.", "it is empty")])
-    started = time.monotonic()
+    started, value = time.monotonic(), None
     try:
-        results = _validate(batch, rules, "BOOLEAN_ONLY")
+        results, value = _validate(batch, rules, "BOOLEAN_ONLY", measure)
         failed = [(rule, result) for rule, result in zip(rules, results, strict=True) if not result.success]
         failures = _failures(batch, failed)
     except Exception as error:  # of any kind: a batch that was not judged must not pass
         failures = [_broken_suite("A gate that raises an exception does not pass.", first_line(error, 300))]
-    return Verdict(len(rules), failures, time.monotonic() - started)
+    return Verdict(len(rules), failures, time.monotonic() - started, value)
 
 
 def _broken_suite(reason: str, error: str) -> Failure:
@@ -112,7 +124,7 @@ def _broken_suite(reason: str, error: str) -> Failure:
 def _failures(batch: DataFrame, failed: list[tuple[Rule, Any]]) -> list[Failure]:
     """The failures of (rule, result), with samples: column rules are evaluated again, queries return some rows."""
     column_rules = [rule for rule, _ in failed if not rule.query]
-    sampled = iter(_validate(batch, column_rules, "SUMMARY") if column_rules else [])
+    sampled = iter(_validate(batch, column_rules, "SUMMARY")[0] if column_rules else [])
     return [
         _query_failure(batch, rule, result) if rule.query else _column_failure(rule, next(sampled))
         for rule, result in failed
@@ -128,22 +140,28 @@ def _query_failure(batch: DataFrame, rule: Rule, result: Any) -> Failure:
     return Failure(rule.name, rule.severity, rule.reason, count, None, _samples(filter(None, shown)), "")
 
 
-def _validate(batch: DataFrame, rules: list[Rule], result_format: Any) -> list[Any]:
-    """The result of Great Expectations for each rule, in the order of the rules. A rule without one raises KeyError."""
-    queries = [rule.query for rule in rules if rule.query]
-    source = gx_context.in_memory().data_sources.add_spark("spark", persist=False)
+def _validate(batch: DataFrame, rules: list[Rule], result_format: str, measure: str = "") -> tuple[list[Any], Any]:
+    """The results of Great Expectations, in the order of the rules, and the measured value (None without `measure`).
+
+    A rule without a result raises KeyError.
+    """
+    source = gx_context.spark_source()
     definition = source.add_dataframe_asset("batch").add_batch_definition_whole_dataframe("whole")
-    suite = gx.ExpectationSuite("gate", expectations=[_expectation(r, i, queries) for i, r in enumerate(rules)])
-    outcome = definition.get_batch({"dataframe": batch}).validate(suite, result_format=result_format)
+    with view(batch) as name:
+        expectations = [_expectation(rule, i, name) for i, rule in enumerate(rules)]
+        if measure:
+            expectations.append(MeasureBatch(expression=measure, view=name, meta={"number": len(rules)}))
+        suite = gx.ExpectationSuite("gate", expectations=expectations)
+        outcome = definition.get_batch({"dataframe": batch}).validate(suite, result_format=result_format)
     by_number = {r.expectation_config.meta["number"]: r for r in outcome.results if r.expectation_config}
-    return [by_number[i] for i in range(len(rules))]
+    return [by_number[i] for i in range(len(rules))], measured(name)
 
 
-def _expectation(rule: Rule, number: int, queries: list[str]) -> Any:
+def _expectation(rule: Rule, number: int, batch: str) -> Any:
     """A rule as an expectation. Its number tells equal rules apart, which Great Expectations would take for one."""
     common: dict[str, Any] = {"severity": FailureSeverity(rule.severity), "meta": {"number": number}}
     if rule.query:
-        return ExpectQueryToReturnNoRows(query=rule.query, queries=queries, **common)
+        return ExpectQueryToReturnNoRows(query=rule.query.format(batch=batch), **common)
     return get_expectation_impl(rule.type)(**rule.kwargs, **common)
 
 

@@ -1,46 +1,112 @@
-"""Evaluates all rules of a suite that are SQL queries for unexpected rows in one Spark job.
+"""Lets Great Expectations count unexpected rows of queries, and measure a batch, in the same job as its column rules.
 
 Suites use Great Expectations' own `unexpected_rows_expectation`. That expectation runs each query twice, one query
 after the other, and all through one temporary view with a fixed name. So the gate replaces it with
-`ExpectQueryToReturnNoRows`: all its rules depend on one metric, which Great Expectations computes once.
+`ExpectQueryToReturnNoRows`. Its metric is an aggregate, the number of rows as a scalar subquery. Great Expectations
+bundles all aggregates of a batch into one job. When a bundle fails, it computes each aggregate alone, so only the
+broken rule has no result.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
+from great_expectations.core.metric_domain_types import MetricDomainTypes
+from great_expectations.core.metric_function_types import MetricPartialFunctionTypes
 from great_expectations.execution_engine.sparkdf_execution_engine import SparkDFExecutionEngine
 from great_expectations.expectations.expectation import BatchExpectation
-from great_expectations.expectations.metrics.metric_provider import MetricProvider, metric_value
-from pyspark.errors import PySparkException
+from great_expectations.expectations.metrics.metric_provider import metric_partial
+from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from etl.errors import first_line
-
 SAMPLES = 20
+COUNT, MEASURE = "query.count", "batch.measure"
 
 
-class QueryCounts(MetricProvider):
-    """The metric: query -> number of rows it returns, or the error (text) when Spark cannot run it."""
+def _aggregate(provider: Any) -> Any:
+    """Register a method as an aggregate over the whole batch."""
+    aggregate = MetricPartialFunctionTypes.AGGREGATE_FN
+    return metric_partial(
+        engine=SparkDFExecutionEngine, partial_fn_type=aggregate, domain_type=MetricDomainTypes.TABLE
+    )(provider)
 
-    metric_name = "query_bundle.counts"
-    value_keys = ("queries",)
 
-    @metric_value(engine=SparkDFExecutionEngine)
-    def _spark(cls, execution_engine: Any, metric_domain_kwargs: Any, metric_value_kwargs: Any, **_: Any) -> Any:  # noqa: N805 (Great Expectations passes the class)
-        batch, *_rest = execution_engine.get_compute_domain(metric_domain_kwargs, domain_type="table")
-        queries = list(dict.fromkeys(metric_value_kwargs["queries"]))
-        try:
-            return dict(zip(queries, _counts(batch, queries), strict=True))
-        except PySparkException:  # at least one query fails: run each alone to find out which
-            return {query: _count_alone(batch, query) for query in queries}
+class QueryCount(TableMetricProvider):
+    """The metric: the number of rows that a query returns."""
+
+    metric_name = COUNT
+    value_keys = ("query",)
+
+    @_aggregate
+    def _spark(cls, metric_domain_kwargs: Any, metric_value_kwargs: Any, **_: Any) -> Any:  # noqa: N805 (Great Expectations passes the class)
+        return F.expr(f"(SELECT count(*) FROM ({metric_value_kwargs['query']}))"), metric_domain_kwargs, {}
+
+
+class BatchMeasure(TableMetricProvider):
+    """The metric: the value of an aggregate expression (SQL) over the batch."""
+
+    metric_name = MEASURE
+    value_keys = ("expression",)
+
+    @_aggregate
+    def _spark(cls, metric_domain_kwargs: Any, metric_value_kwargs: Any, **_: Any) -> Any:  # noqa: N805 (as above)
+        return F.expr(metric_value_kwargs["expression"]), metric_domain_kwargs, {}
+
+
+class ExpectQueryToReturnNoRows(BatchExpectation):
+    """The expectation that a query for unexpected rows returns no row."""
+
+    query: str
+
+    metric_dependencies: ClassVar[tuple[str, ...]] = (COUNT,)
+    success_keys: ClassVar[tuple[str, ...]] = ("query",)
+
+    def _validate(self, metrics: Any, runtime_configuration: Any = None, execution_engine: Any = None) -> Any:
+        return {"success": metrics[COUNT] == 0, "result": {"observed_value": metrics[COUNT]}}
+
+
+_measured: dict[str, list[int]] = {}
+"""View of a batch -> measured value, until `measured` takes it: results in the short format have no values."""
+
+
+class MeasureBatch(BatchExpectation):
+    """No rule: it always succeeds. It keeps the value of an aggregate expression over the batch for `measured`."""
+
+    expression: str
+    view: str
+
+    metric_dependencies: ClassVar[tuple[str, ...]] = (MEASURE,)
+    success_keys: ClassVar[tuple[str, ...]] = ("expression",)
+
+    def _validate(self, metrics: Any, runtime_configuration: Any = None, execution_engine: Any = None) -> Any:
+        _measured[self.view] = metrics[MEASURE]
+        return {"success": True}
+
+
+def measured(view: str) -> list[int] | None:
+    """The value that was measured of the batch with this view; None when there is none."""
+    return _measured.pop(view, None)
+
+
+@contextmanager
+def view(batch: DataFrame) -> Iterator[str]:
+    """A temporary view of a batch. Its name is unique: gates in the same session do not share it."""
+    name = f"gate_{uuid.uuid4().hex}"
+    batch.createOrReplaceTempView(name)
+    try:
+        yield name
+    finally:
+        batch.sparkSession.catalog.dropTempView(name)
 
 
 def unexpected(batch: DataFrame, query: str) -> tuple[int, list[dict[str, Any]]]:
     """The number of rows that a query returns, and up to 20 of them."""
-    rows = _run(batch, "SELECT * FROM ({})", [query])
+    with view(batch) as name:
+        rows = batch.sparkSession.sql(query.format(batch=name))
     return rows.count(), [row.asDict() for row in rows.limit(SAMPLES).select(_printable(rows)).collect()]
 
 
@@ -50,47 +116,3 @@ def _printable(rows: DataFrame) -> list[Column]:
         F.col(f"`{name}`").cast("string").alias(name) if kind in ("date", "timestamp") else F.col(f"`{name}`")
         for name, kind in rows.dtypes
     ]
-
-
-def _run(batch: DataFrame, template: str, queries: list[str]) -> DataFrame:
-    """The union of queries over a batch, each inserted into the template.
-
-    The name of the temporary view is unique, so that gates in the same session do not share it.
-    """
-    view = f"gate_{uuid.uuid4().hex}"
-    batch.createOrReplaceTempView(view)
-    try:
-        parts = [template.format(query.format(batch=view), number=i) for i, query in enumerate(queries)]
-        return batch.sparkSession.sql(" UNION ALL ".join(parts))
-    finally:
-        batch.sparkSession.catalog.dropTempView(view)
-
-
-def _counts(batch: DataFrame, queries: list[str]) -> list[int]:
-    """The number of rows of each query, in the order of the queries."""
-    rows = _run(batch, "SELECT {number} AS number, count(*) AS n FROM ({})", queries).collect()
-    by_number = {row["number"]: row["n"] for row in rows}
-    return [by_number[i] for i in range(len(queries))]
-
-
-def _count_alone(batch: DataFrame, query: str) -> int | str:
-    try:
-        return _counts(batch, [query])[0]
-    except PySparkException as error:
-        return first_line(error, 300)
-
-
-class ExpectQueryToReturnNoRows(BatchExpectation):
-    """The expectation that a query for unexpected rows returns no row. `queries` are all queries of the suite."""
-
-    query: str
-    queries: list[str]
-
-    metric_dependencies: ClassVar[tuple[str, ...]] = ("query_bundle.counts",)
-    success_keys: ClassVar[tuple[str, ...]] = ("query", "queries")
-
-    def _validate(self, metrics: Any, runtime_configuration: Any = None, execution_engine: Any = None) -> Any:
-        found = metrics["query_bundle.counts"][self.query]
-        if isinstance(found, str):
-            raise ValueError(found)
-        return {"success": found == 0, "result": {"observed_value": found}}

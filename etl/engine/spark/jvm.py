@@ -41,3 +41,8 @@ def as_list(spark: SparkSession, seq: Any) -> list[Any]:
 def as_dict(spark: SparkSession, mapping: Any) -> dict[Any, Any]:
     """A Scala Map as a Python dict."""
     return dict(jvm(spark, _CONVERTERS).asJava(mapping))
+
+
+def as_map(spark: SparkSession, items: dict[str, str]) -> Any:
+    """A Python dict as an immutable Scala Map."""
+    return jvm(spark, "org.apache.spark.api.python.PythonUtils").toScalaMap(items)

@@ -156,12 +156,6 @@ def open_from(ledger: Ledger, table: Table) -> datetime | None:
     return max((kept_from + behind * HOUR for kept_from, behind in kept if kept_from), default=None)
 
 
-def partition_hour(value: str) -> datetime:
-    """The hour (day) of a partition value as the Delta log writes it, in UTC."""
-    at = datetime.fromisoformat(value)
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-
-
 def reads_landed_hours(table: Table) -> bool:
     """Whether a table counts landed hours (facts, dimensions) and not the hours of its own rows (rollups, marts)."""
     return isinstance(table.write, InsertNew | Scd2)

@@ -14,7 +14,7 @@ from etl import catalog
 from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
 from etl.engine.delta.checksums import Content
-from etl.engine.jobs.run_context import in_hours
+from etl.engine.delta.partitions import in_hours
 from etl.model.contract import Table
 from etl.operations.backfill.staging import Staging
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
-from etl.engine.jobs.run_context import RunContext, in_hours
+from etl.engine.delta.partitions import in_hours, partition_hour
+from etl.engine.jobs.run_context import RunContext
 from etl.engine.state import planner
 from etl.engine.state.shards import Shard
 from etl.model.contract import Input, InsertNew, Table
@@ -21,7 +22,7 @@ def partitions(context: RunContext, table: Table) -> dict[datetime, tuple[int, s
     if not delta.is_table(context.spark, uri):
         return {}
     by_value = delta.partitions(context.spark, uri, table.hour)
-    return {planner.partition_hour(value): partition for value, partition in by_value.items()}
+    return {partition_hour(value): partition for value, partition in by_value.items()}
 
 
 def fingerprints(context: RunContext, table: Table) -> dict[datetime, str]:

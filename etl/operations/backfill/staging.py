@@ -14,15 +14,16 @@ from itertools import groupby
 from pyspark.sql import DataFrame, SparkSession
 
 from etl import catalog
-from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
 from etl.engine.delta.checksums import Content
+from etl.engine.delta.listing import cached_listing
+from etl.engine.delta.partitions import as_literal, in_hours
 from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs import ddl, winners
 from etl.engine.jobs.derive import input_hours
 from etl.engine.jobs.insert import drop_equal_rows
 from etl.engine.jobs.recovery import recover
-from etl.engine.jobs.run_context import RunContext, as_literal, in_hours, pass_gate, publish, record
+from etl.engine.jobs.run_context import RunContext, pass_gate, publish, record
 from etl.engine.spark import files
 from etl.engine.spark.layout import lay_out, range_partition
 from etl.engine.state.entry import Entry
@@ -84,7 +85,7 @@ def open_staging(live: RunContext, backfill: Backfill) -> Staging:
         settings=settings,
         ledger=ledger,
         run_id=backfill.id,
-        listing=delta.cached_listing(live.spark),
+        listing=cached_listing(live.spark),
         interval=interval,
         live=live,
         backfill=backfill,
@@ -145,8 +146,7 @@ def stage(staging: Staging, table: Table, hours: list[datetime]) -> None:
     staged = txn.stage(
         drop_equal_rows(range_partition(rows, table, len(hours)), table) if insert else lay_out(rows, table, len(hours))
     )
-    pass_gate(staging, table, staged, entry)
-    contents = checksums.by_hour(staged, table)
+    contents = pass_gate(staging, table, staged, entry, txn.staged_hours(table.hour))
     entry.rows_written = sum(c.rows for c in contents.values())
     txn.remove(in_hours(table, hours))
     publish(staging, table, txn, entry, {hour: contents.get(hour, Content()) for hour in hours})

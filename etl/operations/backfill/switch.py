@@ -8,10 +8,11 @@ from datetime import datetime
 from pyspark.sql import DataFrame
 
 from etl.engine.delta import tables as delta
+from etl.engine.delta.partitions import in_hours
 from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs.insert import affected_elsewhere, differing
 from etl.engine.jobs.recovery import recover
-from etl.engine.jobs.run_context import in_hours, metadata, record
+from etl.engine.jobs.run_context import metadata, record
 from etl.engine.spark.layout import lay_out
 from etl.engine.state import planner
 from etl.engine.state.entry import Entry

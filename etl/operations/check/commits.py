@@ -8,9 +8,9 @@ from datetime import datetime
 
 from pyspark.sql import functions as F
 
+from etl.engine.delta.partitions import partition_hour
 from etl.engine.jobs.run_context import RunContext
 from etl.engine.spark import files
-from etl.engine.state import planner
 from etl.model.contract import Table
 
 
@@ -47,4 +47,4 @@ def _changes(context: RunContext, table: Table, version: int) -> tuple[bool, tup
     lines = [json.loads(row[0]) for row in context.spark.read.text(files.glob_escape(commit)).collect()]
     actions = [a for line in lines for kind, a in line.items() if kind in ("add", "remove") and a.get("dataChange")]
     values = {(a.get("partitionValues") or {}).get(table.hour) for a in actions}
-    return bool(actions), tuple(sorted(planner.partition_hour(value) for value in values if value))
+    return bool(actions), tuple(sorted(partition_hour(value) for value in values if value))

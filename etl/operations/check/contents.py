@@ -15,10 +15,10 @@ from etl import catalog
 from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
 from etl.engine.delta.checksums import Content
+from etl.engine.delta.partitions import in_hours, partition_hour
 from etl.engine.jobs.recovery import counts
-from etl.engine.jobs.run_context import RunContext, in_hours
+from etl.engine.jobs.run_context import RunContext
 from etl.engine.spark import files
-from etl.engine.state import planner
 from etl.errors import first_line
 from etl.model.contract import Scd2, Table
 from etl.operations.check import commits
@@ -59,7 +59,7 @@ def lost_files(context: RunContext, table: Table) -> list[LostFile]:
     live = delta.live_files(context.spark, uri).select("path", value.alias("hour")).collect()
     on_disk = {files.relative_path(uri, f.uri) for f in files.walk(context.spark, uri)}
     lost = [row for row in live if unquote(row["path"]) not in on_disk]
-    return [LostFile(unquote(r["path"]), planner.partition_hour(r["hour"]) if r["hour"] else None) for r in lost]
+    return [LostFile(unquote(r["path"]), partition_hour(r["hour"]) if r["hour"] else None) for r in lost]
 
 
 def unreadable(context: RunContext, table: Table) -> Finding | None:

@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 from etl import catalog
 from etl.conf import Settings
 from etl.engine.delta import tables as delta
+from etl.engine.delta.listing import cached_listing
 from etl.engine.jobs import runner
 from etl.engine.jobs.recovery import is_new, recover
 from etl.engine.jobs.run_context import RunContext
@@ -92,7 +93,7 @@ REBUILD_LEDGER = "Run `feed-etl check --repair`, which rebuilds it from the tabl
 
 def _context(spark: SparkSession, settings: Settings) -> RunContext:
     ledger = Ledger(spark, files.absolute(settings.lake))
-    return RunContext(spark, settings, ledger, f"check-{runner.new_run_id()}", delta.cached_listing(spark))
+    return RunContext(spark, settings, ledger, f"check-{runner.new_run_id()}", cached_listing(spark))
 
 
 def _missing_tables(context: RunContext, present: list[Table]) -> Iterator[tuple[Finding, str]]:

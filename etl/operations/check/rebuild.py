@@ -17,6 +17,7 @@ from etl import catalog
 from etl.conf import Settings
 from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
+from etl.engine.delta.listing import cached_listing
 from etl.engine.jobs import runner
 from etl.engine.jobs.recovery import RECOVERED, commits, counts, from_commit
 from etl.engine.jobs.run_context import RunContext
@@ -36,7 +37,7 @@ def rebuild(spark: SparkSession, settings: Settings, tables: list[Table]) -> str
     lake = files.absolute(settings.lake)
     run_id = f"rebuilt-{runner.new_run_id()}"
     files.delete(spark, f"{lake}/_rebuilt")  # a killed repair may have left it
-    context = RunContext(spark, settings, Ledger(spark, f"{lake}/_rebuilt"), run_id, delta.cached_listing(spark))
+    context = RunContext(spark, settings, Ledger(spark, f"{lake}/_rebuilt"), run_id, cached_listing(spark))
     for table in tables:
         complete(context, table)
     _pin_logic(context, Register(spark, lake))

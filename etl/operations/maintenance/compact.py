@@ -13,8 +13,9 @@ from pyspark.sql import functions as F
 
 from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
+from etl.engine.delta.partitions import in_hours
 from etl.engine.delta.transaction import Transaction
-from etl.engine.jobs.run_context import in_hours, metadata, record
+from etl.engine.jobs.run_context import metadata, record
 from etl.engine.spark.layout import lay_out
 from etl.errors import ContractViolation
 from etl.model.contract import Table

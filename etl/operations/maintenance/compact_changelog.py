@@ -15,9 +15,10 @@ from pyspark.sql import functions as F
 
 from etl.engine.delta import checksums
 from etl.engine.delta.checksums import Content
+from etl.engine.delta.partitions import in_hours
 from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs import ddl
-from etl.engine.jobs.run_context import in_hours, metadata, record
+from etl.engine.jobs.run_context import metadata, record
 from etl.engine.spark.layout import lay_out
 from etl.model.contract import Scd2, Table
 from etl.operations.backfill import hours as lake_hours

@@ -16,7 +16,8 @@ from pyspark.sql import functions as F
 
 from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
-from etl.engine.jobs.run_context import RunContext, in_hours
+from etl.engine.delta.partitions import in_hours
+from etl.engine.jobs.run_context import RunContext
 from etl.engine.landing import owner
 from etl.engine.landing import reader as landing
 from etl.engine.people import suppression

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from etl.engine.delta.checksums import Content
+from etl.engine.delta.partitions import as_literal, as_partition
 from etl.engine.delta.transaction import Transaction
-from etl.engine.jobs.run_context import as_literal, as_partition, metadata, record
+from etl.engine.jobs.run_context import metadata, record
 from etl.model.contract import Table
 from etl.operations.backfill import hours as lake_hours
 from etl.operations.retention import orphan_files

@@ -10,6 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from etl.engine.delta import tables as delta
+from etl.engine.delta.listing import listing
 from etl.engine.delta.transaction import Transaction
 from etl.errors import ConflictError
 
@@ -66,7 +67,7 @@ def test_a_listing_has_the_rows_of_its_version_and_partitions(spark: SparkSessio
     spark.sql(f"INSERT INTO delta.`{uri}` VALUES (7, 1)")
     assert delta.live_files(spark, uri).where("deletionVector IS NOT NULL").count() == 1
     cases = [("true", version), ("hour = 1", version), ("hour = 1", version + 1), ("true", 0)]
-    frames = [delta.listing(spark, uri, at, predicate).frame(spark) for predicate, at in cases]
+    frames = [listing(spark, uri, at, predicate).frame(spark) for predicate, at in cases]
     ids = [sorted(row["id"] for row in frame.collect()) for frame in frames]
     assert ids == [[0, 1, 2, 4, 5], [1, 5], [1, 5, 7], []]
 

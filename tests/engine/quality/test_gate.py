@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from support.plans import executions
 from support.rows import Row, at, minted, rows
 
 from etl.engine.quality import gate, suites
@@ -29,6 +30,10 @@ def between(severity: str = "critical", column: str = "n") -> Rule:
 
 def numbers(spark: SparkSession, *values: int) -> DataFrame:
     return spark.createDataFrame([(v,) for v in values], "n INT")
+
+
+def no_duplicates(label: str) -> Rule:
+    return suites._no_rows(label, suites._duplicate_keys(("n",)), "")
 
 
 def queries(table: Table) -> list[Rule]:
@@ -148,7 +153,7 @@ def test_every_rule_has_a_result_even_when_two_rules_are_equal(spark: SparkSessi
     """Great Expectations may merge equal expectations into one; then one rule would have no result."""
     rules = [between(), between(), between("warning")]
 
-    results = gate._validate(numbers(spark, -1), rules, "BOOLEAN_ONLY")
+    results, _ = gate._validate(numbers(spark, -1), rules, "BOOLEAN_ONLY")
 
     assert [r.success for r in results] == [False] * 3
     assert len(judge(numbers(spark, -1), rules).failures) == 3
@@ -158,9 +163,41 @@ def test_a_batch_does_not_pass_when_the_result_of_a_rule_is_missing(
     spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     validate = gate._validate
-    monkeypatch.setattr(gate, "_validate", lambda *args: validate(*args)[:-1])
+
+    def without_the_last(*args: Any) -> tuple[list[Any], Any]:
+        results, measured = validate(*args)
+        return results[:-1], measured
+
+    monkeypatch.setattr(gate, "_validate", without_the_last)
 
     assert not judge(numbers(spark, 1), [between(), between("warning")]).passed
+
+
+def test_one_job_evaluates_all_rules_and_measures_the_batch(spark: SparkSession) -> None:
+    """A second plan makes the view of the batch."""
+    rules = [
+        between(),
+        between("warning"),
+        *[no_duplicates(name) for name in "ab"],
+    ]
+
+    before = executions(spark)
+    verdict = judge(numbers(spark, 1, 5), rules, "array(sum(n))")
+
+    assert (verdict.passed, verdict.measured) == (True, [6])
+    assert executions(spark) - before == 2
+
+
+def test_a_batch_with_a_failed_rule_is_measured(spark: SparkSession) -> None:
+    verdict = judge(numbers(spark, 1, -5), [between()], "array(sum(n))")
+
+    assert (verdict.passed, verdict.measured) == (False, [-4])
+
+
+def test_a_measure_that_fails_has_no_value_and_the_rules_are_judged_all_the_same(spark: SparkSession) -> None:
+    verdicts = [judge(numbers(spark, n), [between()], "array(no_such_function(n))") for n in (1, -5)]
+
+    assert [(v.measured, v.passed) for v in verdicts] == [(None, True), (None, False)]
 
 
 def test_the_ledger_gets_no_samples(spark: SparkSession) -> None:

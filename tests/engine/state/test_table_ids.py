@@ -15,8 +15,8 @@ from test_order import content
 from etl import catalog
 from etl.conf import Settings
 from etl.engine.delta import tables as delta
+from etl.engine.delta.partitions import in_hours
 from etl.engine.jobs import ddl, runner
-from etl.engine.jobs.run_context import in_hours
 from etl.engine.spark import files
 from etl.engine.spark.jvm import jvm
 from etl.engine.state import planner

@@ -15,8 +15,8 @@ from test_order import content, recorded
 from etl import catalog
 from etl.conf import Settings
 from etl.engine.delta import tables as delta
+from etl.engine.delta.partitions import in_hours
 from etl.engine.jobs import runner
-from etl.engine.jobs.run_context import in_hours
 from etl.errors import ConfigError
 from etl.operations.backfill import driver as backfills
 from etl.operations.backfill import request

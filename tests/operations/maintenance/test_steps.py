@@ -17,8 +17,9 @@ from etl import catalog
 from etl.conf import Settings
 from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
+from etl.engine.delta.partitions import in_hours
 from etl.engine.jobs import runner
-from etl.engine.jobs.run_context import RunContext, in_hours
+from etl.engine.jobs.run_context import RunContext
 from etl.engine.state import planner
 from etl.operations.backfill import driver as backfills
 from etl.operations.backfill import request

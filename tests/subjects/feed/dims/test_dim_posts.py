@@ -19,7 +19,7 @@ from etl.subjects.feed.columns import columns
 from etl.subjects.feed.dims.dim_posts import TABLE, transform
 from etl.subjects.feed.events import POSTS
 from etl.subjects.shared.bronze_tables import bronze_table
-from etl.transforms.scd2 import contradictions, resolve, versions
+from etl.transforms.scd2 import counts, resolve, versions
 
 OPEN = {"valid_to": None, "is_current": True, "is_deleted": False}
 DELETED = {"is_current": False, "is_deleted": True}
@@ -129,11 +129,11 @@ def test_contradicting_payloads_are_resolved_independently_of_order_and_counted(
 
     assert len(made) == 1
     assert made == transform(reverse).select("audio_id", "post_sk").collect()
-    assert contradictions(ordered, TABLE) == contradictions(reverse, TABLE) == 1
+    assert counts(ordered, TABLE) == counts(reverse, TABLE) == (4, 1)
 
 
 def test_a_duplicate_is_not_a_contradiction(spark: SparkSession) -> None:
-    assert contradictions(changes(spark, upsert("08:00", 70), upsert("08:00", 70, landed_hour=at("12:00"))), TABLE) == 0
+    assert counts(changes(spark, upsert("08:00", 70), upsert("08:00", 70, landed_hour=at("12:00"))), TABLE) == (2, 0)
 
 
 def test_a_null_in_another_column_is_another_payload(spark: SparkSession) -> None:
@@ -181,7 +181,7 @@ def reference(log: list[Row]) -> list[Row]:
 def test_any_change_log_gives_the_versions_of_the_reference(
     spark: SparkSession, logs: list[list[tuple[int, Any]]], seed: int
 ) -> None:
-    """Tests a hundred logs at once, shuffled, with contradictions; every change lands once or three times."""
+    """Tests a hundred logs at once, shuffled, with counts; every change lands once or three times."""
     log = [drawn(post, change) for post, one in enumerate(logs) for change in one]
     landed = [{**row, "landed_hour": at(f"{10 + n}:00")} for row in log for n in range(1 + 2 * (seed % 2))]
     random.Random(seed).shuffle(landed)

@@ -24,7 +24,7 @@ HOUR = timedelta(hours=1)
 INTERVAL = (START, END)
 
 
-def planned(spark: SparkSession, settings: Settings, *tables: str, only: str = "all") -> plan.Plan:
+def planned(spark: SparkSession, settings: Settings, *tables: str, only: request.Only = "all") -> plan.Plan:
     """Plan a backfill of the three simulated hours."""
     return plan.make(driver.open_lake(spark, settings)[0], request.make(INTERVAL, list(tables), only))
 

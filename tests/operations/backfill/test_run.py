@@ -31,7 +31,7 @@ MADE = {t.name for t in FEED if catalog.has_job(t) and not kept_because(t)}
 
 
 def declared(
-    spark: SparkSession, settings: Settings, *tables: str, only: str = "all", version: str | None = None
+    spark: SparkSession, settings: Settings, *tables: str, only: request.Only = "all", version: str | None = None
 ) -> Backfill:
     """Declare a backfill of the three simulated hours."""
     made = driver.declare(spark, settings, request.make(INTERVAL, list(tables), only, version), "tests", "a test")
@@ -39,7 +39,7 @@ def declared(
     return made
 
 
-def rebuild(spark: SparkSession, settings: Settings, *tables: str, only: str = "all") -> Backfill:
+def rebuild(spark: SparkSession, settings: Settings, *tables: str, only: request.Only = "all") -> Backfill:
     """Declare a backfill and run it."""
     return driver.execute(spark, settings, declared(spark, settings, *tables, only=only).id)
 

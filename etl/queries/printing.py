@@ -25,7 +25,7 @@ def print_queries(as_json: bool) -> None:
             "question": query.question,
             "grain": query.grain,
             "inputs": list(query.inputs),
-            "parameters": [p.signature for p in query.parameters],
+            "parameters": [p.signature for p in query.parameters.values()],
         }
         for query in map(named_query.load, named_query.names())
     ]
@@ -53,7 +53,7 @@ def _section(query: NamedQuery) -> str:
     rows = "".join(
         f"| `{p.name}` | {p.type} | {'required' if p.is_required else p.default if p.default is not None else 'none'} "
         f"| {p.meaning} |\n"
-        for p in query.parameters
+        for p in query.parameters.values()
     )
     inputs = ", ".join(f"`{name}`" for name in query.inputs)
     return (

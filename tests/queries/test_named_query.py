@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlglot import exp, parse_one
 
-from etl import catalog, conf
+from etl import conf
+from etl.engine.sql import reads
 from etl.errors import ConfigError, ContractViolation
 from etl.queries import named_query, printing
 from etl.queries.parameters import Parameter, complete
@@ -38,14 +39,14 @@ FROM_FACTS = {
 @by_query
 def test_inputs_are_the_tables_that_the_sql_reads(name: str) -> None:
     query = named_query.load(name)
-    read = {t.name for t in catalog.tables()} & set(re.findall(r"\w+", query.sql))
-    assert read == set(query.inputs)
+    assert reads.tables(query.sql) == set(query.inputs)
 
 
 @by_query
 def test_the_sql_uses_only_parameters_of_the_header(name: str) -> None:
     query = named_query.load(name)
-    assert set(re.findall(r"(?<!:):(\w+)", query.sql)) <= set(query.parameters)
+    placeholders = parse_one(query.sql, read=reads.DIALECT).find_all(exp.Placeholder)
+    assert {placeholder.name for placeholder in placeholders} <= set(query.parameters)
 
 
 @by_query

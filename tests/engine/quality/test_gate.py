@@ -141,7 +141,9 @@ def test_an_exception_in_great_expectations_does_not_pass(spark: SparkSession, m
 
 def test_an_empty_batch_passes_row_rules(spark: SparkSession) -> None:
     """An hour without any event is valid."""
-    assert judge(numbers(spark), [between(), suites._no_rows("key", suites._duplicate_keys(("n",)), "")]).passed
+    assert judge(
+        numbers(spark), [between(), suites._no_rows("key", suites._duplicate_keys(("n",)), "n is the key of a row.")]
+    ).passed
 
 
 def test_every_rule_has_a_result_even_when_two_rules_are_equal(spark: SparkSession) -> None:

@@ -8,7 +8,7 @@ from email import message_from_bytes
 from pathlib import Path
 
 import pytest
-from support.airflow.sandbox import free_port
+from support.ports import free_port
 from support.report_stories import found, ran
 from support.servers import smtp_server
 from typer.testing import CliRunner, Result

@@ -195,7 +195,7 @@ def entry(name: str) -> Entry:
 
 
 def logic(name: str, version: int) -> Callable[..., Any]:
-    """One version of a table's logic. `transform_v2` is version 2; `transform` is version 1 without a `transform_v1`.
+    """One version of a table's logic: `transform`, or one that the contract lists in `logic`.
 
     All versions are pure functions with the same inputs and the same output columns.
     Raises ConfigError, which lists the existing versions, for an unknown version.
@@ -204,7 +204,7 @@ def logic(name: str, version: int) -> Callable[..., Any]:
     if version not in found:
         listed = ", ".join(f"v{n}" for n in sorted(found))
         raise ConfigError(
-            f"{name} has no logic v{version}. There is: {listed}. Write transform_v{version} in its module."
+            f"{name} has no logic v{version}. There is: {listed}. Add v{version} to `logic` of its contract."
         )
     return found[version]
 
@@ -212,8 +212,7 @@ def logic(name: str, version: int) -> Callable[..., Any]:
 def versions(name: str) -> dict[int, Callable[..., Any]]:
     """Every version of a table's logic by number."""
     one = entry(name)
-    numbered = {k.removeprefix("transform_v"): f for k, f in vars(one.module).items() if k.startswith("transform_v")}
-    return {1: one.transform} | {int(number): f for number, f in numbered.items() if number.isdecimal()}
+    return {1: one.transform, **dict(one.table.logic)}
 
 
 def select(names: list[str] | None) -> list[Entry]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from operations.backfill.with_v2 import entry_with_v2
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from support.lakes import drop, moved, uri, versions
@@ -152,12 +153,7 @@ def test_a_backfill_switches_the_logic_of_a_table_and_back(
     spark: SparkSession, copied: Settings, simulated: Simulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the switch runs use version 2, too. A backfill with version 1 gives the original rows."""
-    module = catalog.entry("fct_shares").module
-
-    def transform_v2(bronze_shares: DataFrame) -> DataFrame:
-        return module.transform(bronze_shares).withColumn("channel", F.upper("channel"))
-
-    monkeypatch.setattr(module, "transform_v2", transform_v2, raising=False)
+    monkeypatch.setitem(catalog.entries(), "fct_shares", entry_with_v2())
     before = versions(spark, copied)
     for version, upper in (("v2", True), ("v1", False)):
         driver.execute(spark, copied, declared(spark, copied, "fct_shares", version=version).id)

@@ -110,6 +110,7 @@ def test_the_option_owner_limits_the_report(outbox: Path) -> None:
     [
         (("quality", "--owner", "nobody"), "ranking"),
         (("failures", "--run", "never"), "feed-etl ledger"),
+        (("failures", "--failed-command", "run --table 'fct_shares"), "No closing quotation"),
     ],
 )
 def test_a_wrong_parameter_raises_an_error_and_writes_nothing(outbox: Path, words: tuple[str, ...], text: str) -> None:

@@ -37,7 +37,7 @@ from etl.engine.quality.suites import Rule
 from etl.engine.state.entry import Entry
 from etl.errors import ERROR_CLASS, ContractViolation, LakeError
 from etl.model.contract import Table
-from etl.reports.quality import plain
+from etl.reports.findings import plain
 from etl.reports.quality_trend import verdict_of
 from etl.reports.templates import templates
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass
 
 from etl import conf
@@ -29,7 +29,7 @@ class Rule:
     type: str
     kwargs: dict[str, Any]
     severity: Severity
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+    reason: str
 
     @property
     def query(self) -> str:
@@ -41,6 +41,12 @@ class Rule:
         """A short name: `type(column)` or `type(label)`."""
         subject = self.kwargs.get("column") or self.kwargs.get("label") or ""
         return f"{self.type}({subject})"
+
+
+def _with_reason(rule: Rule) -> Rule:
+    if not rule.reason.strip():
+        raise ValueError("A rule needs a reason")
+    return rule
 
 
 def _not_empty(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
@@ -55,7 +61,7 @@ class Suite(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     table: str
-    expectations: Annotated[tuple[Rule, ...], AfterValidator(_not_empty)]
+    expectations: Annotated[tuple[Annotated[Rule, AfterValidator(_with_reason)], ...], AfterValidator(_not_empty)]
 
 
 def path(table: str) -> Path:

@@ -80,13 +80,17 @@ new-table: setup ## Generate a table's module, suite and test file (NAME=fct_x L
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --no-emit-index-url --no-annotate \
 	--custom-compile-command 'make lock' -q
 
+# One resolution of all packages, so that the environments agree. It is only needed while the lock files are written.
+AGREED := .venv/agreed.txt
+
 lock: setup ## Resolve versions and hashes of all packages again (ARGS=--upgrade for the newest versions)
-	@$(COMPILE) setup.cfg pyproject.toml --all-extras $(ARGS) -o constraints.txt
-	@$(COMPILE) setup.cfg pyproject.toml --extra test --extra bench --extra dev -c constraints.txt --generate-hashes \
+	@sed -n 's/^\([a-z].*==[^\\]*\).*/\1/p' requirements.lock requirements-airflow.lock | sort -u > $(AGREED)
+	@$(COMPILE) setup.cfg pyproject.toml --all-extras $(ARGS) -o $(AGREED)
+	@$(COMPILE) setup.cfg pyproject.toml --extra test --extra bench --extra dev -c $(AGREED) --generate-hashes \
 		-o requirements.lock
 	@printf '%s\n' 'moto[s3]' flask flask-cors | $(COMPILE) - --generate-hashes -o requirements-s3.lock
-	@echo hypofuzz | $(COMPILE) - -c constraints.txt --generate-hashes -o requirements-fuzz.lock
-	@bin/setup-airflow --packages | $(COMPILE) - -c constraints.txt --generate-hashes -o requirements-airflow.lock
+	@echo hypofuzz | $(COMPILE) - -c $(AGREED) --generate-hashes -o requirements-fuzz.lock
+	@bin/setup-airflow --packages | $(COMPILE) - -c $(AGREED) --generate-hashes -o requirements-airflow.lock
 
 clean: ## Remove .venv, caches and build output; the landing zone and the lake stay
 	@rm -rf .venv .venv-airflow build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -3,7 +3,13 @@
 A message says what is wrong, where, and what to do next. `--debug` also prints the traceback.
 """
 
+from __future__ import annotations
+
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 ERROR_CLASS = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]")
 LOGIN = re.compile(r"//[^/@\s]*:[^/@\s]*@")
@@ -84,3 +90,9 @@ def lasting(error: BaseException) -> str:
 def first_line(error: object, length: int = 200) -> str:
     """The first line of an error's text, cut to `length` characters for the terminal and the ledger."""
     return (str(error).strip().splitlines() or ["?"])[0][:length]
+
+
+def faults(what: str, error: ValidationError) -> str:
+    """One line for each fault that pydantic found: what is not valid, the field, and the value that it must have."""
+    found = ((".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")) for fault in error.errors())
+    return "\n".join(f"{what}: {place + ': ' if place else ''}{message}." for place, message in found)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from etl.engine.jobs.runner import Summary
     from etl.engine.quality.suites import Rule
 
-FORMATS = ("table", "csv", "json")
+Format = Literal["table", "csv", "json"]
+FileFormat = Literal[Format, "parquet"]
 out = Console(width=None if sys.stdout.isatty() else 160)
 
 
@@ -73,7 +74,7 @@ def print_rows(rows: list[dict[str, Any]], as_json: bool, title: str, hide: tupl
     out.print(grid)
 
 
-def print_frame(columns: list[str], rows: list[dict[str, Any]], format_: str) -> None:
+def print_frame(columns: list[str], rows: list[dict[str, Any]], format_: Format) -> None:
     """Print the rows of a query as `table`, `csv` or `json`."""
     if format_ == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")

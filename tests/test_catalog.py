@@ -69,12 +69,6 @@ def test_a_table_module_neither_reads_nor_writes(table: Table) -> None:
 
 
 @by_table
-def test_every_rule_of_a_suite_has_a_reason_and_a_severity(table: Table) -> None:
-    for rule in suites.written(table.name):
-        assert rule.reason.strip() and rule.severity in suites.SEVERITIES
-
-
-@by_table
 def test_a_suite_names_only_columns_of_its_table(table: Table) -> None:
     for rule in suites.suite(table):
         named = {v for k, v in rule.kwargs.items() if k.startswith("column")}

@@ -126,7 +126,7 @@ def test_extreme_records_are_processed_from_landing_to_the_dashboard(
             assert entry.records_accepted > 0
     assert {t.name: n for t in tables if (n := out_of_bounds(spark, settings, t.name))} == {}
     for name in query_names:
-        needed = {p.name: 1 for p in named_query.load(name).parameters if p.is_required}
+        needed = {p.name: 1 for p in named_query.load(name).parameters.values() if p.is_required}
         try:
             run(spark, settings, name, **needed).collect()
         except FeedEtlError as error:

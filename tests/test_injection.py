@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 from support.local_lake import Simulated
 
 from etl import queries
-from etl.conf import MailAddress
+from etl.conf.sections import MailAddress
 from etl.errors import FeedEtlError
 
 CRLF = "x\r\nBcc: all@example.com\r\n\r\n<b>"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from etl import terminal
-from etl.commands.cli_context import CliContext, Json, errors, parse_interval
+from etl.commands.cli_context import CliContext, From, Json, OptionalFrom, OptionalTo, To, errors, interval
 from etl.commands.watch import watched
 from etl.errors import ConfigError
 from etl.operations.backfill import request as requests
@@ -20,10 +21,8 @@ backfill = typer.Typer(
     help="Rebuild hours in a staging area, compare them with the published hours, then replace these.",
 )
 
-From = Annotated[str, typer.Option("--from", help="First hour, UTC: 2026-06-01T10")]
-To = Annotated[str, typer.Option("--to", help="End of the interval (exclusive), UTC: 2026-06-01T13")]
 Tables = Annotated[list[str] | None, typer.Option("--table", help="Only this table (may be repeated).")]
-Only = Annotated[str, typer.Option(help=f"Which hours: {', '.join(requests.ONLY)}")]
+Only = Annotated[requests.Only, typer.Option(help="Which hours.")]
 Version = Annotated[
     str | None, typer.Option("--from-version", help="Build one table with another version of its logic: v2")
 ]
@@ -45,7 +44,7 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Show what a run would rebuild, which tables read it, and the estimated cost. Writes nothing."""
-    request = requests.make(parse_interval(start, end), table, only, version, (ad_from, ad_to))
+    request = requests.make(interval(start, end), table, only, version, (ad_from, ad_to))
     from etl.operations.backfill import driver
     from etl.operations.backfill import plan as plans
 
@@ -72,8 +71,8 @@ def _print_plan(planned: dict[str, Any]) -> None:
 @watched
 def run(
     context: typer.Context,
-    start: Annotated[str | None, typer.Option("--from", help="First hour, UTC: 2026-06-01T10")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="End of the interval (exclusive): 2026-06-01T13")] = None,
+    start: OptionalFrom = None,
+    end: OptionalTo = None,
     reason: Annotated[str | None, typer.Option(help="Why, kept in the backfill register.")] = None,
     owner: Annotated[str | None, typer.Option(help="Who is responsible for the backfill.")] = None,
     table: Tables = None,
@@ -87,7 +86,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Rebuild hours, compare them, and publish them. After a crash at any point, continue with --resume ID."""
-    given = {"--from": start, "--to": end, "--reason": reason, "--owner": owner}
+    given: dict[str, Any] = {"--from": start, "--to": end, "--reason": reason, "--owner": owner}
     if resume is None:
         request = requests.make(_required_interval(given), table, only, version, (ad_from, ad_to))
     elif any(given.values()) or table or version or only != "all" or (ad_from, ad_to) != (None, None):
@@ -107,11 +106,11 @@ def run(
     _print_result(done, as_json)
 
 
-def _required_interval(given: dict[str, str | None]) -> Any:
-    missing = [option for option, value in given.items() if not (value or "").strip()]
+def _required_interval(given: dict[str, Any]) -> tuple[datetime, datetime]:
+    missing = [option for option, value in given.items() if not str(value or "").strip()]
     if missing:
         raise ConfigError(f"A backfill needs {', '.join(given)}. Missing: {', '.join(missing)}.")
-    return parse_interval(str(given["--from"]), str(given["--to"]))
+    return interval(given["--from"], given["--to"])
 
 
 def _print_result(done: Backfill | None, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""What all commands share: settings and session, parsing of hours and intervals, the console for messages."""
+"""What all commands share: settings and session, options for hours and intervals, the console for messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 errors = Console(stderr=True)
+HOUR = "%Y-%m-%dT%H"
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+_FROM = typer.Option("--from", formats=[HOUR], help="First hour, UTC: 2026-06-01T10")
+_TO = typer.Option("--to", formats=[HOUR], help="End of the interval (exclusive), UTC: 2026-06-01T13")
+From = Annotated[datetime, _FROM]
+To = Annotated[datetime, _TO]
+OptionalFrom = Annotated[datetime | None, _FROM]
+OptionalTo = Annotated[datetime | None, _TO]
 
 
 @dataclass
@@ -42,17 +49,8 @@ class CliContext:
         return session.start(session.with_options(self.settings, session.SHORT_LIVED))
 
 
-def parse_hour(text: str, option: str) -> datetime:
-    """Parse an hour like `2026-06-01T10` (UTC). Raises ConfigError when the text has another format."""
-    try:
-        return datetime.strptime(text, "%Y-%m-%dT%H").replace(tzinfo=UTC)
-    except ValueError as error:
-        raise ConfigError(f"{option} must be an hour like 2026-06-01T10, not {text!r}.") from error
-
-
-def parse_interval(start: str, end: str) -> tuple[datetime, datetime]:
-    """Parse a half-open interval of hours. Raises ConfigError when the interval is empty or reversed."""
-    interval = parse_hour(start, "--from"), parse_hour(end, "--to")
-    if interval[0] >= interval[1]:
-        raise ConfigError(f"--from {start} must be before --to {end}; --to is not part of the interval.")
-    return interval
+def interval(start: datetime, end: datetime) -> tuple[datetime, datetime]:
+    """The half-open interval of two hours in UTC. Raises ConfigError when it is empty or reversed."""
+    if start >= end:
+        raise ConfigError(f"--from {start:{HOUR}} must be before --to {end:{HOUR}}; --to is not part of the interval.")
+    return start.replace(tzinfo=UTC), end.replace(tzinfo=UTC)

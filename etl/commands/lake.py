@@ -45,15 +45,13 @@ def describe(context: typer.Context, table: str, as_json: Json = False) -> None:
 def sql(
     context: typer.Context,
     query: str,
-    format: Annotated[str, typer.Option(help="table, csv or json")] = "table",
+    format: Annotated[terminal.Format, typer.Option(help="How the rows are printed.")] = "table",
 ) -> None:
     """Run a SQL query. Every table, and the ledger, is a view with its name."""
     from pyspark.errors import PySparkException
 
     from etl.engine.sql import printable, views
 
-    if format not in terminal.FORMATS:
-        raise ConfigError(f"--format must be one of {', '.join(terminal.FORMATS)}, not {format!r}.")
     cli: CliContext = context.obj
     try:
         frame = views.query(cli.query_session(), cli.settings, query)

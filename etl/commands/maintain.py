@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from etl import terminal
-from etl.commands.cli_context import CliContext, Json, parse_hour
+from etl.commands.cli_context import HOUR, CliContext, Json
 from etl.commands.watch import watched
 
 
@@ -16,7 +17,10 @@ def maintain(
     context: typer.Context,
     dry_run: Annotated[bool, typer.Option(help="Only show what would be done.")] = False,
     now: Annotated[
-        str | None, typer.Option(help="Compute deadlines as of this hour, UTC; default: end of the last landed hour.")
+        datetime | None,
+        typer.Option(
+            formats=[HOUR], help="Compute deadlines as of this hour, UTC; default: end of the last landed hour."
+        ),
     ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Allow removing more than maintenance.max_removed_share of a table.")
@@ -39,7 +43,7 @@ def maintain(
             held = "" if action.do else "held: "
             terminal.out.print(f"{action.step}  {action.place}: {held}{action.what}", markup=False, soft_wrap=True)
 
-    as_of = parse_hour(now, "--now") if now else None
+    as_of = now.replace(tzinfo=UTC) if now else None
     window.refuse_future(as_of)
     if take_ownership and not dry_run:
         owner.take(cli.spark(), cli.settings)

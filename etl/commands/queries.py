@@ -7,18 +7,16 @@ from typing import Annotated
 
 import typer
 
-from etl import terminal
 from etl.commands.cli_context import CliContext, Json
 from etl.errors import ConfigError
-
-FORMATS = (*terminal.FORMATS, "parquet")
+from etl.terminal import FileFormat
 
 
 def query(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="Name of the query; `feed-etl queries` lists all names.")],
     param: Annotated[list[str] | None, typer.Option(help="A parameter, NAME=VALUE (may be repeated).")] = None,
-    format: Annotated[str, typer.Option(help=", ".join(FORMATS))] = "table",
+    format: Annotated[FileFormat, typer.Option(help="How the result is written; parquet needs --out.")] = "table",
     out: Annotated[Path | None, typer.Option(help="Write the result to this file.")] = None,
     explain: Annotated[bool, typer.Option(help="Only show inputs, grain and partitions read.")] = False,
 ) -> None:
@@ -59,9 +57,7 @@ def _pairs(given: list[str]) -> dict[str, str]:
     return dict(text.split("=", 1) for text in given)
 
 
-def _check(format_: str, out: Path | None) -> None:
-    if format_ not in FORMATS:
-        raise ConfigError(f"--format must be one of {', '.join(FORMATS)}, not {format_!r}.")
+def _check(format_: FileFormat, out: Path | None) -> None:
     if format_ == "parquet" and out is None:
         raise ConfigError("--format parquet needs --out FILE.")
     if out is not None and not out.parent.is_dir():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +12,7 @@ from etl import terminal
 from etl.commands import report_dashboard
 from etl.commands.cli_context import CliContext, Json, errors
 from etl.commands.watch import watched
-from etl.errors import ConfigError, MailError
+from etl.errors import MailError
 
 if TYPE_CHECKING:
     from etl.reports.quality_mail import OwnerReport
@@ -27,7 +27,9 @@ Send = Annotated[bool, typer.Option("--send", help="Send all mails of the outbox
 @watched
 def quality(
     context: typer.Context,
-    day: Annotated[str | None, typer.Option(help="Day of the runs, UTC: 2026-06-01; default: today.")] = None,
+    day: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day of the runs, UTC: 2026-06-01; default: today.")
+    ] = None,
     owner: Annotated[str | None, typer.Option(help="Only this owner.")] = None,
     send: Send = False,
     as_json: Json = False,
@@ -36,10 +38,9 @@ def quality(
     from etl.reports import quality_mail, quality_reports
 
     cli: CliContext = context.obj
-    when = _day(day)
     quality_mail.check_addresses(cli.settings)
     entries = quality_reports.ledger_rows(cli.query_session(), cli.settings)
-    _write(cli, quality_reports.of_day(entries, when, owner), send, as_json)
+    _write(cli, quality_reports.of_day(entries, (day or datetime.now(UTC)).date(), owner), send, as_json)
 
 
 @report.command()
@@ -124,13 +125,6 @@ def send(context: typer.Context) -> None:
     cli: CliContext = context.obj
     if waiting := _flush(cli):
         raise MailError(waiting)
-
-
-def _day(text: str | None) -> date:
-    try:
-        return (datetime.strptime(text, "%Y-%m-%d") if text else datetime.now(UTC)).date()
-    except ValueError as error:
-        raise ConfigError(f"--day must be a day like 2026-06-01, not {text!r}.") from error
 
 
 def _write(cli: CliContext, reports: list[OwnerReport], send: bool, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from etl.commands.cli_context import CliContext, errors, parse_interval
+from etl.commands.cli_context import CliContext, OptionalFrom, OptionalTo, errors, interval
 from etl.commands.watch import watched
 from etl.errors import ConfigError
 
@@ -16,17 +16,17 @@ from etl.errors import ConfigError
 def dashboard(
     context: typer.Context,
     out: Annotated[Path, typer.Option(help="Where to write the page.")] = Path("dashboard.html"),
-    start: Annotated[str | None, typer.Option("--from", help="First hour, UTC: 2026-06-01T10")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="End of the interval (exclusive): 2026-06-01T13")] = None,
+    start: OptionalFrom = None,
+    end: OptionalTo = None,
 ) -> None:
     """Write a page about the health of the lake: ranker, ingest, safety, ads, gates. Default: the last seven days."""
     if (start is None) != (end is None):
         raise ConfigError("Give both --from and --to, or neither for the last seven days.")
-    interval = parse_interval(start, end) if start and end else None
+    hours = interval(start, end) if start and end else None
     from etl.reports import dashboard as report
 
     cli: CliContext = context.obj
-    written = report.write(cli.query_session(), cli.settings, out, interval)
+    written = report.write(cli.query_session(), cli.settings, out, hours)
     errors.print(f"Open {written.resolve().as_uri()}", soft_wrap=True)
 
 

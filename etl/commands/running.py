@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from etl import catalog, terminal
-from etl.commands.cli_context import CliContext, Json, errors, parse_interval
+from etl.commands.cli_context import CliContext, From, Json, To, errors, interval
 from etl.commands.watch import watched
 from etl.engine.state import shards
 from etl.errors import ConfigError
@@ -16,8 +16,8 @@ from etl.errors import ConfigError
 @watched
 def run(
     context: typer.Context,
-    start: Annotated[str, typer.Option("--from", help="First landed hour, UTC: 2026-06-01T10")],
-    end: Annotated[str, typer.Option("--to", help="End of the interval (exclusive), UTC: 2026-06-01T13")],
+    start: From,
+    end: To,
     table: Annotated[list[str] | None, typer.Option(help="Only this table (may be repeated).")] = None,
     subject: Annotated[
         list[str] | None, typer.Option(help="A subject such as feed or ads; default: subjects with landed files.")
@@ -34,12 +34,12 @@ def run(
     from etl.engine.jobs import runner
 
     cli: CliContext = context.obj
-    interval = parse_interval(start, end)
+    hours = interval(start, end)
     chosen = _tables(table, subject)
     part = shards.parse(shard) if shard else None
     with terminal.progress(errors) as show:
         each = runner.run_hours if hour_by_hour else runner.run
-        summary = each(cli.spark(), cli.settings, *interval, tables=chosen, progress=show, shard=part)
+        summary = each(cli.spark(), cli.settings, *hours, tables=chosen, progress=show, shard=part)
     terminal.print_summary(summary, as_json)
     if summary.errors:
         raise next(iter(summary.errors.values()))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from etl import catalog
-from etl.commands.cli_context import errors, parse_interval
+from etl.commands.cli_context import HOUR, From, To, errors, interval
 from etl.errors import ConfigError
 
 imports = typer.Typer(no_args_is_help=True, help="Write landing files from public logs.")
@@ -16,8 +16,8 @@ imports = typer.Typer(no_args_is_help=True, help="Write landing files from publi
 
 def simulate(
     context: typer.Context,
-    start: Annotated[str, typer.Option("--from", help="First hour, UTC: 2026-06-01T10")],
-    end: Annotated[str, typer.Option("--to", help="End of the interval (exclusive), UTC: 2026-06-01T13")],
+    start: From,
+    end: To,
     impressions_per_hour: Annotated[int, typer.Option(min=1, help="Impressions served per hour.")] = 20000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
     subject: Annotated[str, typer.Option(help="A folder of etl/subjects that has a simulator: feed, ads.")] = "feed",
@@ -25,15 +25,15 @@ def simulate(
     """Write simulated events of a subject to the landing zone, and the expected mart values to _truth."""
     from etl.engine.spark.files import local_folder
 
-    interval = parse_interval(start, end)
+    hours = interval(start, end)
     catalog.of_subjects([subject])
     simulator = catalog.plugin(subject, "simulate")
     if simulator is None:
         raise ConfigError(f"{subject} has no simulator. Add a package `simulate` to etl/subjects/{subject}.")
     out = local_folder(context.obj.settings.landing)
     with errors.status(f"simulating {impressions_per_hour} impressions an hour into {out}"):
-        simulator.simulate(out, *interval, impressions_per_hour, seed)
-    errors.print(f"Landed in {out}. Next: feed-etl run --from {start} --to {end}", soft_wrap=True)
+        simulator.simulate(out, *hours, impressions_per_hour, seed)
+    errors.print(f"Landed in {out}. Next: feed-etl run --from {start:{HOUR}} --to {end:{HOUR}}", soft_wrap=True)
 
 
 @imports.command("open-bandit")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from etl import catalog
 from etl.engine.quality import suites
 from etl.engine.quality.suites import Rule
+from etl.engine.sql import reads
 from etl.errors import ConfigError
 from etl.lineage.flow import ROWS, Source
 from etl.lineage.tables import VALUE, Edge, landed, landed_columns
@@ -102,15 +102,13 @@ def queries(origin: Source, found: Iterable[Change]) -> list[QueryUse]:
 
 
 def _named(query: named_query.NamedQuery, changed: list[Source]) -> tuple[Source, ...]:
-    words = set(re.findall(r"\w+", query.sql))
-    return tuple(s for s in changed if s.table in query.inputs and (s.column == ROWS or s.column in words))
+    rows, columns = set(query.inputs), reads.columns(query.sql)
+    return tuple(s for s in changed if (s.table in rows if s.column == ROWS else (s.table, s.column) in columns))
 
 
 def _reads(rule: Rule, table: str, origin: Source) -> bool:
-    if table == origin.table:
-        named = {value for name, value in rule.kwargs.items() if name.startswith("column")}
-    else:
-        named = set()
-    query = str(rule.kwargs.get("unexpected_rows_query", ""))
-    words = set(re.findall(r"\w+", query))
-    return origin.column in named or (origin.column in words and (table == origin.table or origin.table in words))
+    if not rule.query:
+        named = {value for key, value in rule.kwargs.items() if key.startswith("column")}
+        return table == origin.table and origin.column in named
+    is_named = origin.column in rule.query  # most rules do not name the column at all, and parsing takes time
+    return is_named and (origin.table, origin.column) in reads.columns(rule.query.format(batch=table))

@@ -176,6 +176,8 @@ class Table:
 
     checksum_skips: columns that a comparison of two lakes ignores, because their bytes depend on the order of rows.
     derived_from_person: (column, function of the person's id that computes its value); erasure computes these again.
+    logic: (number, function) of each other version of `transform`, for a backfill to switch to. `transform` is version
+    1 unless the list has a version 1.
     """
 
     name: str
@@ -193,6 +195,7 @@ class Table:
     schedule: str = "hourly"
     checksum_skips: tuple[str, ...] = field(default=())
     derived_from_person: tuple[tuple[str, Callable[[Any], Any]], ...] = ()
+    logic: tuple[tuple[int, Callable[..., Any]], ...] = ()
 
     @property
     def versions(self) -> Scd2:

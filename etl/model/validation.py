@@ -24,6 +24,7 @@ def faults(table: Table, vocabulary: Mapping[str, Column]) -> Iterator[str]:
     yield from _named_columns(table)
     yield from _layers(table)
     yield from _write(table)
+    yield from _logic(table)
 
 
 def _columns(table: Table, vocabulary: Mapping[str, Column]) -> Iterator[str]:
@@ -79,3 +80,9 @@ def _write(table: Table) -> Iterator[str]:
         yield "MergeAggregate needs an event. Give the table an event, or use another write mode."
     if isinstance(table.write, InsertNew | Scd2) and not table.inputs:
         yield f"{type(table.write).__name__} needs an input. Add an input, or use another write mode."
+
+
+def _logic(table: Table) -> Iterator[str]:
+    for number, count in Counter(number for number, _ in table.logic).items():
+        if count > 1 or number < 1:
+            yield f"logic lists version {number}, which is below 1 or listed twice. Number versions 1, 2, 3."

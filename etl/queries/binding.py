@@ -59,7 +59,7 @@ def bind(spark: SparkSession, settings: Settings, query: NamedQuery, given: Mapp
     """
     session.require_utc(spark)
     views.register(spark, settings, query.inputs)
-    values = complete(query.parameters, given, lambda: latest(spark, settings, query.inputs[0]))
+    values = complete(query.parameters.values(), given, lambda: latest(spark, settings, query.inputs[0]))
     views.register(spark, settings, query.inputs, now(values))
     return BoundQuery(query, values, spark.sql(query.sql, args=values))
 

@@ -16,16 +16,16 @@ A parameter without a default is required. See `etl/queries/parameters.py` for t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from etl import catalog
-from etl.errors import ConfigError, ContractViolation
+from etl.errors import ConfigError, ContractViolation, faults, first_line
 from etl.queries import sql_files
 from etl.queries.parameters import Parameter, check_range
 
@@ -41,36 +41,43 @@ def finisher(name: str) -> ModuleType | None:
     return catalog.plugin(subject, f"queries.{name}")
 
 
-@dataclass(frozen=True)
-class NamedQuery:
+def _with_names(declared: Any) -> Any:
+    """Give each parameter of a header the name that it is listed under."""
+    if not isinstance(declared, dict):
+        return declared
+    return {key: {"name": key, **fields} if isinstance(fields, dict) else fields for key, fields in declared.items()}
+
+
+class NamedQuery(BaseModel):
     """One named query. `sql` refers to parameters as `:name`; Spark binds them as values."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     question: str
     grain: str
-    inputs: tuple[str, ...]
-    parameters: tuple[Parameter, ...]
+    inputs: tuple[str, ...] = Field(min_length=1)
+    parameters: Annotated[dict[str, Parameter], BeforeValidator(_with_names)]
     sql: str
     once: tuple[str, ...] = ()
     note: str = ""
 
     def typed(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The given parameters as typed values. Raises ConfigError, with the valid parameters, when one is wrong."""
-        known = {p.name: p for p in self.parameters}
-        unknown = [name for name in given if name not in known]
+        unknown = [name for name in given if name not in self.parameters]
         if unknown:
             raise ConfigError(f"{self.name} has no parameter {', '.join(map(repr, unknown))}. {self.usage}")
-        missing = [p.name for p in self.parameters if p.is_required and p.name not in given]
+        missing = [p.name for p in self.parameters.values() if p.is_required and p.name not in given]
         if missing:
             raise ConfigError(f"{self.name} needs {', '.join(missing)}. {self.usage}")
-        values = {name: known[name].typed(value, self.usage) for name, value in given.items()}
+        values = {name: self.parameters[name].typed(value, self.usage) for name, value in given.items()}
         check_range(values)
         return values
 
     @property
     def usage(self) -> str:
         """Every parameter with its type and default, in one line."""
-        return f"Parameters: {', '.join(p.signature for p in self.parameters)}."
+        return f"Parameters: {', '.join(p.signature for p in self.parameters.values())}."
 
 
 @cache
@@ -88,21 +95,16 @@ def names() -> tuple[str, ...]:
 
 
 def parse(name: str, text: str) -> NamedQuery:
-    """Parse the text of a .sql file. Raises ContractViolation when the header is not valid."""
+    """Parse the text of a .sql file. Raises ContractViolation with one line per fault of the header."""
     lines = text.splitlines()
     end = next((i for i, line in enumerate(lines) if not line.startswith("--")), len(lines))
+    header = "\n".join(line.removeprefix("--").removeprefix(" ") for line in lines[:end])
     try:
-        header = yaml.safe_load("\n".join(line.removeprefix("--").removeprefix(" ") for line in lines[:end]))
-        declared = header.pop("parameters")
-        parameters = tuple(Parameter(name=key, **fields) for key, fields in declared.items())
-        inputs, once = tuple(header.pop("inputs")), tuple(header.pop("once", ()))
-        query = NamedQuery(
-            name=name, inputs=inputs, parameters=parameters, sql="\n".join(lines[end:]), once=once, **header
-        )
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise ContractViolation(
-            f"{name}.sql: the header is not valid ({error}). See etl/queries/named_query.py."
-        ) from error
+        query = NamedQuery.model_validate(dict(yaml.safe_load(header), name=name, sql="\n".join(lines[end:])))
+    except ValidationError as error:
+        raise ContractViolation(faults(f"{name}.sql: the header is not valid", error)) from error
+    except (yaml.YAMLError, ValueError, TypeError) as error:  # not YAML, or YAML without names
+        raise ContractViolation(f"{name}.sql: the header is not valid: {first_line(error)}.") from error
     for table in query.inputs:
         catalog.entry(table)
     return query

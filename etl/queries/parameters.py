@@ -7,96 +7,77 @@ is the start of a UTC hour. Intervals are half-open.
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from decimal import Decimal
+from typing import Annotated, Any, Literal
 
-from etl.errors import ConfigError, ContractViolation
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    PlainValidator,
+    StrictStr,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic.dataclasses import dataclass
+
+from etl.errors import ConfigError
 
 LATEST = "latest"
 _RELATIVE = re.compile(r"(\w+) - (\d+) (hours|days)")
 _REQUIRED: Any = object()
 
 
-def _whole(value: Any) -> int:
-    if isinstance(value, bool) or not re.fullmatch(r"[+-]?\d+", str(value)):
-        raise ValueError
-    return int(value)
-
-
-def _bigint(value: Any) -> int:
-    if not -(2**63) <= (number := _whole(value)) < 2**63:
-        raise ValueError
-    return number
-
-
-def _int(value: Any) -> int:
-    if not -(2**31) <= (number := _whole(value)) < 2**31:
-        raise ValueError
-    return number
-
-
-def _double(value: Any) -> float:
-    if isinstance(value, bool) or not math.isfinite(number := float(value)):
-        raise ValueError
-    return number
-
-
-def _decimal(value: Any) -> Decimal:
-    number = Decimal(str(value))
-    if isinstance(value, bool) or not number.is_finite():
-        raise ValueError
-    return number
-
-
-def _string(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError
+def _no_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a truth value is not a number")
     return value
+
+
+def _digits(value: Any) -> Any:
+    if isinstance(value, bool) or not re.fullmatch(r"[+-]?\d+", str(value)):
+        raise ValueError("not a whole number")
+    return int(value)
 
 
 def _date(value: Any) -> date:
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
-    return datetime.strptime(value, "%Y-%m-%d").date()
+    return datetime.strptime(str(value), "%Y-%m-%d").date()
 
 
 def _hour(value: Any) -> datetime:
-    when = value if isinstance(value, datetime) else datetime.strptime(value, "%Y-%m-%dT%H").replace(tzinfo=UTC)
+    when = value if isinstance(value, datetime) else datetime.strptime(str(value), "%Y-%m-%dT%H").replace(tzinfo=UTC)
     if when.tzinfo is None or (when.minute, when.second, when.microsecond) != (0, 0, 0):
-        raise ValueError
+        raise ValueError("not the start of an hour with a time zone")
     return when.astimezone(UTC)
 
 
-TYPES: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "BIGINT": (_bigint, "a whole number"),
-    "INT": (_int, "a whole number"),
-    "DOUBLE": (_double, "a number"),
-    "DECIMAL": (_decimal, "a number"),
-    "STRING": (_string, "text"),
-    "DATE": (_date, "a UTC day like 2026-06-01"),
-    "HOUR": (_hour, "a UTC hour like 2026-06-01T10"),
+Type = Literal["BIGINT", "INT", "DOUBLE", "DECIMAL", "STRING", "DATE", "HOUR"]
+TYPES: dict[Type, tuple[TypeAdapter[Any], str]] = {
+    "BIGINT": (TypeAdapter(Annotated[int, BeforeValidator(_digits), Field(ge=-(2**63), lt=2**63)]), "a whole number"),
+    "INT": (TypeAdapter(Annotated[int, BeforeValidator(_digits), Field(ge=-(2**31), lt=2**31)]), "a whole number"),
+    "DOUBLE": (TypeAdapter(Annotated[FiniteFloat, BeforeValidator(_no_bool)]), "a number"),
+    "DECIMAL": (TypeAdapter(Annotated[Decimal, BeforeValidator(_no_bool)]), "a number"),
+    "STRING": (TypeAdapter(StrictStr), "text"),
+    "DATE": (TypeAdapter(Annotated[date, PlainValidator(_date)]), "a UTC day like 2026-06-01"),
+    "HOUR": (TypeAdapter(Annotated[datetime, PlainValidator(_hour)]), "a UTC hour like 2026-06-01T10"),
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Parameter:
     """One parameter. `low` is the smallest allowed value. A default of None means the parameter is optional."""
 
     name: str
-    type: str
+    type: Type
     meaning: str
     default: Any = _REQUIRED
-    low: float | None = None
-
-    def __post_init__(self) -> None:
-        """Raise ContractViolation for an unknown type."""
-        if self.type not in TYPES:
-            raise ContractViolation(f"Parameter {self.name}: type {self.type!r} is not one of {', '.join(TYPES)}.")
+    low: int | float | None = None
 
     @property
     def is_required(self) -> bool:
@@ -112,10 +93,10 @@ class Parameter:
 
     def typed(self, value: Any, usage: str = "") -> Any:
         """The value to bind. Raises ConfigError, with the expected form, when the value is not valid."""
-        convert, form = TYPES[self.type]
+        adapter, form = TYPES[self.type]
         try:
-            converted = convert(value)
-        except (ValueError, TypeError, InvalidOperation) as error:
+            converted = adapter.validate_python(value)
+        except ValidationError as error:
             raise ConfigError(f"{self.name} must be {form} ({self.type}), not {value!r}. {usage}") from error
         if self.low is not None and converted < self.low:
             raise ConfigError(f"{self.name} must be at least {self.low}, not {value!r}. {usage}")
@@ -123,7 +104,7 @@ class Parameter:
 
 
 def complete(
-    parameters: tuple[Parameter, ...], given: Mapping[str, Any], latest: Callable[[], datetime]
+    parameters: Iterable[Parameter], given: Mapping[str, Any], latest: Callable[[], datetime]
 ) -> dict[str, Any]:
     """Fill in the defaults of all parameters, in the order of their declaration.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from etl import terminal
 from etl.queries import named_query
 from etl.queries.named_query import NamedQuery
+from etl.terminal import FileFormat
 
 if TYPE_CHECKING:
     from etl.queries.binding import BoundQuery, Read
@@ -24,7 +25,7 @@ def print_queries(as_json: bool) -> None:
             "question": query.question,
             "grain": query.grain,
             "inputs": list(query.inputs),
-            "parameters": [p.signature for p in query.parameters],
+            "parameters": [p.signature for p in query.parameters.values()],
         }
         for query in map(named_query.load, named_query.names())
     ]
@@ -52,7 +53,7 @@ def _section(query: NamedQuery) -> str:
     rows = "".join(
         f"| `{p.name}` | {p.type} | {'required' if p.is_required else p.default if p.default is not None else 'none'} "
         f"| {p.meaning} |\n"
-        for p in query.parameters
+        for p in query.parameters.values()
     )
     inputs = ", ".join(f"`{name}`" for name in query.inputs)
     return (
@@ -83,7 +84,7 @@ def print_explained(bound: BoundQuery, reads: list[Read], as_json: bool) -> None
     terminal.print_rows(rows, False, title="Inputs")
 
 
-def write(bound: BoundQuery, format_: str, out: Path | None) -> None:
+def write(bound: BoundQuery, format_: FileFormat, out: Path | None) -> None:
     """Write the result to standard output or to a file. A table prints the `once` columns once, below the rows."""
     if format_ == "parquet":
         import pyarrow.parquet as pq

@@ -2,84 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from math import nan
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from etl.reports import figure as fig
+from etl.reports.axes import (
+    HALF,
+    HALF_DAY,
+    ByHour,
+    Format,
+    Hours,
+    Level,
+    days,
+    draw_level,
+    hour_axis,
+    ticks,
+    time_axis,
+    value_axis,
+)
 from etl.reports.intervals import Estimate
 
-HALF, HALF_DAY = 0.5 / 24, 0.5  # half an hour and half a day, in the days of Matplotlib
 MARKED = 48  # up to this many hours have a marker each
 DAYS_NAMED = 7  # at most this many days have a label
-Hours = Sequence[datetime]
-ByHour = Mapping[datetime, float | None]
-Format = Callable[[float], str]
-Level = tuple[float, str]  # a reference value and its label
-
-
-def percent(value: float) -> str:
-    """0.0312 -> 3.12 %."""
-    return f"{100 * value:.3g} %" if abs(value) < 0.995 else f"{100 * value:.0f} %"
-
-
-def number(value: float) -> str:
-    """12345.6 -> 12,346; a small fraction keeps two digits."""
-    return f"{value:,.0f}" if abs(value) >= 10 or value == int(value) else f"{value:.2g}"
-
-
-def hour(when: datetime) -> str:
-    """An hour as tables write it: 2026-06-01 10:00."""
-    return f"{when:%Y-%m-%d %H:00}"
-
-
-def days(hours: Iterable[datetime]) -> list[float]:
-    """Instants as Matplotlib numbers, in days."""
-    return [float(date2num(h)) for h in hours]
-
-
-def time_axis(axes: Axes, low: float, high: float) -> None:
-    """Limit the axis to two instants, with few and short ticks."""
-    locator = AutoDateLocator(minticks=3, maxticks=6)
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    axes.set_xlim(low, high)
-    axes.grid(visible=False, axis="x")
-
-
-def _hour_axis(axes: Axes, hours: Hours, with_data: set[datetime], half: float = HALF) -> None:
-    """Set the time axis to all hours (days when `half` is HALF_DAY), and shade those without data."""
-    for day in days(h for h in hours if h not in with_data):
-        axes.axvspan(day - half, day + half, facecolor=fig.BAND, edgecolor="none", zorder=0)
-    first, last = days([hours[0], hours[-1]])
-    time_axis(axes, first - half, last + half)
-
-
-def _value_axis(axes: Axes, form: Format) -> None:
-    axes.set_ylim(bottom=0)
-    _ticks(axes, "y", form)
-
-
-def _ticks(axes: Axes, which: str, form: Format) -> None:
-    axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_formatter(FuncFormatter(lambda value, _place: form(value)))
-    axis.set_major_locator(MaxNLocator(4, integer=form is number))
-    axes.grid(visible=False, axis="y" if which == "x" else "x")
-
-
-def _level(axes: Axes, level: Level) -> None:
-    value, label = level
-    axes.axhline(value, color=fig.MUTED, linewidth=1.2, linestyle=(0, (4, 3)))
-    axes.set_ylim(top=max(axes.get_ylim()[1], value * 1.3))
-    place: Any = {"xycoords": ("axes fraction", "data"), "xytext": (0, 4), "textcoords": "offset points"}
-    behind = {"facecolor": fig.CARD, "edgecolor": "none", "pad": 1.5, "alpha": 0.85}
-    axes.annotate(label, (1, value), ha="right", va="bottom", fontsize=9, color=fig.MUTED, bbox=behind, **place)
 
 
 def _legend(canvas: Canvas) -> None:
@@ -93,9 +42,9 @@ def hourly_bars(name: str, hours: Hours, values: ByHour, form: Format, level: Le
     known = {h: v for h, v in values.items() if v is not None}
     axes.bar(days(known), list(known.values()), width=1.6 * HALF, color=fig.SERIES[0])
     if level:
-        _level(axes, level)
-    _hour_axis(axes, hours, set(known))
-    _value_axis(axes, form)
+        draw_level(axes, level)
+    hour_axis(axes, hours, set(known))
+    value_axis(axes, form)
     return fig.inline(canvas, name)
 
 
@@ -114,11 +63,11 @@ def split_bars(
         left, sizes = [d + offset for d in days(known)], list(known.values())
         axes.bar(left, sizes, width=width, bottom=low, color=fig.SERIES[place % len(fig.SERIES)], label=label)
         below |= {t: below[t] + v for t, v in known.items()}
-    _hour_axis(axes, times, {t for values in series.values() for t, v in values.items() if v is not None}, half)
+    hour_axis(axes, times, {t for values in series.values() for t, v in values.items() if v is not None}, half)
     if half == HALF_DAY:
         named = times[:: -(-len(times) // DAYS_NAMED)]
         axes.set_xticks(days(named), [f"{day:%d %b}" for day in named])
-    _value_axis(axes, form)
+    value_axis(axes, form)
     _legend(canvas)
     return fig.inline(canvas, name)
 
@@ -142,9 +91,9 @@ def hourly_lines(
         if bands:
             _band(axes, hours, [bands[label].get(h) for h in hours], tint)
     if level:
-        _level(axes, level)
-    _hour_axis(axes, hours, {h for values in series.values() for h, v in values.items() if v is not None})
-    _value_axis(axes, form)
+        draw_level(axes, level)
+    hour_axis(axes, hours, {h for values in series.values() for h, v in values.items() if v is not None})
+    value_axis(axes, form)
     _legend(canvas)
     return fig.inline(canvas, name)
 
@@ -175,7 +124,7 @@ def bars(
     axes.set_yticks(places, list(values), fontsize=9)
     axes.invert_yaxis()
     axes.set_xlim(0, max([*sizes, level[0] if level else 0, 1e-9]) * 1.18)
-    _ticks(axes, "x", form)
+    ticks(axes, "x", form)
     if level:
         axes.axvline(level[0], color=fig.ALARM, linewidth=1.2, linestyle=(0, (4, 3)))
         place: Any = {"xycoords": ("data", "axes fraction"), "xytext": (0, 3), "textcoords": "offset points"}
@@ -196,7 +145,7 @@ def forest(name: str, panels: Mapping[str, tuple[Mapping[str, Estimate | None], 
         axes.set_ylim(len(versions) - 0.4, -0.6)
         reach = [e.high if e.high is not None else e.value for e in versions.values() if e]
         axes.set_xlim(0, (max(reach, default=0) or 1) * 1.3)
-        _ticks(axes, "x", form)
+        ticks(axes, "x", form)
     return fig.inline(canvas, name)
 
 

@@ -63,7 +63,7 @@ class CommandFailure:
 
 
 def command(name: str, options: Mapping[str, Any]) -> Command:
-    """The command with the options `table`, `subject`, `start` and `end`, whose values may be invalid.
+    """The command with the options `table`, `subject`, `start` and `end`; a subject may be invalid, an hour missing.
 
     Only `run` is tracked hour by hour. One success of any other command resolves its failures.
     """
@@ -71,10 +71,10 @@ def command(name: str, options: Mapping[str, Any]) -> Command:
     limited = frozenset(tables) if tables else None
     try:
         limited = frozenset(catalog.of_subjects(subjects)) if subjects else limited
-        start, end = (datetime.strptime(str(options.get(key)), HOUR) for key in ("start", "end"))
-    except (ConfigError, ValueError):
+    except ConfigError:
         return Command(name, limited)
-    if name != "run":
+    start, end = options.get("start"), options.get("end")
+    if name != "run" or start is None or end is None:
         return Command(name, limited)
     count = min(MAX_HOURS, max(0, int((end - start) / timedelta(hours=1))))
     return Command(name, limited, tuple(f"{start + timedelta(hours=i):{HOUR}}" for i in range(count)))
@@ -87,8 +87,15 @@ def of_words(words: Iterable[str]) -> Command:
     keys = {"--from": "start", "--to": "end", "--table": "table", "--subject": "subject"}
     for option, value in pairwise(arguments):
         if key := keys.get(option):
-            options[key] = [*options.get(key, []), value] if key in ("table", "subject") else value
+            options[key] = [*options.get(key, []), value] if key in ("table", "subject") else _hour(value)
     return command(" ".join(name), options)
+
+
+def _hour(text: str) -> datetime | None:
+    try:
+        return datetime.strptime(text, HOUR)
+    except ValueError:
+        return None
 
 
 def note(settings: Settings, failed: Command, code: int | None, error: str, now: datetime | None = None) -> None:

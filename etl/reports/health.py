@@ -14,7 +14,8 @@ from etl.engine.spark.files import absolute
 from etl.engine.state import planner
 from etl.engine.state.ledger import Ledger
 from etl.errors import LakeError
-from etl.reports import operations
+from etl.reports import freshness, operations
+from etl.reports.freshness import Freshness
 from etl.reports.operations import Interval
 from etl.reports.section import DashboardPlugin
 
@@ -34,7 +35,7 @@ class Health:
     subjects: list[str]
     gates: list[operations.Gate]
     landed: datetime | None
-    freshness: list[operations.Freshness]
+    freshness: list[Freshness]
     costs: list[operations.Cost]
     runs: dict[str, float]
     coverage: dict[str, set[datetime]]
@@ -64,8 +65,8 @@ def collect(spark: SparkSession, settings: Settings, interval: Interval | None) 
         interval=interval,
         subjects=ran,
         gates=operations.gates(ledger),
-        landed=operations.newest_landed(ledger),
-        freshness=operations.freshness(ledger),
+        landed=freshness.newest_landed(ledger),
+        freshness=freshness.of_tables(ledger),
         costs=operations.costs(entries),
         runs=operations.runs(entries),
         coverage=operations.coverage(ledger, interval),
@@ -79,7 +80,7 @@ def _last_days(ledger: Ledger, subjects: list[str]) -> Interval:
 
     Late hours count as well: when all sources stop, nothing lands, and the late hours are what the page must show.
     """
-    hours = operations.landed(ledger, subjects)
+    hours = freshness.landed(ledger, subjects)
     if hours:
         hours |= operations.late_hours(ledger)
     if not hours:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from etl.engine.quality.completeness import LandedHour
 from etl.reports import charts
-from etl.reports.charts import hour, number
+from etl.reports.axes import hour, number
 from etl.reports.figure import Figure
 from etl.reports.health import Health
 from etl.reports.operations import Events

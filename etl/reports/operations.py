@@ -1,19 +1,17 @@
-"""The operational state of a lake, by its ledger: gates, freshness, cost, partition skew and coverage."""
+"""The operational state of a lake, by its ledger: gates, cost, partition skew and coverage."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from etl import catalog
 from etl.engine.jobs import run_errors
-from etl.engine.landing.arrivals import EMPTY
 from etl.engine.quality import completeness
 from etl.engine.quality.completeness import LandedHour
-from etl.engine.state import planner
 from etl.engine.state.entry import Entry
 from etl.engine.state.ledger import Ledger
 from etl.model.contract import Layer, Table
@@ -40,15 +38,6 @@ class Gate:
     def warnings(self) -> int:
         """Number of failed rules that are warnings."""
         return sum(f["severity"] == "warning" for f in self.failures)
-
-
-@dataclass(frozen=True)
-class Freshness:
-    """The newest hour (day) of a table, and how many hours (days) wait to be processed. None: it was never written."""
-
-    table: Table
-    newest: datetime | None
-    behind_hours: int | None
 
 
 @dataclass(frozen=True)
@@ -106,7 +95,7 @@ def late_hours(ledger: Ledger) -> set[datetime]:
     return {landed.hour for entries in landing for landed in completeness.late_hours(entries)}
 
 
-def _tables(ledger: Ledger) -> list[Table]:
+def tables(ledger: Ledger) -> list[Table]:
     """The tables of the subjects that ran, in the order data flows."""
     names = set(catalog.of_subjects(subjects(ledger.entries)))
     return [t for t in catalog.tables() if t.name in names]
@@ -115,7 +104,7 @@ def _tables(ledger: Ledger) -> list[Table]:
 def gates(ledger: Ledger) -> list[Gate]:
     """The gate of every table of the subjects that ran, in the order data flows."""
     errors = {e.table_name: e.reason for e in run_errors.open_errors(ledger.entries)}
-    return [_gate(ledger, table, errors.get(table.name, "")) for table in _tables(ledger)]
+    return [_gate(ledger, table, errors.get(table.name, "")) for table in tables(ledger)]
 
 
 def _gate(ledger: Ledger, table: Table, error: str) -> Gate:
@@ -123,46 +112,6 @@ def _gate(ledger: Ledger, table: Table, error: str) -> Gate:
     if not judged:
         return Gate(table, "never judged", None, [], error)
     return Gate(table, judged[-1].verdict, judged[-1], json.loads(judged[-1].failures), error)
-
-
-def newest_landed(ledger: Ledger) -> datetime | None:
-    """The newest hour with landed files that any run has read, whether it published or rejected the hour."""
-    return max(landed(ledger, list(catalog.subjects())), default=None)
-
-
-def landed(ledger: Ledger, of: Collection[str]) -> set[datetime]:
-    """Hours with landed files of some subjects that any run has read, whether it published or rejected them."""
-    bronze = {t.name for t in catalog.tables() if t.event and catalog.subjects_of(t) & set(of)}
-    hours = [h for e in ledger.entries if e.table_name in bronze for h, f in e.fingerprints.items() if f != EMPTY]
-    return set(map(datetime.fromisoformat, hours))
-
-
-def freshness(ledger: Ledger) -> list[Freshness]:
-    """The freshness of every table of the subjects that ran, except quarantine, which depends on bad records."""
-    newest = {name: max(landed(ledger, [name]), default=None) for name in subjects(ledger.entries)}
-    found = dict[str, Freshness]()
-    for table in _tables(ledger):
-        if catalog.has_job(table):
-            landed_hours = [hour for name in catalog.subjects_of(table) if (hour := newest.get(name))]
-            found[table.name] = _fresh(ledger, table, max(landed_hours, default=None), found)
-    return list(found.values())
-
-
-def _fresh(ledger: Ledger, table: Table, landed: datetime | None, inputs: dict[str, Freshness]) -> Freshness:
-    """The freshness of one table. `landed` is the newest landed hour of its subjects, `inputs` those of its inputs.
-
-    A bronze table is behind by the hours that landed after its newest one. Any other table is behind by its due hours,
-    and at least as far as its inputs. Hours after `landed` do not count: a table that looks ahead has been made for
-    future hours, which hold nothing yet.
-    """
-    made = {h for e in ledger.published(table.name) for h in e.processed_hours}
-    newest = max([h for h in made if landed is None or h <= landed], default=None)
-    behind = len(planner.due(ledger, table, None))
-    if table.event and newest and landed:
-        behind = max(0, int((landed - newest) / planner.HOUR))
-    inputs_behind = [inputs[i.table.name].behind_hours or 0 for i in table.inputs if i.table.name in inputs]
-    behind = max([behind, *inputs_behind])
-    return Freshness(table, newest, None if newest is None and not behind else behind)
 
 
 def in_range(ledger: Ledger, interval: Interval) -> list[Entry]:
@@ -206,7 +155,7 @@ def skews(entries: list[Entry]) -> list[Skew]:
 
 def coverage(ledger: Ledger, interval: Interval) -> dict[str, set[datetime]]:
     """Hourly table -> hours of the interval of which it has rows now."""
-    hourly = [t for t in _tables(ledger) if t.hour and not t.daily and catalog.has_job(t)]
+    hourly = [t for t in tables(ledger) if t.hour and not t.daily and catalog.has_job(t)]
     return {t.name: _hours(ledger, t, interval) for t in hourly}
 
 

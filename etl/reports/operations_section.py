@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from etl.model.contract import Layer
 from etl.reports import charts
-from etl.reports.charts import number
+from etl.reports.axes import number
 from etl.reports.figure import SERIES, Figure
 from etl.reports.health import Health
 from etl.reports.operations import Cost

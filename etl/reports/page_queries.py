@@ -11,7 +11,7 @@ from pyspark.sql.types import DateType, StructField, TimestampType
 
 from etl import queries
 from etl.conf import Settings
-from etl.engine.sql import views
+from etl.engine.sql import reads, views
 from etl.queries import sql_files
 
 Row = dict[str, Any]
@@ -29,7 +29,7 @@ def run_page_query(spark: SparkSession, settings: Settings, name: str, **paramet
 
     Raises LakeError when the lake does not have a table yet.
     """
-    views.register(spark, settings, views.tables_in(text(name)), parameters.get("end"))
+    views.register(spark, settings, reads.tables(text(name)), parameters.get("end"))
     return _collected(spark.sql(text(name), args=parameters))
 
 

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from etl.conf import Settings
 from etl.engine.spark.files import absolute
 from etl.engine.state.entry import Entry
-from etl.errors import FeedEtlError, lasting
+from etl.errors import ConfigError, FeedEtlError, lasting
 from etl.operations.erasure import register
 from etl.reports import failure_log, problems, quality_reports
 from etl.reports.failure_log import Command, CommandFailure
@@ -20,9 +20,15 @@ from etl.reports.problems import Problem
 
 
 def note(settings: Settings, words: str, code: int | None) -> None:
-    """Record a command that a scheduler saw fail, unless its exit code says that the command recorded it itself."""
+    """Record a command that a scheduler saw fail, unless its exit code says that the command recorded it itself.
+
+    Raises ConfigError when the words are not quoted as in a shell.
+    """
     if code not in problems.BY_CODE:
-        failed = failure_log.of_words(shlex.split(words))
+        try:
+            failed = failure_log.of_words(shlex.split(words))
+        except ValueError as error:
+            raise ConfigError(f"--failed-command cannot be read: {error}. Quote its words as in a shell.") from error
         failure_log.note(settings, failed, code, "killed" if code in (None, 137, -9) else "ended in the middle")
 
 

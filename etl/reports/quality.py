@@ -7,56 +7,23 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import takewhile
-from typing import Any
 
 from etl import catalog
 from etl.engine.quality import completeness
 from etl.engine.quality.completeness import LandedHour
 from etl.engine.quality.gate import COMPLETE
 from etl.engine.state.entry import Entry
-from etl.errors import ERROR_CLASS
 from etl.model.contract import Table
+from etl.reports import findings
+from etl.reports.findings import Finding
 
 FAILED, WAITING, LATE, WARNED, PASSED, IDLE = "failed", "waiting", "late", "warned", "passed", "not run"
 ORDER = (FAILED, WAITING, LATE, WARNED, PASSED, IDLE)
 KEPT = "batch kept at "
-UNREADABLE = "files_are_readable"
 LATE_SHOWN = timedelta(days=7)
 """How long a late hour is reported, counted back from the newest landed hour of its event."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A rule that failed in the run that started `at`, for `count` of `of` rows (None when unknown).
-
-    The rule has failed in `runs` consecutive runs; the first of them started at `since`. `broken` means that the rule
-    could not be evaluated; `error_class` is then the class of the error.
-    """
-
-    rule: str
-    severity: str
-    reason: str
-    count: int | None
-    of: int | None
-    broken: bool
-    error_class: str
-    at: datetime
-    since: datetime
-    runs: int
-
-    @property
-    def blocks(self) -> bool:
-        """Whether the finding stopped the batch from being published."""
-        return self.severity == "critical" or self.broken
-
-    @property
-    def unit(self) -> str:
-        """What `count` and `of` count."""
-        return {UNREADABLE: "files", "quarantine_share": "records", COMPLETE: "records"}.get(self.rule, "rows")
 
 
 @dataclass
@@ -134,8 +101,8 @@ def _state(table: Table, history: list[Entry], start: datetime) -> TableState:
         state.verdict = FAILED
         state.rejections = sorted(rejected.values(), key=lambda e: e.started_at)
         state.open_hours = sorted(hour for hour in rejected if hour)
-        state.streak = _streak(state.rejections[-1], history, lambda e: e.verdict == FAILED)
-        state.findings = _findings(state.rejections[-1], history)
+        state.streak = findings.streak_of(state.rejections[-1], history, lambda e: e.verdict == FAILED)
+        state.findings = findings.of_run(state.rejections[-1], history)
     elif state.entries:
         state.findings = _not_blocking(state.entries, history)
         state.verdict = WARNED if any(f.severity == "warning" for f in state.findings) else PASSED
@@ -173,50 +140,4 @@ def _not_blocking(entries: list[Entry], history: list[Entry]) -> list[Finding]:
     """Rules that failed in runs that passed, each as of its last failure. Late hours are left out: `late` has them."""
     newest = {f["rule"]: e for e in entries if e.verdict == PASSED for f in json.loads(e.failures)}
     newest.pop(COMPLETE, None)
-    return [f for rule, e in newest.items() for f in _findings(e, history) if f.rule == plain(rule)]
-
-
-def _findings(entry: Entry, history: list[Entry]) -> list[Finding]:
-    """The failures of one run, those that block first."""
-    made = [_finding(f, entry, history) for f in _merged(json.loads(entry.failures))]
-    return sorted(made, key=lambda f: (not f.blocks, ("critical", "warning", "info").index(f.severity)))
-
-
-def _streak(last: Entry, history: list[Entry], holds: Callable[[Entry], bool]) -> list[Entry]:
-    """The consecutive runs that satisfy `holds` and end with `last`, newest first."""
-    earlier = [e for e in history if e.started_at < last.started_at]
-    return [last, *takewhile(holds, reversed(earlier))]
-
-
-def _finding(found: dict[str, Any], entry: Entry, history: list[Entry]) -> Finding:
-    streak = _streak(entry, history, lambda e: any(f["rule"] == found["rule"] for f in json.loads(e.failures)))
-    return Finding(
-        plain(found["rule"]),
-        found["severity"],
-        plain(found["reason"]),
-        found["count"],
-        found["of"] or _rows(found, entry),
-        bool(found["error"]),
-        ", ".join(dict.fromkeys(ERROR_CLASS.findall(found["error"] or ""))),
-        entry.started_at,
-        streak[-1].started_at,
-        len(streak),
-    )
-
-
-def _rows(found: dict[str, Any], entry: Entry) -> int | None:
-    """Rows of a rejected batch, for a rule that is evaluated on the whole batch. None when they are unknown."""
-    rows = entry.metrics.get("rows_refused")
-    return None if rows is None or found["rule"] == UNREADABLE or found["error"] else int(rows)
-
-
-def _merged(failures: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The failures, with all unreadable files merged into one failure that counts them."""
-    files = [f for f in failures if f["rule"] == UNREADABLE]
-    others = [f for f in failures if f["rule"] != UNREADABLE]
-    return [{**files[0], "count": len(files), "of": None}, *others] if files else others
-
-
-def plain(text: str) -> str:
-    """The text as one printable line: without line breaks, control characters and direction marks."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return [f for rule, e in newest.items() for f in findings.of_run(e, history) if f.rule == findings.plain(rule)]

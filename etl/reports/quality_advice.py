@@ -15,7 +15,8 @@ from etl.engine.quality.suites import Rule
 from etl.engine.spark.files import absolute
 from etl.errors import LOGIN, ContractViolation
 from etl.model.contract import Table
-from etl.reports.quality import UNREADABLE, Finding, TableState, plain
+from etl.reports.findings import UNREADABLE, Finding, plain
+from etl.reports.quality import TableState
 
 NEXT_STEPS = {
     "quarantine_share": "Find the most frequent reasons and report them to the producer of the event.",

@@ -13,7 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from etl.engine.state.entry import Entry
-from etl.reports.quality import FAILED, IDLE, PASSED, WARNED, Finding, TableState, plain
+from etl.reports.findings import Finding, plain
+from etl.reports.quality import FAILED, IDLE, PASSED, WARNED, TableState
 
 DAYS, RUNS = 14, 30
 COLORS = {PASSED: "#2f9e62", WARNED: "#e3a008", FAILED: "#cf2f2f", IDLE: "#eceff2"}

@@ -7,7 +7,7 @@ from functools import cache
 
 import jinja2
 
-from etl.reports.quality import Finding
+from etl.reports.findings import Finding
 
 
 @cache

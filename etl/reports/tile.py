@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from etl.reports.charts import Format
+from etl.reports.axes import Format
 from etl.reports.intervals import Estimate
 
 

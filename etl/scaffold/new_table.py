@@ -15,18 +15,17 @@ PREFIX = {Layer.DIMS: "dim", Layer.FACTS: "fct", Layer.ROLLUPS: "agg", Layer.MAR
 MAX_LENGTH = 64  # characters; longest table name in a metastore
 
 
-def make(name: str, layer: str, subject: str = "feed") -> list[Path]:
+def make(name: str, layer: Layer, subject: str = "feed") -> list[Path]:
     """Write the files of a table and return their paths.
 
-    Raises ConfigError, before it writes anything, when name, layer or subject are not valid, or a file exists.
+    Raises ConfigError, before it writes anything, when name or subject is not valid, or a file exists.
     """
     catalog.of_subjects([subject])
-    chosen = _layer(layer)
-    _check_name(name, chosen)
+    _check_name(name, layer)
     templates = Environment(
         loader=PackageLoader("etl.scaffold", "."), undefined=StrictUndefined, keep_trailing_newline=True
     )
-    folder = chosen.name.lower()
+    folder = layer.name.lower()
     files = {
         Path(subjects.__path__[0]) / subject / folder / f"{name}.py": f"{folder}_module.py.j2",
         conf.home() / "expectations" / subject / f"{name}.yaml": "suite.yaml.j2",
@@ -48,18 +47,6 @@ def _sorted_imports(text: str) -> str:
     """Sort the imports from `etl` in the rendered text. Their order depends on the subject."""
     block = re.compile(r"(?:^from etl\..*\n)+", re.M)
     return block.sub(lambda found: "".join(sorted(found[0].splitlines(keepends=True))), text)
-
-
-def _layer(text: str) -> Layer:
-    """The layer with this name. Raises ConfigError for bronze, whose tables are derived from their events."""
-    if text == "bronze":
-        raise ConfigError(
-            "A bronze table is derived from its event. Add the event to events.py of the subject instead."
-        )
-    for layer in PREFIX:
-        if text == layer.name.lower():
-            return layer
-    raise ConfigError(f"There is no layer {text!r}. Layers: {', '.join(layer.name.lower() for layer in PREFIX)}.")
 
 
 def _check_name(name: str, layer: Layer) -> None:

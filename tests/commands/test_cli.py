@@ -37,7 +37,7 @@ def test_help_lists_the_commands() -> None:
     ("arguments", "words"),
     [
         (("run", "--from", "2026-06-01T12", "--to", "2026-06-01T10"), ("--from", "before")),
-        (("run", "--from", "yesterday", "--to", "2026-06-01T10"), ("2026-06-01T10", "yesterday")),
+        (("run", "--from", "yesterday", "--to", "2026-06-01T10"), ("--from", "yesterday", "%Y-%m-%dT%H")),
         (("run", "--from", "2026-06-01T08", "--to", "2026-06-01T10", "--table", "likes"), ("likes", "fct_shares")),
         (("--conf", "moon", "tables"), ("moon", "local")),
         (("describe", "nothing"), ("nothing", "mart_post_engagement_daily")),
@@ -45,6 +45,7 @@ def test_help_lists_the_commands() -> None:
         (("impact", "fct_shares.likes"), ("likes", "share_id")),
         (("impact", "shares.share_id"), ("shares", "landing.shares", "fct_shares")),
         (("new-table", "fct_shares", "--layer", "facts"), ("fct_shares", "already")),
+        (("new-table", "fct_x", "--layer", "gold"), ("--layer", "gold", "dims", "facts", "rollups", "marts")),
         (("query", "top_creator"), ("top_creator", "top_creators", "virality")),
         (("query", "virality"), ("post_id", "BIGINT")),
         (("query", "virality", "--param", "post_id=one"), ("whole number", "one")),

@@ -57,6 +57,8 @@ FAULTS = {
         "affected_by names ",
     ),
     "unknown natural key column": ({"write": Scd2(("creator_id",), ("hour",))}, "natural_key names creator_id"),
+    "a version of the logic that is listed twice": ({"logic": ((2, str), (2, str))}, "logic lists version 2"),
+    "a version of the logic without a number": ({"logic": ((0, str),)}, "logic lists version 0"),
     "unknown column derived from a person": (
         {"derived_from_person": (("click_id", str),)},
         "derived_from_person names click_id",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlglot import exp, parse_one
 
-from etl import catalog, conf
+from etl import conf
+from etl.engine.sql import reads
 from etl.errors import ConfigError, ContractViolation
 from etl.queries import named_query, printing
 from etl.queries.parameters import Parameter, complete
@@ -38,14 +39,14 @@ FROM_FACTS = {
 @by_query
 def test_inputs_are_the_tables_that_the_sql_reads(name: str) -> None:
     query = named_query.load(name)
-    read = {t.name for t in catalog.tables()} & set(re.findall(r"\w+", query.sql))
-    assert read == set(query.inputs)
+    assert reads.tables(query.sql) == set(query.inputs)
 
 
 @by_query
 def test_the_sql_uses_only_parameters_of_the_header(name: str) -> None:
     query = named_query.load(name)
-    assert set(re.findall(r"(?<!:):(\w+)", query.sql)) <= {p.name for p in query.parameters}
+    placeholders = parse_one(query.sql, read=reads.DIALECT).find_all(exp.Placeholder)
+    assert {placeholder.name for placeholder in placeholders} <= set(query.parameters)
 
 
 @by_query
@@ -97,14 +98,18 @@ def _must_not_be_called() -> datetime:
 def test_defaults_follow_from_given_parameters() -> None:
     """The default start depends on the given end, so `latest` is not computed."""
     query = named_query.load("creator_analytics")
-    values = complete(query.parameters, query.typed({"creator_id": 5, "end": "2026-06-11"}), _must_not_be_called)
+    values = complete(
+        query.parameters.values(), query.typed({"creator_id": 5, "end": "2026-06-11"}), _must_not_be_called
+    )
     assert values == {"creator_id": 5, "end": date(2026, 6, 11), "start": date(2026, 5, 12)}
 
 
 def test_an_interval_that_a_default_reverses_is_refused() -> None:
     query = named_query.load("top_creators")
     with pytest.raises(ConfigError, match="must be before end"):
-        complete(query.parameters, query.typed({"start": "2026-06-03T00"}), lambda: datetime(2026, 6, 2, tzinfo=UTC))
+        complete(
+            query.parameters.values(), query.typed({"start": "2026-06-03T00"}), lambda: datetime(2026, 6, 2, tzinfo=UTC)
+        )
 
 
 @pytest.mark.parametrize(
@@ -112,13 +117,26 @@ def test_an_interval_that_a_default_reverses_is_refused() -> None:
     [
         ("-- grain: one row\n", "", "grain"),
         ("-- inputs: [fct_shares]\n", "", "inputs"),
-        ("type: BIGINT", "type: NUMBER", "NUMBER"),
+        ("type: BIGINT", "type: NUMBER", "parameters.post_id.type: Input should be 'BIGINT'"),
         ("-- grain: one row\n", "-- grain: one row\n-- owner: me\n", "owner"),
+        ("meaning: The post", "meaning: The post, high: 9", "parameters.post_id.high"),
+        ("[fct_shares]", "[]", "inputs: Tuple should have at least 1 item"),
+        ("{type: BIGINT, meaning: The post}", "BIGINT", "parameters.post_id"),
+        ("[fct_shares]", "[fct_shares", "the header is not valid"),
+        (HEADER, "SELECT 1", "the header is not valid"),
+        (HEADER, "-- a sentence\nSELECT 1", "the header is not valid"),
     ],
 )
 def test_an_invalid_header_is_refused(was: str, now: str, words: str) -> None:
     with pytest.raises(ContractViolation, match=words):
         named_query.parse("made", HEADER.replace(was, now))
+
+
+def test_the_error_for_a_header_has_one_line_per_fault() -> None:
+    header = HEADER.replace("-- grain: one row\n", "").replace("type: BIGINT", "type: NUMBER")
+    with pytest.raises(ContractViolation) as raised:
+        named_query.parse("made", header)
+    assert [line.split(": ")[2] for line in str(raised.value).splitlines()] == ["grain", "parameters.post_id.type"]
 
 
 def test_a_default_of_the_wrong_type_is_refused() -> None:

@@ -12,7 +12,7 @@ from support.rows import at
 from etl import catalog
 from etl.engine.landing import arrivals
 from etl.engine.state.entry import Entry
-from etl.reports import operations
+from etl.reports import freshness, operations
 
 TEN, ELEVEN, NOON = at("10:00"), at("11:00"), at("12:00")
 NO_FILES = arrivals.EMPTY
@@ -64,26 +64,26 @@ def test_landed_hours_of_another_subject_do_not_make_a_subject_late() -> None:
     """Ads landed an hour after the feed. The feed has all of its own hours."""
     ledger = InMemoryLedger(landed("bronze_shares", TEN), landed("bronze_ad_clicks", ELEVEN))
 
-    found = {f.table.name: f.behind_hours for f in operations.freshness(ledger)}
+    found = {f.table.name: f.behind_hours for f in freshness.of_tables(ledger)}
 
     assert (found["bronze_shares"], found["bronze_ad_clicks"]) == (0, 0)
-    assert operations.landed(ledger, ["feed"]) == {TEN}
+    assert freshness.landed(ledger, ["feed"]) == {TEN}
 
 
 def test_a_rejected_hour_counts_as_landed() -> None:
     """The gate rejected 11:00. It is the newest landed hour, and bronze is one hour behind."""
     ledger = InMemoryLedger(landed("bronze_shares", TEN), landed("bronze_shares", ELEVEN, verdict="failed"))
 
-    found = {f.table.name: f for f in operations.freshness(ledger)}
+    found = {f.table.name: f for f in freshness.of_tables(ledger)}
 
-    assert operations.newest_landed(ledger) == ELEVEN
+    assert freshness.newest_landed(ledger) == ELEVEN
     assert found["bronze_shares"].newest == TEN and found["bronze_shares"].behind_hours == 1
 
 
 def test_an_hour_without_files_has_not_landed() -> None:
     ledger = InMemoryLedger(landed("bronze_shares", TEN), landed("bronze_shares", ELEVEN, NO_FILES))
 
-    assert operations.newest_landed(ledger) == TEN
+    assert freshness.newest_landed(ledger) == TEN
 
 
 def test_a_table_without_changed_inputs_is_not_behind() -> None:
@@ -94,7 +94,7 @@ def test_a_table_without_changed_inputs_is_not_behind() -> None:
         entry("fct_shares", TEN, input_versions={"bronze_shares": 1}),
     )
 
-    found = {f.table.name: f.behind_hours for f in operations.freshness(ledger)}
+    found = {f.table.name: f.behind_hours for f in freshness.of_tables(ledger)}
 
     assert found["bronze_shares"] == 0 and found["fct_shares"] == 0
     assert found["fct_impressions"] is None
@@ -107,7 +107,7 @@ def test_a_table_is_behind_by_its_due_hours() -> None:
         entry("fct_shares", TEN, input_versions={"bronze_shares": 1}),
     )
 
-    assert {f.table.name: f.behind_hours for f in operations.freshness(ledger)}["fct_shares"] == 1
+    assert {f.table.name: f.behind_hours for f in freshness.of_tables(ledger)}["fct_shares"] == 1
 
 
 def test_a_table_is_at_least_as_far_behind_as_its_inputs() -> None:
@@ -118,14 +118,14 @@ def test_a_table_is_at_least_as_far_behind_as_its_inputs() -> None:
         entry("fct_shares", TEN, input_versions={"bronze_shares": 1}),
     )
 
-    assert {f.table.name: f.behind_hours for f in operations.freshness(ledger)}["fct_shares"] == 1
+    assert {f.table.name: f.behind_hours for f in freshness.of_tables(ledger)}["fct_shares"] == 1
 
 
 def test_future_hours_of_a_table_that_looks_ahead_do_not_count() -> None:
     """Clicks of 10:00 also change sessions of later hours, which hold nothing yet."""
     ledger = InMemoryLedger(landed("bronze_ad_clicks", TEN), entry("fct_ad_clicks", TEN, processed_hours=[TEN, ELEVEN]))
 
-    assert {f.table.name: f.newest for f in operations.freshness(ledger)}["fct_ad_clicks"] == TEN
+    assert {f.table.name: f.newest for f in freshness.of_tables(ledger)}["fct_ad_clicks"] == TEN
 
 
 def test_runs_of_other_hours_are_outside_the_interval() -> None:

@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
-from support.airflow.sandbox import free_port
+from support.ports import free_port
 from support.servers import smtp_server
 
 from etl import conf

@@ -8,7 +8,7 @@ from email import message_from_bytes
 from pathlib import Path
 
 import pytest
-from support.airflow.sandbox import free_port
+from support.ports import free_port
 from support.report_stories import found, ran
 from support.servers import smtp_server
 from typer.testing import CliRunner, Result
@@ -108,14 +108,20 @@ def test_the_option_owner_limits_the_report(outbox: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("quality", "--day", "yesterday"), "2026-06-01"),
         (("quality", "--owner", "nobody"), "ranking"),
         (("failures", "--run", "never"), "feed-etl ledger"),
+        (("failures", "--failed-command", "run --table 'fct_shares"), "No closing quotation"),
     ],
 )
 def test_a_wrong_parameter_raises_an_error_and_writes_nothing(outbox: Path, words: tuple[str, ...], text: str) -> None:
     error = report(*words).exception
     assert isinstance(error, ConfigError) and text in str(error)
+    assert not outbox.exists()
+
+
+def test_a_wrong_day_is_refused_and_writes_nothing(outbox: Path) -> None:
+    done = report("quality", "--day", "yesterday")
+    assert done.exit_code == 2 and "yesterday" in done.stderr and "%Y-%m-%d" in done.stderr
     assert not outbox.exists()
 
 
@@ -162,7 +168,7 @@ def test_a_report_of_failures_without_a_lake_creates_no_lake(outbox: Path, monke
 
 
 def test_a_wrong_option_creates_no_lake(outbox: Path) -> None:
-    assert isinstance(invoke("run", "--from", "today", "--to", "2026-06-01T11").exception, ConfigError)
+    assert invoke("run", "--from", "today", "--to", "2026-06-01T11").exit_code == 2
     assert not outbox.parent.exists()
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from support.airflow.sandbox import free_port
+from support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).parent / "uv"

@@ -11,8 +11,9 @@ from etl import catalog
 from etl.engine.quality.completeness import FEW_RECORDS, NO_FILES, LandedHour
 from etl.engine.state.entry import Entry
 from etl.reports import intervals
+from etl.reports.freshness import Freshness
 from etl.reports.health import Health
-from etl.reports.operations import Cost, Freshness, Gate, Skew
+from etl.reports.operations import Cost, Gate, Skew
 from etl.subjects.ads.dashboard import health as ads_health
 from etl.subjects.ads.dashboard.health import Ads
 from etl.subjects.feed.dashboard import health as feed_health

@@ -18,7 +18,7 @@ from support.rows import Row, rows
 def run_query(spark: SparkSession, name: str, tables: dict[str, list[Row]], **params: Any) -> list[Row]:
     """The result of a named query over the given rows of its input tables. A table without rows is empty."""
     query = named_query.load(name)
-    values = complete(query.parameters, query.typed(params), lambda: datetime.min)
+    values = complete(query.parameters.values(), query.typed(params), lambda: datetime.min)
     for name in query.inputs:
         table = catalog.entry(name).table
         made, now = rows(spark, table, tables.get(name, [])), binding.now(values)

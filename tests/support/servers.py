@@ -12,7 +12,7 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 
-from support.airflow.sandbox import free_port
+from support.ports import free_port
 
 
 @dataclass

@@ -14,7 +14,7 @@ from itertools import dropwhile, groupby
 from statistics import median
 from typing import Any
 
-from etl.conf import Completeness, EventCompleteness
+from etl.conf.sections import Completeness, EventCompleteness
 from etl.engine.landing.arrivals import EMPTY
 from etl.engine.quality.gate import COMPLETE, Failure
 from etl.engine.state.entry import Entry

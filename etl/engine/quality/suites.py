@@ -5,29 +5,30 @@ Structural rules follow from the table's contract. Written rules come from `expe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic.dataclasses import dataclass
 
 from etl import conf
-from etl.errors import ContractViolation
+from etl.errors import ContractViolation, faults, first_line
 from etl.model.contract import Column, Reference, Scd2, Table
 
 KEY = "key"
 """Label of the rule that every key is unique."""
-SEVERITIES = ("critical", "warning", "info")
+Severity = Literal["critical", "warning", "info"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Rule:
     """One expectation: type and arguments as in Great Expectations, the severity of a failure, and the reason."""
 
     type: str
     kwargs: dict[str, Any]
-    severity: str
+    severity: Severity
     reason: str
 
     @property
@@ -40,6 +41,27 @@ class Rule:
         """A short name: `type(column)` or `type(label)`."""
         subject = self.kwargs.get("column") or self.kwargs.get("label") or ""
         return f"{self.type}({subject})"
+
+
+def _with_reason(rule: Rule) -> Rule:
+    if not rule.reason.strip():
+        raise ValueError("A rule needs a reason")
+    return rule
+
+
+def _not_empty(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    if not rules:
+        raise ValueError("A suite needs at least one expectation")
+    return rules
+
+
+class Suite(BaseModel):
+    """A suite file: the name of its table, and at least one expectation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    table: str
+    expectations: Annotated[tuple[Annotated[Rule, AfterValidator(_with_reason)], ...], AfterValidator(_not_empty)]
 
 
 def path(table: str) -> Path:
@@ -60,22 +82,14 @@ def written(table: str) -> tuple[Rule, ...]:
     if not file.is_file():
         raise ContractViolation(f"{table} has no suite: {file} is missing. Add it with at least one expectation.")
     try:
-        loaded = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-        rules = [_rule(table, item) for item in loaded["expectations"]]
-    except (yaml.YAMLError, KeyError, TypeError) as error:
-        raise ContractViolation(f"{file} is not a suite: it needs a list named expectations ({error}).") from error
-    if loaded.get("table") != table or not rules:
-        raise ContractViolation(
-            f"{file}: a suite names its table ({table}) and has at least one expectation. Add both."
-        )
-    return tuple(rules)
-
-
-def _rule(table: str, item: dict[str, Any]) -> Rule:
-    rule = Rule(item["type"], item.get("kwargs") or {}, item["severity"], item["reason"])
-    if rule.severity not in SEVERITIES or not rule.reason:
-        raise ContractViolation(f"{path(table)}: {rule.type} needs a reason and a severity from {SEVERITIES}.")
-    return rule
+        loaded = Suite.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise ContractViolation(faults(f"{file} is not a suite", error)) from error
+    except yaml.YAMLError as error:
+        raise ContractViolation(f"{file} is not a suite: {first_line(error)}.") from error
+    if loaded.table != table:
+        raise ContractViolation(f"{file}: a suite names its table. Write `table: {table}`, not {loaded.table!r}.")
+    return loaded.expectations
 
 
 def structural(table: Table) -> list[Rule]:
@@ -120,7 +134,7 @@ def _on(column: Column, type_: str, reason: str, kwargs: dict[str, Any] | None =
     return Rule(type_, {"column": column.name, **(kwargs or {})}, "critical", reason)
 
 
-def _no_rows(label: str, query: str, reason: str, severity: str = "critical") -> Rule:
+def _no_rows(label: str, query: str, reason: str, severity: Severity = "critical") -> Rule:
     return Rule("unexpected_rows_expectation", {"unexpected_rows_query": query, "label": label}, severity, reason)
 
 

@@ -61,6 +61,7 @@ MISC = """aes_decrypt aes_encrypt assert_true bitmap_bit_position bitmap_bucket_
     monotonically_increasing_id raise_error session_user spark_partition_id try_aes_decrypt typeof user uuid version"""
 TABLE_FUNCTIONS = """collations explode explode_outer inline inline_outer json_tuple posexplode posexplode_outer range
     sql_keywords stack variant_explode variant_explode_outer"""
+REJECTED = re.compile(r"_rejected/\w+/[\w-]+")  # path of a rejected batch in the lake
 NEXT = "Use SELECT, WITH, VALUES, TABLE, SHOW, DESCRIBE or EXPLAIN over tables of the lake"
 
 
@@ -86,6 +87,8 @@ class Reader:
     """Names of the tables that may be read, in lower case."""
     tables: set[str] = field(default_factory=set)
     """Names of the tables that the plan reads, in lower case, without the names that a WITH clause defines."""
+    batches: dict[str, str] = field(default_factory=dict)
+    """Name in lower case -> path in the lake of the rejected batches that the plan reads."""
     lists_tables: bool = False
     """Whether the statement lists tables (SHOW TABLES, SHOW VIEWS)."""
     history: str = ""
@@ -163,7 +166,9 @@ class Reader:
     def _table(self, relation: Any, parts: list[str], defined: frozenset[str]) -> None:
         """Collect a table name. Refuse it when it is not readable, or is read as a stream or with options."""
         name = ".".join(parts)
-        if len(parts) == 1 and name.lower() in defined | self.readable:
+        if len(parts) == 1 and REJECTED.fullmatch(name):
+            self.batches[name.lower()] = name
+        if len(parts) == 1 and name.lower() in defined | self.readable | self.batches.keys():
             self.tables |= {name.lower()} - defined
         else:
             raise refusal(f"reading {name!r}", "`feed-etl tables` lists what can be read; the ledger is `ledger`")

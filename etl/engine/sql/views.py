@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -21,7 +20,6 @@ from etl.errors import LakeError
 from etl.model.contract import Scd2, Table
 
 LEDGER = "ledger"
-REJECTED = re.compile(r"_rejected/\w+/[\w-]+")  # path of a rejected batch in the lake
 # Spark must not replace `${env:NAME}` in a statement, nor read a file as a table.
 SAFE_OPTIONS = {"spark.sql.variable.substitute": "false", "spark.sql.runSQLOnFiles": "false"}
 
@@ -40,11 +38,6 @@ def table_rows(spark: SparkSession, settings: Settings, table: Table) -> int | N
 def locations(settings: Settings) -> dict[str, str]:
     """Name -> URI of everything that SQL may read: every table, and the ledger."""
     return {t.name: uri(settings, t) for t in catalog.tables()} | {LEDGER: f"{absolute(settings.lake)}/_ledger"}
-
-
-def rejected_batches(settings: Settings, text: str) -> dict[str, str]:
-    """Name in lower case -> URI of the rejected batches that a statement names, as `_rejected/TABLE/RUN`."""
-    return {name.lower(): f"{absolute(settings.lake)}/{name}" for name in REJECTED.findall(text)}
 
 
 def register(
@@ -87,23 +80,17 @@ def as_of(rows: DataFrame, table: Table, at: date | datetime) -> DataFrame:
     )
 
 
-def tables_in(text: str) -> list[str]:
-    """Names of the tables that occur as words in a text."""
-    words = set(re.findall(r"\w+", text.lower()))
-    return [name for name in (*(t.name for t in catalog.tables()), LEDGER) if name in words]
-
-
 def query(spark: SparkSession, settings: Settings, text: str) -> DataFrame:
     """The rows of a statement over tables of the lake. Raises ConfigError when it would do more than read them."""
-    batches = rejected_batches(settings, text)
-    uris = locations(settings) | batches
+    uris = locations(settings)
     with _safe_options(spark):
         plan = spark._jsparkSession.sessionState().sqlParser().parsePlan(text)
         reader = read_only.check(spark, plan, uris)
+        batches = {name: f"{absolute(settings.lake)}/{path}" for name, path in reader.batches.items()}
         listed = [name for name in uris if delta.is_table(spark, uris[name])] if reader.lists_tables else []
         register(spark, settings, [*reader.tables, *listed], batches=batches)
         if reader.history:
-            plan = _describe_by_uri(spark, plan, uris[reader.history])
+            plan = _describe_by_uri(spark, plan, (uris | batches)[reader.history])
         return DataFrame(jvm(spark, "org.apache.spark.sql.classic.Dataset").ofRows(spark._jsparkSession, plan), spark)
 
 

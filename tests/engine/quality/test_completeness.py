@@ -14,7 +14,8 @@ from support.local_lake import START
 from support.rows import at
 
 from etl import conf
-from etl.conf import Completeness, EventCompleteness, Settings
+from etl.conf import Settings
+from etl.conf.sections import Completeness, EventCompleteness
 from etl.engine.jobs import runner
 from etl.engine.landing.arrivals import EMPTY
 from etl.engine.quality import completeness

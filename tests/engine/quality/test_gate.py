@@ -12,7 +12,7 @@ from support.rows import Row, at, minted, rows
 
 from etl.engine.quality import gate, suites
 from etl.engine.quality.gate import Failure, Verdict, judge
-from etl.engine.quality.suites import Rule
+from etl.engine.quality.suites import Rule, Severity
 from etl.model.contract import Table
 from etl.subjects.feed.dims import dim_posts, dim_ranker_models
 from etl.subjects.feed.facts import fct_impressions, fct_shares
@@ -20,11 +20,11 @@ from etl.subjects.feed.facts import fct_impressions, fct_shares
 POSITIVE = {"column": "n", "min_value": 1}
 
 
-def rule(type_: str, severity: str = "critical", **kwargs: Any) -> Rule:
+def rule(type_: str, severity: Severity = "critical", **kwargs: Any) -> Rule:
     return Rule(type_, kwargs, severity, "For a test.")
 
 
-def between(severity: str = "critical", column: str = "n") -> Rule:
+def between(severity: Severity = "critical", column: str = "n") -> Rule:
     return rule("expect_column_values_to_be_between", severity, **POSITIVE | {"column": column})
 
 
@@ -75,7 +75,7 @@ def test_a_failed_rule_about_the_whole_batch_shows_no_value_of_a_row(spark: Spar
 
 
 @pytest.mark.parametrize("severity", ["warning", "info"])
-def test_a_failure_that_is_not_critical_passes_and_is_listed(spark: SparkSession, severity: str) -> None:
+def test_a_failure_that_is_not_critical_passes_and_is_listed(spark: SparkSession, severity: Severity) -> None:
     verdict = judge(numbers(spark, 1, -5), [between(severity)])
 
     assert verdict.passed
@@ -146,7 +146,9 @@ def test_an_exception_in_great_expectations_does_not_pass(spark: SparkSession, m
 
 def test_an_empty_batch_passes_row_rules(spark: SparkSession) -> None:
     """An hour without any event is valid."""
-    assert judge(numbers(spark), [between(), suites._no_rows("key", suites._duplicate_keys(("n",)), "")]).passed
+    assert judge(
+        numbers(spark), [between(), suites._no_rows("key", suites._duplicate_keys(("n",)), "n is the key of a row.")]
+    ).passed
 
 
 def test_every_rule_has_a_result_even_when_two_rules_are_equal(spark: SparkSession) -> None:

@@ -124,9 +124,11 @@ def test_a_missing_suite_is_rejected(home: Path) -> None:
         f"table: agg_made\nexpectations:{RULE}".replace('    reason: "Because."\n', ""),
         f"table: agg_made\nexpectations:{RULE}".replace("Because.", ""),
         f"table: agg_made\nexpectations:{RULE}".replace("- type: expect_column_values_to_be_unique\n", "-\n"),
+        f"table: agg_made\nexpectations:{RULE}    owner: me\n",
     ],
     ids=["nothing", "no list", "a null list", "an empty list", "text", "a list at the top", "not YAML",
-         "another table", "no table", "no severity", "unknown severity", "no reason", "an empty reason", "no type"],
+         "another table", "no table", "no severity", "unknown severity", "no reason", "an empty reason", "no type",
+         "an unknown field"],
 )  # fmt: skip
 def test_an_empty_or_malformed_suite_is_rejected(home: Path, written: str) -> None:
     (home / "agg_made.yaml").write_text(written)
@@ -135,3 +137,15 @@ def test_an_empty_or_malformed_suite_is_rejected(home: Path, written: str) -> No
         suites.suite(PLAIN)
 
     assert "is missing" not in str(raised.value), "the suite file is found"
+
+
+def test_the_error_for_a_suite_has_one_line_per_fault(home: Path) -> None:
+    rule = RULE.replace("critical", "fatal").replace('    reason: "Because."\n', "")
+    (home / "agg_made.yaml").write_text(f"table: agg_made\nexpectations:{rule}")
+
+    with pytest.raises(ContractViolation) as raised:
+        suites.suite(PLAIN)
+
+    severity, reason = str(raised.value).splitlines()
+    assert severity.endswith("expectations.0.severity: Input should be 'critical', 'warning' or 'info'.")
+    assert reason.endswith("expectations.0.reason: Field required.")

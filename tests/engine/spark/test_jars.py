@@ -86,7 +86,7 @@ def test_a_failed_download_is_one_line_with_the_cause(tmp_path: Path, monkeypatc
 
 
 def test_the_locked_jars_match_the_installed_delta(spark: SparkSession) -> None:
-    """Who updates delta-spark or Spark in constraints.txt must update the JARs, too."""
+    """Who updates delta-spark or Spark in requirements.lock must update the JARs, too."""
     from importlib.metadata import version
 
     locked = {jar.artifact: jar.version for jar in JARS}

@@ -14,13 +14,12 @@ from soak import shares
 from support import statements
 from support.local_lake import local_settings
 
-from etl import catalog
+from etl import catalog, conf
 from etl.conf import Settings
 from etl.engine.sql import read_only, views
-from etl.errors import ConfigError
-from etl.queries import named_query
+from etl.errors import ConfigError, LakeError
+from etl.queries import named_query, sql_files
 
-SQL = Path(catalog.__file__).parent
 NAMES = [*(t.name for t in catalog.tables()), "ledger"]
 
 
@@ -85,15 +84,26 @@ def test_a_statement_can_show_the_history_of_a_table_and_list_tables(spark: Spar
     assert {"fct_shares", "bronze_shares", "ledger"} <= listed
 
 
+def test_a_statement_can_read_a_rejected_batch_by_its_path(spark: SparkSession, settings: Settings) -> None:
+    """The path is a name in backticks. In a text it is no name, and a path to elsewhere is refused."""
+    spark.range(3).write.format("delta").save(f"{settings.lake}/_rejected/fct_shares/Run-1")
+    assert views.query(spark, settings, "SELECT * FROM `_rejected/fct_shares/Run-1` WHERE id > 0").count() == 2
+    assert views.query(spark, settings, "SELECT '_rejected/fct_shares/Run-2'").count() == 1
+    with pytest.raises(LakeError, match="_rejected/fct_shares/run-2 is not in the lake"):
+        views.query(spark, settings, "SELECT * FROM `_rejected/fct_shares/Run-2`")
+    with pytest.raises(ConfigError, match="sql only reads"):
+        views.query(spark, settings, "SELECT * FROM `_rejected/../fct_shares/Run-1`")
+
+
 @pytest.mark.slow
 def test_queries_of_suites_named_queries_and_reports_only_read(spark: SparkSession) -> None:
     """Their SQL is text as well, from many authors."""
-    suites = [yaml.safe_load(path.read_text()) for path in (SQL.parent / "expectations").glob("*/*.yaml")]
+    suites = [yaml.safe_load(path.read_text()) for path in (conf.home() / "expectations").glob("*/*.yaml")]
     rules = [rule["kwargs"]["unexpected_rows_query"] for suite in suites for rule in suite["expectations"]
              if "unexpected_rows_query" in rule.get("kwargs", {})]  # fmt: skip
     texts = [rule.format(batch="fct_shares") for rule in rules]
-    texts += [path.read_text() for path in (SQL / "reports").glob("*.sql")]
-    texts += [named_query.load(path.stem).sql for path in (SQL / "queries").glob("*.sql")]
+    texts += [path.read_text() for path in sql_files.find("dashboard").values()]
+    texts += [named_query.load(name).sql for name in named_query.names()]
     assert len(rules) > 20 and len(texts) > len(rules) + 20
     for text in texts:
         check(spark, re.sub(r"(?<!:):[a-z]\w*", "NULL", text))

@@ -24,7 +24,7 @@ HOUR = timedelta(hours=1)
 INTERVAL = (START, END)
 
 
-def planned(spark: SparkSession, settings: Settings, *tables: str, only: str = "all") -> plan.Plan:
+def planned(spark: SparkSession, settings: Settings, *tables: str, only: request.Only = "all") -> plan.Plan:
     """Plan a backfill of the three simulated hours."""
     return plan.make(driver.open_lake(spark, settings)[0], request.make(INTERVAL, list(tables), only))
 
@@ -133,7 +133,7 @@ def test_a_backfill_of_more_days_than_configured_needs_yes(spark: SparkSession, 
         (
             ("plan", "--from", "2026-06-01T08", "--to", "2026-06-01T10", "--table", "fct_shares",
              "--from-version", "v9"),
-            ("fct_shares", "v9", "transform_v9"),
+            ("fct_shares", "v9", "`logic` of its contract"),
         ),
         (("plan", "--from", "2026-06-01T08", "--to", "2026-06-01T10", "--from-version", "v2"), ("one --table",)),
         (("run", "--from", "2026-06-01T08", "--to", "2026-06-01T10", "--reason", "x"), ("--owner",)),

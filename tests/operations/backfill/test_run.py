@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from operations.backfill.with_v2 import entry_with_v2
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from support.lakes import drop, moved, uri, versions
@@ -31,7 +32,7 @@ MADE = {t.name for t in FEED if catalog.has_job(t) and not kept_because(t)}
 
 
 def declared(
-    spark: SparkSession, settings: Settings, *tables: str, only: str = "all", version: str | None = None
+    spark: SparkSession, settings: Settings, *tables: str, only: request.Only = "all", version: str | None = None
 ) -> Backfill:
     """Declare a backfill of the three simulated hours."""
     made = driver.declare(spark, settings, request.make(INTERVAL, list(tables), only, version), "tests", "a test")
@@ -39,7 +40,7 @@ def declared(
     return made
 
 
-def rebuild(spark: SparkSession, settings: Settings, *tables: str, only: str = "all") -> Backfill:
+def rebuild(spark: SparkSession, settings: Settings, *tables: str, only: request.Only = "all") -> Backfill:
     """Declare a backfill and run it."""
     return driver.execute(spark, settings, declared(spark, settings, *tables, only=only).id)
 
@@ -152,12 +153,7 @@ def test_a_backfill_switches_the_logic_of_a_table_and_back(
     spark: SparkSession, copied: Settings, simulated: Simulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the switch runs use version 2, too. A backfill with version 1 gives the original rows."""
-    module = catalog.entry("fct_shares").module
-
-    def transform_v2(bronze_shares: DataFrame) -> DataFrame:
-        return module.transform(bronze_shares).withColumn("channel", F.upper("channel"))
-
-    monkeypatch.setattr(module, "transform_v2", transform_v2, raising=False)
+    monkeypatch.setitem(catalog.entries(), "fct_shares", entry_with_v2())
     before = versions(spark, copied)
     for version, upper in (("v2", True), ("v1", False)):
         driver.execute(spark, copied, declared(spark, copied, "fct_shares", version=version).id)

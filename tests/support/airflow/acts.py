@@ -82,9 +82,9 @@ def failing_gates(airflow: Airflow, sandbox: Sandbox, hour: datetime, broken: li
     run = airflow.run_of("feed_hourly", hour)
     expect(f"hour {hour.strftime(HOUR)} with broken files failed", airflow.finished("feed_hourly", run), "failed")
     tasks = airflow.tasks("feed_hourly", run)
-    red = {name: task["try_number"] for name, task in tasks.items() if task["state"] == "failed"}
+    red = {name: task.try_number for name, task in tasks.items() if task.state == "failed"}
     expect("only tables whose audit failed are failed, after one try", red, dict.fromkeys(RED, 1))
-    stopped = {name for name, task in tasks.items() if task["state"] == "upstream_failed"}
+    stopped = {name for name, task in tasks.items() if task.state == "upstream_failed"}
     expect("downstream tables did not run", stopped >= STOPPED, True)
     _expect_mails(sandbox)
     for file in broken:

@@ -10,7 +10,6 @@ import mailbox
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +25,7 @@ from etl.airflow.commands import HOUR
 from etl.engine.landing import reader as landing
 from etl.engine.spark import session
 from support.airflow.rest import Airflow
+from support.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 ONE_HOUR = timedelta(hours=1)
@@ -149,10 +149,3 @@ class Sandbox:
                 with suppress(ProcessLookupError):  # the process has already exited
                     os.killpg(running.pid, signal.SIGTERM)
                 running.wait(60)
-
-
-def free_port() -> int:
-    """A free port of the loopback interface."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

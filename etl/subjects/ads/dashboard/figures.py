@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from etl.reports import charts
-from etl.reports.charts import ByHour, hour, number
+from etl.reports.axes import HALF_DAY, ByHour, hour, number
 from etl.reports.figure import Figure
 from etl.reports.page_queries import Row
 from etl.subjects.ads.dashboard.health import Ads, listed, midnight
@@ -52,7 +52,7 @@ def _spend(found: Ads) -> Figure:
     }
     table = [[_day(d), *[_cell(sums[n][d]) for n in SPEND], _billed(of[d])] for d in days]
     says = "; ".join(f"{n} {usd(total(found.spend, c))}" for n, c in SPEND.items()) + " over the range."
-    svg = charts.split_bars("spend", days, series, number, stacked=False, half=charts.HALF_DAY)
+    svg = charts.split_bars("spend", days, series, number, stacked=False, half=HALF_DAY)
     unit = "USD by day of the advertiser; streaming and invoice of the campaigns that are billed so far"
     columns = ["Day", "Batch, USD", "Streaming, USD", "Invoice, USD", "Campaigns billed"]
     return Figure("spend", "Spend by day, three ways", unit, says, svg, columns, table)
@@ -117,7 +117,7 @@ def _conversions(found: Ads) -> Figure:
         [_day(d), *([number(rows[d][c]) for c in ATTRIBUTION] if d in rows else ["no data", "", ""])] for d in days
     ]
     says = ", ".join(f"{c} {number(sum(r[c] for r in found.conversions))}" for c in ATTRIBUTION) + " conversions."
-    svg = charts.split_bars("conversions", days, series, number, stacked=True, half=charts.HALF_DAY)
+    svg = charts.split_bars("conversions", days, series, number, stacked=True, half=HALF_DAY)
     columns = ["Day (UTC)", *[c.title() for c in ATTRIBUTION]]
     unit = "conversions by the UTC day they happened on, and by what earned the credit"
     return Figure("conversions", "Conversions by attribution", unit, says, svg, columns, table)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from etl.reports import intervals
-from etl.reports.charts import number, percent
+from etl.reports.axes import number, percent
 from etl.reports.page_queries import Row
 from etl.reports.tile import Tile, interval_text, no_data
 from etl.subjects.ads.dashboard.health import DAY, Ads, Days

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etl.reports.charts import hour, number, percent
+from etl.reports.axes import hour, number, percent
 from etl.reports.page_queries import Row
 from etl.reports.section import TableCard
 from etl.subjects.feed.dashboard.health import QUEUE_SHOWN, Ingest, Safety

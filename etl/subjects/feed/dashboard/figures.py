@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from etl.reports import charts
-from etl.reports.charts import hour, number, percent
+from etl.reports.axes import Level, hour, number, percent
 from etl.reports.figure import Figure
 from etl.reports.intervals import Estimate
 from etl.reports.operations import Skew
@@ -131,7 +131,7 @@ def _quarantine(rows: dict[datetime, Row], hours: Hours, allowed: float) -> Figu
 
 
 def _share_by_hour(
-    name: str, title: str, part: Counts, of: Counts, hours: Hours, level: charts.Level | None = None
+    name: str, title: str, part: Counts, of: Counts, hours: Hours, level: Level | None = None
 ) -> tuple[str, str, list[list[str]]]:
     """SVG, sentence and table of the share `part` / `of` per hour; an hour whose `of` is 0 has no share."""
     shares = {h: part[h] / n for h, n in of.items() if n}

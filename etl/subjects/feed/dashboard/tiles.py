@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from etl.reports.charts import number, percent
+from etl.reports.axes import number, percent
 from etl.reports.intervals import difference, lift
 from etl.reports.page_queries import Row
 from etl.reports.tile import Tile, interval_text, no_data, points, signed, state_of_change

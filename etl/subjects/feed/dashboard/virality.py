@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from etl.conf import Settings
 from etl.reports import charts, pages
 from etl.reports import figure as fig
-from etl.reports.charts import hour, number
+from etl.reports.axes import HALF, days, hour, number, time_axis
 from etl.reports.figure import Figure
 from etl.reports.tile import Tile
 from etl.subjects.feed.dashboard import share_tree
@@ -66,7 +66,7 @@ def _tree_figure(tree: Tree) -> Figure:
     rows_of = _rows(tree)
     nodes = [tree.root, *tree.shares]
     canvas, (axes,) = fig.canvas(min(14, max(2.4, 0.7 + (0.17 if len(nodes) <= NAMED else 0.07) * len(nodes))))
-    times = {n.post_id: when for n, when in zip(nodes, charts.days(_moments(tree, nodes)), strict=True)}
+    times = {n.post_id: when for n, when in zip(nodes, days(_moments(tree, nodes)), strict=True)}
     for node in tree.shares:
         _edge(axes, node, times, rows_of)
     for node in nodes:
@@ -75,8 +75,8 @@ def _tree_figure(tree: Tree) -> Figure:
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     first, last = min(times.values()), max(times.values())
-    interval = last - first or charts.HALF
-    charts.time_axis(axes, first - 0.03 * interval, last + (0.3 if len(nodes) <= NAMED else 0.05) * interval)
+    interval = last - first or HALF
+    time_axis(axes, first - 0.03 * interval, last + (0.3 if len(nodes) <= NAMED else 0.05) * interval)
     says = f"Post {tree.root.post_id}: {len(tree.shares)} shares on {tree.depth} levels, at most {tree.breadth} on one."
     rows = [[str(i), str(len(level)), str(sum(n.is_deleted for n in level))] for i, level in enumerate(tree.levels)]
     unit = (

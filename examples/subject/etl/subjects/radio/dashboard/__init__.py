@@ -7,7 +7,7 @@ from pyspark.sql import SparkSession
 from etl.conf import Settings
 from etl.engine.state.ledger import Ledger
 from etl.reports import charts
-from etl.reports.charts import number
+from etl.reports.axes import number
 from etl.reports.figure import Figure
 from etl.reports.health import Health
 from etl.reports.operations import Interval

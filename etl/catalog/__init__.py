@@ -6,21 +6,41 @@ layer. Faults of a contract are reported when the catalog loads, one line each (
 
 from __future__ import annotations
 
-import importlib
 import pkgutil
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from graphlib import TopologicalSorter
 from types import ModuleType
 from typing import Any
 
-from etl import subjects as package
+from etl.catalog import folders
+from etl.catalog.folders import plugin, subjects, vocabulary
 from etl.errors import ConfigError, ContractViolation
 from etl.model import validation
-from etl.model.contract import Column, Event, Layer, Table
-from etl.model.vocabulary import Vocabulary
+from etl.model.contract import Event, Layer, Table
 from etl.subjects.shared import bronze_tables
+
+__all__ = [
+    "Entry",
+    "after",
+    "entries",
+    "entry",
+    "folder",
+    "has_job",
+    "landing_events",
+    "logic",
+    "of_subjects",
+    "plugin",
+    "reads",
+    "select",
+    "subjects",
+    "subjects_of",
+    "tables",
+    "upstream",
+    "versions",
+    "vocabulary",
+]
 
 
 @dataclass(frozen=True)
@@ -33,69 +53,12 @@ class Entry:
     doc: str
 
 
-@dataclass(frozen=True)
-class Subject:
-    """A folder of `etl/subjects`: its events (none for `shared`) and its columns, including the ones it extends."""
-
-    name: str
-    events: tuple[Event, ...]
-    columns: Vocabulary
-
-
-@cache
-def _folders() -> dict[str, Subject]:
-    """Every folder by name: `shared` first, then the subjects by POSITION. Pages and lists use this order."""
-    names = [info.name for info in pkgutil.iter_modules(package.__path__) if info.ispkg]
-    position = {name: getattr(_module(name), "POSITION", len(names)) for name in names}
-    found = (_folder(name) for name in sorted(names, key=lambda n: (position[n], n)))
-    return {subject.name: subject for subject in found}
-
-
-def _module(path: str) -> ModuleType:
-    return importlib.import_module(f"{package.__name__}.{path}")
-
-
-def _has(folder: str, name: str) -> bool:
-    return any(info.name == name for info in pkgutil.iter_modules(_module(folder).__path__))
-
-
-def _folder(name: str) -> Subject:
-    events = _module(f"{name}.events").EVENTS if _has(name, "events") else ()
-    return Subject(name, events, _module(f"{name}.columns").columns)
-
-
-@cache
-def subjects() -> dict[str, Subject]:
-    """Every subject that lands events, by name."""
-    return {name: subject for name, subject in _folders().items() if subject.events}
-
-
-def plugin(subject: str, name: str) -> ModuleType | None:
-    """A module or package of a subject (`dashboard`, `simulate`, `queries.roas`); None when it does not exist."""
-    folder, _, last = f"{subject}.{name}".rpartition(".")
-    return _module(f"{folder}.{last}") if _has(folder, last) else None
-
-
-@cache
-def vocabulary() -> Mapping[str, Column]:
-    """Every column of every subject by name. Raises ContractViolation when two subjects define one differently."""
-    found: dict[str, Column] = {}
-    for subject in _folders().values():
-        for name, column in subject.columns.items():
-            if found.setdefault(name, column) != column:
-                raise ContractViolation(
-                    f"The column {name} means different things in two subjects, {subject.name} among them. "
-                    "Rename one, or define it once in etl/subjects/shared/columns.py."
-                )
-    return found
-
-
 def _modules() -> Iterator[ModuleType]:
-    for folder in _folders():
+    for folder in folders.by_name():
         for layer in (layer.name.lower() for layer in Layer):
-            if _has(folder, layer):
-                inside = pkgutil.iter_modules(_module(f"{folder}.{layer}").__path__)
-                yield from (_module(f"{folder}.{layer}.{info.name}") for info in inside if info.name[0] != "_")
+            if folders.has(folder, layer):
+                inside = pkgutil.iter_modules(folders.module(f"{folder}.{layer}").__path__)
+                yield from (folders.module(f"{folder}.{layer}.{info.name}") for info in inside if info.name[0] != "_")
 
 
 def _entry(module: ModuleType) -> Entry:
@@ -115,7 +78,7 @@ def _bronze(written: Collection[Entry]) -> Iterator[Entry]:
         for event in (event for event in subject.events if event not in direct):
             table = bronze_tables.bronze_table(event)
             make = partial(bronze_tables.transform, table=table)
-            yield Entry(table, make, _module(f"{subject.name}.events"), bronze_tables.doc(event))
+            yield Entry(table, make, folders.module(f"{subject.name}.events"), bronze_tables.doc(event))
 
 
 @cache
@@ -195,7 +158,7 @@ def entry(name: str) -> Entry:
 
 
 def logic(name: str, version: int) -> Callable[..., Any]:
-    """One version of a table's logic. `transform_v2` is version 2; `transform` is version 1 without a `transform_v1`.
+    """One version of a table's logic: `transform`, or one that the contract lists in `logic`.
 
     All versions are pure functions with the same inputs and the same output columns.
     Raises ConfigError, which lists the existing versions, for an unknown version.
@@ -204,7 +167,7 @@ def logic(name: str, version: int) -> Callable[..., Any]:
     if version not in found:
         listed = ", ".join(f"v{n}" for n in sorted(found))
         raise ConfigError(
-            f"{name} has no logic v{version}. There is: {listed}. Write transform_v{version} in its module."
+            f"{name} has no logic v{version}. There is: {listed}. Add v{version} to `logic` of its contract."
         )
     return found[version]
 
@@ -212,8 +175,7 @@ def logic(name: str, version: int) -> Callable[..., Any]:
 def versions(name: str) -> dict[int, Callable[..., Any]]:
     """Every version of a table's logic by number."""
     one = entry(name)
-    numbered = {k.removeprefix("transform_v"): f for k, f in vars(one.module).items() if k.startswith("transform_v")}
-    return {1: one.transform} | {int(number): f for number, f in numbered.items() if number.isdecimal()}
+    return {1: one.transform, **dict(one.table.logic)}
 
 
 def select(names: list[str] | None) -> list[Entry]:

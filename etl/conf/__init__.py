@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from datetime import date
-from email.errors import HeaderParseError
-from email.headerregistry import Address
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from etl import secrets
+from etl.conf.sections import Completeness, LocalFolder, Mail, MailAddress, Maintenance
 from etl.errors import ConfigError, first_line
 
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2261, 12, 31)
@@ -22,109 +21,7 @@ FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2261, 12, 31)
 
 def home() -> Path:
     """The folder that contains conf/ and expectations/: FEED_ETL_HOME, or else the checkout."""
-    return Path(os.environ.get("FEED_ETL_HOME") or Path(__file__).parent.parent)
-
-
-def _address(text: str) -> str:
-    """Accept one plain address, `name@host`. Refuse anything that could inject text into a mail header."""
-    try:
-        address = Address(addr_spec=text)
-    except (HeaderParseError, IndexError, ValueError):  # the parser's own message does not help the user
-        address = Address()
-    if not text.isascii() or address.addr_spec != text or not address.domain:
-        raise ValueError(f"{text!r} is not a mail address like name@host")
-    return text
-
-
-MailAddress = Annotated[str, AfterValidator(_address)]
-
-
-def _absolute(path: str) -> str:
-    """Accept an absolute path of a local folder, so that it does not depend on the working directory."""
-    if not path.startswith(("/", "file:/")):
-        raise ValueError(f"{path!r} is not an absolute path of a local folder, like /srv/feed-etl/outbox")
-    return path
-
-
-LocalFolder = Annotated[str, AfterValidator(_absolute)]
-
-
-class Mail(BaseModel):
-    """How reports are mailed. The SMTP server is set only in the environment, because its URL may hold a password."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    sender: MailAddress = Field(description="Sender address of reports")
-    outbox: LocalFolder | None = Field(None, description="Folder of mails to send; None: _outbox of the lake")
-    keep_days: int = Field(ge=1, description="Days that sent mails are kept")
-
-
-class Maintenance(BaseModel):
-    """Retention of everything that no table contract covers, and when maintenance may compact an hour."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    heartbeat_hours: int = Field(
-        ge=1, description="Hours that raw heartbeats stay in the landing zone after they are collapsed"
-    )
-    readers_hours: int = Field(ge=0, description="Hours that files of earlier versions stay for running readers")
-    quiet_hours: int = Field(ge=0, description="Hours after the end of an hour before maintenance compacts it")
-    rejected_days: int = Field(ge=0, description="Days that rejected batches and finished backfills are kept")
-    ledger_days: int = Field(ge=1, description="Days that the ledger keeps each run; older runs are summarized")
-    max_removed_share: float = Field(
-        0.2,
-        gt=0,
-        le=1,
-        description="Largest share of a table's rows, or of an event's landed files, that is removed without --yes",
-    )
-
-
-class EventCompleteness(BaseModel):
-    """Overrides of `completeness` for one event. None means: use the value for all events."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    expected: Literal["none", "history", "always"] = Field(
-        default="history",
-        description="none: never checked; history: compared with past hours; always: each hour must have records",
-    )
-    min_share: float | None = Field(
-        default=None, ge=0, le=1, description="Smallest share of the usual number of records"
-    )
-    severity: Literal["warning", "critical"] | None = Field(
-        default=None, description="critical: a late hour is not published"
-    )
-
-
-class Completeness(BaseModel):
-    """When a landed hour is late: it has fewer records than the event usually has."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    min_hours: int = Field(
-        default=3, ge=1, description="Landed hours of an event that must be known before an hour is checked"
-    )
-    min_share: float = Field(default=0.1, ge=0, le=1, description="Smallest share of the usual number of records")
-    severity: Literal["warning", "critical"] = Field(
-        default="warning", description="critical: a late hour is not published"
-    )
-    events: dict[str, EventCompleteness] = Field(default_factory=dict, description="Overrides by event")
-
-    @field_validator("events")
-    @classmethod
-    def _known(cls, events_: dict[str, EventCompleteness]) -> dict[str, EventCompleteness]:
-        from etl import catalog  # here, because the catalog imports modules that import conf
-
-        names = [event.name for event in catalog.landing_events()]
-        if unknown := sorted(events_.keys() - set(names)):
-            raise ValueError(f"there is no event {unknown[0]!r}; events: {', '.join(names)}")
-        return events_
-
-    def of(self, event: str) -> EventCompleteness:
-        """The completeness rule of one event, with every value filled in."""
-        own = self.events.get(event, EventCompleteness())
-        share = self.min_share if own.min_share is None else own.min_share
-        return own.model_copy(update={"min_share": share, "severity": own.severity or self.severity})
+    return Path(os.environ.get("FEED_ETL_HOME") or Path(__file__).parents[2])
 
 
 class Settings(BaseSettings):

@@ -68,14 +68,14 @@ class Window:
         needed_by_due = [
             min(input_hours(source, reader, self.due[reader.name][:1]))
             for reader in catalog.tables()
-            for source in reader.inputs
+            for source in reader.sources.values()
             if source.table.name == table.name and not source.as_of and self.due.get(reader.name)
         ]
         return needed_by_due + [self._first_hour_read(b) for b in self.in_flight]
 
     def _first_hour_read(self, backfill: Backfill) -> datetime:
         start = min([backfill.range_from, *(h for hours in backfill.hours.values() for h in hours)])
-        behind = max(i.behind_hours for t in catalog.tables() for i in t.inputs)
+        behind = max(i.behind_hours for t in catalog.tables() for i in t.sources.values())
         return start - max(behind, LANDED_BEHIND) * HOUR
 
 

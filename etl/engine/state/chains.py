@@ -24,9 +24,8 @@ def due(ledger: Ledger, table: Table, chain: Chain, own: Iterable[datetime]) -> 
     own: the days that are due whatever the day before holds. Days that no run made between others are due, too.
     """
     consumed = ledger.consumed(table.name)
-    first = {day: day + chain.reach_days * DAY for day in _without_gaps(ledger, table, consumed, own)}
-    moved_on = _after_changed_days(ledger, table, chain, consumed)
-    return first | {day: max(last, first.get(day, last)) for day, last in moved_on.items()}
+    changed_anew = {day: day + chain.reach_days * DAY for day in _without_gaps(ledger, table, consumed, own)}
+    return _after_changed_days(ledger, table, chain, consumed) | changed_anew
 
 
 def every_day(days: Iterable[datetime]) -> set[datetime]:

@@ -137,6 +137,13 @@ def test_a_run_that_stops_early_leaves_the_next_day_due_with_its_reach(lake: Lak
     assert lake.next == (3, 5)
 
 
+def test_of_two_changes_of_a_day_the_one_that_reaches_further_counts(lake: Lake) -> None:
+    """Day 2 changed for its own reasons, and again after day 1, before a run made day 3."""
+    lake.made(2, reaches_to=day(5))
+    lake.made(2, reaches_to=day(4))
+    assert lake.next == (3, 5)
+
+
 def test_a_late_day_before_the_first_one_fills_the_days_between() -> None:
     """Days 1 and 2 had no input. Day 3 read no previous day before, so it is due when day 2 has changed."""
     lake = Lake()

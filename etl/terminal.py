@@ -148,7 +148,7 @@ def print_summary(summary: Summary, as_json: bool) -> None:
         out.print(f"[yellow]waits[/] {name}: {cause} is not published for every shard yet")
 
 
-_LINES = ("layer", "owner", "key", "partition", "cluster", "write", "inputs", "reach_days", "retention_days")
+_LINES = ("layer", "owner", "key", "partition", "cluster", "write", "inputs", "chain_reach_days", "retention_days")
 
 
 def print_contract(entry: Entry, rules: list[Rule], people: dict[str, str | None], as_json: bool) -> None:
@@ -168,7 +168,7 @@ def print_contract(entry: Entry, rules: list[Rule], people: dict[str, str | None
         "cluster": list(table.cluster),
         "write": table.write.meaning,
         "inputs": [i.table.name for i in table.inputs],
-        "reach_days": table.chain.reach_days if table.chain else None,
+        "chain_reach_days": table.chain.reach_days if table.chain else None,
         "retention_days": table.retention_days,
         **people,
         "columns": [
@@ -189,7 +189,7 @@ def print_contract(entry: Entry, rules: list[Rule], people: dict[str, str | None
         return
     out.print(f"[bold]{table.name}[/]  {escape(doc)}\n")
     for key in (*_LINES, *people):
-        out.print(f"{key:15} {_text(document[key])}")
+        out.print(f"{key:17} {_text(document[key])}")
     print_rows(document["columns"], False, "Columns")  # type: ignore[arg-type]
     print_rows(document["rules"], False, "Rules")  # type: ignore[arg-type]
 

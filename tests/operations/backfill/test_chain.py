@@ -51,6 +51,7 @@ def declared(spark: SparkSession, settings: Settings, wanted: request.Request) -
     return new
 
 
+@pytest.mark.slow
 def test_lost_days_are_rebuilt_in_order_also_when_the_backfill_is_killed_at_every_commit(
     spark: SparkSession, six_days: Settings, made: Settings
 ) -> None:
@@ -86,6 +87,7 @@ def test_other_logic_for_some_days_reaches_the_days_after_them(
     assert warmth(spark, six_days) == expected(Counter(SHARES), hottest=3)
 
 
+@pytest.mark.slow
 def test_a_backfill_of_all_days_equals_the_run_that_made_them(spark: SparkSession, six_days: Settings) -> None:
     """Every day comes out equal, so nothing is published and nothing is due."""
     backfill = declared(spark, six_days, requested(1, 6))

@@ -149,6 +149,9 @@ def print_summary(summary: Summary, as_json: bool) -> None:
         out.print(f"[yellow]waits[/] {name}: {cause} is not published for every shard yet")
 
 
+_LINES = ("layer", "owner", "key", "partition", "cluster", "write", "inputs", "chain_reach_days", "retention_days")
+
+
 def print_contract(entry: Entry, rules: list[Rule], people: dict[str, str | None], as_json: bool) -> None:
     """Print a table's contract and rules.
 
@@ -166,6 +169,7 @@ def print_contract(entry: Entry, rules: list[Rule], people: dict[str, str | None
         "cluster": list(table.cluster),
         "write": table.write.meaning,
         "inputs": [i.table.name for i in table.inputs],
+        "chain_reach_days": table.chain.reach_days if table.chain else None,
         "retention_days": table.retention_days,
         **people,
         "columns": [
@@ -185,8 +189,8 @@ def print_contract(entry: Entry, rules: list[Rule], people: dict[str, str | None
         print_document(document)
         return
     out.print(f"[bold]{table.name}[/]  {escape(doc)}\n")
-    for key in ("layer", "owner", "key", "partition", "cluster", "write", "inputs", "retention_days", *people):
-        out.print(f"{key:15} {_text(document[key])}")
+    for key in (*_LINES, *people):
+        out.print(f"{key:17} {_text(document[key])}")
     print_rows(document["columns"], False, "Columns")  # type: ignore[arg-type]
     print_rows(document["rules"], False, "Rules")  # type: ignore[arg-type]
 

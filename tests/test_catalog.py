@@ -56,7 +56,7 @@ def test_a_module_defines_one_table_with_the_name_of_the_module(table: Table) ->
 def test_transform_names_its_inputs(table: Table) -> None:
     parameters = list(inspect.signature(catalog.entry(table.name).transform).parameters)
     from_landing = {"records"} if table.event else {"rejected"}
-    assert set(parameters) == ({i.table.name for i in table.inputs} or from_landing)
+    assert set(parameters) == (set(table.sources) or from_landing)
 
 
 @by_module

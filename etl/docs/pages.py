@@ -56,7 +56,7 @@ def page(entry: Entry, lineage: Lineage | None, steps: list[Edge]) -> Page:
         _used_in(table, steps),
         [(rule, _condition(rule), "suite" if rule in suites.written(table.name) else "contract")
          for rule in suites.suite(table)],
-        [(i.table.name, _window(i)) for i in table.inputs],
+        [*((i.table.name, _window(i)) for i in table.inputs), *_previous_day(table)],
         [t.name for t in catalog.tables() if table in [i.table for i in t.inputs]],
         [t.name for t in catalog.tables() if table in [r.to for r in t.references]],
     )  # fmt: skip
@@ -101,6 +101,13 @@ def _used_in(table: Table, steps: list[Edge]) -> dict[str, dict[str, list[Named]
 def _tables(targets: set[Source]) -> list[Named]:
     """Only the tables: a filter or a join influences nearly every column of a table."""
     return [(table, []) for table, _ in named(list(targets))]
+
+
+def _previous_day(table: Table) -> list[tuple[str, str]]:
+    """The line of a chain among its inputs."""
+    if table.chain is None:
+        return []
+    return [(table.name, f"the day before; a change reaches at most {table.chain.reach_days} later days")]
 
 
 def _window(source: Any) -> str:

@@ -61,7 +61,8 @@ def of_table(spark: SparkSession, settings: Settings, entry: Entry) -> Lineage:
 
 def _inputs(spark: SparkSession, settings: Settings, table: Table) -> dict[str, DataFrame]:
     if table.event is None:
-        return {i.table.name: empty_input(spark, i.table.name, ddl.schema(i.table)) for i in table.inputs}
+        sources = {name: source.table for name, source in table.sources.items()}
+        return {name: empty_input(spark, each.name, ddl.schema(each)) for name, each in sources.items()}
     fields = ", ".join(f"`{c.name}` {c.type}" for c in landed_columns(table.event))
     given = empty_input(spark, landed(table.event), fields)
     return {"records": records.enrich(given, table.event, settings)}

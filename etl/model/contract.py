@@ -17,6 +17,10 @@ DEDUP_WINDOW_DAYS = 8
 """`dedup_window_days` for an id that does not contain its time. Records land within 7 days (conf's default)."""
 
 
+PREVIOUS_DAY = "previous_day"
+"""The parameter by which `transform` of a chain gets the table's own rows of the day before."""
+
+
 class Layer(IntEnum):
     """The layers in the order data flows. A table reads tables of its own layer or of lower layers only."""
 
@@ -158,6 +162,18 @@ class Input:
 
 
 @dataclass(frozen=True)
+class Chain:
+    """Says that a table reads its own previous day. `transform` gets the rows of that day as `previous_day`.
+
+    The days of a chain have no gaps: runs also make the days between two days with input. The first day reads no rows.
+
+    reach_days: a change of a day changes at most so many later days. No run goes further.
+    """
+
+    reach_days: int
+
+
+@dataclass(frozen=True)
 class Reference:
     """A foreign key: every value of `column` must exist as `to_column` of the dimension `to`.
 
@@ -189,6 +205,7 @@ class Table:
     partition: tuple[str, ...] = ()
     cluster: tuple[str, ...] = ()
     inputs: tuple[Input, ...] = ()
+    chain: Chain | None = None
     event: Event | None = None
     references: tuple[Reference, ...] = ()
     retention_days: int | None = None
@@ -208,6 +225,15 @@ class Table:
     def dedup_window_days(self) -> int:
         """How many days apart records with one key may lie; 0 means in one hour."""
         return self.write.dedup_window_days if isinstance(self.write, InsertNew) else 0
+
+    @property
+    def sources(self) -> dict[str, Input]:
+        """Parameter of `transform` -> what it holds: the inputs, and the previous day of a chain.
+
+        `previous_day` begins 24 hours before a day and ends right before it.
+        """
+        inputs = {source.table.name: source for source in self.inputs}
+        return inputs | ({PREVIOUS_DAY: Input(self, behind_hours=24, ahead_hours=-24)} if self.chain else {})
 
     @property
     def column_names(self) -> tuple[str, ...]:

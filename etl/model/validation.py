@@ -25,6 +25,7 @@ def faults(table: Table, vocabulary: Mapping[str, Column]) -> Iterator[str]:
     yield from _layers(table)
     yield from _write(table)
     yield from _logic(table)
+    yield from _chain(table)
 
 
 def _columns(table: Table, vocabulary: Mapping[str, Column]) -> Iterator[str]:
@@ -86,3 +87,19 @@ def _logic(table: Table) -> Iterator[str]:
     for number, count in Counter(number for number, _ in table.logic).items():
         if count > 1 or number < 1:
             yield f"logic lists version {number}, which is below 1 or listed twice. Number versions 1, 2, 3."
+
+
+def _chain(table: Table) -> Iterator[str]:
+    """Faults of a table that reads its own previous day."""
+    if table.chain is None:
+        return
+    if table.partition != ("day",):
+        yield 'a chain has one partition per day. Set partition=("day",), or remove `chain`.'
+    if not isinstance(table.write, Replace):
+        yield f"a chain replaces whole days, and {type(table.write).__name__} does not. Use Replace()."
+    if table.chain.reach_days < 1:
+        yield f"reach_days is {table.chain.reach_days}. A chain reaches at least 1 later day."
+    if table.event or all(source.as_of for source in table.inputs):
+        yield "a chain needs an input that makes its days due. Add an input that is not read as_of."
+    if table.per_viewer:
+        yield "a chain in a rollup or mart would read pseudonyms. Keep what is known per viewer in a fact."

@@ -37,7 +37,7 @@ def test_a_table_depends_on_all_its_inputs_and_on_no_other_table(lineages: dict[
     for table in catalog.tables():
         if table.inputs:
             found = {e.source.table for e in edges({table.name: lineages[table.name]})}
-            assert found == {i.table.name for i in table.inputs}
+            assert found == {source.table.name for source in table.sources.values()}
 
 
 @pytest.mark.parametrize(

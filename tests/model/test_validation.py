@@ -10,16 +10,22 @@ import pytest
 from etl import catalog
 from etl.errors import ContractViolation
 from etl.model import validation
-from etl.model.contract import Column, Input, InsertNew, Layer, MergeAggregate, Reference, Replace, Scd2, Table
+from etl.model.contract import Chain, Column, Input, InsertNew, Layer, MergeAggregate, Reference, Replace, Scd2, Table
 from etl.model.vocabulary import Vocabulary
 from etl.subjects.feed.columns import columns
 from etl.subjects.feed.dims import dim_posts
+from etl.subjects.feed.facts import fct_shares
 from etl.subjects.feed.marts import mart_post_engagement_daily
 
 VALID = Table(
     "agg_made", Layer.ROLLUPS, columns("post_id", "impressions", "hour"), ("post_id", "hour"), Replace(),
     "content", partition=("hour",), cluster=("post_id",), inputs=(Input(dim_posts.TABLE),),
 )  # fmt: skip
+CHAIN: dict[str, Any] = {
+    "name": "agg_made", "columns": columns("post_id", "impressions", "day"), "key": ("post_id", "day"),
+    "partition": ("day",), "chain": Chain(7), "inputs": (Input(fct_shares.TABLE),),
+}  # fmt: skip
+"""What makes the valid table a chain."""
 UNKNOWN = Column("color", "STRING", "A column that no vocabulary defines")
 FAULTS = {
     "unknown key column": ({"key": ("viewer_id",)}, "key names viewer_id, which is not a column of this table"),
@@ -59,6 +65,24 @@ FAULTS = {
     "unknown natural key column": ({"write": Scd2(("creator_id",), ("hour",))}, "natural_key names creator_id"),
     "a version of the logic that is listed twice": ({"logic": ((2, str), (2, str))}, "logic lists version 2"),
     "a version of the logic without a number": ({"logic": ((0, str),)}, "logic lists version 0"),
+    "chain of hours": (
+        CHAIN | {"columns": VALID.columns, "key": VALID.key, "partition": ("hour",)},
+        'a chain has one partition per day. Set partition=("day",)',
+    ),
+    "chain with a second partition column": (
+        CHAIN | {"partition": ("post_id", "day")},
+        "a chain has one partition per day",
+    ),
+    "chain that inserts": (CHAIN | {"write": InsertNew()}, "InsertNew does not. Use Replace()."),
+    "chain without reach": (CHAIN | {"chain": Chain(0)}, "reach_days is 0. A chain reaches at least 1 later day."),
+    "chain of a dimension": (
+        CHAIN | {"inputs": (Input(dim_posts.TABLE, as_of=True),)},
+        "a chain needs an input that makes its days due",
+    ),
+    "chain per viewer": (
+        CHAIN | {"columns": columns("viewer_id", "day"), "key": ("viewer_id", "day"), "cluster": ()},
+        "a chain in a rollup or mart would read pseudonyms",
+    ),
     "unknown column derived from a person": (
         {"derived_from_person": (("click_id", str),)},
         "derived_from_person names click_id",
@@ -86,8 +110,9 @@ def test_all_faults_of_all_tables_are_reported_together() -> None:
     assert len(str(error.value).splitlines()) == 4  # three unknown columns, and two tables with one name
 
 
-def test_the_base_contract_of_these_tests_has_no_fault() -> None:
+def test_the_base_contracts_of_these_tests_have_no_fault() -> None:
     validation.check([VALID], catalog.vocabulary())
+    validation.check([dataclasses.replace(VALID, **CHAIN)], catalog.vocabulary())
 
 
 def test_a_column_defined_twice_is_rejected() -> None:

@@ -1,4 +1,7 @@
-"""Makes tables from other tables: facts insert new rows, rollups and marts replace hours, dimensions merge versions."""
+"""Makes tables from other tables: facts insert new rows, rollups and marts replace hours, dimensions merge versions.
+
+A chain, which reads its own previous day, is made one day at a time; all other tables make their due hours at once.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,13 @@ from etl.engine.delta import tables as delta
 from etl.engine.delta.partitions import in_hours
 from etl.engine.jobs import ddl
 from etl.engine.jobs.insert import insert_new
+from etl.engine.jobs.recovery import recover
 from etl.engine.jobs.run_context import RunContext, keep_changed, pass_gate, publish, record
 from etl.engine.jobs.versions import merge_versions
 from etl.engine.spark.layout import lay_out
-from etl.engine.state import planner
+from etl.engine.state import chains, planner
 from etl.engine.state.entry import Entry
-from etl.model.contract import Input, InsertNew, Replace, Scd2, Table
+from etl.model.contract import Chain, Input, InsertNew, Replace, Scd2, Table
 
 
 def run(context: RunContext, table: Table) -> Entry | None:
@@ -23,10 +27,29 @@ def run(context: RunContext, table: Table) -> Entry | None:
     hours = planner.due(context.ledger, table, context.interval, context.shard_of(table))
     if not hours:
         return None
-    context.tune_for(sum(_input_rows(context, i, table, hours) for i in table.inputs))
+    context.tune_for(sum(_input_rows(context, i, table, hours) for i in table.sources.values()))
+    return _make_days(context, table, table.chain) if table.chain else _make(context, table, hours)
+
+
+def _make_days(context: RunContext, table: Table, chain: Chain) -> Entry | None:
+    """Make the due days of a chain one after the other, each in a publish of its own, and return the last ledger row.
+
+    A day that changes makes the next one due. A killed run goes on where it stopped: `recover` reads from the commits
+    which days are published.
+    """
+    entry, day = None, planner.FIRST - chains.DAY
+    while step := planner.next_day(context.ledger, table, chain, after=day):
+        day, reaches_to = step
+        entry = _make(context, table, [day], reaches_to)
+        recover(context, table)
+    return entry
+
+
+def _make(context: RunContext, table: Table, hours: list[datetime], reaches_to: datetime | None = None) -> Entry:
+    """Make some hours of a table and record them. `reaches_to`: the last day of a chain that a change can reach."""
     entry = context.begin(table)
-    entry.processed_hours = hours
-    for source in (i.table for i in table.inputs):
+    entry.processed_hours, entry.reaches_to = hours, reaches_to
+    for source in (i.table for i in table.sources.values()):
         version, table_id = delta.identity(context.spark, context.uri(source))
         entry.input_versions[source.name], entry.input_ids[source.name] = version, table_id
     match table.write:
@@ -60,7 +83,7 @@ def input_hours(source: Input, table: Table, hours: list[datetime]) -> list[date
 
 def _replace_hours(context: RunContext, table: Table, write: Replace, entry: Entry) -> None:
     """Make whole hours (days) from the inputs and publish those that differ from the published ones."""
-    inputs = {i.table.name: _input(context, i, table, entry) for i in table.inputs}
+    inputs = {name: _input(context, source, table, entry) for name, source in table.sources.items()}
     hours = in_hours(table, entry.processed_hours)
     rows = ddl.conform(context.transform(table)(**inputs).where(hours), table)
     txn = context.transaction(table)

@@ -71,6 +71,7 @@ class Entry:
     contradictions: int | None = None  # contested keys; of a dimension, (key, effective_ts) pairs
     corrections: int | None = None  # published rows of a fact that the run replaced by a winning row
     rows_erased: int | None = None  # rows that an erasure found to name the people
+    reaches_to: datetime | None = None  # of a chain: the last later day that the change of this publish can reach
 
     @property
     def shard(self) -> Shard | None:

@@ -11,10 +11,11 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 
 from etl.conf import FIRST_DAY, LAST_DAY
+from etl.engine.state import chains
 from etl.engine.state.entry import TO_BE_READ
 from etl.engine.state.ledger import Ledger
 from etl.engine.state.shards import Shard
-from etl.model.contract import Input, InsertNew, Scd2, Table
+from etl.model.contract import Chain, Input, InsertNew, Scd2, Table
 
 FOLLOWING = "valid_from"
 """Key of `affected_hours` of a dimension: its change affects all hours from this one on."""
@@ -52,18 +53,32 @@ def due(ledger: Ledger, table: Table, interval: Interval | None, shard: Shard | 
 def _due_for(ledger: Ledger, table: Table, interval: Interval | None, shard: Shard | None) -> list[datetime]:
     """The due hours of one shard; without a shard, those that no run made for all people."""
     consumed = ledger.consumed(table.name, shard)
-    hours = _with_changed_input(ledger, table, consumed, shard) | _with_changed_dimension(ledger, table, consumed)
-    if not isinstance(table.write, InsertNew):  # a run only adds rows to a fact: a backfill repairs its damaged hours
-        hours |= ledger.damaged(table.name)
+    hours = _changed(ledger, table, consumed, shard)
+    if table.chain:
+        hours = set(chains.due(ledger, table, table.chain, hours))
     if interval and reads_landed_hours(table):
-        hours = _in_interval(hours, interval) | (hours & _due_in_any_interval(ledger, table, consumed))
+        inside = {hour for hour in hours if interval[0] <= hour < interval[1]}
+        hours = inside | (hours & _due_in_any_interval(ledger, table, consumed))
     first = open_from(ledger, table)
     return sorted(hour for hour in hours if first is None or hour >= first)
 
 
-def _in_interval(hours: set[datetime], interval: Interval) -> set[datetime]:
-    start, end = interval
-    return {hour for hour in hours if start <= hour < end}
+def next_day(ledger: Ledger, table: Table, chain: Chain, after: datetime) -> tuple[datetime, datetime] | None:
+    """The first due day of a chain after a day, and the last later day that a change of it can reach.
+
+    None when no later day is due. Ask again after each day: a day that changed makes the next one due.
+    """
+    reach = chains.due(ledger, table, chain, _changed(ledger, table, ledger.consumed(table.name), None))
+    first = open_from(ledger, table) or FIRST
+    return min(((day, last) for day, last in reach.items() if day > after and day >= first), default=None)
+
+
+def _changed(ledger: Ledger, table: Table, consumed: Consumed, shard: Shard | None) -> set[datetime]:
+    """Hours with an input that changed after it was read for them, and damaged hours that a run can repair."""
+    hours = _with_changed_input(ledger, table, consumed, shard) | _with_changed_dimension(ledger, table, consumed)
+    if not isinstance(table.write, InsertNew):  # a run only adds rows to a fact: a backfill repairs its damaged hours
+        hours |= ledger.damaged(table.name)
+    return hours
 
 
 def _due_in_any_interval(ledger: Ledger, table: Table, consumed: Consumed) -> set[datetime]:
@@ -84,10 +99,9 @@ def _with_changed_input(ledger: Ledger, table: Table, consumed: Consumed, shard:
 
 def _latest_versions(ledger: Ledger, source: Input, table: Table, shard: Shard | None) -> dict[datetime, int]:
     """Output hour -> the latest version of an input that changed something this hour reads."""
-    by_own_hour = _hour_column(source) == source.table.hour
     latest: dict[datetime, int] = defaultdict(int)
     for hour, version in _published_versions(ledger, source, shard).items():
-        for out in output_hours(source, table, hour) if by_own_hour else _same_hour(table, hour):
+        for out in affected_hours(source, table, hour):
             latest[out] = max(latest[out], version)
     return latest
 
@@ -109,7 +123,10 @@ def _hour_column(source: Input) -> str:
     return source.by or source.table.hour
 
 
-def _same_hour(table: Table, hour: datetime) -> set[datetime]:
+def affected_hours(source: Input, table: Table, hour: datetime) -> set[datetime]:
+    """The hours (days) of a table that a changed hour affects, an hour of the column by which it reads the input."""
+    if _hour_column(source) == source.table.hour:
+        return output_hours(source, table, hour)
     return {grain(table, hour)} if FIRST <= hour <= LAST else set()
 
 
@@ -152,7 +169,7 @@ def open_from(ledger: Ledger, table: Table) -> datetime | None:
     Retention removed earlier hours, or the inputs they are made from. These hours are never made again.
     """
     kept = [(ledger.kept_from(table.name), 0)]
-    kept += [(ledger.kept_from(i.table.name), i.behind_hours) for i in table.inputs if not i.as_of]
+    kept += [(ledger.kept_from(i.table.name), i.behind_hours) for i in table.sources.values() if not i.as_of]
     return max((kept_from + behind * HOUR for kept_from, behind in kept if kept_from), default=None)
 
 

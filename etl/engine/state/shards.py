@@ -57,10 +57,11 @@ def all_shards(count: int) -> list[Shard]:
 def person_column(table: Table) -> str | None:
     """The column that a table is sharded by; None when it cannot be sharded.
 
-    Only facts are sharded, and only when the table and all its inputs have the same person column.
+    Only facts are sharded, and only when the table and all its inputs have the same person column. A chain is made for
+    all people at once: its days follow each other.
     """
     person = viewer_column(table.column_names)
     inputs = [i.table.column_names for i in table.inputs if not i.as_of]
-    if table.layer is not Layer.FACTS or not inputs or table.event is not None:
+    if table.layer is not Layer.FACTS or not inputs or table.event is not None or table.chain:
         return None
     return person if all(viewer_column(names) == person for names in inputs) else None

@@ -9,7 +9,7 @@ from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
 from etl.engine.delta.partitions import in_hours, partition_hour
 from etl.engine.jobs.run_context import RunContext
-from etl.engine.state import planner
+from etl.engine.state import chains, planner
 from etl.engine.state.shards import Shard
 from etl.model.contract import Input, InsertNew, Table
 
@@ -58,7 +58,8 @@ class LakeHours:
         """Return the hours that the table has, had, or should have because its inputs have them."""
         from_inputs = {h for i in table.inputs if not i.as_of for h in self._hours_of_input(i, table)}
         own = self._live_or_recorded(table)
-        return own | from_inputs | self._late_hours(table) | self.context.ledger.damaged(table.name)
+        found = own | from_inputs | self._late_hours(table) | self.context.ledger.damaged(table.name)
+        return chains.every_day(found) if table.chain else found
 
     def chosen(self, table: Table, only: str) -> set[datetime]:
         """Return the known hours that are `missing`, `failed` or `stale`, or `all` of them."""

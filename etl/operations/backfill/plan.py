@@ -9,9 +9,9 @@ from typing import Any
 from etl import catalog
 from etl.engine.jobs.run_context import RunContext
 from etl.engine.jobs.winners import LANDED_BEHIND
-from etl.engine.state import planner
+from etl.engine.state import chains, planner
 from etl.errors import ConfigError
-from etl.model.contract import Table
+from etl.model.contract import Input, Table
 from etl.operations.backfill import hours as lake_hours
 from etl.operations.backfill.hours import EPOCH, LakeHours
 from etl.operations.backfill.request import Request, kept_because
@@ -116,8 +116,8 @@ def _refuse_future(request: Request, newest: datetime) -> None:
 def _refuse_gone(context: RunContext, request: Request, newest: datetime) -> None:
     """Refuse hours whose inputs are past retention: an hour needs every input hour that it is built from."""
     for table in (catalog.entry(name).table for name in request.tables):
-        for source in table.inputs:
-            if source.table.retention_days is None or source.as_of:
+        for source in table.sources.values():
+            if source.table.retention_days is None or source.as_of or _is_first(context, table, source):
                 continue
             behind = max(source.behind_hours, LANDED_BEHIND if source.table.hour == "landed_hour" else 0)
             limit = newest + planner.HOUR - source.table.retention_days * DAY
@@ -128,6 +128,11 @@ def _refuse_gone(context: RunContext, request: Request, newest: datetime) -> Non
                     f"{table.name} cannot be rebuilt before {first:%Y-%m-%dT%H}: {source.table.name} keeps "
                     f"{source.table.retention_days} days. Begin there, or leave {table.name} out with --table."
                 )
+
+
+def _is_first(context: RunContext, table: Table, source: Input) -> bool:
+    """Whether a chain reads its previous day and retention removed none: its first day is made from no rows."""
+    return source.table.name == table.name and context.ledger.kept_from(table.name) is None
 
 
 def _step(lake: LakeHours, name: str, hours: list[datetime]) -> Step:
@@ -155,12 +160,20 @@ def _downstream(lake: LakeHours, chosen: dict[str, list[datetime]]) -> list[Step
     changing = {name: set(hours) for name, hours in chosen.items() if hours}
     steps = []
     for table in catalog.tables():
-        affected = {
-            hour
-            for source in table.inputs
-            for hour in lake_hours.affected_by(source, table, changing.get(source.table.name, set()))
-        } - changing.get(table.name, set())
+        affected = _affected(table, changing) - changing.get(table.name, set())
         if rest := affected and affected & lake.known(table):
             changing[table.name] = changing.get(table.name, set()) | rest
             steps.append(_step(lake, table.name, sorted(rest)))
     return steps
+
+
+def _affected(table: Table, changing: dict[str, set[datetime]]) -> set[datetime]:
+    """Return the hours of a table that changing hours may affect; of a chain also the later days within its reach."""
+    affected = {
+        hour
+        for source in table.inputs
+        for hour in lake_hours.affected_by(source, table, changing.get(source.table.name, set()))
+    }
+    if table.chain is None:
+        return affected
+    return affected | chains.later_days(table.chain, affected | changing.get(table.name, set()))

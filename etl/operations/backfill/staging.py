@@ -101,14 +101,19 @@ def discard(spark: SparkSession, lake: str, backfill_id: str) -> None:
 
 
 def unstaged(staging: Staging, table: Table) -> list[datetime]:
-    """Return the hours that must be built, for the first time or again."""
+    """Return the hours that must be built, for the first time or again.
+
+    A day of a chain that is built again may change all later ones, so these are built again as well.
+    """
     live = lake_hours.fingerprints(staging.live, table)
     when_staged = staging.ledger.fingerprints(table.name)
-    return [
+    waiting = staging.waiting(table)
+    found = [
         hour
-        for hour in staging.waiting(table)
+        for hour in waiting
         if when_staged.get(hour.isoformat()) != live.get(hour, "") or _outdated(staging, table, hour)
     ]
+    return [hour for hour in waiting if hour >= found[0]] if table.chain and found else found
 
 
 def _outdated(staging: Staging, table: Table, hour: datetime) -> bool:
@@ -116,7 +121,7 @@ def _outdated(staging: Staging, table: Table, hour: datetime) -> bool:
     consumed = staging.ledger.consumed(table.name).get(hour, {})
     return any(
         e.output_version is not None and e.output_version > consumed.get(source.table.name, -1)
-        for source in table.inputs
+        for source in table.sources.values()
         if source.table.name in staging.backfill.hours
         for e in staging.ledger.published(source.table.name)
         if set(e.processed_hours) & set(input_hours(source, table, [hour]))
@@ -167,7 +172,7 @@ def _with_other_ads(staging: Staging, table: Table, hours: list[datetime], rebui
 
 def _record_inputs(staging: Staging, table: Table, entry: Entry) -> None:
     """Record the version and table id of each input. Of an input that is also staged, record both tables."""
-    for source in (i.table for i in table.inputs):
+    for source in (i.table for i in table.sources.values()):
         uris = {source.name: staging.uri(source)}
         if source.name in staging.backfill.hours:
             uris[LIVE + source.name] = staging.live.uri(source)
@@ -179,7 +184,7 @@ def _rebuilt(staging: Staging, table: Table, hours: list[datetime], entry: Entry
     logic = staging.logic(table, staging.backfill.logic or staging.live.ledger.logic(table.name))
     if isinstance(table.write, InsertNew):
         return _inserted(staging, table, hours, entry, logic)
-    return logic(**{i.table.name: _input(staging, i, table, hours, entry) for i in table.inputs})
+    return logic(**{name: _input(staging, i, table, hours, entry) for name, i in table.sources.items()})
 
 
 def _inserted(

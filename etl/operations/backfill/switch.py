@@ -97,7 +97,7 @@ def _entry(staging: Staging, table: Table, hour: datetime, diff: HourDiff) -> En
         entry.input_versions, entry.input_ids = built.input_versions, built.input_ids
         return entry
     entry.processed_hours = [hour]
-    for source in table.inputs:
+    for source in table.sources.values():
         name, name_when_staged = source.table.name, _name_when_staged(staging, source)
         entry.input_versions[name] = _version_read(staging, source, table, hour, built)
         if name_when_staged in built.input_ids:
@@ -133,15 +133,14 @@ def _version_read(staging: Staging, source: Input, table: Table, hour: datetime,
 
 def _publishes_since(staging: Staging, source: Input, table: Table, hour: datetime, version: int) -> list[Entry]:
     """Return the live publishes of an input after a version that changed rows which this hour of the table reads."""
-    column = source.by or source.table.hour
     published = staging.live.ledger.published(source.table.name)
-    return [e for e in published if (e.output_version or 0) > version and _affects(e, column, table, hour)]
+    return [e for e in published if (e.output_version or 0) > version and _affects(e, source, table, hour)]
 
 
-def _affects(entry: Entry, column: str, table: Table, hour: datetime) -> bool:
-    """Whether a publish of an input changed rows of this hour (day) of the table."""
-    end = hour + (24 if table.daily else 1) * planner.HOUR
-    return any(hour <= affected < end for affected in entry.affected_hours.get(column, []))
+def _affects(entry: Entry, source: Input, table: Table, hour: datetime) -> bool:
+    """Whether a publish of an input changed rows that this hour (day) of the table reads."""
+    changed = entry.affected_hours.get(source.by or source.table.hour, [])
+    return any(hour in planner.affected_hours(source, table, each) for each in changed)
 
 
 def _affected_elsewhere(table: Table, old: DataFrame, new: DataFrame) -> dict[str, list[datetime]]:

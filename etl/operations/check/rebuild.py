@@ -86,7 +86,7 @@ def _base_entry(context: RunContext, table: Table, started_at: datetime, table_i
         base.processed_hours = sorted(map(datetime.fromisoformat, base.fingerprints))
     elif table.inputs:
         base.processed_hours = _processed_hours(context, table)
-        for source in (i.table for i in table.inputs):
+        for source in (i.table for i in table.sources.values()):
             newest, base.input_ids[source.name] = delta.identity(context.spark, context.uri(source))
             base.input_versions[source.name] = max(0, _oldest(commits(context, source, -1, newest)) - 1)
     if table.retention_days is not None:

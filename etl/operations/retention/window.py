@@ -52,30 +52,34 @@ class Window:
     def kept_from(self, table: Table) -> datetime | None:
         """Return the first hour of a table to keep, None when the table has no deadline.
 
-        It is before the deadline when a due hour or a backfill in flight needs an earlier hour.
+        It is before the deadline when a due hour or a backfill in flight needs an earlier hour. A day is kept until its
+        last hour is past the deadline.
         """
-        if table.retention_days is None:
-            return None
-        return min([self.now - table.retention_days * DAY, *self._needed_hours(table)])
+        deadline = self._deadline(table)
+        return deadline and planner.grain(table, min([deadline, *self._needed_hours(table)]))
 
     def held(self, table: Table) -> bool:
         """Whether a due hour or a backfill needs hours that are past the table's deadline."""
-        first = self.kept_from(table)
-        return first is not None and table.retention_days is not None and first < self.now - table.retention_days * DAY
+        first, deadline = self.kept_from(table), self._deadline(table)
+        return first is not None and deadline is not None and first < deadline
+
+    def _deadline(self, table: Table) -> datetime | None:
+        """Return the first hour (day) that nothing but its age keeps; None when the table has no deadline."""
+        return None if table.retention_days is None else planner.grain(table, self.now - table.retention_days * DAY)
 
     def _needed_hours(self, table: Table) -> list[datetime]:
         """Return the first hour that each table with due hours, and each backfill in flight, reads of the table."""
         needed_by_due = [
             min(input_hours(source, reader, self.due[reader.name][:1]))
             for reader in catalog.tables()
-            for source in reader.inputs
+            for source in reader.sources.values()
             if source.table.name == table.name and not source.as_of and self.due.get(reader.name)
         ]
         return needed_by_due + [self._first_hour_read(b) for b in self.in_flight]
 
     def _first_hour_read(self, backfill: Backfill) -> datetime:
         start = min([backfill.range_from, *(h for hours in backfill.hours.values() for h in hours)])
-        behind = max(i.behind_hours for t in catalog.tables() for i in t.inputs)
+        behind = max(i.behind_hours for t in catalog.tables() for i in t.sources.values())
         return start - max(behind, LANDED_BEHIND) * HOUR
 
 

@@ -28,7 +28,9 @@ CALLED = {
         "modificationTime": 0, "deletionVector": 0,
     },
     f"{DELTA}.files.TahoeFileIndex": {"absolutePath": 1, "getPartitionValuesRow": 1, "partitionSchema": 0},
-    f"{DELTA}.actions.Metadata": {"id": 0, "configuration": 0, "schemaString": 0, "partitionColumns": 0, "columnMappingMode": 0},
+    f"{DELTA}.actions.Metadata": {"id": 0, "configuration": 0, "schemaString": 0, "partitionColumns": 0,
+        "columnMappingMode": 0,
+    },
     f"{DELTA}.actions.Protocol": {
         "minReaderVersion": 0, "minWriterVersion": 0, "readerAndWriterFeatureNames": 0
     },

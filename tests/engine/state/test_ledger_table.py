@@ -24,7 +24,7 @@ def entry(ledger: Ledger, number: int) -> Entry:
     found = Entry(f"run-{number}", "fct_shares", ledger.now(), TEN, table_id="x", output_version=number)
     found.processed_hours, found.affected_hours = [TEN], {"share_hour": [TEN]}
     found.shard_number, found.shard_count, found.seen_version, found.kept_from = 1, 2, number, TEN
-    found.logic_version, found.contradictions, found.corrections = 2, 3, 0
+    found.logic_version, found.contradictions, found.corrections, found.reaches_to = 2, 3, 0, TEN
     found.published_hours = [{"hour": TEN, "row_count": number, "checksum": "1-2"}]
     found.input_versions, found.input_ids, found.metrics = {"bronze_shares": number}, {"bronze_shares": "y"}, {"m": 0.5}
     return found

@@ -6,6 +6,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
+from support import toy_chain
 from support.in_memory_ledger import InMemoryLedger
 from support.local_lake import START
 
@@ -39,6 +40,16 @@ def test_an_hour_that_every_shard_processed_without_rows_is_not_missing() -> Non
     first, second = Shard(1, 2), Shard(2, 2)
     assert hours(entry(1, first)).chosen(FACTS, "missing") == {START}
     assert hours(entry(1, first), entry(2, second)).chosen(FACTS, "missing") == set()
+
+
+def test_the_days_between_two_days_of_a_chain_are_missing_when_no_run_made_them() -> None:
+    """Days 1 and 4 are made. The days between follow from day 1, also without input."""
+    table, (first, *between, last) = toy_chain.TABLE, toy_chain.days(1, 2, 3, 4)
+    made = entry(1, table_name=table.name, processed_hours=[first, last])
+    lake = LakeHours(cast(Any, SimpleNamespace(ledger=InMemoryLedger(made))))
+    lake._live = {table.name: {first: 1, last: 1}, table.inputs[0].table.name: {}}
+    assert lake.chosen(table, "all") == {first, *between, last}
+    assert lake.chosen(table, "missing") == set(between)
 
 
 def test_an_hour_that_one_shard_failed_stays_failed_when_another_passes() -> None:

@@ -45,6 +45,8 @@ def _with_names(declared: Any) -> Any:
     """Give each parameter of a header the name that it is listed under."""
     if not isinstance(declared, dict):
         return declared
+    if renamed := [key for key, fields in declared.items() if isinstance(fields, dict) and "name" in fields]:
+        raise ValueError(f"the name of {renamed[0]} is its key. Remove `name`")
     return {key: {"name": key, **fields} if isinstance(fields, dict) else fields for key, fields in declared.items()}
 
 
@@ -94,13 +96,21 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(files()))
 
 
+def _fields(name: str, header: str) -> dict[str, Any]:
+    """The fields of a header and the name of the query. Raises ValueError when the header sets what it must not."""
+    fields = dict(yaml.safe_load(header))
+    if set(fields) & {"name", "sql"}:
+        raise ValueError("name and sql are the file's own name and text. Remove them from the header")
+    return fields | {"name": name}
+
+
 def parse(name: str, text: str) -> NamedQuery:
     """Parse the text of a .sql file. Raises ContractViolation with one line per fault of the header."""
     lines = text.splitlines()
     end = next((i for i, line in enumerate(lines) if not line.startswith("--")), len(lines))
     header = "\n".join(line.removeprefix("--").removeprefix(" ") for line in lines[:end])
     try:
-        query = NamedQuery.model_validate(dict(yaml.safe_load(header), name=name, sql="\n".join(lines[end:])))
+        query = NamedQuery.model_validate(_fields(name, header) | {"sql": "\n".join(lines[end:])})
     except ValidationError as error:
         raise ContractViolation(faults(f"{name}.sql: the header is not valid", error)) from error
     except (yaml.YAMLError, ValueError, TypeError) as error:  # not YAML, or YAML without names

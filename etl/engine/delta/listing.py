@@ -28,7 +28,10 @@ class Listing:
 
     def __init__(self, spark: SparkSession, snapshot: Any, files: list[Any]) -> None:
         self.snapshot, self.files = snapshot, files
-        self._index = _index(spark, self._relation(spark).location(), files) if _is_plain(snapshot, files) else None
+        self._index = None
+        if _is_plain(snapshot, files):
+            index = _index(spark, self._relation(spark).location(), files)
+            self._index = index if index.allFiles().size() == len(files) else None  # else it looked at the storage
 
     def _frame_of_delta(self, spark: SparkSession) -> Any:
         """The rows as Delta reads them: each plan of this DataFrame runs a job that lists the files."""
@@ -36,6 +39,11 @@ class Listing:
 
     def _relation(self, spark: SparkSession) -> Any:
         return self._frame_of_delta(spark).queryExecution().analyzed().relation()
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether the files are indexed in memory."""
+        return self._index is not None
 
     def frame(self, spark: SparkSession) -> DataFrame:
         """The rows of these files."""
@@ -65,8 +73,8 @@ def listing(spark: SparkSession, uri: str, version: int, predicate: str) -> List
 def matching(spark: SparkSession, at_version: Any, predicate: Any) -> list[Any]:
     """The files of a snapshot that match a resolved partition predicate."""
     known = files_of_checksum(spark, at_version)
-    if known is not None and _is_plain(at_version, known):
-        return Listing(spark, at_version, known).where(spark, predicate)
+    if known is not None and (whole := Listing(spark, at_version, known)).is_indexed:
+        return whole.where(spark, predicate)
     return as_list(spark, at_version.filesForScan(predicate, False).files())
 
 
@@ -93,10 +101,15 @@ def filters(spark: SparkSession, at_version: Any, predicate: str) -> Any:
 
 
 def _is_plain(snapshot: Any, files: list[Any]) -> bool:
-    """Whether files can be read as plain Parquet: not too many, no deletion vectors, columns under their own names."""
+    """Whether files can be read as plain Parquet: not too many, no deletion vectors, columns under their own names.
+
+    Files in one folder must have the same partition values, too: Delta can write files into random folders.
+    """
     if len(files) > MAX_INDEXED or snapshot.metadata().columnMappingMode().name() != "none":
         return False
-    return all(file.deletionVector() is None for file in files)
+    folders = {(str(f.path()).rpartition("/")[0], str(f.partitionValues().toString())) for f in files}
+    is_by_folder = len(folders) == len({folder for folder, _ in folders})
+    return is_by_folder and all(file.deletionVector() is None for file in files)
 
 
 def _index(spark: SparkSession, of_delta: Any, files: list[Any]) -> Any:
@@ -113,10 +126,12 @@ def _index(spark: SparkSession, of_delta: Any, files: list[Any]) -> Any:
         paths.append(path)
         folder = path.getParent()
         partitions.setdefault(str(folder), (folder, file.partitionValues()))
-    return jvm(spark, f"{_DATASOURCES}.InMemoryFileIndex")(
+    index = jvm(spark, f"{_DATASOURCES}.InMemoryFileIndex")(
         spark._jsparkSession, as_seq(spark, paths), as_map(spark, {}), none(spark), known,
         some(spark, _partition_spec(spark, of_delta, list(partitions.values()))), none(spark),
     )  # fmt: skip
+    known.invalidateAll()  # the index keeps a copy
+    return index
 
 
 def _status(spark: SparkSession, path: Any, file: Any) -> Any:

@@ -114,6 +114,17 @@ def has_no_files(at_version: Any) -> bool:
     return bool(checksum.isDefined() and checksum.get().numFiles() == 0)
 
 
+def remove_old_checksum(spark: SparkSession, uri: str, version: int) -> None:
+    """Remove the checksum file of a version that is not committed yet.
+
+    A log that lost its newest commits, after a restore for example, may still have their checksums. Delta does not
+    replace such a file, and readers would take its list of files for that of the new commit.
+    """
+    checksum = f"{uri}/_delta_log/{version:020}.crc"
+    if files.exists(spark, checksum):
+        files.delete(spark, checksum)
+
+
 def live_files(spark: SparkSession, uri: str) -> DataFrame:
     """The log's entries for the files of the newest version: path, partitionValues, size, stats, deletionVector."""
     return DataFrame(snapshot(spark, uri).allFiles().toDF(), spark)

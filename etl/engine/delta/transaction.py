@@ -83,7 +83,7 @@ class Transaction:
             matches = matches.join(rows, list(by), "left_semi")
         names = {row["_file"] for row in matches.select("_file").distinct().collect()}
         files_ = [f for f in candidates if f.path().rsplit("/", 1)[-1] in names]
-        self._removes = [f.removeWithTimestamp(int(time.time() * 1000), True) for f in files_]
+        self._removes = _removals(files_)
         return self._frame(files_) if files_ else None
 
     def keep_partitions(self, partitions: set[str], column: str) -> None:
@@ -92,14 +92,11 @@ class Transaction:
 
     def remove(self, predicate: str) -> None:
         """Let the commit remove every file that matches a partition predicate."""
-        stamp = int(time.time() * 1000)
-        self._removes = [f.removeWithTimestamp(stamp, True) for f in self._matching(predicate)]
+        self._removes = _removals(self._matching(predicate))
 
     def remove_files(self, paths: set[str]) -> None:
         """Let the commit remove files by path below the table's folder, such as files that are gone from the disk."""
-        stamp = int(time.time() * 1000)
-        files_ = [f for f in self._matching("true") if unquote(str(f.path())) in paths]
-        self._removes = [f.removeWithTimestamp(stamp, True) for f in files_]
+        self._removes = _removals([f for f in self._matching("true") if unquote(str(f.path())) in paths])
 
     def watch(self, predicate: str) -> None:
         """Treat a concurrent change to the files that match a partition predicate as a conflict; do not change them."""
@@ -121,6 +118,7 @@ class Transaction:
         actions = as_seq(self.spark, self._adds + self._removes)
         with delta.translate_conflicts(self.uri), delta.commit_metadata(self.spark, self.uri, metadata):
             self._raise_if_staged_files_are_gone()
+            delta.remove_old_checksum(self.spark, self.uri, self.version + 1)
             return int(self._txn.commit(actions, self._operation()))
 
     def _raise_if_staged_files_are_gone(self) -> None:
@@ -165,6 +163,23 @@ class Transaction:
 
     def _frame(self, adds: list[Any]) -> DataFrame:
         return Listing(self.spark, self._txn.snapshot(), adds).frame(self.spark)
+
+
+def _removals(files_: list[Any]) -> list[Any]:
+    """The actions that remove some files. They leave out the statistics, whose smallest and largest ids may be erased.
+
+    `filesForScan` gives files without statistics; the list of a checksum file has them.
+    """
+    now = int(time.time() * 1000)
+    return [_without_stats(file).removeWithTimestamp(now, True) for file in files_]
+
+
+def _without_stats(file: Any) -> Any:
+    if file.stats() is None:
+        return file
+    fields = [str(file.productElementName(i)) for i in range(file.productArity())]
+    values = [None if name == "stats" else getattr(file, name)() for name in fields]
+    return file.copy(*values)
 
 
 def _rows_by_task(adds: list[Any]) -> dict[str, int]:

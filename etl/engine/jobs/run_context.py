@@ -143,11 +143,12 @@ def audited(context: RunContext, table: Table, batch: DataFrame, hours: Collecti
     """Judge a batch and sum its content, in one job when it has few hours. hours: all hours that it may have."""
     if len(hours) > checksums.MAX_HOURS:
         return Audit(judged(context, table, batch), checksums.by_hour(batch, table))
+    if not hours:
+        return Audit(judged(context, table, batch), {})
     sums = checksums.Sums(table, tuple(sorted(hours)))
-    verdict = judged(context, table, sums.hashed(batch), sums.expression if hours else "")
-    if verdict.measured is not None:
-        return Audit(verdict, sums.contents(verdict.measured))
-    return Audit(verdict, checksums.by_hour(batch, table) if hours else {})
+    verdict = judged(context, table, sums.hashed(batch), sums.expression)
+    found = verdict.measured
+    return Audit(verdict, checksums.by_hour(batch, table) if found is None else sums.contents(found))
 
 
 def judged(context: RunContext, table: Table, batch: DataFrame, measure: str = "") -> gate.Verdict:

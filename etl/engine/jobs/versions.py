@@ -57,7 +57,7 @@ def _differences(table: Table, old: DataFrame, new: DataFrame) -> DataFrame:
     """New and changed versions (`_replaces`: a published one), and versions that no longer exist (`_removed`)."""
     same_row = " AND ".join(f"old.{c} <=> new.{c}" for c in table.column_names)
     version_key = [*table.versions.natural_key, "valid_from"]
-    published = old.select(*version_key, F.lit(True).alias("_published"))
+    published = old.select(*version_key, F.lit(True).alias("_published")).distinct()
     added = (
         new.alias("new")
         .join(old.alias("old"), F.expr(same_row), "left_anti")

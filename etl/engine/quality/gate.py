@@ -111,6 +111,10 @@ def judge(batch: DataFrame, rules: list[Rule], measure: str = "") -> Verdict:
         results, value = _validate(batch, rules, "BOOLEAN_ONLY", measure)
         failed = [(rule, result) for rule, result in zip(rules, results, strict=True) if not result.success]
         failures = _failures(batch, failed)
+        if measure and value is None:
+            failures.append(
+                _broken_suite("A batch whose content is not known is not published.", "no sums of its rows")
+            )
     except Exception as error:  # of any kind: a batch that was not judged must not pass
         failures = [_broken_suite("A gate that raises an exception does not pass.", first_line(error, 300))]
     return Verdict(len(rules), failures, time.monotonic() - started, value)
@@ -145,7 +149,7 @@ def _validate(batch: DataFrame, rules: list[Rule], result_format: str, measure: 
 
     A rule without a result raises KeyError.
     """
-    source = gx_context.spark_source()
+    source = gx_context.spark_source(rule.type for rule in rules)
     definition = source.add_dataframe_asset("batch").add_batch_definition_whole_dataframe("whole")
     with view(batch) as name:
         expectations = [_expectation(rule, i, name) for i, rule in enumerate(rules)]
@@ -153,8 +157,9 @@ def _validate(batch: DataFrame, rules: list[Rule], result_format: str, measure: 
             expectations.append(MeasureBatch(expression=measure, view=name, meta={"number": len(rules)}))
         suite = gx.ExpectationSuite("gate", expectations=expectations)
         outcome = definition.get_batch({"dataframe": batch}).validate(suite, result_format=result_format)
+        value = measured(name)
     by_number = {r.expectation_config.meta["number"]: r for r in outcome.results if r.expectation_config}
-    return [by_number[i] for i in range(len(rules))], measured(name)
+    return [by_number[i] for i in range(len(rules))], value
 
 
 def _expectation(rule: Rule, number: int, batch: str) -> Any:

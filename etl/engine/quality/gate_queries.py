@@ -70,7 +70,7 @@ class ExpectQueryToReturnNoRows(BatchExpectation):
 
 
 _measured: dict[str, list[int]] = {}
-"""View of a batch -> measured value, until `measured` takes it: results in the short format have no values."""
+"""View of a batch -> measured value, while the view exists: results in the short format have no values."""
 
 
 class MeasureBatch(BatchExpectation):
@@ -89,7 +89,7 @@ class MeasureBatch(BatchExpectation):
 
 def measured(view: str) -> list[int] | None:
     """The value that was measured of the batch with this view; None when there is none."""
-    return _measured.pop(view, None)
+    return _measured.get(view)
 
 
 @contextmanager
@@ -100,6 +100,7 @@ def view(batch: DataFrame) -> Iterator[str]:
     try:
         yield name
     finally:
+        _measured.pop(name, None)
         batch.sparkSession.catalog.dropTempView(name)
 
 

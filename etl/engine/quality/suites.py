@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass
 
 from etl import conf
@@ -43,6 +43,11 @@ class Rule:
         return f"{self.type}({subject})"
 
 
+def _with_kwargs(rule: Any) -> Any:
+    """A rule as read from a file. Its kwargs may be left out."""
+    return {**rule, "kwargs": rule.get("kwargs") or {}} if isinstance(rule, dict) else rule
+
+
 def _with_reason(rule: Rule) -> Rule:
     if not rule.reason.strip():
         raise ValueError("A rule needs a reason")
@@ -61,7 +66,10 @@ class Suite(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     table: str
-    expectations: Annotated[tuple[Annotated[Rule, AfterValidator(_with_reason)], ...], AfterValidator(_not_empty)]
+    expectations: Annotated[
+        tuple[Annotated[Rule, BeforeValidator(_with_kwargs), AfterValidator(_with_reason)], ...],
+        AfterValidator(_not_empty),
+    ]
 
 
 def path(table: str) -> Path:

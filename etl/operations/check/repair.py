@@ -115,7 +115,8 @@ def reconcile(context: RunContext, table: Table) -> str:
 def _renumber(context: RunContext, table: Table, after: int) -> str:
     """Commit to a table that lost commits until its version is newer than any that downstream tables have consumed."""
     uri = context.uri(table)
-    while delta.current_version(context.spark, uri) <= after:
+    while (version := delta.current_version(context.spark, uri)) <= after:
+        delta.remove_old_checksum(context.spark, uri, version + 1)
         with delta.commit_metadata(context.spark, uri, ""):
             context.spark.sql(f"ALTER TABLE delta.`{uri}` SET TBLPROPERTIES ('feed_etl.renumbered' = '{after}')")
     recover(context, table)

@@ -26,6 +26,7 @@ CALLED = {
     },
     f"{DELTA}.actions.AddFile": {"path": 0, "stats": 0, "partitionValues": 0, "removeWithTimestamp": 2, "size": 0,
         "modificationTime": 0, "deletionVector": 0,
+        "productArity": 0, "productElementName": 1,
     },
     f"{DELTA}.files.TahoeFileIndex": {"absolutePath": 1, "getPartitionValuesRow": 1, "partitionSchema": 0},
     f"{DELTA}.actions.Metadata": {"id": 0, "configuration": 0, "schemaString": 0, "partitionColumns": 0,

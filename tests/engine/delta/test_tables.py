@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from etl.engine.delta import tables as delta
@@ -70,6 +72,39 @@ def test_a_listing_has_the_rows_of_its_version_and_partitions(spark: SparkSessio
     frames = [listing(spark, uri, at, predicate).frame(spark) for predicate, at in cases]
     ids = [sorted(row["id"] for row in frame.collect()) for frame in frames]
     assert ids == [[0, 1, 2, 4, 5], [1, 5], [1, 5, 7], []]
+
+
+def test_a_listing_does_not_leave_out_a_lost_file_when_spark_keeps_no_file_status(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """Without that cache Spark looks for each file itself, and takes one that is gone for an empty one."""
+    uri = (tmp_path / "table").as_uri()
+    spark.range(2).selectExpr("id", "int(id) AS hour").write.format("delta").partitionBy("hour").save(uri)
+    next((tmp_path / "table" / "hour=1").glob("*.parquet")).unlink()
+    session = spark.newSession()
+    session.conf.set("spark.sql.hive.filesourcePartitionFileCacheSize", "0")
+    for each in (spark, session):
+        with pytest.raises((Py4JJavaError, PySparkException)):
+            listing(each, uri, 0, "true").frame(each).collect()
+
+
+def test_a_listing_reads_partition_values_from_the_log_and_not_from_the_folders(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """NULL, text with special characters, and times that another session wrote in its own time zone."""
+    uri = (tmp_path / "a table, 50%").as_uri()
+    writer = spark.newSession()
+    writer.conf.set("spark.sql.session.timeZone", "Asia/Kolkata")
+    rows = "VALUES (1, 'a/b=c%20 ä', TIMESTAMP'2026-06-01 10:00:00+00:00'), (2, NULL, NULL) AS t(id, name, hour)"
+    writer.sql(f"SELECT * FROM {rows}").write.format("delta").partitionBy("name", "hour").save(uri)
+
+    found = listing(spark, uri, 0, "name = 'a/b=c%20 ä' AND hour = TIMESTAMP'2026-06-01 10:00:00+00:00'")
+
+    assert found.is_indexed
+    assert [row["id"] for row in found.frame(spark).collect()] == [1]
+    whole = listing(spark, uri, 0, "true").frame(spark)
+    assert sorted(map(str, whole.collect())) == sorted(map(str, delta.read(spark, uri).collect()))
+    assert [row["id"] for row in whole.where("name IS NULL AND hour IS NULL").collect()] == [2]
 
 
 @pytest.mark.parametrize(("hours", "refused"), [(0, False), (30, True)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +16,7 @@ from support.lakes import copy, drop
 from support.toy_chain import END, SHARES, TABLE, days, expected, killed_at, run, warmth
 from test_order import recorded
 
+from etl import catalog
 from etl.conf import Settings
 from etl.operations.backfill import driver, plan, request
 from etl.operations.backfill.register import Backfill
@@ -70,15 +72,16 @@ def test_lost_days_are_rebuilt_in_order_also_when_the_backfill_is_killed_at_ever
 
 
 def test_other_logic_for_some_days_reaches_the_days_after_them(
-    spark: SparkSession, six_days: Settings, module: ModuleType
+    spark: SparkSession, six_days: Settings, module: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Version 2 warms a post by at most 3. A backfill of days 1 and 2, then a run, equal a full rebuild."""
 
-    def transform_v2(fct_shares: DataFrame, previous_day: DataFrame) -> DataFrame:
+    def less_warm(fct_shares: DataFrame, previous_day: DataFrame) -> DataFrame:
         capped = F.least(F.lit(3), F.col("shares")).alias("shares")
         return toy_chain.transform(fct_shares, previous_day).select("original_post_id", capped, "day")
 
-    module.__dict__["transform_v2"] = transform_v2
+    monkeypatch.setitem(module.__dict__, "TABLE", replace(TABLE, logic=((2, less_warm),)))
+    catalog.entries.cache_clear()
     wanted = requested(1, 2, version="v2")
     planned = plan.make(driver.open_lake(spark, six_days)[0], wanted)
     assert [(step.table, list(step.hours)) for step in planned.downstream] == [(TABLE.name, days(3, 4, 5))]

@@ -12,9 +12,10 @@ from pyspark.sql import DataFrame
 from etl.engine.delta import tables as delta
 from etl.engine.delta.partitions import in_hours
 from etl.engine.jobs import ddl
+from etl.engine.jobs.audit import pass_gate
 from etl.engine.jobs.insert import insert_new
 from etl.engine.jobs.recovery import recover
-from etl.engine.jobs.run_context import RunContext, keep_changed, pass_gate, publish, record
+from etl.engine.jobs.run_context import RunContext, keep_changed, publish, record
 from etl.engine.jobs.versions import merge_versions
 from etl.engine.spark.layout import lay_out
 from etl.engine.state import chains, planner

@@ -11,61 +11,27 @@ decides which record wins.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import reduce
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from etl.engine.delta import checksums
-from etl.engine.delta.checksums import Content
-from etl.engine.delta.partitions import as_literal, in_hours
+from etl.engine.delta.partitions import in_hours
 from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs import ddl, winners
-from etl.engine.jobs.run_context import Audit, RunContext, audited, enforce, publish
+from etl.engine.jobs.corrections import correct
+from etl.engine.jobs.fact_batch import Batch, audit_batch, drop_equal_rows, publish_batch, published_contents
+from etl.engine.jobs.run_context import RunContext
 from etl.engine.quality import suites
-from etl.engine.spark.layout import range_partition, sort_within_tasks
+from etl.engine.spark.layout import range_partition
 from etl.engine.state.entry import Entry
 from etl.engine.state.shards import person_column
-from etl.model.contract import InsertNew, Table
+from etl.model.contract import Table
 
 MAX_BROADCAST_KEYS = 1_000_000
 """Up to this many keys are broadcast to every task; more keys are joined with a shuffle."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """The rows that a run has for a fact, and the transaction that publishes them.
-
-    rows: all rows, with duplicates. hours: hour -> number of rows. published_hours: hours in which keys of the batch
-    are published already. published_hashes: key and `_hash` of these published rows; None when there are none.
-    """
-
-    context: RunContext
-    table: Table
-    entry: Entry
-    txn: Transaction
-    rows: DataFrame
-    hours: dict[datetime, int]
-    published_hours: list[datetime]
-    published_hashes: DataFrame | None = None
-
-    @property
-    def key(self) -> list[str]:
-        """The columns of the key."""
-        return list(self.table.key)
-
-    @property
-    def new(self) -> DataFrame:
-        """Rows whose key is not published."""
-        if self.published_hashes is None:
-            return self.rows
-        return self.rows.join(self.published_hashes, self.key, "left_anti")
-
-    def published(self) -> DataFrame:
-        """All published rows of the hours in which keys of the batch are published."""
-        return self.txn.read(in_hours(self.table, self.published_hours))
 
 
 def insert_new(context: RunContext, table: Table, entry: Entry) -> None:
@@ -96,7 +62,7 @@ def _insert(context: RunContext, table: Table, entry: Entry, landed: DataFrame) 
         if contested is None:
             contested = _insert_uncontested(batch)
         if contested is not None:
-            _correct(batch, contested.persist())
+            correct(batch, contested.persist())
     finally:
         if batch.published_hashes is not None:
             batch.published_hashes.unpersist()
@@ -109,10 +75,10 @@ def _insert_uncontested(batch: Batch) -> DataFrame | None:
     """
     table = batch.table
     staged = batch.txn.stage(drop_equal_rows(range_partition(batch.new, table, len(batch.hours)), table))
-    audit = _audit(batch, staged)
+    audit = audit_batch(batch, staged)
     if audit.verdict.broke(suites.KEY):
         return winners.contested(batch.rows, table.key, table.columns)
-    _publish(batch, staged, audit)
+    publish_batch(batch, staged, audit)
     return None
 
 
@@ -156,19 +122,11 @@ def _hours_that_may_have_keys(
     context: RunContext, table: Table, txn: Transaction, hours: list[datetime]
 ) -> list[datetime]:
     """The published hours that may hold a key of rows of some hours: the same hours, or the deduplication window."""
-    published = [hour for hour, content in _contents(context, table, txn).items() if content.rows]
+    published = [hour for hour, content in published_contents(context, table, txn).items() if content.rows]
     if not table.dedup_window_days or not hours:
         return [hour for hour in published if hour in hours]
     window = timedelta(days=table.dedup_window_days)
     return [hour for hour in published if min(hours) - window <= hour <= max(hours) + window]
-
-
-def _contents(context: RunContext, table: Table, txn: Transaction) -> dict[datetime, Content]:
-    """Hour -> rows and checksum, from the ledger; computed from the table when the ledger has none."""
-    states = context.ledger.state(table.name)
-    if states:
-        return {hour: Content.of(state) for hour, state in states.items()}
-    return checksums.by_hour(context.read(table, txn.version), table)
 
 
 def _contested_with_published(batch: Batch) -> DataFrame | None:
@@ -183,106 +141,3 @@ def _contested_with_published(batch: Batch) -> DataFrame | None:
     if differing.isEmpty():
         return None
     return differing.unionByName(winners.contested(batch.rows, batch.table.key, batch.table.columns)).distinct()
-
-
-def _correct(batch: Batch, contested: DataFrame) -> None:
-    """Publish the new rows of uncontested keys and the winning rows of contested keys."""
-    table, key, same_row = batch.table, batch.key, [*batch.key, "_hash"]
-    records = _landed_records(batch, contested)
-    before = _hashed(batch.published().join(contested, key, "left_semi"), table).persist()
-    after = _hashed(_winning_rows(batch, records, before), table).persist()
-    removed = before.join(after, same_row, "left_anti").select(*same_row).persist()
-    added = [batch.new.join(contested, key, "left_anti"), after.join(before, same_row, "left_anti")]
-    staged, rewritten = _stage_correction(batch, added, removed)
-    unequal = winners.smallest(records, table).where("_unequal").count()
-    batch.entry.contradictions, batch.entry.corrections = unequal, removed.count()
-    audit = _audit(batch, staged)
-    verdict = replace(audit.verdict, failures=[*audit.verdict.failures, *winners.warning(unequal)])
-    _publish(batch, staged, replace(audit, verdict=verdict), rewritten)
-    for frame in (contested, before, after, removed):
-        frame.unpersist()
-
-
-def _winning_rows(batch: Batch, records: DataFrame, published: DataFrame) -> DataFrame:
-    context, table = batch.context, batch.table
-    kept_from = context.ledger.kept_from(table.inputs[0].table.name)
-    return winners.settle(records, table, context.transform(table), published, kept_from)
-
-
-def _stage_correction(batch: Batch, added: list[DataFrame], removed: DataFrame) -> tuple[DataFrame, DataFrame | None]:
-    """Stage the added rows, and rewrite the files that hold removed rows without these rows.
-
-    Returns the staged rows, and all rows of the rewritten files as they were (None when no file is rewritten).
-    """
-    table, hours = batch.table, in_hours(batch.table, batch.published_hours)
-    rewritten = None if removed.isEmpty() else batch.txn.read_for_rewrite(hours, removed, batch.key)
-    if rewritten is not None:
-        added = [*added, _hashed(rewritten, table).join(removed, [*batch.key, "_hash"], "left_anti")]
-    whole = reduce(DataFrame.unionByName, [rows.select(*table.column_names) for rows in added])
-    partitioned = range_partition(whole, table, len({*batch.hours, *batch.published_hours}))
-    return batch.txn.stage(drop_equal_rows(partitioned, table)), rewritten
-
-
-def _hashed(rows: DataFrame, table: Table) -> DataFrame:
-    return rows.withColumn("_hash", checksums.row_hash(table.columns))
-
-
-def _landed_records(batch: Batch, contested: DataFrame) -> DataFrame:
-    """All landed records of the contested keys, also those of hours that this table has not read yet.
-
-    So the same row wins in every run, in whatever order runs process the hours.
-    """
-    source = batch.table.inputs[0].table
-    first = as_literal(winners.landed_from(batch.table, [*batch.hours, *batch.published_hours]), source)
-    landed = batch.context.read(source, batch.entry.input_versions[source.name], f"{source.hour} >= {first}")
-    return landed.join(contested, batch.key, "left_semi")
-
-
-def _audit(batch: Batch, staged: DataFrame) -> Audit:
-    return audited(batch.context, batch.table, staged, batch.txn.staged_hours(batch.table.hour))
-
-
-def _publish(batch: Batch, staged: DataFrame, audit: Audit, rewritten: DataFrame | None = None) -> None:
-    """Enforce the verdict of the audit, then commit the staged rows in place of the rows of rewritten files.
-
-    Raises GateFailed when the verdict is negative.
-    """
-    context, table, entry, txn = batch.context, batch.table, batch.entry, batch.txn
-    added = audit.contents
-    removed = checksums.by_hour(rewritten, table) if rewritten is not None else {}
-    enforce(context, table, staged, entry, audit.verdict)
-    copied_rows = sum(c.rows for c in removed.values()) - (entry.corrections or 0)
-    entry.rows_written = sum(c.rows for c in added.values()) - copied_rows
-    hours = sorted({*added, *removed})
-    if hours:
-        changed = staged if rewritten is None else differing(rewritten, staged)
-        rows_of_hours = txn.read(in_hours(table, hours)).unionByName(staged)
-        entry.affected_hours = {table.hour: hours, **affected_elsewhere(table, changed, rows_of_hours)}
-    else:
-        txn.keep_partitions(set(), table.hour)
-    before = _contents(context, table, txn)
-    nothing = Content()
-    after = {h: before.get(h, nothing) - removed.get(h, nothing) + added.get(h, nothing) for h in hours}
-    publish(context, table, txn, entry, after)
-
-
-def drop_equal_rows(partitioned: DataFrame, table: Table) -> DataFrame:
-    """Each row once, in file order. Equal rows are in one range partition already, so Spark does not shuffle again."""
-    return sort_within_tasks(partitioned.dropDuplicates(list(table.column_names)), table)
-
-
-def differing(old: DataFrame, new: DataFrame) -> DataFrame:
-    """The rows that are in only one of two DataFrames with the same columns."""
-    return old.exceptAll(new).unionByName(new.exceptAll(old))
-
-
-def affected_elsewhere(table: Table, changed: DataFrame, rows: DataFrame) -> dict[str, list[datetime]]:
-    """Column -> hours by that column, other than the table's own, that a change affects.
-
-    changed: the rows that change. rows: all rows of their hours. Empty when the write mode has no hook for it.
-    """
-    if not isinstance(table.write, InsertNew) or table.write.affected_hours is None:
-        return {}
-    column = table.write.affected_by
-    hours = table.write.affected_hours(changed, rows).select(column).where(f"{column} IS NOT NULL").distinct()
-    return {column: sorted(checksums.as_hour(row[0]) for row in hours.collect())}

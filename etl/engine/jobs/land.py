@@ -17,8 +17,9 @@ from etl.engine.delta.checksums import Content
 from etl.engine.delta.partitions import in_hours
 from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs import ddl, landed_audit, quarantine
+from etl.engine.jobs.audit import audited, enforce
 from etl.engine.jobs.reading import BadFile, Reading, read, without
-from etl.engine.jobs.run_context import RunContext, audited, enforce, keep_changed, log, publish, record
+from etl.engine.jobs.run_context import RunContext, keep_changed, log, publish, record
 from etl.engine.landing import reader as landing
 from etl.engine.landing import records
 from etl.engine.landing.reader import Landed

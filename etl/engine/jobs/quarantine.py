@@ -12,8 +12,9 @@ from etl import catalog
 from etl.engine.delta import checksums
 from etl.engine.delta.partitions import in_hours
 from etl.engine.jobs import ddl
+from etl.engine.jobs.audit import pass_gate
 from etl.engine.jobs.reading import Reading
-from etl.engine.jobs.run_context import RunContext, pass_gate, publish, record
+from etl.engine.jobs.run_context import RunContext, publish, record
 from etl.engine.landing import records
 from etl.engine.people import suppression
 from etl.engine.spark import files

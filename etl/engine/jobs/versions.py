@@ -19,7 +19,8 @@ from etl.engine.delta import tables as delta
 from etl.engine.delta.partitions import in_hours
 from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs import ddl, winners
-from etl.engine.jobs.run_context import RunContext, metadata, pass_gate, publish
+from etl.engine.jobs.audit import pass_gate
+from etl.engine.jobs.run_context import RunContext, metadata, publish
 from etl.engine.state import planner
 from etl.engine.state.entry import Entry
 from etl.model.contract import Table

@@ -20,10 +20,11 @@ from etl.engine.delta.listing import cached_listing
 from etl.engine.delta.partitions import as_literal, in_hours
 from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs import ddl, winners
+from etl.engine.jobs.audit import pass_gate
 from etl.engine.jobs.derive import input_hours
-from etl.engine.jobs.insert import drop_equal_rows
+from etl.engine.jobs.fact_batch import drop_equal_rows
 from etl.engine.jobs.recovery import recover
-from etl.engine.jobs.run_context import RunContext, pass_gate, publish, record
+from etl.engine.jobs.run_context import RunContext, publish, record
 from etl.engine.spark import files
 from etl.engine.spark.layout import lay_out, range_partition
 from etl.engine.state.entry import Entry

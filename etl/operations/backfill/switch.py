@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from etl.engine.delta import tables as delta
 from etl.engine.delta.partitions import in_hours
 from etl.engine.delta.transaction import Transaction
-from etl.engine.jobs.insert import affected_elsewhere, differing
+from etl.engine.jobs.fact_batch import affected_elsewhere, differing
 from etl.engine.jobs.recovery import recover
 from etl.engine.jobs.run_context import metadata, record
 from etl.engine.spark.layout import lay_out

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from etl import catalog
-from etl.engine.jobs.run_context import RunContext, log
+from etl.engine.jobs.run_context import RunContext, log, record
 from etl.engine.landing import owner
 from etl.engine.landing import reader as landing
 from etl.engine.landing.reader import Landed
 from etl.engine.spark import files
 from etl.engine.spark.files import LandedFile
+from etl.engine.state.entry import WITHOUT_FILES
 from etl.model.contract import Event, MergeAggregate, Table
 from etl.operations.retention.action import Action
 from etl.operations.retention.window import DAY, Window, tables
@@ -44,7 +45,7 @@ def plan(window: Window) -> Iterator[Action]:
 def _plan_event(window: Window, table: Table) -> Iterator[Action]:
     assert table.event
     by_hour, strays = _by_hour(window.context, table.event)
-    old = sorted(hour for hour in by_hour if hour < _limit(window, table))
+    old = sorted(hour for hour in by_hour if hour < (first_kept(window, table) or hour))
     listed = {
         hidden: landing.listing(window.context.spark, window.context.settings, table.event, old, hidden=hidden)
         for hidden in (False, True)
@@ -84,10 +85,11 @@ def _key(file: LandedFile) -> str:
     return file.uri.split(":", 1)[1].lstrip("/")
 
 
-def _limit(window: Window, table: Table) -> datetime:
+def first_kept(window: Window, table: Table) -> datetime | None:
+    """Return the first landed hour whose files are kept; None when the event's files are kept for good."""
     if isinstance(table.write, MergeAggregate):
         return window.now - _kept(window, table)
-    return window.kept_from(table) or window.now
+    return window.kept_from(table)
 
 
 def _kept(window: Window, table: Table) -> timedelta:
@@ -133,12 +135,24 @@ def remove(window: Window, table: Table, removable: list[Landed]) -> None:
     """
     context, event = window.context, table.event
     assert event
+    removed: list[datetime] = []
     for part in removable:
         now = landing.listing(context.spark, context.settings, event, [part.hour])
         if isinstance(table.write, MergeAggregate) and _unread(window, table, now):
             log.warning("maintenance: %s: a file landed in %s meanwhile; the hour stays", event.name, part.hour)
             continue
         _delete(window, landing.event_uri(context.settings, event), list(part.files))
+        removed.append(part.hour)
+    _record_removed(context, table, removed)
+
+
+def _record_removed(context: RunContext, table: Table, hours: list[datetime]) -> None:
+    """Record that landed hours have no files any more, so that `feed-etl check` does not report their loss."""
+    read = context.ledger.fingerprints(table.name)
+    if known := [hour.isoformat() for hour in hours if hour.isoformat() in read]:
+        entry = context.begin(table)
+        entry.fingerprints = dict.fromkeys(known, WITHOUT_FILES)
+        record(context, entry, reason="retention: landed files are gone")
 
 
 def _delete(window: Window, root: str, removable: list[LandedFile]) -> None:

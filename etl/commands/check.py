@@ -22,7 +22,7 @@ def check(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Report differences between ledger, Delta logs, files, checksums, landed files. Writes nothing without --repair."""
+    """Compare the ledger, Delta logs, files, checksums and landed files. Writes nothing without --repair."""
     from etl.operations.check import driver
 
     cli: CliContext = context.obj

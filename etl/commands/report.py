@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from etl import terminal
-from etl.commands import report_dashboard
+from etl.commands import report_dashboard, sending
 from etl.commands.cli_context import CliContext, Json, errors
 from etl.commands.watch import watched
 from etl.errors import MailError
@@ -73,7 +73,7 @@ def failures(
     rows = notify.write(cli.settings, lambda: problem_search.find(cli.query_session, cli.settings))
     terminal.print_rows(rows, as_json, title="Reports")
     if send:
-        _send(cli)
+        sending.send(cli)
 
 
 @report.command()
@@ -123,7 +123,7 @@ def data_docs(
 def send(context: typer.Context) -> None:
     """Send every mail of the outbox. Exit code 8 when some mails could not be sent."""
     cli: CliContext = context.obj
-    if waiting := _flush(cli):
+    if waiting := sending.flush(cli):
         raise MailError(waiting)
 
 
@@ -136,27 +136,4 @@ def _write(cli: CliContext, reports: list[OwnerReport], send: bool, as_json: boo
     ]
     terminal.print_rows(rows, as_json, title="Reports")
     if send:
-        _send(cli)
-
-
-def _send(cli: CliContext) -> None:
-    """Send the mails of the outbox. Mails that cannot be sent stay there, and a message says so."""
-    if waiting := _flush(cli):
-        errors.print(f"[yellow]not sent yet[/] {waiting}", soft_wrap=True)
-
-
-def _flush(cli: CliContext) -> str:
-    """Send the mails of the outbox. Returns why mails are left, or an empty text when none are left."""
-    from etl.reports import smtp
-    from etl.reports.outbox import Outbox
-
-    outbox, server = Outbox(cli.settings), smtp.server()
-    if not server:
-        waiting = len(outbox.waiting())
-        errors.print(
-            f"No SMTP server is configured ({' or '.join(smtp.VARIABLES)}); {waiting} mails in {outbox.folder}."
-        )
-        return ""
-    done = outbox.send(server)
-    errors.print(f"{len(done.sent)} sent, {len(done.waiting)} waiting, {len(done.refused)} refused by {server}.")
-    return f"{len(done.waiting)} mails wait in {outbox.folder}; {server} replied: {done.reason}" if done.waiting else ""
+        sending.send(cli)

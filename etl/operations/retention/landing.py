@@ -117,7 +117,7 @@ def _removal(window: Window, table: Table, removable: list[Landed], total: int) 
     what = f"{len(old)} files of {len(removable)} hours, {first:%Y-%m-%dT%H} to {last:%Y-%m-%dT%H}"
     assert table.event
     if why := window.needs_yes(len(old), total, _max_share(window, table)):
-        return Action(STEP, table.event.name, f"{what}: {why}")
+        return Action(STEP, table.event.name, f"{what}: {why}", needs_yes=True)
     size = sum(f.size for f in old)
     return Action(STEP, table.event.name, what, lambda: remove(window, table, removable), len(old), size)
 

@@ -109,11 +109,14 @@ def data_docs(
 ) -> None:
     """Write Great Expectations Data Docs for the latest runs of every table (data_docs_runs in conf/)."""
     from etl.engine.spark.files import local_folder
+    from etl.operations.erasure import written_pages
     from etl.reports import quality_docs, quality_reports
 
     cli: CliContext = context.obj
     folder = local_folder(out or f"{cli.settings.lake}/_data_docs")
-    entries = quality_reports.ledger_rows(cli.query_session(), cli.settings)
+    spark = cli.query_session()
+    entries = quality_reports.ledger_rows(spark, cli.settings)
+    written_pages.record(spark, cli.settings, folder)
     pages = quality_docs.build(entries, cli.settings.data_docs_runs, folder)
     errors.print(f"{len(pages)} pages in {folder / 'index.html'}", soft_wrap=True)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from etl import terminal
 from etl.commands import sending
-from etl.commands.cli_context import HOUR, CliContext, Json
+from etl.commands.cli_context import HOUR, CliContext, Json, in_utc
 from etl.commands.watch import watched
 from etl.errors import FeedEtlError
 
@@ -47,7 +47,7 @@ def maintain(
             held = "" if action.do else "held: "
             terminal.out.print(f"{action.step}  {action.place}: {held}{action.what}", markup=False, soft_wrap=True)
 
-    as_of = now.replace(tzinfo=UTC) if now else None
+    as_of = in_utc(now, "--now") if now else None
     window.refuse_future(as_of)
     if take_ownership and not dry_run:
         owner.take(cli.spark(), cli.settings)

@@ -10,7 +10,7 @@ import typer
 
 from etl import terminal
 from etl.commands import report_dashboard, sending
-from etl.commands.cli_context import CliContext, Json, errors
+from etl.commands.cli_context import CliContext, Json, errors, in_utc
 from etl.commands.watch import watched
 from etl.errors import MailError
 
@@ -38,9 +38,10 @@ def quality(
     from etl.reports import quality_mail, quality_reports
 
     cli: CliContext = context.obj
+    of_day = in_utc(day or datetime.now(UTC), "--day").date()
     quality_mail.check_addresses(cli.settings)
     entries = quality_reports.ledger_rows(cli.query_session(), cli.settings)
-    _write(cli, quality_reports.of_day(entries, (day or datetime.now(UTC)).date(), owner), send, as_json)
+    _write(cli, quality_reports.of_day(entries, of_day, owner), send, as_json)
 
 
 @report.command()

@@ -35,6 +35,8 @@ MAX_MICROS = 10**18
 FOOTERS_AT_ONCE = 8
 PATH, MESSAGE = "org.apache.hadoop.fs.Path", "org.apache.parquet.schema.MessageType"
 NOT_READABLE = "not readable"
+NESTED_NANOS = "(TIMESTAMP(NANOS,"
+"""Part of the text of a column of nested timestamps in nanoseconds. With NANOS on, Spark would read them as numbers."""
 UNIT = re.compile(r"TIMESTAMP\((MILLIS|MICROS|NANOS),")
 PLAIN = (*INTEGRAL, "boolean", "float", "double", "decimal", "string", "binary", "date", "timestamp")
 
@@ -152,7 +154,7 @@ def _shape(spark: SparkSession, schema: Any) -> Shape:
             continue
         if unit := UNIT.match(logical_type):
             units[name] = unit[1]
-        spark_type = LongType() if unit else _type(spark, field)
+        spark_type = LongType() if unit else None if NESTED_NANOS in str(field) else _type(spark, field)
         if spark_type is None:
             refused.add(name.lower())
         else:

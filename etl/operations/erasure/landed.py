@@ -103,7 +103,7 @@ def unlisted(context: RunContext, event: Event, hours: list[datetime]) -> list[s
 def _is_read(path: str, folders: set[str]) -> bool:
     """Whether a run reads a file at this path below an event's folder."""
     hour, *below = path.split("/")
-    return hour in folders and bool(below) and not any(part[0] in "._" for part in below)
+    return hour in folders and bool(below) and not files.is_hidden("/".join(below))
 
 
 def _record_rewritten(context: RunContext, table: Table, hour: datetime, fingerprint: str) -> None:

@@ -98,7 +98,8 @@ LISTS: dict[str, tuple[pa.Array, set[str]]] = {
         for name, array in {
             "text": pa.array([["exp_a", "12"]]), "fractions": pa.array([[1.9]]), "objects": pa.array([[{"id": 1}]]),
             "too large": pa.array([[2**63]], pa.list_(pa.uint64())), "lists": pa.array([[[1]]]),
-            "instants": pa.array([[WHEN]]), "one number": ints(1), "text of a list": pa.array(["[1]"]),
+            "instants": pa.array([[WHEN]]), "instants in nanoseconds": pa.array([[WHEN]], pa.list_(pa.timestamp("ns"))),
+            "one number": ints(1), "text of a list": pa.array(["[1]"]),
         }.items()
     },
 }  # fmt: skip

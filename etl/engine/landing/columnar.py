@@ -30,6 +30,9 @@ FILE = "_file"
 RESERVED = (FILE, "_metadata", "source_file", "landed_hour")
 """Column names that this reader adds itself. Columns of a file with one of these names are ignored."""
 NANOS = "spark.sql.legacy.parquet.nanosAsLong"
+SPLIT, VECTORIZED = "BYTE_STREAM_SPLIT", "spark.sql.parquet.enableVectorizedReader"
+"""An encoding of columns (DuckDB's format V2) that only Spark's slower reader of Parquet knows. A session that finds a
+file with it uses that reader from then on."""
 MAX_MICROS = 10**18
 """Largest distance of a timestamp from 1970, in microseconds (31,688 years); larger ones are cut to it."""
 FOOTERS_AT_ONCE = 8
@@ -99,20 +102,23 @@ def _value(name: str, unit: str | None) -> Column:
 def _shapes(spark: SparkSession, uris: list[str]) -> list[Shape]:
     """The shape of each file, from its footer. It reads several footers in parallel."""
     with ThreadPoolExecutor(min(FOOTERS_AT_ONCE, len(uris))) as pool:
-        schemas = list(pool.map(partial(_schema, spark), uris))
+        schemas = list(pool.map(partial(schema, spark), uris))
     distinct: list[tuple[Any, Shape]] = []
     shapes = []
-    for schema in schemas:
-        shape = next((shape for other, shape in distinct if other.equals(schema)), None)
+    for found in schemas:
+        shape = next((shape for other, shape in distinct if other.equals(found)), None)
         if shape is None:
-            shape = _shape(spark, schema)
-            distinct.append((schema, shape))
+            shape = _shape(spark, found)
+            distinct.append((found, shape))
         shapes.append(shape)
     return shapes
 
 
-def _schema(spark: SparkSession, uri: str) -> Any:
-    """The Parquet schema of a file, as a Java object. Raises Py4JJavaError when the file has no footer."""
+def schema(spark: SparkSession, uri: str) -> Any:
+    """The Parquet schema of a file, as a Java object. Raises Py4JJavaError when the file has no footer.
+
+    Sets the reader of the session that can read the file.
+    """
     path, conf = jvm(spark, PATH)(uri), spark._jsparkSession.sessionState().newHadoopConf()
     file = jvm(spark, "org.apache.parquet.hadoop.util.HadoopInputFile").fromPath(path, conf)
     try:
@@ -122,7 +128,10 @@ def _schema(spark: SparkSession, uri: str) -> Any:
             raise
         return jvm(spark, MESSAGE)("none", jvm(spark, "java.util.List").of())
     try:
-        return reader.getFooter().getFileMetaData().getSchema()
+        footer = reader.getFooter()
+        if SPLIT in footer.getBlocks().toString():
+            spark.conf.set(VECTORIZED, "false")
+        return footer.getFileMetaData().getSchema()
     finally:
         reader.close()
 

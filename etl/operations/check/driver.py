@@ -21,7 +21,6 @@ from etl.errors import LakeError, first_line
 from etl.model.contract import Table
 from etl.operations.check import contents, landed, logs, rebuild, repair
 from etl.operations.check.finding import Finding
-from etl.operations.retention import window
 
 Show = Callable[[Finding, str], None]
 
@@ -138,7 +137,6 @@ def _check_landed(context: RunContext, tables: list[Table], apply_repair: bool) 
     if tables and (no_zone := landed.check_zone(context)):
         yield no_zone, ""
         return
-    seen = window.look(context, [], None)
     for table in tables:
-        for finding in landed.check(context, table, seen):
+        for finding in landed.check(context, table):
             yield finding, repair.accept_loss(context, table, finding) if apply_repair else ""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from etl import catalog
 from etl.engine.jobs.run_context import RunContext
 from etl.engine.landing import reader as landing
 from etl.engine.landing.arrivals import EMPTY
@@ -12,10 +13,11 @@ from etl.engine.landing.reader import Landed
 from etl.engine.quality import completeness
 from etl.engine.spark import files
 from etl.engine.state.entry import TO_BE_READ, UNKNOWN, WITHOUT_FILES
+from etl.engine.state.planner import HOUR
 from etl.model.contract import Table
+from etl.operations.backfill.hours import newest_landed
 from etl.operations.check.finding import Finding
-from etl.operations.retention.landing import first_kept, landed_hours
-from etl.operations.retention.window import Window
+from etl.operations.retention.landing import kept, landed_hours
 
 NOT_COMPARED = (EMPTY, TO_BE_READ, UNKNOWN, WITHOUT_FILES)
 ACCEPT = "Restore the files. Without them `feed-etl check --repair` records that they are gone; rows of the table stay"
@@ -29,13 +31,13 @@ def check_zone(context: RunContext) -> Finding | None:
     return Finding("landed_gone", "landing", f"there is no landing zone at {root}", next="Set --landing, or restore it")
 
 
-def check(context: RunContext, table: Table, window: Window) -> Iterator[Finding]:
+def check(context: RunContext, table: Table) -> Iterator[Finding]:
     """Yield a finding for landed hours whose files were changed, and one for hours whose files were removed.
 
     Files that retention or an erasure removed or rewrote are no finding. Files that landed since are only a note.
     """
     assert table.event
-    recorded = _recorded(context, table, window)
+    recorded = _recorded(context, table)
     existing = sorted(set(landed_hours(context, table.event)) & recorded.keys())
     parts = landing.listing(context.spark, context.settings, table.event, existing)
     with_files = {part.hour: part for part in parts if part.files}
@@ -54,9 +56,10 @@ def check(context: RunContext, table: Table, window: Window) -> Iterator[Finding
         yield Finding("landed_since", table.name, what, tuple(sorted(late)), "The next run reads them", is_note=True)
 
 
-def _recorded(context: RunContext, table: Table, window: Window) -> dict[datetime, str]:
+def _recorded(context: RunContext, table: Table) -> dict[datetime, str]:
     """Return landed hour -> fingerprint of the files that were read, for hours whose files are still kept."""
-    limits = (first_kept(window, table), context.ledger.kept_from(table.name))
+    deadline = newest_landed(context, catalog.tables()) + HOUR - kept(context.settings, table)
+    limits = (deadline if table.retention_days else None, context.ledger.kept_from(table.name))
     first = max((limit for limit in limits if limit), default=None)
     read = {datetime.fromisoformat(h): found for h, found in context.ledger.fingerprints(table.name).items()}
     return {h: found for h, found in read.items() if found not in NOT_COMPARED and (first is None or h >= first)}
@@ -69,6 +72,6 @@ def _only_added(part: Landed, count: int, fingerprint: str) -> bool:
 
 
 def _read_again(table: Table, hours: tuple[datetime, ...]) -> str:
-    end = max(hours) + timedelta(hours=1)
+    end = max(hours) + HOUR
     interval = f"--from {min(hours).strftime(landing.HOUR)} --to {end.strftime(landing.HOUR)} --table {table.name}"
     return f"Restore the files, or run `feed-etl run {interval}`: it reads these hours again, as they are now"

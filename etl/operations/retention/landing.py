@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from etl import catalog
+from etl.conf import Settings
 from etl.engine.jobs.run_context import RunContext, log, record
 from etl.engine.landing import owner
 from etl.engine.landing import reader as landing
@@ -45,7 +46,7 @@ def plan(window: Window) -> Iterator[Action]:
 def _plan_event(window: Window, table: Table) -> Iterator[Action]:
     assert table.event
     by_hour, strays = _by_hour(window.context, table.event)
-    old = sorted(hour for hour in by_hour if hour < (first_kept(window, table) or hour))
+    old = sorted(hour for hour in by_hour if hour < _limit(window, table))
     listed = {
         hidden: landing.listing(window.context.spark, window.context.settings, table.event, old, hidden=hidden)
         for hidden in (False, True)
@@ -85,17 +86,16 @@ def _key(file: LandedFile) -> str:
     return file.uri.split(":", 1)[1].lstrip("/")
 
 
-def first_kept(window: Window, table: Table) -> datetime | None:
-    """Return the first landed hour whose files are kept; None when the event's files are kept for good."""
+def _limit(window: Window, table: Table) -> datetime:
     if isinstance(table.write, MergeAggregate):
-        return window.now - _kept(window, table)
-    return window.kept_from(table)
+        return window.now - kept(window.context.settings, table)
+    return window.kept_from(table) or window.now
 
 
-def _kept(window: Window, table: Table) -> timedelta:
+def kept(settings: Settings, table: Table) -> timedelta:
     """Return how long landed files of a table's event are kept."""
     if isinstance(table.write, MergeAggregate):
-        return timedelta(hours=window.context.settings.maintenance.heartbeat_hours)
+        return timedelta(hours=settings.maintenance.heartbeat_hours)
     return (table.retention_days or 0) * DAY
 
 
@@ -124,8 +124,9 @@ def _removal(window: Window, table: Table, removable: list[Landed], total: int) 
 
 def _max_share(window: Window, table: Table) -> float:
     """Return the share of an event's files that may be removed without --yes."""
-    share = window.context.settings.maintenance.max_removed_share
-    return max(share, BACKLOG / (_kept(window, table) + BACKLOG)) if isinstance(table.write, MergeAggregate) else share
+    settings = window.context.settings
+    share, time = settings.maintenance.max_removed_share, kept(settings, table) + BACKLOG
+    return max(share, BACKLOG / time) if isinstance(table.write, MergeAggregate) else share
 
 
 def remove(window: Window, table: Table, removable: list[Landed]) -> None:
@@ -174,20 +175,18 @@ def _delete(window: Window, root: str, removable: list[LandedFile]) -> None:
 def _strays(window: Window, table: Table, strays: list[LandedFile]) -> Iterator[Action]:
     """Yield actions for files outside of hour folders, which no run reads. They age from when they were written."""
     assert table.event
-    kept = _kept(window, table)
-    before = (window.today - kept).timestamp() * 1000
+    age = kept(window.context.settings, table)
+    before = (window.today - age).timestamp() * 1000
     old = [f for f in strays if f.modified < before]
     root = landing.event_uri(window.context.settings, table.event)
     if old:
-        what = f"{len(old)} files in no hour's folder, written more than {kept} ago"
+        what = f"{len(old)} files in no hour's folder, written more than {age} ago"
         yield Action(
             STEP, table.event.name, what, lambda: _delete(window, root, old), len(old), sum(f.size for f in old)
         )
     if len(old) < len(strays):
         first = min((f for f in strays if f not in old), key=lambda f: f.modified)
-        what = (
-            f"{len(strays) - len(old)} files in no hour's folder, which no run reads; they go {kept} after they were "
-        )
+        what = f"{len(strays) - len(old)} files in no hour's folder, which no run reads; they go {age} after they were "
         yield Action(STEP, table.event.name, f"{what}written. The oldest: {files.relative_path(root, first.uri)!r}")
 
 

@@ -252,6 +252,26 @@ def test_ads_tables_are_the_same_when_hours_run_backwards_over_midnight(
     assert backfilled(spark, backwards, (20, 26), *tables) == set()
 
 
+AHEAD: Landed = {
+    1: [{"campaign_id": 1, "day": "2026-06-02", "billed_usd": 2.5},
+        {"campaign_id": 2, "day": "2026-06-02", "billed_usd": 7}],
+    25: [{"campaign_id": 1, "day": "2026-06-02", "billed_usd": 1.5}],
+}  # fmt: skip
+
+
+def test_an_invoice_that_lands_before_its_day_is_kept_in_every_order(spark: SparkSession, tmp_path: Path) -> None:
+    """A backfill of the day finds the invoice as well, a day before the rows that it rebuilds."""
+    fact = "fct_spend_ledger"
+    at_once, backwards = (land(local_settings(tmp_path / name), "spend_ledger", AHEAD) for name in ("once", "back"))
+    run(spark, at_once, 1, 26, fact)
+    for hour in (25, 1):
+        run(spark, backwards, hour, hour + 1, fact)
+    for settings in (at_once, backwards):
+        assert same(rows(spark, settings, fact), first_record(AHEAD, "campaign_id", "day"))
+        assert backfilled(spark, settings, (23, 26), fact) == set()
+    assert state(spark, backwards, fact) == state(spark, at_once, fact)
+
+
 def same(found: list[Record], expected: list[Record]) -> bool:
     """Whether rows and records are equal in every field that any record has."""
     names = sorted({name for record in expected for name in record})

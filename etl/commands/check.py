@@ -1,4 +1,4 @@
-"""`feed-etl check`: compare the ledger, the Delta logs, files and checksums of a lake."""
+"""`feed-etl check`: compare the ledger, the Delta logs, files, checksums and landed files of a lake."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Report differences between the ledger, the Delta logs, files and checksums. Writes nothing without --repair."""
+    """Compare the ledger, Delta logs, files, checksums and landed files. Writes nothing without --repair."""
     from etl.operations.check import driver
 
     cli: CliContext = context.obj

@@ -49,8 +49,15 @@ class CliContext:
         return session.start(session.with_options(self.settings, session.SHORT_LIVED))
 
 
+def in_utc(given: datetime, option: str) -> datetime:
+    """An hour or day that an option gives, in UTC. Raises ConfigError when no lake can hold it."""
+    if not conf.FIRST_DAY <= given.date() <= conf.LAST_DAY:
+        raise ConfigError(f"{option} must be from {conf.FIRST_DAY} to {conf.LAST_DAY}, not {given:%Y-%m-%d}.")
+    return given.replace(tzinfo=UTC)
+
+
 def interval(start: datetime, end: datetime) -> tuple[datetime, datetime]:
-    """The half-open interval of two hours in UTC. Raises ConfigError when it is empty or reversed."""
+    """The half-open interval of two hours in UTC. Raises ConfigError when it is empty, reversed or of another age."""
     if start >= end:
         raise ConfigError(f"--from {start:{HOUR}} must be before --to {end:{HOUR}}; --to is not part of the interval.")
-    return start.replace(tzinfo=UTC), end.replace(tzinfo=UTC)
+    return in_utc(start, "--from"), in_utc(end, "--to")

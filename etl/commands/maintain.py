@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from etl import terminal
-from etl.commands.cli_context import HOUR, CliContext, Json
+from etl.commands import sending
+from etl.commands.cli_context import HOUR, CliContext, Json, in_utc
 from etl.commands.watch import watched
+from etl.errors import FeedEtlError
 
 
 @watched
@@ -37,17 +39,26 @@ def maintain(
     from etl.operations.retention.action import Action
 
     cli: CliContext = context.obj
+    seen: list[Action] = []
 
     def show(action: Action) -> None:
+        seen.append(action)
         if not as_json:
             held = "" if action.do else "held: "
             terminal.out.print(f"{action.step}  {action.place}: {held}{action.what}", markup=False, soft_wrap=True)
 
-    as_of = now.replace(tzinfo=UTC) if now else None
+    as_of = in_utc(now, "--now") if now else None
     window.refuse_future(as_of)
     if take_ownership and not dry_run:
         owner.take(cli.spark(), cli.settings)
-    done = driver.maintain(cli.spark(), cli.settings, as_of, dry_run, show, yes)
+    try:
+        done = driver.maintain(cli.spark(), cli.settings, as_of, dry_run, show, yes)
+    except FeedEtlError:
+        if not dry_run:
+            sending.mail_held(cli, seen, complete=False)
+        raise
+    if not dry_run:
+        sending.mail_held(cli, done)
     if as_json:
         return terminal.print_document([action.as_json() for action in done])
     size = sum(action.size for action in done if action.do)

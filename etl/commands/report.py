@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from etl import terminal
-from etl.commands import report_dashboard
-from etl.commands.cli_context import CliContext, Json, errors
+from etl.commands import report_dashboard, sending
+from etl.commands.cli_context import CliContext, Json, errors, in_utc
 from etl.commands.watch import watched
 from etl.errors import MailError
 
@@ -38,9 +38,10 @@ def quality(
     from etl.reports import quality_mail, quality_reports
 
     cli: CliContext = context.obj
+    of_day = in_utc(day or datetime.now(UTC), "--day").date()
     quality_mail.check_addresses(cli.settings)
     entries = quality_reports.ledger_rows(cli.query_session(), cli.settings)
-    _write(cli, quality_reports.of_day(entries, (day or datetime.now(UTC)).date(), owner), send, as_json)
+    _write(cli, quality_reports.of_day(entries, of_day, owner), send, as_json)
 
 
 @report.command()
@@ -73,7 +74,7 @@ def failures(
     rows = notify.write(cli.settings, lambda: problem_search.find(cli.query_session, cli.settings))
     terminal.print_rows(rows, as_json, title="Reports")
     if send:
-        _send(cli)
+        sending.send(cli)
 
 
 @report.command()
@@ -109,11 +110,14 @@ def data_docs(
 ) -> None:
     """Write Great Expectations Data Docs for the latest runs of every table (data_docs_runs in conf/)."""
     from etl.engine.spark.files import local_folder
+    from etl.operations.erasure import written_pages
     from etl.reports import quality_docs, quality_reports
 
     cli: CliContext = context.obj
     folder = local_folder(out or f"{cli.settings.lake}/_data_docs")
-    entries = quality_reports.ledger_rows(cli.query_session(), cli.settings)
+    spark = cli.query_session()
+    entries = quality_reports.ledger_rows(spark, cli.settings)
+    written_pages.record(spark, cli.settings, folder)
     pages = quality_docs.build(entries, cli.settings.data_docs_runs, folder)
     errors.print(f"{len(pages)} pages in {folder / 'index.html'}", soft_wrap=True)
 
@@ -123,7 +127,7 @@ def data_docs(
 def send(context: typer.Context) -> None:
     """Send every mail of the outbox. Exit code 8 when some mails could not be sent."""
     cli: CliContext = context.obj
-    if waiting := _flush(cli):
+    if waiting := sending.flush(cli):
         raise MailError(waiting)
 
 
@@ -136,27 +140,4 @@ def _write(cli: CliContext, reports: list[OwnerReport], send: bool, as_json: boo
     ]
     terminal.print_rows(rows, as_json, title="Reports")
     if send:
-        _send(cli)
-
-
-def _send(cli: CliContext) -> None:
-    """Send the mails of the outbox. Mails that cannot be sent stay there, and a message says so."""
-    if waiting := _flush(cli):
-        errors.print(f"[yellow]not sent yet[/] {waiting}", soft_wrap=True)
-
-
-def _flush(cli: CliContext) -> str:
-    """Send the mails of the outbox. Returns why mails are left, or an empty text when none are left."""
-    from etl.reports import smtp
-    from etl.reports.outbox import Outbox
-
-    outbox, server = Outbox(cli.settings), smtp.server()
-    if not server:
-        waiting = len(outbox.waiting())
-        errors.print(
-            f"No SMTP server is configured ({' or '.join(smtp.VARIABLES)}); {waiting} mails in {outbox.folder}."
-        )
-        return ""
-    done = outbox.send(server)
-    errors.print(f"{len(done.sent)} sent, {len(done.waiting)} waiting, {len(done.refused)} refused by {server}.")
-    return f"{len(done.waiting)} mails wait in {outbox.folder}; {server} replied: {done.reason}" if done.waiting else ""
+        sending.send(cli)

@@ -25,6 +25,7 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
+from etl.conf import FIRST_DAY
 from etl.errors import ConfigError
 
 LATEST = "latest"
@@ -44,16 +45,24 @@ def _digits(value: Any) -> Any:
     return int(value)
 
 
+def _not_ancient(day: date) -> date:
+    """The same day. Python's calendar begins soon before the first days that a lake can hold."""
+    if day < FIRST_DAY:
+        raise ValueError(f"before {FIRST_DAY}")
+    return day
+
+
 def _date(value: Any) -> date:
     if isinstance(value, date) and not isinstance(value, datetime):
-        return value
-    return datetime.strptime(str(value), "%Y-%m-%d").date()
+        return _not_ancient(value)
+    return _not_ancient(datetime.strptime(str(value), "%Y-%m-%d").date())
 
 
 def _hour(value: Any) -> datetime:
     when = value if isinstance(value, datetime) else datetime.strptime(str(value), "%Y-%m-%dT%H").replace(tzinfo=UTC)
     if when.tzinfo is None or (when.minute, when.second, when.microsecond) != (0, 0, 0):
         raise ValueError("not the start of an hour with a time zone")
+    _not_ancient(when.date())
     return when.astimezone(UTC)
 
 
@@ -64,8 +73,11 @@ TYPES: dict[Type, tuple[TypeAdapter[Any], str]] = {
     "DOUBLE": (TypeAdapter(Annotated[FiniteFloat, BeforeValidator(_no_bool)]), "a number"),
     "DECIMAL": (TypeAdapter(Annotated[Decimal, BeforeValidator(_no_bool)]), "a number"),
     "STRING": (TypeAdapter(StrictStr), "text"),
-    "DATE": (TypeAdapter(Annotated[date, PlainValidator(_date)]), "a UTC day like 2026-06-01"),
-    "HOUR": (TypeAdapter(Annotated[datetime, PlainValidator(_hour)]), "a UTC hour like 2026-06-01T10"),
+    "DATE": (TypeAdapter(Annotated[date, PlainValidator(_date)]), f"a UTC day like 2026-06-01, {FIRST_DAY} or later"),
+    "HOUR": (
+        TypeAdapter(Annotated[datetime, PlainValidator(_hour)]),
+        f"a UTC hour like 2026-06-01T10, {FIRST_DAY} or later",
+    ),
 }
 
 

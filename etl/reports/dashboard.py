@@ -13,6 +13,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from etl.conf import Settings
+from etl.operations.erasure import written_pages
 from etl.reports import health, operations_section, pages
 from etl.reports.health import Health
 from etl.reports.operations import Interval
@@ -22,7 +23,9 @@ from etl.reports.tile import Tile
 
 def write(spark: SparkSession, settings: Settings, out: Path, interval: Interval | None = None) -> Path:
     """Write the page of a lake over an interval, by default its last seven days, and return the path of the file."""
-    return pages.write(page(health.collect(spark, settings, interval)), out)
+    content = page(health.collect(spark, settings, interval))
+    written_pages.record(spark, settings, out)
+    return pages.write(content, out)
 
 
 def page(found: Health) -> str:

@@ -1,4 +1,4 @@
-"""Finds the open problems of a lake in its ledger, erasure receipts, failure log and outbox."""
+"""Finds the open problems of a lake in its ledger, erasure receipts, failure log, held log and outbox."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from etl.engine.spark.files import absolute
 from etl.engine.state.entry import Entry
 from etl.errors import ConfigError, FeedEtlError, lasting
 from etl.operations.erasure import register
-from etl.reports import failure_log, problems, quality_reports
+from etl.reports import failure_log, held_log, problems, quality_reports
 from etl.reports.failure_log import Command, CommandFailure
 from etl.reports.outbox import Outbox
 from etl.reports.problems import Problem
@@ -44,7 +44,7 @@ def find(
     """The ledger, all open problems, and the instant of both. A ledger that cannot be read is a problem, too."""
     now = now or datetime.now(UTC)
     found = problems.of_commands(failure_log.failures(settings))
-    found += problems.of_outbox(Outbox(settings), now)
+    found += [*problems.of_outbox(Outbox(settings), now), *problems.of_held(held_log.read(settings))]
     try:
         session = spark()
         entries = quality_reports.ledger_rows(session, settings)

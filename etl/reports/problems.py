@@ -1,8 +1,8 @@
 """Open problems: everything that owners or on-call must learn about and that is not resolved yet.
 
 The ledger gives rejected batches, tables that raised an error, and late hours. The failure log gives commands that
-failed before the ledger could record it. Incomplete erasures and unsent mails are problems, too. No text of a problem
-comes from a record.
+failed before the ledger could record it, the held log gives what maintenance holds. Incomplete erasures and unsent
+mails are problems, too. No text of a problem comes from a record.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from etl.engine.state.entry import Entry
 from etl.reports import failure_log
 from etl.reports import quality_advice as advice
 from etl.reports.failure_log import CommandFailure
+from etl.reports.held_log import Held
 from etl.reports.outbox import Outbox
 from etl.reports.quality import FAILED, late_now, states
 
-GATE, ERROR, COMMAND, LATE, ERASURE, MAIL = "gate", "error", "command", "late", "erasure", "mail"
+GATE, ERROR, COMMAND, LATE, ERASURE, MAIL, HELD = "gate", "error", "command", "late", "erasure", "mail", "held"
 INSTANT, HOUR, DAY = timedelta(microseconds=1), timedelta(hours=1), timedelta(days=1)
 BY_CODE = {
     2: "The message names the setting or the option: correct it, then run the same command again.",
@@ -115,6 +116,16 @@ def _command(failure: CommandFailure) -> Problem:
     title = f"feed-etl {text} failed: {failure.error.partition(':')[0]}"
     detail = f"{advice.shown(outcome)}; {_plural(failure.count, 'time')}"
     return Problem(COMMAND, text, "", "", failure.first, title, detail, BY_CODE.get(code or 1, OTHERWISE), hours)
+
+
+def of_held(held: Iterable[Held]) -> Iterator[Problem]:
+    """A warning for each action that the last `feed-etl maintain` held until somebody gives --yes."""
+    owners = {name: t.owner for t in catalog.tables() for name in (t.name, t.event.name if t.event else t.name)}
+    step = "Look at `feed-etl maintain --dry-run`. If that is to be removed, run `feed-etl maintain --yes`."
+    for each in held:
+        title = f"maintain holds the {each.step} step of {each.place}: it needs --yes"
+        owner, since = owners.get(each.place, ""), each.since
+        yield Problem(HELD, each.place, each.step, owner, since, title, each.what, step, is_warning=True)
 
 
 def of_erasures(receipts: Iterable[dict[str, Any]]) -> Iterator[Problem]:

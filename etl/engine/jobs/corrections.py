@@ -39,7 +39,8 @@ def correct(batch: Batch, contested: DataFrame) -> None:
 def _winning_rows(batch: Batch, records: DataFrame, published: DataFrame) -> DataFrame:
     context, table = batch.context, batch.table
     kept_from = context.ledger.kept_from(table.inputs[0].table.name)
-    return winners.settle(records, table, context.transform(table), published, kept_from)
+    complete_from = kept_from and kept_from + winners.landed_before(context.settings, table)
+    return winners.settle(records, table, context.transform(table), published, complete_from)
 
 
 def _stage_correction(batch: Batch, added: list[DataFrame], removed: DataFrame) -> tuple[DataFrame, DataFrame | None]:
@@ -66,6 +67,7 @@ def _landed_records(batch: Batch, contested: DataFrame) -> DataFrame:
     So the same row wins in every run, in whatever order runs process the hours.
     """
     source = batch.table.inputs[0].table
-    first = as_literal(winners.landed_from(batch.table, [*batch.hours, *batch.published_hours]), source)
+    hours = [*batch.hours, *batch.published_hours]
+    first = as_literal(winners.landed_from(batch.context.settings, batch.table, hours), source)
     landed = batch.context.read(source, batch.entry.input_versions[source.name], f"{source.hour} >= {first}")
     return landed.join(contested, batch.key, "left_semi")

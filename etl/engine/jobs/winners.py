@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from etl.conf import Settings
 from etl.engine.delta.checksums import row_hash
 from etl.engine.jobs import ddl
 from etl.engine.quality.gate import Failure
@@ -20,8 +21,6 @@ from etl.model.contract import Column as Field
 from etl.model.contract import Event, Table
 from etl.model.privacy import REPLACEMENT_IDS_BELOW, viewer_column
 
-LANDED_BEHIND = 1
-"""Hours that a record may land before its own hour: its time may lie minutes after the end of its landed hour."""
 RULE = "records_of_a_key_are_equal"
 
 
@@ -45,9 +44,21 @@ def _json(field: Field) -> Column:
     return F.to_json(value) if kind.startswith("ARRAY") else value.cast("string")
 
 
-def landed_from(table: Table, hours: list[datetime]) -> datetime:
+def landed_behind(settings: Settings) -> int:
+    """Hours that a record may land before its own hour: its time may lie minutes after the end of its landed hour."""
+    return 1 + settings.future_minutes // 60
+
+
+def landed_before(settings: Settings, table: Table) -> timedelta:
+    """How long a record may land before the hour of its row. Of an invoice this is days: its day may lie ahead."""
+    event = table.inputs[0].table.event
+    days = settings.ledger_ahead_days if event and event.not_ahead else 0
+    return max(timedelta(days=days), timedelta(hours=landed_behind(settings)))
+
+
+def landed_from(settings: Settings, table: Table, hours: list[datetime]) -> datetime:
     """The first landed hour that may hold a record of a key that has a row in some hours."""
-    return min(hours) - timedelta(days=table.dedup_window_days, hours=LANDED_BEHIND)
+    return min(hours) - timedelta(days=table.dedup_window_days) - landed_before(settings, table)
 
 
 def contested(rows: DataFrame, key: tuple[str, ...], columns: tuple[Field, ...]) -> DataFrame:
@@ -62,12 +73,12 @@ def settle(
     table: Table,
     transform: Callable[[DataFrame], DataFrame],
     published: DataFrame,
-    kept_from: datetime | None,
+    complete_from: datetime | None,
 ) -> DataFrame:
     """The winning rows of some keys.
 
     candidates: all records of the keys, from the table's first input. published: all published rows of the keys.
-    kept_from: the first hour of the input that retention kept; None when it removed nothing.
+    complete_from: retention kept every record of rows from this hour on; None when it removed nothing.
 
     A published row wins when the records cannot tell which one was first: the earliest record may be removed by
     retention, erasure changed one of several records of the first hour, or all records that are left are equal.
@@ -75,8 +86,8 @@ def settle(
     published_hours = published.groupBy(*table.key).agg(F.min(table.hour).alias("_hour"))
     best = smallest(candidates, table).join(published_hours, list(table.key), "left")
     may_be_removed = F.lit(False)
-    if kept_from:
-        may_be_removed = F.col("_hour") < F.lit(kept_from) + F.expr(f"INTERVAL {LANDED_BEHIND} HOUR")
+    if complete_from:
+        may_be_removed = F.col("_hour") < F.lit(complete_from)
     published_wins = F.col("_hour").isNotNull() & (~F.col("_unequal") | F.col("_erased") | may_be_removed)
     made = transform(best.where(~published_wins).select(*candidates.columns))
     kept = published.join(best.where(published_wins).select(*table.key), list(table.key), "left_semi")

@@ -30,11 +30,16 @@ FILE = "_file"
 RESERVED = (FILE, "_metadata", "source_file", "landed_hour")
 """Column names that this reader adds itself. Columns of a file with one of these names are ignored."""
 NANOS = "spark.sql.legacy.parquet.nanosAsLong"
+SPLIT, VECTORIZED = "BYTE_STREAM_SPLIT", "spark.sql.parquet.enableVectorizedReader"
+"""An encoding of columns (DuckDB's format V2) that only Spark's slower reader of Parquet knows. A session that finds a
+file with it uses that reader from then on."""
 MAX_MICROS = 10**18
 """Largest distance of a timestamp from 1970, in microseconds (31,688 years); larger ones are cut to it."""
 FOOTERS_AT_ONCE = 8
 PATH, MESSAGE = "org.apache.hadoop.fs.Path", "org.apache.parquet.schema.MessageType"
 NOT_READABLE = "not readable"
+NESTED_NANOS = "(TIMESTAMP(NANOS,"
+"""Part of the text of a column of nested timestamps in nanoseconds. With NANOS on, Spark would read them as numbers."""
 UNIT = re.compile(r"TIMESTAMP\((MILLIS|MICROS|NANOS),")
 PLAIN = (*INTEGRAL, "boolean", "float", "double", "decimal", "string", "binary", "date", "timestamp")
 
@@ -97,20 +102,23 @@ def _value(name: str, unit: str | None) -> Column:
 def _shapes(spark: SparkSession, uris: list[str]) -> list[Shape]:
     """The shape of each file, from its footer. It reads several footers in parallel."""
     with ThreadPoolExecutor(min(FOOTERS_AT_ONCE, len(uris))) as pool:
-        schemas = list(pool.map(partial(_schema, spark), uris))
+        schemas = list(pool.map(partial(schema, spark), uris))
     distinct: list[tuple[Any, Shape]] = []
     shapes = []
-    for schema in schemas:
-        shape = next((shape for other, shape in distinct if other.equals(schema)), None)
+    for found in schemas:
+        shape = next((shape for other, shape in distinct if other.equals(found)), None)
         if shape is None:
-            shape = _shape(spark, schema)
-            distinct.append((schema, shape))
+            shape = _shape(spark, found)
+            distinct.append((found, shape))
         shapes.append(shape)
     return shapes
 
 
-def _schema(spark: SparkSession, uri: str) -> Any:
-    """The Parquet schema of a file, as a Java object. Raises Py4JJavaError when the file has no footer."""
+def schema(spark: SparkSession, uri: str) -> Any:
+    """The Parquet schema of a file, as a Java object. Raises Py4JJavaError when the file has no footer.
+
+    Sets the reader of the session that can read the file.
+    """
     path, conf = jvm(spark, PATH)(uri), spark._jsparkSession.sessionState().newHadoopConf()
     file = jvm(spark, "org.apache.parquet.hadoop.util.HadoopInputFile").fromPath(path, conf)
     try:
@@ -120,7 +128,10 @@ def _schema(spark: SparkSession, uri: str) -> Any:
             raise
         return jvm(spark, MESSAGE)("none", jvm(spark, "java.util.List").of())
     try:
-        return reader.getFooter().getFileMetaData().getSchema()
+        footer = reader.getFooter()
+        if SPLIT in footer.getBlocks().toString():
+            spark.conf.set(VECTORIZED, "false")
+        return footer.getFileMetaData().getSchema()
     finally:
         reader.close()
 
@@ -152,7 +163,7 @@ def _shape(spark: SparkSession, schema: Any) -> Shape:
             continue
         if unit := UNIT.match(logical_type):
             units[name] = unit[1]
-        spark_type = LongType() if unit else _type(spark, field)
+        spark_type = LongType() if unit else None if NESTED_NANOS in str(field) else _type(spark, field)
         if spark_type is None:
             refused.add(name.lower())
         else:

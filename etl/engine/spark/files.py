@@ -46,7 +46,13 @@ class LandedFile:
     @property
     def is_hidden(self) -> bool:
         """Whether the file or one of its folders is hidden: `.x`, `_x`, `_temporary/0/x`."""
-        return any(part[0] in "._" for part in self.path.split("/"))
+        return is_hidden(self.path)
+
+
+def is_hidden(path: str) -> bool:
+    """Whether a path is hidden. A folder of a partition, `_date=2026-06-01`, is not, as in Spark."""
+    *folders, name = path.split("/")
+    return name[0] in "._" or any(f[0] == "." or (f[0] == "_" and "=" not in f) for f in folders)
 
 
 def absolute(uri: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from etl import catalog
 from etl.engine.jobs.run_context import RunContext
-from etl.engine.jobs.winners import LANDED_BEHIND
+from etl.engine.jobs.winners import landed_behind
 from etl.engine.state import chains, planner
 from etl.errors import ConfigError
 from etl.model.contract import Input, Table
@@ -119,7 +119,8 @@ def _refuse_gone(context: RunContext, request: Request, newest: datetime) -> Non
         for source in table.sources.values():
             if source.table.retention_days is None or source.as_of or _is_first(context, table, source):
                 continue
-            behind = max(source.behind_hours, LANDED_BEHIND if source.table.hour == "landed_hour" else 0)
+            by_landed_hour = source.table.hour == "landed_hour"
+            behind = max(source.behind_hours, landed_behind(context.settings) if by_landed_hour else 0)
             limit = newest + planner.HOUR - source.table.retention_days * DAY
             first = max(limit, context.ledger.kept_from(source.table.name) or limit) + behind * planner.HOUR
             first = first if not table.daily or first.hour == 0 else (first + DAY).replace(hour=0)

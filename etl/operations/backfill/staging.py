@@ -197,7 +197,7 @@ def _inserted(
     """
     source, key = table.inputs[0].table, list(table.key)
     assert source.event
-    first = as_literal(winners.landed_from(table, hours), source)
+    first = as_literal(winners.landed_from(staging.settings, table, hours), source)
     landed = delta.read(staging.spark, staging.uri(source), entry.input_versions[source.name])
     records = landed.where(f"{source.hour} >= {first}")
     found = winners.contested(records, table.key, source.event.fields)
@@ -206,8 +206,9 @@ def _inserted(
         return logic(records)
     contested = staging.spark.createDataFrame(keys, found.schema)
     published = delta.read(staging.spark, staging.live.uri(table)).join(contested, key, "left_semi")
-    floor = staging.live.ledger.kept_from(source.name)
-    settled = winners.settle(records.join(contested, key, "left_semi"), table, logic, published, floor)
+    kept_from = staging.live.ledger.kept_from(source.name)
+    complete_from = kept_from and kept_from + winners.landed_before(staging.settings, table)
+    settled = winners.settle(records.join(contested, key, "left_semi"), table, logic, published, complete_from)
     return ddl.conform(logic(records.join(contested, key, "left_anti")), table).unionByName(settled)
 
 

@@ -19,7 +19,7 @@ from etl.engine.spark import files
 from etl.engine.state.ledger import Ledger
 from etl.errors import LakeError, first_line
 from etl.model.contract import Table
-from etl.operations.check import contents, logs, rebuild, repair
+from etl.operations.check import contents, landed, logs, rebuild, repair
 from etl.operations.check.finding import Finding
 
 Show = Callable[[Finding, str], None]
@@ -69,6 +69,7 @@ def _check_all(
     yield from _missing_tables(context, present)
     for table in readable:
         yield from _check_table(context, table, deep, apply_repair)
+    yield from _check_landed(context, [t for t in readable if t.event], apply_repair)
     if apply_repair:
         context.ledger.flush()
 
@@ -129,3 +130,13 @@ def _check_table(context: RunContext, table: Table, deep: bool, apply_repair: bo
         yield Finding("unrecorded", table.name, f"{what}; the next run records them", is_note=True), ""
     for finding in contents.check(context, table, deep):
         yield finding, repair.repair(context, table, finding, deep) if apply_repair else ""
+
+
+def _check_landed(context: RunContext, tables: list[Table], apply_repair: bool) -> Iterator[tuple[Finding, str]]:
+    """Yield the findings in the landed files of tables."""
+    if tables and (no_zone := landed.check_zone(context)):
+        yield no_zone, ""
+        return
+    for table in tables:
+        for finding in landed.check(context, table):
+            yield finding, repair.accept_loss(context, table, finding) if apply_repair else ""

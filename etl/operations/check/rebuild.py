@@ -23,12 +23,11 @@ from etl.engine.jobs.recovery import RECOVERED, commits, counts, from_commit
 from etl.engine.jobs.run_context import RunContext
 from etl.engine.landing import reader as landing
 from etl.engine.spark import files
-from etl.engine.state.entry import WITHOUT_FILES, Entry
+from etl.engine.state.entry import UNKNOWN, WITHOUT_FILES, Entry
 from etl.engine.state.ledger import Ledger
 from etl.model.contract import InsertNew, Scd2, Table
 from etl.operations.backfill.register import Register
 
-UNKNOWN = "unknown"  # as a fingerprint: the table may lack records of some files of the hour, so a run reads it again
 BEFORE = timedelta(microseconds=1)
 
 

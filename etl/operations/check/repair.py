@@ -13,7 +13,7 @@ from etl.engine.jobs.recovery import newest_recorded, recover
 from etl.engine.jobs.run_context import RunContext, metadata, record
 from etl.engine.landing import reader as landing
 from etl.engine.state import planner
-from etl.engine.state.entry import DAMAGED, TO_BE_READ, Entry
+from etl.engine.state.entry import DAMAGED, TO_BE_READ, WITHOUT_FILES, Entry
 from etl.model.contract import InsertNew, Scd2, Table
 from etl.operations.check import contents
 from etl.operations.check.finding import Finding, format_hours
@@ -30,6 +30,16 @@ def repair(context: RunContext, table: Table, finding: Finding, deep: bool) -> s
         _forget_files(context, table)
     hours = sorted({*finding.hours, *contents.differing(context, table, deep)})
     return _plan(context, table, hours, finding.what)
+
+
+def accept_loss(context: RunContext, table: Table, finding: Finding) -> str:
+    """Record that landed hours have no files any more. Returns a sentence about it; empty for any other finding."""
+    if finding.kind != "landed_gone":
+        return ""
+    entry = context.begin(table)
+    entry.fingerprints = {hour.isoformat(): WITHOUT_FILES for hour in finding.hours}
+    record(context, entry, reason="check: landed files are gone")
+    return "The ledger now records that these hours have no files."
 
 
 def _forget_files(context: RunContext, table: Table) -> None:

@@ -25,6 +25,7 @@ from etl.engine.landing.reader import Landed
 from etl.engine.people.suppression import ErasedIds, SuppressionList
 from etl.engine.spark import files
 from etl.engine.spark.files import LandedFile
+from etl.engine.state.entry import TO_BE_READ
 from etl.model.contract import Event, Table
 from etl.model.privacy import ROLES, Role
 from etl.operations.erasure import landed_lines, landed_rows, rewrites
@@ -80,8 +81,8 @@ def clean(context: RunContext, table: Table, suppressed: SuppressionList, hours:
         unread += [file for file, new in rewritten.items() if new is None]
         after = Landed(part.hour, tuple(new or file for file, new in rewritten.items()))
         if noted.states:
-            if was_read:
-                _record_as_read(context, table, after)
+            if part.hour.isoformat() in read:
+                _record_rewritten(context, table, part.hour, after.fingerprint if was_read else TO_BE_READ)
             noted.delete()
         for file in unread:
             log.warning("%s: this file was not searched, so it may name erased people: %r", table.name, file.uri)
@@ -102,13 +103,16 @@ def unlisted(context: RunContext, event: Event, hours: list[datetime]) -> list[s
 def _is_read(path: str, folders: set[str]) -> bool:
     """Whether a run reads a file at this path below an event's folder."""
     hour, *below = path.split("/")
-    return hour in folders and bool(below) and not any(part[0] in "._" for part in below)
+    return hour in folders and bool(below) and not files.is_hidden("/".join(below))
 
 
-def _record_as_read(context: RunContext, table: Table, part: Landed) -> None:
-    """Record the fingerprint of rewritten files, so that no run reads them as new files."""
+def _record_rewritten(context: RunContext, table: Table, hour: datetime, fingerprint: str) -> None:
+    """Record the fingerprint of rewritten files, so that no run reads them as new files.
+
+    TO_BE_READ stands for an hour into which files have landed that no run has read.
+    """
     entry = context.begin(table)
-    entry.fingerprints = {part.hour.isoformat(): part.fingerprint}
+    entry.fingerprints = {hour.isoformat(): fingerprint}
     record(context, entry, reason="erasure: landed files rewritten")
     context.ledger.flush()
 

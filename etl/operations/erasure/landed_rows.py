@@ -24,6 +24,7 @@ def read(spark: SparkSession, file: LandedFile) -> DataFrame:
     """Read a Parquet file with its own names and types, or as the reader of landed records does if Spark cannot."""
     spark.conf.set(columnar.NANOS, "false")  # else an instant would be read, and written, as a number
     try:
+        columnar.schema(spark, file.uri)
         return spark.read.parquet(files.glob_escape(file.uri))
     except (Py4JJavaError, PySparkException):
         (rows,) = columnar.frames(spark, [file.uri])

@@ -20,6 +20,7 @@ from etl.conf import Settings
 from etl.engine.spark import files
 from etl.engine.spark.files import absolute, local_folder
 from etl.model.privacy import VIEWER, Role
+from etl.operations.erasure import written_pages
 
 CELL = re.compile(r">\s*([^<>]+?)\s*<")
 CUT_AFTER = 100  # pages shorten long texts, but always show this many characters
@@ -31,20 +32,28 @@ def remove(
 ) -> tuple[dict[str, int], list[str]]:
     """Delete mails, Data Docs and pages that name an erased person.
 
-    Pages are the HTML files in the lake's folder, and those next to it that start with its name. `erased`: returns
-    which of some ids belong to erased people. `texts`: handles and captions of erased creators. Returns the number of
-    removed files by kind, and a line for each folder that is not local and has files: these are not searched.
+    Pages are the HTML files in the lake's folder, those next to it that start with its name, and the recorded ones
+    (`written_pages`). `erased`: returns which of some ids belong to erased people. `texts`: handles and captions of
+    erased creators. Returns the number of removed files by kind, and a line for each folder that could not be searched.
     """
     folders = {"outbox": settings.outbox, "data_docs": f"{settings.lake}/_data_docs"}
     local = {name: folder for name, folder in folders.items() if absolute(folder).startswith("file:")}
     remote = {name: folder for name, folder in folders.items() if name not in local}
     not_searched = [f"{name} is not local: {uri}" for name, uri in remote.items() if files.walk(spark, absolute(uri))]
     candidates = {name: _files_below(local_folder(folder)) for name, folder in local.items()}
-    if absolute(settings.lake).startswith("file:"):
-        lake = local_folder(settings.lake)
-        candidates["pages"] = [*lake.glob("*.html"), *lake.parent.glob(f"{escape(lake.name)}-*.html")]
-    id_pattern = _id_pattern(role)
-    return {name: _remove(paths, erased, id_pattern, texts) for name, paths in candidates.items()}, not_searched
+    elsewhere, id_pattern = written_pages.visit(spark, settings), _id_pattern(role)
+    candidates["pages"] = list({*_pages_of_lake(settings), *elsewhere.pages})
+    removed = {name: _remove(paths, erased, id_pattern, texts) for name, paths in candidates.items()}
+    removed["pages"] += elsewhere.removed
+    return removed, not_searched + elsewhere.out_of_reach
+
+
+def _pages_of_lake(settings: Settings) -> list[Path]:
+    """The HTML files in the folder of a local lake, and those next to it that start with its name."""
+    if not absolute(settings.lake).startswith("file:"):
+        return []
+    lake = local_folder(settings.lake)
+    return [*lake.glob("*.html"), *lake.parent.glob(f"{escape(lake.name)}-*.html")]
 
 
 def _files_below(folder: Path) -> list[Path]:

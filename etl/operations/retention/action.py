@@ -12,6 +12,7 @@ class Action:
     """One action.
 
     `do` is None for an action that is held: it is only reported. `files` and `size` (bytes): what the action removes.
+    `needs_yes`: whether it is held until somebody gives --yes; owners and on-call are mailed about these.
     """
 
     step: str
@@ -20,6 +21,7 @@ class Action:
     do: Callable[[], object] | None = None
     files: int = 0
     size: int = 0
+    needs_yes: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return the action as `maintain --json` prints it."""
@@ -30,4 +32,5 @@ class Action:
             "files": self.files,
             "bytes": self.size,
             "held": self.do is None,
+            "needs_yes": self.needs_yes,
         }

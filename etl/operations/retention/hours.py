@@ -44,7 +44,7 @@ def _expire(
     rows = sum(partitions[hour][0] for hour in old)
     what = f"{len(old)} hours before {first:%Y-%m-%dT%H}, {rows} rows, past {table.retention_days} days"
     if why := window.needs_yes(rows, sum(count for count, _ in partitions.values())):
-        return Action(STEP, table.name, f"{what}: {why}")
+        return Action(STEP, table.name, f"{what}: {why}", needs_yes=True)
     return Action(STEP, table.name, what, lambda: expire(window, table, old, first, rows))
 
 

@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from etl import catalog
-from etl.engine.jobs.run_context import RunContext, log
+from etl.conf import Settings
+from etl.engine.jobs.run_context import RunContext, log, record
 from etl.engine.landing import owner
 from etl.engine.landing import reader as landing
 from etl.engine.landing.reader import Landed
 from etl.engine.spark import files
 from etl.engine.spark.files import LandedFile
+from etl.engine.state.entry import WITHOUT_FILES
 from etl.model.contract import Event, MergeAggregate, Table
 from etl.operations.retention.action import Action
 from etl.operations.retention.window import DAY, Window, tables
@@ -86,14 +88,14 @@ def _key(file: LandedFile) -> str:
 
 def _limit(window: Window, table: Table) -> datetime:
     if isinstance(table.write, MergeAggregate):
-        return window.now - _kept(window, table)
+        return window.now - kept(window.context.settings, table)
     return window.kept_from(table) or window.now
 
 
-def _kept(window: Window, table: Table) -> timedelta:
+def kept(settings: Settings, table: Table) -> timedelta:
     """Return how long landed files of a table's event are kept."""
     if isinstance(table.write, MergeAggregate):
-        return timedelta(hours=window.context.settings.maintenance.heartbeat_hours)
+        return timedelta(hours=settings.maintenance.heartbeat_hours)
     return (table.retention_days or 0) * DAY
 
 
@@ -115,15 +117,16 @@ def _removal(window: Window, table: Table, removable: list[Landed], total: int) 
     what = f"{len(old)} files of {len(removable)} hours, {first:%Y-%m-%dT%H} to {last:%Y-%m-%dT%H}"
     assert table.event
     if why := window.needs_yes(len(old), total, _max_share(window, table)):
-        return Action(STEP, table.event.name, f"{what}: {why}")
+        return Action(STEP, table.event.name, f"{what}: {why}", needs_yes=True)
     size = sum(f.size for f in old)
     return Action(STEP, table.event.name, what, lambda: remove(window, table, removable), len(old), size)
 
 
 def _max_share(window: Window, table: Table) -> float:
     """Return the share of an event's files that may be removed without --yes."""
-    share = window.context.settings.maintenance.max_removed_share
-    return max(share, BACKLOG / (_kept(window, table) + BACKLOG)) if isinstance(table.write, MergeAggregate) else share
+    settings = window.context.settings
+    share, time = settings.maintenance.max_removed_share, kept(settings, table) + BACKLOG
+    return max(share, BACKLOG / time) if isinstance(table.write, MergeAggregate) else share
 
 
 def remove(window: Window, table: Table, removable: list[Landed]) -> None:
@@ -133,12 +136,24 @@ def remove(window: Window, table: Table, removable: list[Landed]) -> None:
     """
     context, event = window.context, table.event
     assert event
+    removed: list[datetime] = []
     for part in removable:
         now = landing.listing(context.spark, context.settings, event, [part.hour])
         if isinstance(table.write, MergeAggregate) and _unread(window, table, now):
             log.warning("maintenance: %s: a file landed in %s meanwhile; the hour stays", event.name, part.hour)
             continue
         _delete(window, landing.event_uri(context.settings, event), list(part.files))
+        removed.append(part.hour)
+    _record_removed(context, table, removed)
+
+
+def _record_removed(context: RunContext, table: Table, hours: list[datetime]) -> None:
+    """Record that landed hours have no files any more, so that `feed-etl check` does not report their loss."""
+    read = context.ledger.fingerprints(table.name)
+    if known := [hour.isoformat() for hour in hours if hour.isoformat() in read]:
+        entry = context.begin(table)
+        entry.fingerprints = dict.fromkeys(known, WITHOUT_FILES)
+        record(context, entry, reason="retention: landed files are gone")
 
 
 def _delete(window: Window, root: str, removable: list[LandedFile]) -> None:
@@ -160,20 +175,18 @@ def _delete(window: Window, root: str, removable: list[LandedFile]) -> None:
 def _strays(window: Window, table: Table, strays: list[LandedFile]) -> Iterator[Action]:
     """Yield actions for files outside of hour folders, which no run reads. They age from when they were written."""
     assert table.event
-    kept = _kept(window, table)
-    before = (window.today - kept).timestamp() * 1000
+    age = kept(window.context.settings, table)
+    before = (window.today - age).timestamp() * 1000
     old = [f for f in strays if f.modified < before]
     root = landing.event_uri(window.context.settings, table.event)
     if old:
-        what = f"{len(old)} files in no hour's folder, written more than {kept} ago"
+        what = f"{len(old)} files in no hour's folder, written more than {age} ago"
         yield Action(
             STEP, table.event.name, what, lambda: _delete(window, root, old), len(old), sum(f.size for f in old)
         )
     if len(old) < len(strays):
         first = min((f for f in strays if f not in old), key=lambda f: f.modified)
-        what = (
-            f"{len(strays) - len(old)} files in no hour's folder, which no run reads; they go {kept} after they were "
-        )
+        what = f"{len(strays) - len(old)} files in no hour's folder, which no run reads; they go {age} after they were "
         yield Action(STEP, table.event.name, f"{what}written. The oldest: {files.relative_path(root, first.uri)!r}")
 
 

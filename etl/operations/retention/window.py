@@ -9,7 +9,7 @@ from etl import catalog
 from etl.engine.delta import tables as delta
 from etl.engine.jobs.derive import input_hours
 from etl.engine.jobs.run_context import RunContext
-from etl.engine.jobs.winners import LANDED_BEHIND
+from etl.engine.jobs.winners import landed_behind
 from etl.engine.landing import owner
 from etl.engine.state import planner
 from etl.engine.state.planner import HOUR
@@ -80,7 +80,7 @@ class Window:
     def _first_hour_read(self, backfill: Backfill) -> datetime:
         start = min([backfill.range_from, *(h for hours in backfill.hours.values() for h in hours)])
         behind = max(i.behind_hours for t in catalog.tables() for i in t.sources.values())
-        return start - max(behind, LANDED_BEHIND) * HOUR
+        return start - max(behind, landed_behind(self.context.settings)) * HOUR
 
 
 def tables(context: RunContext) -> list[Table]:

@@ -8,7 +8,7 @@ from etl.model.contract import FACTS_KEPT, LATENESS, Event
 from etl.subjects.ads.columns import columns
 
 _NO_RETIRE = ("out_of_set:op", "op = 'retire'")
-_ZONE = "^(UTC|[A-Z][A-Za-z_]+(/[A-Z][A-Za-z0-9_+-]+)+)$"
+_ZONE = r"^(UTC|[A-Z][A-Za-z_]+(/[A-Z][A-Za-z0-9_+-]+)+)\\z"  # not `$`, which also matches before a line break
 
 
 def _cents(field: str) -> tuple[str, str]:

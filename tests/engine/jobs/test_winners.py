@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from support.rows import Row, at, rows
 
-from etl import catalog
+from etl import catalog, conf
 from etl.engine.delta import checksums
 from etl.engine.jobs import ddl, winners
 from etl.model.privacy import REPLACEMENT_IDS_BELOW
@@ -29,11 +29,11 @@ def records(spark: SparkSession, *given: Row) -> DataFrame:
     return rows(spark, BRONZE, [defaults | fields for fields in given])
 
 
-def settled(candidates: DataFrame, published: list[Row] | None = None, kept_from: datetime | None = None) -> Any:
+def settled(candidates: DataFrame, published: list[Row] | None = None, complete_from: datetime | None = None) -> Any:
     """(channel, viewer) of each winning row."""
     share = {"share_id": 1, "share_ts": at("08:15")}
     published_rows = rows(candidates.sparkSession, FACT.table, [share | fields for fields in published or []])
-    found = winners.settle(candidates, FACT.table, FACT.transform, published_rows, kept_from)
+    found = winners.settle(candidates, FACT.table, FACT.transform, published_rows, complete_from)
     assert found.columns == list(FACT.table.column_names)
     return [(r["channel"], r["viewer_id"]) for r in found.collect()]
 
@@ -87,10 +87,10 @@ def test_a_published_row_wins_when_its_records_are_equal(spark: SparkSession) ->
 
 
 def test_a_published_row_wins_when_retention_may_have_removed_its_record(spark: SparkSession) -> None:
-    """Retention removed the hours before 09:00; the record of a row of hour 08 may have landed before."""
+    """Bronze has every record of rows of 10:00 and later. So the record of a row of hour 08 may be gone."""
     two = [{"channel": "b"}, {"channel": "a"}]
-    assert settled(records(spark, *two), [{"channel": "z"}], at("09:00")) == [("z", 1)]
-    assert settled(records(spark, *two), [{"channel": "z"}], at("07:00")) == [("a", 7)]
+    assert settled(records(spark, *two), [{"channel": "z"}], at("10:00")) == [("z", 1)]
+    assert settled(records(spark, *two), [{"channel": "z"}], at("08:00")) == [("a", 7)]
 
 
 def test_erasure_does_not_change_the_winner(spark: SparkSession) -> None:
@@ -101,3 +101,16 @@ def test_erasure_does_not_change_the_winner(spark: SparkSession) -> None:
     assert settled(records(spark, *tie)) == [("a", 7)]
     earlier = {"channel": "c", "landed_hour": at("09:00")}
     assert settled(records(spark, earlier, *tie), published) == [("c", 7)]
+
+
+@pytest.mark.parametrize(
+    ("fact", "future_minutes", "hours"),
+    [("fct_shares", 5, 8 * 24 + 1), ("fct_shares", 60, 8 * 24 + 2), ("fct_spend_ledger", 5, 31 * 24)],
+)
+def test_records_are_searched_from_the_first_hour_in_which_they_may_land(
+    fact: str, future_minutes: int, hours: int
+) -> None:
+    """Clocks of producers are ahead by some minutes, and an invoice may name a day of the next month."""
+    settings = conf.load("local").model_copy(update={"future_minutes": future_minutes})
+    table = catalog.entry(fact).table
+    assert winners.landed_from(settings, table, [at("09:00"), at("08:00")]) == at("08:00") - timedelta(hours=hours)

@@ -21,9 +21,10 @@ from support.rows import at
 
 from etl import catalog
 from etl.conf import Settings
+from etl.engine.landing import columnar, records
 from etl.engine.landing import reader as landing
-from etl.engine.landing import records
 from etl.model.contract import Event
+from etl.operations.erasure import landed_rows
 from etl.subjects.ads.events import AD_IMPRESSIONS
 from etl.subjects.feed.events import SHARES
 
@@ -98,7 +99,8 @@ LISTS: dict[str, tuple[pa.Array, set[str]]] = {
         for name, array in {
             "text": pa.array([["exp_a", "12"]]), "fractions": pa.array([[1.9]]), "objects": pa.array([[{"id": 1}]]),
             "too large": pa.array([[2**63]], pa.list_(pa.uint64())), "lists": pa.array([[[1]]]),
-            "instants": pa.array([[WHEN]]), "one number": ints(1), "text of a list": pa.array(["[1]"]),
+            "instants": pa.array([[WHEN]]), "instants in nanoseconds": pa.array([[WHEN]], pa.list_(pa.timestamp("ns"))),
+            "one number": ints(1), "text of a list": pa.array(["[1]"]),
         }.items()
     },
 }  # fmt: skip
@@ -184,6 +186,20 @@ def test_null_in_a_parquet_column_is_an_absent_field(spark: SparkSession, settin
     read = landing.read(spark, settings, event, landing.listing(spark, settings, event, [at("10:00")]))
     (row,) = read.select([f.name for f in event.fields]).distinct().collect()
     assert set(row.asDict().values()) == {None}
+
+
+def test_split_byte_streams_are_read_by_runs_and_erasures(spark: SparkSession, settings: Settings) -> None:
+    """Spark's fast reader does not know this encoding, which made the whole file unreadable."""
+    folder = Path(settings.landing) / "shares" / "hour=2026-06-01T10"
+    split = {"use_dictionary": False, "column_encoding": {"share_id": columnar.SPLIT, "viewer_id": columnar.SPLIT}}
+    parquet(folder, "split", PLAIN, **split)
+    (part,) = landing.listing(spark, settings, SHARES, [at("10:00")])
+    try:
+        assert verdicts(spark, settings, SHARES) == {"split": [FITS]}
+        spark.conf.set(columnar.VECTORIZED, "true")
+        assert len(landed_rows.read(spark, part.files[0]).collect()) == 1
+    finally:
+        spark.conf.set(columnar.VECTORIZED, "true")
 
 
 def test_a_list_is_judged_by_every_element(spark: SparkSession, landed: Settings) -> None:

@@ -96,3 +96,14 @@ def test_a_run_warns_about_files_outside_the_hours(
     (warning,) = [text for text in caplog.messages if "no run reads" in text]
     assert "'a.jsonl', 'date=2026-06-01', 'hour=2026-06-01T10Z'" in warning and "_tmp" not in warning
     assert ids(spark, settings) == {1: 10}
+
+
+@pytest.mark.parametrize(
+    ("path", "hidden"),
+    [("a.jsonl", False), ("_a.jsonl", True), (".a.jsonl", True), ("_temporary/0/a.jsonl", True),
+     (".tmp/a.jsonl", True), ("partition=0/a.jsonl", False), ("_date=2026-06-01/a.jsonl", False),
+     (".date=2026-06-01/a.jsonl", True), ("_date=2026-06-01/_SUCCESS", True), ("_id=1.jsonl", True)],
+)  # fmt: skip
+def test_a_folder_of_a_partition_is_not_hidden(path: str, hidden: bool) -> None:
+    """A file that is being written has a name of any kind, so only its folder may begin with `_`."""
+    assert files.is_hidden(path) == hidden

@@ -1,7 +1,8 @@
 """Fails every file-system call of run, erase, maintain and backfill in turn: `python -m faults.injection [STORY ...]`.
 
 The script first runs a command without a fault and records its calls below lake and landing zone, in Python and in the
-JVM. Then, on a fresh copy of the lake, it fails one call: for each kind of call and each occurrence. The command must
+JVM. Then, on a fresh copy of the lake, it fails one call: for each kind of call its first two occurrences and the last
+one, or with --distinct one call for each operation, kind of file and caller. The command must
 succeed or raise one FeedEtlError. Every table must stay readable, and each hour must have its old or its new content.
 After a second run without a fault, everything must be as if nothing had failed. The script prints a table, and exits
 with 1 if anything was lost.
@@ -18,7 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from faults.injection import calls, stories
+from faults.injection import callers, calls, stories
+from faults.injection.calls import Call
 from faults.injection.stories import Content, Story
 from pyspark.sql import SparkSession
 from support.lakes import copy
@@ -57,10 +59,22 @@ def _copy(template: Settings, folder: Path, story: Story) -> Settings:
     return settings
 
 
-def _chosen(found: list[tuple[str, int]], share: float, seed: str) -> list[tuple[str, int]]:
-    """The calls to fail: the first and last occurrences of each kind, and of these a random share."""
-    last = dict(found)
-    wanted = [(kind, nth) for kind, nth in found if nth <= FIRST_AND_LAST or nth == last[kind]]
+def _first_and_last(found: list[Call]) -> list[Call]:
+    """The first two occurrences and the last one of each kind."""
+    last = {call.kind: call.nth for call in found}
+    return [call for call in found if call.nth <= FIRST_AND_LAST or call.nth == last[call.kind]]
+
+
+def distinct(found: list[Call]) -> list[Call]:
+    """The first call of each operation, kind of file and caller."""
+    first: dict[tuple[str, str], Call] = {}
+    for call in found:
+        first.setdefault((callers.class_of(call.kind), call.caller), call)
+    return list(first.values())
+
+
+def _chosen(wanted: list[Call], share: float, seed: str) -> list[Call]:
+    """A random share of the calls."""
     chance = random.Random(seed)
     return sorted(chance.sample(wanted, max(1, round(share * len(wanted)))), key=wanted.index)
 
@@ -73,8 +87,8 @@ class Trial:
         self.calls, self.template, self.story, self.folder = found, template, story, folder
         self.before: Content = stories.content(spark, template)
         unharmed = _copy(template, folder / "unharmed", story)
-        self.calls.arm(folder / "unharmed")
-        failed = story.act(spark, unharmed)
+        with self.calls.recording(folder / "unharmed"):
+            failed = story.act(spark, unharmed)
         self.found = self.calls.disarm()
         assert not failed, f"{story.name} without a fault: {failed}"
         self.after: Content = stories.content(spark, unharmed)
@@ -108,6 +122,8 @@ def main() -> int:
     parser.add_argument("stories", nargs="*", help="run, erase, erase-creator, maintain, backfill; default: all")
     parser.add_argument("--share", type=float, default=1.0, help="share of the calls that fail, chosen at random")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--distinct", action="store_true", help="fail one call per operation, kind of file and caller")
+    parser.add_argument("--list", action="store_true", help="only print the calls that would fail")
     parser.add_argument("--kind", default="", help="only kinds of calls that contain this text")
     given = parser.parse_args()
     base = Path(tempfile.mkdtemp(prefix="faults-"))
@@ -127,10 +143,14 @@ def main() -> int:
 def _try(trial: Trial, given: argparse.Namespace) -> int:
     """Try all chosen calls of a story and print the result. Returns the number of calls with a loss."""
     started, story = time.monotonic(), trial.story
-    chosen = [c for c in _chosen(trial.found, given.share, f"{given.seed} {story.name}") if given.kind in c[0]]
-    print(f"{story.name}: {len(trial.found)} calls of {len(dict(trial.found))} kinds", flush=True)
+    wanted = distinct(trial.found) if given.distinct else _first_and_last(trial.found)
+    chosen = [c for c in _chosen(wanted, given.share, f"{given.seed} {story.name}") if given.kind in c.kind]
+    print(f"{story.name}: {len(trial.found)} calls of {len({c.kind for c in trial.found})} kinds", flush=True)
+    if given.list:
+        print(*(f"{call.kind} #{call.nth} by {call.caller}" for call in chosen), sep="\n", flush=True)
+        chosen = []
     fired = lost = 0
-    for number, (kind, nth) in enumerate(chosen):
+    for number, (kind, nth, _) in enumerate(chosen):
         was, losses = trial.fail(number, kind, nth)
         fired, lost = fired + was, lost + bool(losses)
         for loss in losses:

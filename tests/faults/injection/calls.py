@@ -8,10 +8,14 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyspark
+from faults.injection import callers
 from pyspark.sql import SparkSession
 
 SOURCES = Path(__file__).with_name("java")
@@ -39,6 +43,14 @@ def options(classes: Path) -> dict[str, str]:
     }
 
 
+class Call(NamedTuple):
+    """A call: its kind, its occurrence number, and the functions of the project that make it (if recorded)."""
+
+    kind: str
+    nth: int
+    caller: str = ""
+
+
 class Calls:
     """The calls below a folder while armed. A kind is an operation and a path without ids, versions and tasks."""
 
@@ -46,25 +58,33 @@ class Calls:
         self.spark = spark
         self._java = getattr(spark._jvm, "org.apache.hadoop.fs.local.Faults")
         self._below, self._wanted, self._nth, self._seen = "", "", 0, 0
-        self._found: list[str] = []
+        self._found: list[tuple[str, str]] = []
+        self._callers: list[str] = []
         sys.addaudithook(self._audit)
 
     def arm(self, below: Path, kind: str = "", nth: int = 1) -> None:
         """Record calls from now on, and fail the nth call of a kind."""
-        self._wanted, self._nth, self._seen, self._found = kind, nth, 0, []
+        self._wanted, self._nth, self._seen, self._found, self._callers = kind, nth, 0, [], []
         self._java.arm(str(below), kind, nth)
         self._below = str(below)
 
-    def disarm(self) -> list[tuple[str, int]]:
-        """Stop failing calls. Returns every call as its kind and its occurrence number."""
+    def disarm(self) -> list[Call]:
+        """Stop failing calls. Returns every call."""
         self._below = ""
         self._java.disarm()
         counted: Counter[str] = Counter()
         found = []
-        for kind in [*self._java.calls(), *self._found]:
+        for kind, caller in [*zip_longest(self._java.calls(), self._callers, fillvalue=""), *self._found]:
             counted[kind] += 1
-            found.append((kind, counted[kind]))
+            found.append(Call(kind, counted[kind], caller))
         return found
+
+    @contextmanager
+    def recording(self, below: Path) -> Iterator[None]:
+        """Record calls with their callers."""
+        self.arm(below)
+        with callers.attributed(self._java.count, self._callers):
+            yield
 
     @property
     def fired(self) -> bool:
@@ -78,7 +98,7 @@ class Calls:
         if not path.startswith(self._below):
             return
         kind = f"python {event} {RUN_ID.sub('#', path[len(self._below) :])}"
-        self._found.append(kind)
+        self._found.append((kind, callers.caller()))
         if kind == self._wanted:
             self._seen += 1
             if self._seen == self._nth:

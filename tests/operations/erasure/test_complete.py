@@ -27,7 +27,7 @@ from etl.engine.people import keyed, keys, suppression
 from etl.engine.spark import files
 from etl.errors import ConfigError
 from etl.model.privacy import VIEWER as AS_VIEWER
-from etl.operations.erasure import driver, landed, mails, register, rewrites
+from etl.operations.erasure import driver, landed, mails, register, rewrites, written_pages
 from etl.operations.maintenance import driver as maintenance
 
 VIEWER, OTHER = 4711000000017, 4711000000018
@@ -159,6 +159,7 @@ def test_a_remote_outbox_is_reported_when_it_has_files(
     away = settings.model_copy(update={"lake": "s3a://bucket/lake"})
     for remote in ([], [files.LandedFile("s3a://bucket/lake/_outbox/a.eml", 1, 1)]):
         monkeypatch.setattr(files, "walk", lambda *_, found=remote: found)
+        monkeypatch.setattr(written_pages, "visit", lambda *_: written_pages.Visit())
         assert len(mails.remove(spark, away, AS_VIEWER, lambda numbers: numbers, set())[1]) == 2 * len(remote)
 
 

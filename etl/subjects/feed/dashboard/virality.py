@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from pyspark.sql import SparkSession
 
 from etl.conf import Settings
+from etl.operations.erasure import written_pages
 from etl.reports import charts, pages
 from etl.reports import figure as fig
 from etl.reports.axes import HALF, days, hour, number, time_axis
@@ -23,7 +24,9 @@ LISTED = 500  # shares in the table
 
 def write(spark: SparkSession, settings: Settings, post_id: int, out: Path) -> Path:
     """Write the page of a post and return its path. Raises ConfigError for an unknown post, LakeError for a cycle."""
-    return pages.write(page(share_tree.collect(spark, settings, post_id)), out)
+    content = page(share_tree.collect(spark, settings, post_id))
+    written_pages.record(spark, settings, out)
+    return pages.write(content, out)
 
 
 def page(tree: Tree) -> str:

@@ -64,6 +64,8 @@ CASES: dict[str, tuple[Event, dict[str, Any], set[str]]] = {
     "an unknown time zone": (ADVERTISERS, {"time_zone": "Europe/Atlantis"}, {"unknown:time_zone"}),
     "an offset instead of a time zone": (ADVERTISERS, {"time_zone": "+02:00"}, {"unknown:time_zone"}),
     "an empty time zone": (ADVERTISERS, {"time_zone": ""}, {"unknown:time_zone"}),
+    "a time zone and a line break": (ADVERTISERS, {"time_zone": "UTC\n"}, {"unknown:time_zone"}),
+    "a time zone and a separator": (ADVERTISERS, {"time_zone": "Europe/Berlin\u2028"}, {"unknown:time_zone"}),
     "the time zone UTC": (ADVERTISERS, {"time_zone": "UTC"}, set()),
     "a window above the maximum": (ADVERTISERS, {**ZONE, "click_window_days": 8}, {"out_of_range:click_window_days"}),
     "a delete of an advertiser without its fields": (

@@ -35,6 +35,11 @@ public final class Faults {
         return new ArrayList<>(calls);
     }
 
+    /** The number of the recorded calls. */
+    public static synchronized int count() {
+        return calls.size();
+    }
+
     /** Whether the call that had to fail has failed. */
     public static synchronized boolean fired() {
         return !wanted.isEmpty() && seen >= occurrence;

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from airflow.models.trigger import Trigger
 from airflow.sdk import Asset
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
+from airflow.serialization.decoders import smart_decode_trigger_kwargs
+from airflow.serialization.serialized_objects import DagSerialization
 from dags.edges import DAGS, load
 from dags.test_operators import HOUR, program
 
@@ -151,6 +155,17 @@ def test_the_task_of_a_table_starts_in_the_triggerer() -> None:
     assert isinstance(deferred.value.trigger, OutcomeTrigger)
     assert deferred.value.method_name == "resume"
     assert deferred.value.trigger.serialize()[1] == task.start_trigger_args.trigger_kwargs
+
+
+def test_the_triggerer_makes_the_trigger_from_the_stored_dag() -> None:
+    """The scheduler stores the arguments of the trigger, and the triggerer reads them again."""
+    file = next(file for file in DAGS if file.stem == "feed_hourly")
+    stored = DagSerialization.from_dict(json.loads(json.dumps(DagSerialization.to_dict(load(file)))))
+    task = stored.get_task("fct_shares")
+    row = Trigger(classpath=task.start_trigger_args.trigger_cls, kwargs=task.start_trigger_args.trigger_kwargs)
+    arguments = {name: smart_decode_trigger_kwargs(value) for name, value in row.kwargs.items()}
+    assert (task.start_from_trigger, row.classpath, task.start_trigger_args.next_method) == (True, TRIGGER, "resume")
+    assert OutcomeTrigger(**arguments).serialize() == (TRIGGER, {"table": "fct_shares", "inputs": ["bronze_shares"]})
 
 
 @pytest.mark.parametrize("file", [file for file in DAGS if file.stem.endswith("_hourly")], ids=lambda file: file.stem)

@@ -35,14 +35,14 @@ def _at(instant: str, hours_before: int = 0) -> str:
     return f"({instant} - macros.timedelta(hours={hours_before})).strftime('{HOUR}')"
 
 
-def hour(table: str, first: datetime, look_back_hours: int = 0) -> list[str]:
-    """Run one table for the landed hour of the run and `look_back_hours` hours before it, but not before `first`.
+def hour(chosen: list[str], first: datetime, look_back_hours: int = 0) -> list[str]:
+    """Run tables for the landed hour of the run and `look_back_hours` hours before it, but not before `first`.
 
-    Each hour is audited and published by itself.
+    chosen: `--table NAME` or `--subject NAME`. Each hour is audited and published by itself.
     """
     this, end = _at("data_interval_start"), _at("data_interval_end")
     oldest = f"[{this}, [{_at('data_interval_start', look_back_hours)}, '{first.strftime(HOUR)}'] | max] | min"
-    return ["run", "--from", f"{{{{ {oldest} }}}}", "--to", f"{{{{ {end} }}}}", "--table", table, "--hour-by-hour"]
+    return ["run", "--from", f"{{{{ {oldest} }}}}", "--to", f"{{{{ {end} }}}}", *chosen, "--hour-by-hour"]
 
 
 def late(first: datetime, subject: str, look_back_hours: int = LATE_HOURS) -> list[str]:

@@ -16,9 +16,12 @@ from airflow.sdk import (
     SyncCallback,
 )
 
+from etl import conf
 from etl.airflow import alerts, commands, pools
+from etl.airflow.hour import HourOperator, TableOperator
 from etl.airflow.operators import BackfillOperator, FeedEtlOperator
 from etl.airflow.tables import Step, steps
+from etl.airflow.watching import RUN_HOUR
 
 FIRST_HOUR = "FEED_ETL_FIRST_HOUR"
 TASKS = {
@@ -55,7 +58,10 @@ def asset(step: Step) -> Asset:
 
 
 def hourly(dag_id: str, doc: str, cron: str, subject: str, look_back_hours: int = 0) -> DAG:
-    """One task per table of a subject, downstream of the tables it reads or refers to. Missed hours are caught up."""
+    """One task per table of a subject, downstream of the tables it reads or refers to. Missed hours are caught up.
+
+    The tables watch one Spark application per hour, or run one each: `airflow.application_per` in conf/.
+    """
     in_time = DeadlineAlert(
         reference=DeadlineReference.DAGRUN_LOGICAL_DATE,
         interval=timedelta(hours=1) + IN_TIME,
@@ -63,20 +69,28 @@ def hourly(dag_id: str, doc: str, cron: str, subject: str, look_back_hours: int 
     )
     schedule = CronDataIntervalTimetable(cron, timezone="UTC")
     with _dag(dag_id, doc, schedule, catchup=True, deadline=in_time) as dag:
-        tasks = {step.name: _table(step, look_back_hours) for step in steps(subject)}
-        for step in steps(subject):
-            tasks[step.name].set_upstream([tasks[name] for name in step.after])
+        _add_tables(subject, look_back_hours)
     return dag
 
 
-def _table(step: Step, look_back_hours: int) -> FeedEtlOperator:
-    return FeedEtlOperator(
-        task_id=step.name,
-        command=commands.hour(step.name, _first_hour(), look_back_hours),
-        owner=step.owner,
-        outlets=[asset(step)],
-        pool=pools.HOURLY,
-    )
+def _add_tables(subject: str, look_back_hours: int) -> None:
+    """Add the tasks of a subject's tables to the current DAG; for one application per hour also its producer."""
+    if conf.airflow().application_per == "hour":
+        words = commands.hour(["--subject", subject], _first_hour(), look_back_hours)
+        HourOperator(task_id=RUN_HOUR, command=words, pool=pools.HOURLY, retries=0, on_failure_callback=None)
+        tasks = {
+            s.name: TableOperator(inputs=s.after, pool=pools.TABLES, **_of(s, look_back_hours)) for s in steps(subject)
+        }
+    else:
+        tasks = {s.name: FeedEtlOperator(pool=pools.HOURLY, **_of(s, look_back_hours)) for s in steps(subject)}
+    for step in steps(subject):
+        tasks[step.name].set_upstream([tasks[name] for name in step.after])
+
+
+def _of(step: Step, look_back_hours: int) -> dict[str, Any]:
+    """What the operator of a table is made with in both cases."""
+    words = commands.hour(["--table", step.name], _first_hour(), look_back_hours)
+    return {"task_id": step.name, "command": words, "owner": step.owner, "outlets": [asset(step)]}
 
 
 def late(dag_id: str, doc: str, cron: str, subject: str, look_back_hours: int = commands.LATE_HOURS) -> DAG:

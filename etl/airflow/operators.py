@@ -29,6 +29,8 @@ class FeedEtlOperator(SparkSubmitOperator):
     Before the task fails for good, it mails owners and on-call. `alerts.task_failed` covers tasks that cannot do so.
     """
 
+    application_args: list[str]
+
     def __init__(self, *, command: list[str], **kwargs: Any) -> None:
         super().__init__(
             application=str(APPLICATION),
@@ -43,14 +45,17 @@ class FeedEtlOperator(SparkSubmitOperator):
         try:
             super().execute(context)
         except AirflowException as error:
-            code = self.exit_code
-            failure: AirflowException = error
-            if code in FINAL:
-                failure = AirflowFailException(f"feed-etl ended with exit code {code} ({FINAL[code]}).")
-            if code in FINAL or _is_last_try(context):
-                failure.is_reported = alerts.report(self.application_args or [], code)
-            raise failure from error
-        self._add_landed_hour(context)
+            raise self.failure(context, str(error), self.exit_code) from error
+        self.add_landed_hour(context)
+
+    def failure(self, context: Context, text: str, code: int | None) -> AirflowException:
+        """The exception of a failed command. When the task will not be retried, first mail owners and on-call."""
+        failure: AirflowException = AirflowException(text)
+        if code in FINAL:
+            failure = AirflowFailException(f"feed-etl ended with exit code {code} ({FINAL[code]}): {text}")
+        if code in FINAL or _is_last_try(context):
+            failure.is_reported = alerts.report(self.application_args, code)
+        return failure
 
     @property
     def exit_code(self) -> int | None:
@@ -58,7 +63,7 @@ class FeedEtlOperator(SparkSubmitOperator):
         process = getattr(self._hook, "_submit_sp", None)
         return process.returncode if process else None
 
-    def _add_landed_hour(self, context: Context) -> None:
+    def add_landed_hour(self, context: Context) -> None:
         """Add the landed hour to the asset events of this task."""
         start = context.get("data_interval_start")
         for asset in self.outlets if start else []:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from airflow.models.taskinstance import TaskInstance
 
 HOURLY = "spark_hourly"
+TABLES = "spark_tables"
+"""Tasks of tables that end or run alone. They must not wait for the slot of the application that they watch."""
 BACKFILL = "spark_backfill"
 
 

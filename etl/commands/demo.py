@@ -12,6 +12,7 @@ from rich.console import Console
 from etl import terminal
 from etl.conf import Settings
 from etl.engine.jobs import runner
+from etl.engine.jobs.progress import Progress
 from etl.engine.people import keys
 from etl.engine.spark import session
 from etl.engine.spark.files import local_folder
@@ -65,7 +66,7 @@ def _run(
     spark: SparkSession, settings: Settings, start: datetime, end: datetime, question: str, console: Console
 ) -> None:
     with terminal.progress(console) as show:
-        summary = runner.run(spark, settings, start, end, progress=show)
+        summary = runner.run(spark, settings, start, end, progress=Progress(show))
     terminal.print_summary(summary, as_json=False)
     for error in summary.errors.values():
         raise error

@@ -8,6 +8,7 @@ import typer
 
 from etl import catalog, terminal
 from etl.commands.cli_context import CliContext, From, Json, To, errors, interval
+from etl.commands.outcomes import Outcomes
 from etl.commands.watch import watched
 from etl.engine.state import shards
 from etl.errors import ConfigError
@@ -28,20 +29,31 @@ def run(
     shard: Annotated[
         str | None, typer.Option(help="Only facts of one shard of users: 1/4 to 4/4, one run each.")
     ] = None,
+    outcomes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PREFIX",
+            help="For a scheduler: print `PREFIX {...}` when a table ends. Failed tables do not fail the command.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Bring tables up to date with the files landed in an interval of hours. Safe to repeat at any time."""
     from etl.engine.jobs import runner
+    from etl.engine.jobs.progress import Progress
+    from etl.engine.state.planner import hours_between
 
     cli: CliContext = context.obj
-    hours = interval(start, end)
-    chosen = _tables(table, subject)
+    hours, chosen = interval(start, end), _tables(table, subject)
     part = shards.parse(shard) if shard else None
+    each = runner.run_hours if hour_by_hour else runner.run
+    printer = Outcomes(outcomes, len(hours_between(*hours)) if hour_by_hour else 1)
     with terminal.progress(errors) as show:
-        each = runner.run_hours if hour_by_hour else runner.run
-        summary = each(cli.spark(), cli.settings, *hours, tables=chosen, progress=show, shard=part)
+        progress = Progress(show, printer.passed)
+        summary = each(cli.spark(), cli.settings, *hours, tables=chosen, progress=progress, shard=part)
     terminal.print_summary(summary, as_json)
-    if summary.errors:
+    printer.finish(summary)
+    if summary.errors and not outcomes:
         raise next(iter(summary.errors.values()))
 
 

@@ -58,9 +58,14 @@ def _file_error(error: Exception) -> LakeError | None:
 
 
 def _log_failure(context: typer.Context, error: Exception | None, code: int) -> None:
-    """Record or clear a failure. If that fails, only log a line: the result of the command itself matters more."""
+    """Record or clear a failure. If that fails, only log a line: the result of the command itself matters more.
+
+    A failure of a run with --outcomes is not recorded: the scheduler then runs each table, and reports those that fail.
+    """
     from etl.reports import failure_log
 
+    if error and context.params.get("outcomes"):
+        return
     cli: CliContext = context.obj
     name = " ".join(context.command_path.split()[1:])
     logged = failure_log.command(name, context.params)

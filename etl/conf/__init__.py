@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from etl import secrets
-from etl.conf.sections import Completeness, LocalFolder, Mail, MailAddress, Maintenance
+from etl.conf.sections import Airflow, Completeness, LocalFolder, Mail, MailAddress, Maintenance
 from etl.errors import ConfigError, first_line
 
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2261, 12, 31)
@@ -24,10 +24,32 @@ def home() -> Path:
     return Path(os.environ.get("FEED_ETL_HOME") or Path(__file__).parents[2])
 
 
-class Settings(BaseSettings):
-    """All settings of one environment. An unknown key is an error that names the key."""
+class EnvironmentFirst(BaseSettings):
+    """Settings that variables FEED_ETL_* override."""
 
     model_config = SettingsConfigDict(env_prefix="FEED_ETL_", extra="forbid", frozen=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Where settings come from, the strongest first."""
+        return (env_settings, init_settings)
+
+
+class AirflowSettings(EnvironmentFirst):
+    """The settings that a DAG file needs, which it reads without the catalog."""
+
+    airflow: Airflow = Field(default_factory=Airflow, description="How the DAGs use Spark")
+
+
+class Settings(AirflowSettings):
+    """All settings of one environment. An unknown key is an error that names the key."""
 
     lake: str = Field(description="URI of the lake")
     landing: str = Field(description="URI of the landing zone")
@@ -76,18 +98,6 @@ class Settings(BaseSettings):
         """The folder of mails to send: inside the lake, unless `mail.outbox` names another one."""
         return self.mail.outbox or f"{self.lake.rstrip('/')}/_outbox"
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Where settings come from, the strongest first."""
-        return (env_settings, init_settings)
-
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
@@ -127,14 +137,13 @@ def _spark_file() -> dict[str, str]:
     return {name: str(value) for name, value in _read_yaml(path).items()}
 
 
-def load(name: str = "local", **overrides: str | None) -> Settings:
-    """The settings of configuration `name`. Overrides come from the command line and win; None means no override.
+S = TypeVar("S", bound=EnvironmentFirst)
 
-    Raises ConfigError when a file, a key or a value is not valid, or when a secret is in a readable place.
-    """
-    merged = _yaml(name)
+
+def _validated(settings: type[S], name: str, values: dict[str, Any]) -> S:
+    """The settings of configuration `name` from the values of its files. Raises ConfigError when one is not valid."""
     try:
-        settings = Settings(**merged)
+        return settings(**values)
     except SettingsError as error:
         raise ConfigError(f"In the environment, {first_line(error)}. Write the value as JSON.") from error
     except ValidationError as error:
@@ -142,6 +151,20 @@ def load(name: str = "local", **overrides: str | None) -> Settings:
         key = ".".join(str(part) for part in first["loc"])
         hint = f" Known keys: {', '.join(Settings.model_fields)}." if first["type"] == "extra_forbidden" else ""
         raise ConfigError(f"Configuration {name!r}, key {key!r}: {first['msg']}.{hint}") from error
+
+
+def airflow(name: str = "local") -> Airflow:
+    """The section `airflow` of configuration `name`. Unlike `load`, it imports no catalog and no Spark."""
+    values = {key: value for key, value in _yaml(name).items() if key == "airflow"}
+    return _validated(AirflowSettings, name, values).airflow
+
+
+def load(name: str = "local", **overrides: str | None) -> Settings:
+    """The settings of configuration `name`. Overrides come from the command line and win; None means no override.
+
+    Raises ConfigError when a file, a key or a value is not valid, or when a secret is in a readable place.
+    """
+    settings = _validated(Settings, name, _yaml(name))
     given = {k: v for k, v in overrides.items() if v is not None}
     uris = {k: given.get(k, getattr(settings, k)) for k in ("lake", "landing", "master")}
     secrets.refuse("A URI", uris)

@@ -1,4 +1,4 @@
-"""The sections of the configuration: mail, maintenance, completeness; and the types of addresses and folders."""
+"""The sections of the configuration: Airflow, mail, maintenance, completeness; the types of addresses and folders."""
 
 from __future__ import annotations
 
@@ -31,6 +31,18 @@ def _absolute(path: str) -> str:
 
 
 LocalFolder = Annotated[str, AfterValidator(_absolute)]
+
+
+class Airflow(BaseModel):
+    """How the DAGs use Spark."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    application_per: Literal["hour", "table"] = Field(
+        default="hour",
+        description="Spark applications of an hourly DAG: one for each hour, watched by a task per table; or one for "
+        "each table",
+    )
 
 
 class Mail(BaseModel):

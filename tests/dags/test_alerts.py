@@ -12,12 +12,17 @@ from airflow.sdk.exceptions import AirflowException
 from dags.edges import DAGS, load
 
 from etl.airflow import alerts
+from etl.airflow.watching import RUN_HOUR
 
 
 @pytest.mark.parametrize("file", DAGS, ids=lambda file: file.stem)
 def test_every_task_of_every_dag_alerts_on_call_when_it_is_killed(file: Path) -> None:
-    """This includes look-backs, reports, maintenance and backfills."""
-    assert all(alerts.task_failed in task.on_failure_callback for task in load(file).tasks)
+    """This includes look-backs, reports, maintenance and backfills.
+
+    The producer of an hour sends no mail: the tables that it leaves run alone, and mail when they fail.
+    """
+    silent = {task.task_id for task in load(file).tasks if alerts.task_failed not in task.on_failure_callback}
+    assert silent <= {RUN_HOUR}
 
 
 @pytest.mark.parametrize(("is_reported", "mails"), [(True, 0), (False, 1)])

@@ -206,7 +206,7 @@ def test_the_daily_run_of_ads_ends_with_the_hour_before_the_last() -> None:
     ],
 )
 def test_the_look_back_of_an_hour_does_not_reach_before_the_first_hour(start: str, look_back: int, oldest: str) -> None:
-    words = rendered(commands.hour("fct_shares", FIRST, look_back), start, timedelta(hours=1))
+    words = rendered(commands.hour(["--table", "fct_shares"], FIRST, look_back), start, timedelta(hours=1))
     end = f"{datetime.fromisoformat(start) + timedelta(hours=1):%Y-%m-%dT%H}"
     assert words == ["run", "--from", oldest, "--to", end, "--table", "fct_shares", "--hour-by-hour"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from support.airflow import demo_ads, demo_day
+from support.airflow import demo_ads, demo_day, demo_hour
 from support.airflow.acts import expect_hour, plain_run
 from support.airflow.sandbox import ONE_HOUR, ROOT, Sandbox
 from support.lakes import existing_tables
@@ -67,6 +67,14 @@ def test_hours_late_files_and_a_backfill_at_the_same_time_equal_one_plain_run(
 def test_hours_of_ads_and_late_files_equal_one_plain_run(spark: SparkSession, tmp_path: Path) -> None:
     """The run of the next hour finds one late file, and `ads_daily` finds a later one."""
     assert different(spark, *run_demo(tmp_path, demo_ads.show, demo_ads.HOURS)) == {}
+
+
+@pytest.mark.slow
+def test_an_hour_whose_application_was_killed_and_a_cleared_table_equal_one_plain_run(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """The tables that the killed application left run alone. `demo_hour` checks more."""
+    assert different(spark, *run_demo(tmp_path, demo_hour.show, demo_hour.HOURS)) == {}
 
 
 def database_down(sandbox: Sandbox) -> None:

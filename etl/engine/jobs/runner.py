@@ -6,7 +6,6 @@ When a table fails, the run skips the tables that read it and goes on with the o
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from etl.engine.delta import tables as delta
 from etl.engine.delta.attempts import attempts
 from etl.engine.delta.listing import cached_listing
 from etl.engine.jobs import ddl, derive, land, run_errors
+from etl.engine.jobs.progress import SILENT, Progress
 from etl.engine.jobs.recovery import recover, refuse_unfinished
 from etl.engine.jobs.run_context import RunContext, log
 from etl.engine.landing import owner, subjects
@@ -97,14 +97,13 @@ def run(
     start: datetime,
     end: datetime,
     tables: list[str] | None = None,
-    progress: Callable[[str, Table], None] = lambda _state, _table: None,
+    progress: Progress = SILENT,
     shard: Shard | None = None,
 ) -> Summary:
     """Process the landed hours [start, end), for all people or for a shard.
 
-    tables: names; by default all tables of the subjects that have landed. progress: called with "start" or "done" and
-    the table. A run is idempotent: repeat it after any interruption. Raises LandingError when there is no landing zone;
-    errors of single tables are in the summary.
+    tables: names; by default all tables of the subjects that have landed. A run is idempotent: repeat it after any
+    interruption. Raises LandingError when there is no landing zone; errors of single tables are in the summary.
     """
     landing = files.absolute(settings.landing)
     if not files.exists(spark, landing):
@@ -137,7 +136,7 @@ def run_hours(
     start: datetime,
     end: datetime,
     tables: list[str] | None = None,
-    progress: Callable[[str, Table], None] = lambda _state, _table: None,
+    progress: Progress = SILENT,
     shard: Shard | None = None,
 ) -> Summary:
     """Run each hour by itself, so that the failed audit of one hour does not stop the others. See `run`."""
@@ -184,7 +183,7 @@ def _run_in_parallel(
     chosen: list[catalog.Entry],
     unusable: dict[str, LakeError],
     summary: Summary,
-    progress: Callable[[str, Table], None],
+    progress: Progress,
 ) -> None:
     """Run the tables in the order of lineage, independent ones in parallel: a small table leaves most cores idle."""
     tables = {entry.table.name: entry.table for entry in chosen}
@@ -208,7 +207,7 @@ def _run_if_ready(
     table: Table,
     unusable: dict[str, LakeError],
     summary: Summary,
-    progress: Callable[[str, Table], None],
+    progress: Progress,
 ) -> None:
     """Run a table unless one that it reads failed, cannot be opened, or waits for other shards; note the outcome."""
     failed = [name for name in catalog.reads(table) if name in {*summary.errors, *summary.skipped}]
@@ -224,18 +223,20 @@ def _run_if_ready(
     if unfinished := _inputs_unfinished_by_shards(context, table):
         summary.waiting[table.name] = unfinished[0]
         return
-    progress("start", table)
-    _run_and_note(context, table, summary)
+    progress.show("start", table)
+    _run_and_note(context, table, summary, progress)
     if context.shard_of(table):
         context.ledger.flush()  # at once: runs of other shards look for this row
-    progress("done", table)
+    progress.show("done", table)
 
 
-def _run_and_note(context: RunContext, table: Table, summary: Summary) -> None:
+def _run_and_note(context: RunContext, table: Table, summary: Summary, progress: Progress) -> None:
     """Run a table in a session of its own. Its errors go to the summary; a bug in the code raises."""
     try:
-        if run_table(context.with_own_session(), table) is None:
+        entry = run_table(context.with_own_session(), table)
+        if entry is None:
             summary.unchanged.append(table.name)
+        progress.passed(table, entry)
     except FeedEtlError as error:
         summary.errors[table.name] = error
     except (Py4JJavaError, PySparkException) as error:

@@ -10,7 +10,7 @@ import signal
 import sys
 from datetime import UTC, datetime
 
-from support.airflow import demo_ads, demo_day
+from support.airflow import demo_ads, demo_day, demo_hour
 from support.airflow.acts import break_gates, expect, expect_hour, failing_gates, form, log, own_backfill
 from support.airflow.rest import Airflow, Unexpected
 from support.airflow.sandbox import ONE_HOUR, ROOT, Sandbox
@@ -45,11 +45,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make airflow-demo", description=__doc__)
     parser.set_defaults(params=(_short, 2))
     longer = parser.add_mutually_exclusive_group()
-    day, ads = (demo_day.show, demo_day.HOURS), (demo_ads.show, demo_ads.HOURS)
+    day, ads, hour = ((each.show, each.HOURS) for each in (demo_day, demo_ads, demo_hour))
     help_text = "three hours, late files and a backfilled day at once"
     longer.add_argument("--day", dest="params", action="store_const", const=day, help=help_text)
     help_text = "two hours of ads, late files, the daily run of ads"
     longer.add_argument("--ads", dest="params", action="store_const", const=ads, help=help_text)
+    help_text = "an hour as one application, timed; a killed application; a cleared table"
+    longer.add_argument("--hour", dest="params", action="store_const", const=hour, help=help_text)
     show, hours = parser.parse_args().params
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the with-blocks stop Airflow, too
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from airflow_client import client
-from airflow_client.client.exceptions import ApiException
+from airflow_client.client.exceptions import ApiException, NotFoundException
 from airflow_client.client.models.clear_task_instances_body_task_ids_inner import ClearTaskInstancesBodyTaskIdsInner
 from urllib3.exceptions import HTTPError
 
 SECONDS = 3600
-"""Timeout of each step; a run of all tables is about fifteen Spark applications."""
+"""Timeout of each step; a run whose tables run alone is about fifteen Spark applications."""
 UP_SECONDS = 300
 
 
@@ -44,6 +44,10 @@ class Airflow:
     @cached_property
     def _tasks(self) -> client.TaskInstanceApi:
         return client.TaskInstanceApi(self.connection)
+
+    @cached_property
+    def _xcoms(self) -> client.XComApi:
+        return client.XComApi(self.connection)
 
     @cached_property
     def _backfills(self) -> client.BackfillApi:
@@ -104,6 +108,31 @@ class Airflow:
                 return str(state.value)
         raise Unexpected(f"run {run} of {dag} does not end")
 
+    def seconds(self, dag: str, run: str) -> float:
+        """Seconds from the moment a run was scheduled to its end."""
+        found = self._runs.get_dag_run(dag, run)
+        assert found.queued_at
+        assert found.end_date
+        return (found.end_date - found.queued_at).total_seconds()
+
+    def first_success(self, dag: str, run: str) -> set[str]:
+        """Wait for the first successful tasks of a run and return their ids."""
+        for _ in self._polls():
+            if found := {name for name, task in self.tasks(dag, run).items() if task.state == "success"}:
+                return found
+        raise Unexpected(f"no task of {run} of {dag} succeeds")
+
+    def with_xcom(self, dag: str, run: str, key: str, value: object) -> set[str]:
+        """The tasks of a run that published this value under this key."""
+        return {task for task in self.tasks(dag, run) if self._xcom(dag, run, task, key) == value}
+
+    def _xcom(self, dag: str, run: str, task: str, key: str) -> object:
+        try:
+            found = self._xcoms.get_xcom_entry(dag, task, run, key, deserialize=True).actual_instance
+        except NotFoundException:
+            return None
+        return found.value if found else None
+
     def tasks(self, dag: str, run: str) -> dict[str, client.TaskInstanceResponse]:
         """Every task instance of a run by task id."""
         return {task.task_id: task for task in self._tasks.get_task_instances(dag, run, limit=100).task_instances}
@@ -122,11 +151,11 @@ class Airflow:
             if not found.completed_at:
                 self._backfills.cancel_backfill(found.id)
 
-    def clear(self, dag: str, run: str, tasks: list[str]) -> None:
-        """Clear tasks of a run and everything downstream, so that they run again."""
+    def clear(self, dag: str, run: str, tasks: list[str], downstream: bool = True) -> None:
+        """Clear tasks of a run and, unless told otherwise, everything downstream, so that they run again."""
         chosen = [ClearTaskInstancesBodyTaskIdsInner(task) for task in tasks]
         body = client.ClearTaskInstancesBody(
-            dag_run_id=run, dry_run=False, task_ids=chosen, include_downstream=True, only_failed=False
+            dag_run_id=run, dry_run=False, task_ids=chosen, include_downstream=downstream, only_failed=False
         )
         self._tasks.post_clear_task_instances(dag, body)
 

@@ -13,7 +13,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -30,19 +30,23 @@ from support.ports import free_port
 ROOT = Path(__file__).parents[3]
 ONE_HOUR = timedelta(hours=1)
 SMALL = {
-    "AIRFLOW_CONN_SPARK_DEFAULT": '{"conn_type": "spark", "host": "local[1]"}',
+    "AIRFLOW_CONN_SPARK_DEFAULT": '{"conn_type": "spark", "host": "local[2]"}',
     "FEED_ETL_SPARK": json.dumps(session.FEW_ROWS),
     "SPARK_SUBMIT_OPTS": session.SHORT_LIVED["spark.driver.extraJavaOptions"],
 }
-"""Settings for many short applications over few rows: less compilation and planning, one core each."""
+"""Settings for short applications over few rows: less compilation and planning."""
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """A folder with everything one Airflow needs. `first` is the first scheduled hour."""
+    """A folder with everything one Airflow needs. `first` is the first scheduled hour.
+
+    settings: variables for Airflow and Spark; by default those for few rows.
+    """
 
     folder: Path
     first: datetime
+    settings: dict[str, str] = field(default_factory=lambda: SMALL)
 
     @property
     def landing(self) -> Path:
@@ -75,7 +79,7 @@ class Sandbox:
             "FEED_ETL_HOME": str(self.rules),
             "FEED_ETL_LAKE": str(self.lake),
             "FEED_ETL_LANDING": str(self.landing),
-            **SMALL,
+            **self.settings,
         }
 
     def make(self) -> None:

@@ -62,7 +62,7 @@ def test_files_that_a_killed_erasure_rewrote_are_not_read_as_new(
     spark: SparkSession, fed: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is killed when it has rewritten a file, and before the ledger knows."""
-    erase_and_die(spark, fed, monkeypatch, landed, "_record_as_read")
+    erase_and_die(spark, fed, monkeypatch, landed, "_record_rewritten")
     assert driver.erase(spark, fed, [VIEWER], "ticket 17")["complete"]
 
     summary = runner.run(spark, fed, START, END, tables=list(shares.TABLES))
@@ -74,7 +74,7 @@ def test_files_that_a_killed_erasure_rewrote_are_not_read_as_new(
 def test_a_file_that_its_producer_replaced_after_a_killed_erasure_is_read(
     spark: SparkSession, fed: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    erase_and_die(spark, fed, monkeypatch, landed, "_record_as_read")
+    erase_and_die(spark, fed, monkeypatch, landed, "_record_rewritten")
     (note,) = Path(fed.landing).rglob(rewrites.FILE)
     (name,) = json.loads(note.read_text())
     replaced = note.with_name(name)

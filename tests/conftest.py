@@ -10,12 +10,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import pytest
 from filelock import FileLock
 from pyspark.sql import SparkSession
 from soak import shares
+from support import toy_chain
 from support.lakes import copy
 from support.local_lake import ADS_END, ADS_HOURS, ADS_START, CLICK_TABLES, END, START, Simulated, local_settings
 
@@ -30,10 +31,11 @@ from etl.subjects.feed.simulate import simulate
 
 os.environ["FEED_ETL_KEYS"] = tempfile.mkdtemp(prefix="feed-etl-keys-")
 atexit.register(shutil.rmtree, os.environ["FEED_ETL_KEYS"], ignore_errors=True)
+Lake = TypeVar("Lake", Simulated, Settings)
 collect_ignore = ["dags"]  # these tests need the environment of Airflow: `make test-dags`
 
 
-def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Simulated]) -> Simulated:
+def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Lake]) -> Lake:
     """A lake that one process of `make test` builds and all processes read."""
     base = factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
@@ -42,7 +44,7 @@ def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Sim
         made = folder / "made.pickle"
         if not made.exists():
             made.write_bytes(pickle.dumps(make(folder)))
-    return cast(Simulated, pickle.loads(made.read_bytes()))
+    return cast(Lake, pickle.loads(made.read_bytes()))
 
 
 @pytest.fixture(scope="session")
@@ -87,6 +89,18 @@ def two_shares(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) ->
 def lake_with_share(one_share: Simulated, tmp_path: Path) -> Settings:
     """A lake for one test, with one share of hour 8 that landed in hour 10."""
     return copy(one_share, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def made_chain(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Shares on days 1, 2, 2 and 6, and the toy chain of six days, built in one run."""
+    return _once(tmp_path_factory, "chain", lambda folder: toy_chain.six_days(spark, folder))
+
+
+@pytest.fixture
+def six_days(made_chain: Settings, tmp_path: Path) -> Settings:
+    """A copy of this lake for one test."""
+    return copy(made_chain, tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 from support import toy_chain
-from support.lakes import copy
 from support.toy_chain import SHARES, TABLE, expected, killed_at, land, land_six_days, run, warmth
 
 from etl import catalog
@@ -27,18 +25,6 @@ def _registered() -> Iterator[None]:
     """The toy chain is in the catalog."""
     with toy_chain.registered():
         yield
-
-
-@pytest.fixture(scope="module")
-def made(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Shares on days 1, 2, 2 and 6, in one run."""
-    return toy_chain.six_days(spark, tmp_path_factory.mktemp("chain"))
-
-
-@pytest.fixture
-def six_days(made: Settings, tmp_path: Path) -> Settings:
-    """A copy of this lake, which the test may change."""
-    return copy(made, tmp_path)
 
 
 def test_each_day_is_made_from_the_day_before_also_where_no_input_has_rows(

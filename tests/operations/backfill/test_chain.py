@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from support import toy_chain
-from support.lakes import copy, drop
+from support.lakes import drop
 from support.toy_chain import END, SHARES, TABLE, days, expected, killed_at, run, warmth
 from test_order import recorded
 
@@ -29,18 +28,6 @@ def module() -> Iterator[ModuleType]:
         yield registered
 
 
-@pytest.fixture(scope="module")
-def made(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Shares on days 1, 2, 2 and 6, in one run."""
-    return toy_chain.six_days(spark, tmp_path_factory.mktemp("chain"))
-
-
-@pytest.fixture
-def six_days(made: Settings, tmp_path: Path) -> Settings:
-    """A copy of this lake, which the test may change."""
-    return copy(made, tmp_path)
-
-
 def requested(first: int, last: int, only: request.Only = "all", version: str | None = None) -> request.Request:
     """A request for some days of the chain, the last one included."""
     end = min(END, days(last + 1)[0])
@@ -55,7 +42,7 @@ def declared(spark: SparkSession, settings: Settings, wanted: request.Request) -
 
 @pytest.mark.slow
 def test_lost_days_are_rebuilt_in_order_also_when_the_backfill_is_killed_at_every_commit(
-    spark: SparkSession, six_days: Settings, made: Settings
+    spark: SparkSession, six_days: Settings, made_chain: Settings
 ) -> None:
     """Days 2 to 5 are lost. Each attempt dies after one more commit, so nothing that was done is done again."""
     drop(spark, six_days, TABLE.name, days(2, 3, 4, 5))
@@ -65,8 +52,8 @@ def test_lost_days_are_rebuilt_in_order_also_when_the_backfill_is_killed_at_ever
         with killed_at(1, after=True):
             driver.execute(spark, six_days, backfill.id)
     assert driver.execute(spark, six_days, backfill.id).state == "done"
-    assert warmth(spark, six_days) == warmth(spark, made)
-    assert recorded(spark, six_days) == recorded(spark, made)
+    assert warmth(spark, six_days) == warmth(spark, made_chain)
+    assert recorded(spark, six_days) == recorded(spark, made_chain)
     assert run(spark, six_days) == [6]  # its previous day was published again; it comes out equal
     assert run(spark, six_days) == []
 

@@ -1,4 +1,4 @@
-"""Which tables and columns SQL reads. The naive answer, every word of the text, has more: aliases, comments, values."""
+"""Which tables and columns SQL reads. A search for words would also find aliases, comments and values."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ class Airflow:
                 self._backfills.cancel_backfill(found.id)
 
     def clear(self, dag: str, run: str, tasks: list[str], downstream: bool = True) -> None:
-        """Clear tasks of a run and, unless told otherwise, everything downstream, so that they run again."""
+        """Clear tasks of a run so that they run again. By default it clears everything downstream, too."""
         chosen = [ClearTaskInstancesBodyTaskIdsInner(task) for task in tasks]
         body = client.ClearTaskInstancesBody(
             dag_run_id=run, dry_run=False, task_ids=chosen, include_downstream=downstream, only_failed=False

@@ -53,13 +53,16 @@ class Content:
 
 def by_hour(rows: DataFrame, table: Table) -> dict[datetime, Content]:
     """Hour -> content of the table's rows in it; day -> content for a table partitioned by day."""
-    grouped = rows.select(F.col(table.hour).alias("hour"), _hash(table).alias("hash")).groupBy("hour")
-    sums = grouped.agg(
-        F.count("*").alias("n"),
-        F.sum(F.shiftrightunsigned("hash", 32)).alias("high"),
-        F.sum(F.col("hash").bitwiseAND(F.lit(_LOW))).alias("low"),
-    ).collect()
-    return {as_hour(r["hour"]): Content(r["n"], r["high"], r["low"]) for r in sums}
+    grouped = rows.select(F.col(table.hour).alias("hour"), _hash(table).alias(_HASH)).groupBy("hour")
+    sums = grouped.agg(F.expr(f"array({_sums(_HASH)})").alias("sums")).collect()
+    return {as_hour(r["hour"]): Content(*r["sums"]) for r in sums}
+
+
+def _sums(hashed: str) -> str:
+    """The fields of `Content` as SQL aggregates, each a BIGINT. Rows whose hash (SQL) is NULL do not count."""
+    return (
+        f"count({hashed}), coalesce(sum(shiftrightunsigned({hashed}, 32)), 0L), coalesce(sum({hashed} & {_LOW}L), 0L)"
+    )
 
 
 MAX_HOURS = 8
@@ -85,11 +88,7 @@ class Sums:
     def expression(self) -> str:
         """An SQL expression over hashed rows: three BIGINT for each hour."""
         in_hour = [f"CASE WHEN {self.table.hour} = {as_literal(h, self.table)} THEN {_HASH} END" for h in self.hours]
-        parts = [
-            f"count({one}), coalesce(sum(shiftrightunsigned({one}, 32)), 0L), coalesce(sum({one} & {_LOW}L), 0L)"
-            for one in in_hour
-        ]
-        return f"array({', '.join(parts)})"
+        return f"array({', '.join(map(_sums, in_hour))})"
 
     def contents(self, sums: list[int]) -> dict[datetime, Content]:
         """Hour -> content, from the value of the expression. Hours without rows are left out."""

@@ -147,14 +147,13 @@ class Transaction:
     def _matching(self, predicate: str) -> list[Any]:
         """Files of the version read that match. A concurrent change to them is a conflict.
 
-        When none match, a concurrent commit that adds a matching file is a conflict.
+        When none match, a concurrent commit that adds a matching file is a conflict. Delta's own `filterFiles` makes
+        the same calls, but always lists the files with a Spark job.
         """
         snapshot = self._txn.snapshot()
         filters = listing.filters(self.spark, snapshot, predicate)
-        if listing.files_of_checksum(self.spark, snapshot) is None:
-            return as_list(self.spark, self._txn.filterFiles(filters, False))
         found = listing.matching(self.spark, snapshot, filters)
-        self._txn.trackReadPredicates(filters, False, True)  # this and the next call as in `filterFiles`
+        self._txn.trackReadPredicates(filters, False, True)
         self._txn.trackFilesRead(as_seq(self.spark, found))
         return found
 

@@ -21,7 +21,7 @@ CALLED = {
     },
     f"{DELTA}.VersionChecksum": {"numFiles": 0, "allFiles": 0},
     f"{DELTA}.OptimisticTransaction": {
-        "writeFiles": 1, "filterFiles": 2, "trackReadPredicates": 3, "trackFilesRead": 1,
+        "writeFiles": 1, "trackReadPredicates": 3, "trackFilesRead": 1,
         "snapshot": 0, "readVersion": 0, "commit": 2,
     },
     f"{DELTA}.actions.AddFile": {"path": 0, "stats": 0, "partitionValues": 0, "removeWithTimestamp": 2, "size": 0,

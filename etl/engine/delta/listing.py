@@ -33,12 +33,8 @@ class Listing:
             index = _index(spark, self._relation(spark).location(), files)
             self._index = index if index.allFiles().size() == len(files) else None  # else it looked at the storage
 
-    def _frame_of_delta(self, spark: SparkSession) -> Any:
-        """The rows as Delta reads them: each plan of this DataFrame runs a job that lists the files."""
-        return self.snapshot.deltaLog().createDataFrame(self.snapshot, as_seq(spark, self.files), False, none(spark))
-
     def _relation(self, spark: SparkSession) -> Any:
-        return self._frame_of_delta(spark).queryExecution().analyzed().relation()
+        return _frame_of_delta(spark, self.snapshot, self.files)._jdf.queryExecution().analyzed().relation()
 
     @property
     def is_indexed(self) -> bool:
@@ -48,7 +44,7 @@ class Listing:
     def frame(self, spark: SparkSession) -> DataFrame:
         """The rows of these files."""
         if self._index is None:
-            return DataFrame(self._frame_of_delta(spark), spark)
+            return _frame_of_delta(spark, self.snapshot, self.files)
         relation, parquet = self._relation(spark), jvm(spark, f"{_DATASOURCES}.parquet.ParquetFileFormat")()
         plain = relation.copy(
             self._index, relation.partitionSchema(), relation.dataSchema(), relation.bucketSpec(), parquet,
@@ -96,8 +92,13 @@ def files_of_checksum(spark: SparkSession, at_version: Any) -> list[Any] | None:
 
 def filters(spark: SparkSession, at_version: Any, predicate: str) -> Any:
     """A partition predicate as the methods of a snapshot take it: a Scala Seq with one resolved expression."""
-    rows = Listing(spark, at_version, []).frame(spark).where(predicate)
+    rows = _frame_of_delta(spark, at_version, []).where(predicate)
     return as_seq(spark, [rows._jdf.queryExecution().analyzed().condition()])
+
+
+def _frame_of_delta(spark: SparkSession, snapshot: Any, files: list[Any]) -> DataFrame:
+    """The rows of some files as Delta reads them: each plan of this DataFrame runs a job that lists the files."""
+    return DataFrame(snapshot.deltaLog().createDataFrame(snapshot, as_seq(spark, files), False, none(spark)), spark)
 
 
 def _is_plain(snapshot: Any, files: list[Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
@@ -18,17 +18,36 @@ if TYPE_CHECKING:
     from etl.lineage.impact import Change, QueryUse, Reader
 
 
+Kind = Literal["pages", "odcs"]
+FOLDERS: dict[Kind, Path] = {"pages": Path("docs/tables"), "odcs": Path("contracts")}
+
+
 def docs(
     context: typer.Context,
-    out: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("docs/tables"),
+    format: Annotated[
+        Kind, typer.Option(help="pages: Markdown and HTML; odcs: one Open Data Contract Standard document per table.")
+    ] = "pages",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the files.", show_default="docs/tables, or contracts for odcs")
+    ] = None,
 ) -> None:
-    """Write a Markdown page per table, and one HTML page of all tables, from contracts and transforms."""
+    """Write a Markdown page per table and one HTML page of all tables, or the data contract of each table."""
+    cli: CliContext = context.obj
+    folder = out or FOLDERS[format]
+    if format == "odcs":
+        from etl.docs import odcs
+
+        errors.print(f"{len(odcs.write(folder, cli.settings))} data contracts in {folder}.", soft_wrap=True)
+    else:
+        _write_pages(cli, folder)
+
+
+def _write_pages(cli: CliContext, folder: Path) -> None:
     from etl.docs import site
     from etl.lineage import tables as lineage_tables
 
-    cli: CliContext = context.obj
-    written = site.write(out, lineage_tables.of_all_tables(cli.query_session(), cli.settings))
-    errors.print(f"{len(written)} pages in {out}. Open {out / site.HTML} in a browser.", soft_wrap=True)
+    written = site.write(folder, lineage_tables.of_all_tables(cli.query_session(), cli.settings))
+    errors.print(f"{len(written)} pages in {folder}. Open {folder / site.HTML} in a browser.", soft_wrap=True)
 
 
 def impact(

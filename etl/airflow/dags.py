@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import (
     DAG,
-    Asset,
     CronDataIntervalTimetable,
     DeadlineAlert,
     DeadlineReference,
@@ -18,11 +18,13 @@ from airflow.sdk import (
 
 from etl import conf
 from etl.airflow import alerts, commands, pools
+from etl.airflow.assets import asset
 from etl.airflow.hour import HourOperator, TableOperator
 from etl.airflow.operators import BackfillOperator, FeedEtlOperator
 from etl.airflow.tables import Step, steps
 from etl.airflow.watching import RUN_HOUR
 
+log = logging.getLogger("feed_etl")
 FIRST_HOUR = "FEED_ETL_FIRST_HOUR"
 TASKS = {
     "owner": "feed-etl",
@@ -52,11 +54,6 @@ def _dag(dag_id: str, doc: str, schedule: CronDataIntervalTimetable | None, **se
     )
 
 
-def asset(step: Step) -> Asset:
-    """The Airflow asset of a table. It is updated when the table passes its audit and is published."""
-    return Asset(name=step.name, uri=f"feed-etl://{step.layer}/{step.name}", group=step.layer)
-
-
 def hourly(dag_id: str, doc: str, cron: str, subject: str, look_back_hours: int = 0) -> DAG:
     """One task per table of a subject, downstream of the tables it reads or refers to. Missed hours are caught up.
 
@@ -75,9 +72,9 @@ def hourly(dag_id: str, doc: str, cron: str, subject: str, look_back_hours: int 
 
 def _add_tables(subject: str, look_back_hours: int) -> None:
     """Add the tasks of a subject's tables to the current DAG; for one application per hour also its producer."""
-    if conf.airflow().application_per == "hour":
+    if _application_per() == "hour":
         words = commands.hour(["--subject", subject], _first_hour(), look_back_hours)
-        HourOperator(task_id=RUN_HOUR, command=words, pool=pools.HOURLY, retries=0, on_failure_callback=None)
+        HourOperator(task_id=RUN_HOUR, command=words, pool=pools.HOURLY, retries=1, on_failure_callback=None)
         tasks = {
             s.name: TableOperator(inputs=s.after, pool=pools.TABLES, **_of(s, look_back_hours)) for s in steps(subject)
         }
@@ -85,6 +82,18 @@ def _add_tables(subject: str, look_back_hours: int) -> None:
         tasks = {s.name: FeedEtlOperator(pool=pools.HOURLY, **_of(s, look_back_hours)) for s in steps(subject)}
     for step in steps(subject):
         tasks[step.name].set_upstream([tasks[name] for name in step.after])
+
+
+def _application_per() -> str:
+    """`airflow.application_per` of conf/; `table` where only one process may write at a time.
+
+    With one application per hour, a table may run alone while the application of another hour runs.
+    """
+    found = conf.airflow()
+    if found.single_writer and found.airflow.application_per == "hour":
+        log.warning("single_writer: each table has a Spark application of its own (airflow.application_per: table)")
+        return "table"
+    return found.airflow.application_per
 
 
 def _of(step: Step, look_back_hours: int) -> dict[str, Any]:

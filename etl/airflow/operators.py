@@ -11,6 +11,7 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from etl.airflow import alerts
+from etl.airflow.assets import landed_hour
 from etl.errors import ConfigError, ContractViolation, GateFailed
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class FeedEtlOperator(SparkSubmitOperator):
         failure: AirflowException = AirflowException(text)
         if code in FINAL:
             failure = AirflowFailException(f"feed-etl ended with exit code {code} ({FINAL[code]}): {text}")
-        if code in FINAL or _is_last_try(context):
+        if code in FINAL or is_last_try(context):
             failure.is_reported = alerts.report(self.application_args, code)
         return failure
 
@@ -65,12 +66,12 @@ class FeedEtlOperator(SparkSubmitOperator):
 
     def add_landed_hour(self, context: Context) -> None:
         """Add the landed hour to the asset events of this task."""
-        start = context.get("data_interval_start")
-        for asset in self.outlets if start else []:
-            context["outlet_events"][asset].extra = {"landed_hour": start.isoformat()}
+        for asset in self.outlets:
+            context["outlet_events"][asset].extra = landed_hour(context.get("data_interval_start"))
 
 
-def _is_last_try(context: Context) -> bool:
+def is_last_try(context: Context) -> bool:
+    """Whether Airflow will not try the task again."""
     task = context["task_instance"]
     return task.try_number > task.max_tries
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from typing import Any
 
-from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 from airflow.sdk.execution_time.xcom import XCom
-from airflow.triggers.base import BaseTrigger, TriggerEvent
-from asgiref.sync import sync_to_async
+from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
-from etl.airflow.watching import RAN_ALONE, RUN_HOUR, Decision, Watch
-
-SECONDS = 2.0
+from etl.airflow import ending
+from etl.airflow.producer import SECONDS, Producer
+from etl.airflow.watching import RAN_ALONE, Decision, Watch
+from etl.model.outcome import Outcome
 
 
 class OutcomeTrigger(BaseTrigger):
-    """Waits until a table's task can end or must run alone. The event holds the decision and the table's outcome."""
+    """Waits until a table's task can end or must run alone.
+
+    The task of a passed table ends here. Otherwise the event holds the decision and the table's outcome, and the task
+    resumes in a worker.
+    """
 
     def __init__(self, table: str, inputs: list[str]) -> None:
         super().__init__()
@@ -28,30 +32,27 @@ class OutcomeTrigger(BaseTrigger):
         return f"{__name__}.{type(self).__name__}", {"table": self.table, "inputs": self.inputs}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look at the producer every two seconds."""
-        ran_alone = [await self._xcom(name, RAN_ALONE) for name in self.inputs]
-        watch = Watch(is_first_try=self._task.try_number == 1, input_ran_alone=any(ran_alone))
-        while True:
-            producer = await sync_to_async(self._producer)()  # first: when it has ended, every outcome is there
-            found = await self._xcom(RUN_HOUR, self.table)
-            decision = watch.look(producer, found)
-            if decision is not Decision.WAIT:
-                yield TriggerEvent({"decision": decision.value, "outcome": found})
-                return
+        """Look at the producer every second until there is a decision."""
+        watch = Watch(self.table, self._task.try_number == 1, await self._has_input_that_ran_alone())
+        producer = Producer.of_run(self._task.dag_id, self._task.run_id)
+        look = await producer.look()
+        while (decision := watch.look(look.state, look.published)) is Decision.WAIT:
             await asyncio.sleep(SECONDS)
+            look = await producer.look(look)
+        yield self._event(decision, watch.outcome)
 
     @property
     def _task(self) -> Any:
         """The task instance, which the triggerer sets."""
         return self.task_instance
 
-    def _producer(self) -> str | None:
-        """State of the producer's task. A run from before the DAG had one counts as `removed`."""
+    async def _has_input_that_ran_alone(self) -> bool:
         ti = self._task
-        states = RuntimeTaskInstance.get_task_states(ti.dag_id, task_ids=[RUN_HOUR], run_ids=[ti.run_id])
-        return states.get(ti.run_id, {}).get(RUN_HOUR, "removed")
+        at = {"key": RAN_ALONE, "dag_id": ti.dag_id, "run_id": ti.run_id, "map_index": -1}
+        return any([await XCom.aget_one(task_id=name, **at) for name in self.inputs])
 
-    async def _xcom(self, task_id: str, key: str) -> Any:
-        """A value that another task of this run has published; None without it."""
-        ti = self._task
-        return await XCom.aget_one(key=key, dag_id=ti.dag_id, task_id=task_id, run_id=ti.run_id, map_index=-1)
+    def _event(self, decision: Decision, outcome: Outcome | None) -> TriggerEvent:
+        if decision is Decision.SUCCEED and ending.is_installed():
+            self.log.info("%s", outcome)
+            return TaskSuccessEvent(xcoms={RAN_ALONE: False})
+        return TriggerEvent({"decision": decision.value, "outcome": asdict(outcome) if outcome else None})

@@ -46,6 +46,9 @@ class AirflowSettings(EnvironmentFirst):
     """The settings that a DAG file needs, which it reads without the catalog."""
 
     airflow: Airflow = Field(default_factory=Airflow, description="How the DAGs use Spark")
+    single_writer: bool = Field(
+        False, description="On S3: the operator guarantees that only one process writes at a time"
+    )
 
 
 class Settings(AirflowSettings):
@@ -85,9 +88,6 @@ class Settings(AirflowSettings):
     )
     umask: str = Field("077", pattern=r"^0?[0-7]{3}$", description="umask of new files and folders")
     lock_minutes: float = Field(30, gt=0, description="Minutes that a commit waits for a commit of another process")
-    single_writer: bool = Field(
-        False, description="On S3: the operator guarantees that only one process writes at a time"
-    )
     scratch: LocalFolder | None = Field(
         None, description="Folder of temporary files; None: a folder of this user in /tmp"
     )
@@ -153,10 +153,10 @@ def _validated(settings: type[S], name: str, values: dict[str, Any]) -> S:
         raise ConfigError(f"Configuration {name!r}, key {key!r}: {first['msg']}.{hint}") from error
 
 
-def airflow(name: str = "local") -> Airflow:
-    """The section `airflow` of configuration `name`. Unlike `load`, it imports no catalog and no Spark."""
-    values = {key: value for key, value in _yaml(name).items() if key == "airflow"}
-    return _validated(AirflowSettings, name, values).airflow
+def airflow(name: str = "local") -> AirflowSettings:
+    """The settings of configuration `name` for DAG files. Unlike `load`, it imports no catalog and no Spark."""
+    values = {key: value for key, value in _yaml(name).items() if key in AirflowSettings.model_fields}
+    return _validated(AirflowSettings, name, values)
 
 
 def load(name: str = "local", **overrides: str | None) -> Settings:

@@ -118,12 +118,12 @@ def test_a_run_tells_which_tables_passed(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (list(summary.errors), list(summary.skipped)) == (["bronze_engagements"], ["fct_engagements"])
 
 
-def test_the_section_of_airflow_is_read_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_settings_of_airflow_are_read_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """The variable overrides the file, as for all settings; the default is one application per hour."""
-    assert conf.airflow() == conf.load().airflow
-    assert conf.airflow().application_per == "hour"
+    assert conf.airflow().airflow == conf.load().airflow
+    assert conf.airflow().airflow.application_per == "hour"
     monkeypatch.setenv("FEED_ETL_AIRFLOW", '{"application_per": "table"}')
-    assert conf.airflow().application_per == "table"
+    assert conf.airflow().airflow.application_per == "table"
     monkeypatch.setenv("FEED_ETL_AIRFLOW", '{"application_per": "day"}')
     with pytest.raises(ConfigError, match="application_per"):
         conf.airflow()

@@ -44,6 +44,13 @@ def test_every_table_waits_for_the_tables_it_reads_or_refers_to(
     assert {task.task_id: task.upstream_task_ids for task in dag.tasks} == {**tables, **more}
 
 
+def test_where_only_one_process_may_write_each_table_has_its_own_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One application per hour would write at the same time as a table that runs alone."""
+    monkeypatch.setenv("FEED_ETL_SINGLE_WRITER", "true")
+    dag = load(HERE.parent.parent / "dags" / "feed_hourly.py")
+    assert {task.task_id for task in dag.tasks} == {s.name for s in steps("feed")}
+
+
 def loaded_by_the_dag_files(tmp_path: Path) -> set[str]:
     """Modules that parsing all DAG files loads beyond Airflow's own, without a database, lake or landing zone."""
     nowhere = str(tmp_path / "nowhere")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -18,9 +19,9 @@ from dags.edges import DAGS, load
 from dags.test_operators import HOUR, program
 
 from etl.airflow import pools
-from etl.airflow.hour import TRIGGER, HourOperator, TableOperator
+from etl.airflow.hour import HourOperator, TableOperator
 from etl.airflow.triggers import OutcomeTrigger
-from etl.airflow.watching import RAN_ALONE, RUN_HOUR, TRY_ID
+from etl.airflow.watching import OUTCOMES, RAN_ALONE, RUN_HOUR, TRIGGER, published
 from etl.model.outcome import Outcome
 
 TRY = "0193-try"
@@ -53,31 +54,28 @@ def printing(folder: Path, lines: list[str], code: int, monkeypatch: pytest.Monk
     return folder / "words"
 
 
-def published(outcome: Outcome) -> dict[str, Any]:
-    """An outcome as the producer publishes it."""
-    fields = ("table", "state", "text", "exit_code", "rows_written", "rules", "seconds", "warnings")
-    return {**{name: getattr(outcome, name) for name in fields}, TRY_ID: TRY}
-
-
 @pytest.mark.parametrize("code", [0, 1, 2, 3, 7, 137])
 def test_the_producer_publishes_each_outcome_and_fails_with_its_application(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pushed: dict[str, Any], code: int
 ) -> None:
-    """Failed tables do not fail it: `feed-etl run --outcomes` ends with 0. It never sends a mail."""
+    """Failed tables do not fail it: `feed-etl run --outcomes` ends with 0. It never sends a mail.
+
+    It is tried once more, but not after an error that another try would repeat.
+    """
     monkeypatch.setenv("FEED_ETL_PROGRAM", str(program(tmp_path / "feed-etl", 0)))
-    lines = ["a line", PASSED.as_line(TRY), Outcome("fct_engagements", "skipped", "bronze_engagements").as_line(TRY)]
+    skipped = Outcome("fct_engagements", "skipped", "bronze_engagements")
+    lines = ["a line", PASSED.as_line(TRY), skipped.as_line(TRY)]
     words = printing(tmp_path, lines, code, monkeypatch)
     producer = HourOperator(task_id=RUN_HOUR, command=["run", "--subject", "feed"])
     if code:
-        with pytest.raises(AirflowException, match="run alone"):
+        is_final = code in (2, 4, 5)
+        with pytest.raises(AirflowException, match="run alone now" if is_final else "once more") as raised:
             producer.execute(context(pushed))
+        assert isinstance(raised.value, AirflowFailException) is is_final
     else:
         producer.execute(context(pushed))
     assert words.read_text().strip().endswith(f"run --subject feed --outcomes {TRY}")
-    assert {name: (value["state"], value[TRY_ID]) for name, value in pushed.items()} == {
-        "fct_shares": ("passed", TRY),
-        "fct_engagements": ("skipped", TRY),
-    }
+    assert pushed == {OUTCOMES: published(TRY, [PASSED, skipped])}
     assert not (tmp_path / "feed-etl.words").exists()
 
 
@@ -88,7 +86,15 @@ def test_lines_that_are_no_outcome_of_this_try_are_not_published(
     lines = [PASSED.as_line("another-try"), f"x {PASSED.as_line(TRY)}", f'{TRY} {{"table": "fct_sh']
     printing(tmp_path, lines, 0, monkeypatch)
     HourOperator(task_id=RUN_HOUR, command=["run"]).execute(context(pushed))
-    assert pushed == {}
+    assert pushed == {OUTCOMES: published(TRY, [])}
+
+
+def test_the_last_try_of_the_producer_leaves_the_other_tables_to_their_tasks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pushed: dict[str, Any]
+) -> None:
+    printing(tmp_path, [PASSED.as_line(TRY)], 137, monkeypatch)
+    with pytest.raises(AirflowFailException, match="run alone now"):
+        HourOperator(task_id=RUN_HOUR, command=["run"]).execute(context(pushed, tries=5))
 
 
 def test_an_outcome_that_airflow_does_not_accept_does_not_stop_the_application(
@@ -105,6 +111,14 @@ def test_an_outcome_that_airflow_does_not_accept_does_not_stop_the_application(
     HourOperator(task_id=RUN_HOUR, command=["run"]).execute(given)
 
 
+def test_the_producer_refuses_deploy_mode_cluster(monkeypatch: pytest.MonkeyPatch, pushed: dict[str, Any]) -> None:
+    """spark-submit would not print the lines of the application. The tables then run alone."""
+    spark = {"conn_type": "spark", "host": "yarn", "extra": {"deploy-mode": "cluster"}}
+    monkeypatch.setenv("AIRFLOW_CONN_SPARK_DEFAULT", json.dumps(spark))
+    with pytest.raises(AirflowFailException, match="application_per: table"):
+        HourOperator(task_id=RUN_HOUR, command=["run"]).execute(context(pushed))
+
+
 def table(**more: Any) -> TableOperator:
     return TableOperator(
         task_id="fct_shares", inputs=["bronze_shares"], command=["run", "--table", "fct_shares"], **more
@@ -114,7 +128,7 @@ def table(**more: Any) -> TableOperator:
 def test_a_passed_table_succeeds_with_its_asset_event_and_starts_nothing(pushed: dict[str, Any]) -> None:
     asset = Asset("fct_shares")
     given = context(pushed, 1, asset)
-    table(outlets=[asset]).resume(given, {"decision": "succeed", "outcome": published(PASSED)})
+    table(outlets=[asset]).resume(given, {"decision": "succeed", "outcome": asdict(PASSED)})
     assert given["outlet_events"][asset].extra == {"landed_hour": HOUR.isoformat()}
     assert pushed == {RAN_ALONE: False}
 
@@ -125,7 +139,7 @@ def test_a_failed_table_fails_with_its_own_error_and_mails_like_a_table_that_ran
 ) -> None:
     """A failed audit fails at once and is mailed. A temporary error is retried, and the retry runs alone."""
     monkeypatch.setenv("FEED_ETL_PROGRAM", str(program(tmp_path / "feed-etl", 0)))
-    outcome = published(Outcome("fct_shares", "failed", FAILED.text, code))
+    outcome = asdict(Outcome("fct_shares", "failed", FAILED.text, code))
     with pytest.raises(AirflowException, match=FAILED.text) as raised:
         table().resume(context(pushed), {"decision": "fail", "outcome": outcome})
     assert isinstance(raised.value, AirflowFailException) is is_final
@@ -170,8 +184,8 @@ def test_the_triggerer_makes_the_trigger_from_the_stored_dag() -> None:
 
 @pytest.mark.parametrize("file", [file for file in DAGS if file.stem.endswith("_hourly")], ids=lambda file: file.stem)
 def test_only_the_producer_takes_a_slot_of_the_applications(file: Path) -> None:
-    """A table must not wait for the slot of the application that it watches. The producer is never retried."""
+    """A table must not wait for the slot of the application that it watches. The producer is retried once."""
     tasks = {task.task_id: task for task in load(file).tasks}
     producer = tasks.pop(RUN_HOUR)
-    assert (producer.pool, producer.retries) == (pools.HOURLY, 0)
+    assert (producer.pool, producer.retries) == (pools.HOURLY, 1)
     assert {(task.pool, task.retries) for task in tasks.values()} == {(pools.TABLES, 4)}

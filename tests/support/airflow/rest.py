@@ -50,6 +50,10 @@ class Airflow:
         return client.XComApi(self.connection)
 
     @cached_property
+    def _assets(self) -> client.AssetApi:
+        return client.AssetApi(self.connection)
+
+    @cached_property
     def _backfills(self) -> client.BackfillApi:
         return client.BackfillApi(self.connection)
 
@@ -132,6 +136,15 @@ class Airflow:
         except NotFoundException:
             return None
         return found.value if found else None
+
+    def updated_assets(self, dag: str, run: str) -> set[str]:
+        """The tasks of a run that updated their asset."""
+        found = self._assets.get_asset_events(source_dag_id=dag, source_run_id=run, limit=100)
+        return {str(event.source_task_id) for event in found.asset_events}
+
+    def log(self, dag: str, run: str, task: str) -> str:
+        """The log of the first try of a task, as the UI shows it."""
+        return str(self._tasks.get_log(dag, run, task, 1).content)
 
     def tasks(self, dag: str, run: str) -> dict[str, client.TaskInstanceResponse]:
         """Every task instance of a run by task id."""

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from airflow.assets.manager import asset_manager
 from airflow.models.asset import AssetModel, TaskOutletAssetReference
 from airflow.models.trigger import handle_event_submit
+from airflow.models.xcom import XComModel
 from airflow.triggers.base import BaseTaskEndEvent, TaskSuccessEvent
+from pydantic import JsonValue
 from sqlalchemy import Select, select
 
 from etl.airflow.assets import landed_hour
@@ -47,10 +49,16 @@ def end_table(event: TaskSuccessEvent, *, task_instance: TaskInstance, session: 
     task_instance.clear_next_method_args()
     task_instance.set_state(event.task_instance_state, session=session)
     for key, value in (event.xcoms or {}).items():
-        task_instance.xcom_push(key=key, value=value, session=session)
+        _push(task_instance, key, value, session)
     extra = landed_hour(task_instance.dag_run.data_interval_start)
     for asset in session.scalars(_assets(task_instance)).all():
         asset_manager.register_asset_change(task_instance=task_instance, asset=asset, extra=extra, session=session)
+
+
+def _push(task_instance: TaskInstance, key: str, value: JsonValue, session: Session) -> None:
+    """Publish an XCom as a worker does. `TaskInstance.xcom_push` stores another text, which tasks read as a string."""
+    task = {name: getattr(task_instance, name) for name in ("dag_id", "task_id", "run_id", "map_index")}
+    XComModel.set(key=key, value=value, **task, serialize=False, session=session)
 
 
 def _assets(task_instance: TaskInstance) -> Select[tuple[AssetModel]]:

@@ -78,7 +78,7 @@ def test_a_passed_table_ends_with_its_xcom_and_its_asset_event(session: Session,
     assert (task.state, task.trigger_id, task.next_method) == ("success", None, None)
     assert task.duration > 0
     pushed = session.scalars(select(XComModel)).one()
-    assert (pushed.task_id, pushed.key, XComModel.deserialize_value(pushed)) == ("fct_shares", RAN_ALONE, False)
+    assert (pushed.task_id, pushed.key, pushed.value) == ("fct_shares", RAN_ALONE, False)
     event = session.scalars(select(AssetEvent)).one()
     assert (event.source_task_id, event.source_run_id) == ("fct_shares", "r")
     assert event.extra == {"landed_hour": HOUR.isoformat()}

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any
 
-from etl.engine.quality.gate import COMPLETE
+from etl.engine.quality.verdict import COMPLETE
 from etl.engine.state.entry import Entry
 from etl.errors import ERROR_CLASS
 

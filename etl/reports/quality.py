@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from etl import catalog
 from etl.engine.quality import completeness
 from etl.engine.quality.completeness import LandedHour
-from etl.engine.quality.gate import COMPLETE
+from etl.engine.quality.verdict import COMPLETE
 from etl.engine.state.entry import Entry
 from etl.model.contract import Table
 from etl.reports import findings

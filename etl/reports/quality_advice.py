@@ -10,8 +10,8 @@ import shlex
 
 from etl.conf import Settings
 from etl.engine.quality import suites
-from etl.engine.quality.gate import COMPLETE
 from etl.engine.quality.suites import Rule
+from etl.engine.quality.verdict import COMPLETE
 from etl.engine.spark.files import absolute
 from etl.errors import LOGIN, ContractViolation
 from etl.model.contract import Table

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from support import made_up
-from support.in_memory_ledger import InMemoryLedger
 from support.rows import at
 
 from etl.engine.quality import completeness
 from etl.engine.quality.completeness import NO_FILES, LandedHour
 from etl.engine.state.entry import ERROR, Entry
+from etl.engine.state.in_memory_ledger import InMemoryLedger
 from etl.reports import dashboard, late_hours, operations
 
 TEN, NOON = at("10:00"), at("12:00")

@@ -6,12 +6,12 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from support.in_memory_ledger import InMemoryLedger
 from support.rows import at
 
 from etl import catalog
 from etl.engine.landing import arrivals
 from etl.engine.state.entry import Entry
+from etl.engine.state.in_memory_ledger import InMemoryLedger
 from etl.reports import freshness, operations
 
 TEN, ELEVEN, NOON = at("10:00"), at("11:00"), at("12:00")

@@ -13,6 +13,7 @@ from etl.engine.delta import tables as delta
 from etl.engine.delta.checksums import Content
 from etl.engine.jobs.run_context import RunContext, log, record
 from etl.engine.quality import gate, suites
+from etl.engine.quality.verdict import Failure, Verdict
 from etl.engine.spark.files import absolute
 from etl.engine.state.entry import Entry
 from etl.errors import ContractViolation, GateFailed
@@ -23,7 +24,7 @@ from etl.model.contract import Table
 class Audit:
     """What the audit of a batch found: the verdict of the gate, and hour -> rows and checksum."""
 
-    verdict: gate.Verdict
+    verdict: Verdict
     contents: dict[datetime, Content]
 
 
@@ -39,7 +40,7 @@ def audited(context: RunContext, table: Table, batch: DataFrame, hours: Collecti
     return Audit(verdict, checksums.by_hour(batch, table) if found is None else sums.contents(found))
 
 
-def judged(context: RunContext, table: Table, batch: DataFrame, measure: str = "") -> gate.Verdict:
+def judged(context: RunContext, table: Table, batch: DataFrame, measure: str = "") -> Verdict:
     """The verdict of the gate on a batch. References are looked up in the published dimensions.
 
     A missing or malformed suite is a critical failure, not an exception. measure: see `gate.judge`.
@@ -50,10 +51,10 @@ def judged(context: RunContext, table: Table, batch: DataFrame, measure: str = "
         return gate.judge(batch, suites.suite(table), measure)
     except ContractViolation as error:
         why = "A batch without an audit is not published."
-        return gate.Verdict(0, [gate.Failure("suite", "critical", why, None, None, [], str(error))])
+        return Verdict(0, [Failure("suite", "critical", why, None, None, [], str(error))])
 
 
-def enforce(context: RunContext, table: Table, batch: DataFrame, entry: Entry, verdict: gate.Verdict) -> None:
+def enforce(context: RunContext, table: Table, batch: DataFrame, entry: Entry, verdict: Verdict) -> None:
     """Note a verdict in the ledger row. When it is negative, keep the batch in `_rejected` and raise GateFailed."""
     entry.rules, entry.failures = verdict.rules, verdict.as_json()
     entry.metrics["gate_seconds"] = round(verdict.seconds, 3)
@@ -69,7 +70,7 @@ def pass_gate(
     batch: DataFrame,
     entry: Entry,
     hours: Collection[datetime] = (),
-    extra: list[gate.Failure] | None = None,
+    extra: list[Failure] | None = None,
 ) -> dict[datetime, Content]:
     """Audit a batch with the `extra` failures that the job itself found, and enforce the verdict.
 
@@ -81,7 +82,7 @@ def pass_gate(
     return audit.contents
 
 
-def _reject(context: RunContext, table: Table, batch: DataFrame, entry: Entry, verdict: gate.Verdict) -> None:
+def _reject(context: RunContext, table: Table, batch: DataFrame, entry: Entry, verdict: Verdict) -> None:
     """Keep a batch that failed its audit, record it, and raise GateFailed with two texts: with and without samples."""
     uri = f"{absolute(context.settings.lake)}/_rejected/{table.name}/{context.run_id}"
     batch.write.format("delta").mode("overwrite").save(uri)

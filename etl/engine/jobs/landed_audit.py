@@ -11,7 +11,7 @@ from etl.engine.jobs.run_context import RunContext
 from etl.engine.landing import reader as landing
 from etl.engine.quality import completeness
 from etl.engine.quality.completeness import LandedHour
-from etl.engine.quality.gate import Failure
+from etl.engine.quality.verdict import Failure
 from etl.engine.spark import files
 from etl.engine.state.entry import Entry
 from etl.errors import LandingError

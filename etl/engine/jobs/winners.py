@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from etl.conf import Settings
 from etl.engine.delta.checksums import row_hash
 from etl.engine.jobs import ddl
-from etl.engine.quality.gate import Failure
+from etl.engine.quality.verdict import Failure
 from etl.model.contract import Column as Field
 from etl.model.contract import Event, Table
 from etl.model.privacy import REPLACEMENT_IDS_BELOW, viewer_column

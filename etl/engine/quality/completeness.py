@@ -16,7 +16,7 @@ from typing import Any
 
 from etl.conf.sections import Completeness, EventCompleteness
 from etl.engine.landing.arrivals import EMPTY
-from etl.engine.quality.gate import COMPLETE, Failure
+from etl.engine.quality.verdict import COMPLETE, Failure
 from etl.engine.state.entry import Entry
 
 WEEK, WEEKS, MIN_WEEKS = timedelta(days=7), 4, 3

@@ -11,8 +11,9 @@ from support.rows import Row, at, minted, rows
 from support.toy_rules import between, numbers, rule
 
 from etl.engine.quality import gate, suites
-from etl.engine.quality.gate import Failure, Verdict, judge
+from etl.engine.quality.gate import judge
 from etl.engine.quality.suites import Rule, Severity
+from etl.engine.quality.verdict import Failure, Verdict
 from etl.model.contract import Table
 from etl.subjects.feed.dims import dim_posts, dim_ranker_models
 from etl.subjects.feed.facts import fct_impressions, fct_shares

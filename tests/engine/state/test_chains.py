@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.in_memory_ledger import InMemoryLedger
 from support.rows import at
 
 from etl.engine.state import chains, planner
 from etl.engine.state.entry import DAMAGED, Entry
+from etl.engine.state.in_memory_ledger import InMemoryLedger
 from etl.engine.state.ledger import Ledger
 from etl.engine.state.shards import person_column
 from etl.model.contract import Chain, Column, Input, InsertNew, Layer, Replace, Table

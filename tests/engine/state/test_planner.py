@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from support.in_memory_ledger import InMemoryLedger
 from support.rows import at
 
 from etl.engine.state import planner
 from etl.engine.state.entry import DAMAGED, TO_BE_READ, WITHOUT_FILES, Entry
+from etl.engine.state.in_memory_ledger import InMemoryLedger
 from etl.engine.state.ledger import Ledger
 from etl.engine.state.shards import Shard
 from etl.model.contract import Event, Input, InsertNew, Layer, Replace, Scd2, Table

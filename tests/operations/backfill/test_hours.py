@@ -7,11 +7,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from support import toy_chain
-from support.in_memory_ledger import InMemoryLedger
 from support.local_lake import START
 
 from etl import catalog
 from etl.engine.state.entry import Entry
+from etl.engine.state.in_memory_ledger import InMemoryLedger
 from etl.engine.state.shards import Shard
 from etl.operations.backfill.hours import LakeHours
 

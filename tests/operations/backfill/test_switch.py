@@ -8,11 +8,11 @@ from typing import Any, cast
 
 import pytest
 from support import toy_chain
-from support.in_memory_ledger import InMemoryLedger
 from support.local_lake import START
 
 from etl import catalog
 from etl.engine.state.entry import Entry
+from etl.engine.state.in_memory_ledger import InMemoryLedger
 from etl.model.contract import Input
 from etl.operations.backfill import switch
 from etl.operations.backfill.staging import LIVE

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from support.in_memory_ledger import InMemoryLedger
 from support.local_lake import START
 
 from etl import catalog
 from etl.engine.state.entry import Entry
+from etl.engine.state.in_memory_ledger import InMemoryLedger
 from etl.operations.maintenance import compact_ledger
 
 HOUR = timedelta(hours=1)

@@ -6,10 +6,10 @@ import dataclasses
 
 from reports.test_operations import entry
 from support import made_up
-from support.in_memory_ledger import InMemoryLedger
 from support.rows import at
 
 from etl.engine.state.entry import Entry
+from etl.engine.state.in_memory_ledger import InMemoryLedger
 from etl.reports import operations
 from etl.reports.tile import Tile
 from etl.subjects.feed.dashboard import heartbeats, tiles

@@ -1,4 +1,4 @@
-"""A ledger without a lake, for tests that need no Spark."""
+"""A ledger of rows that are known already. It needs no Spark: it reads and writes nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from etl.engine.state.ledger import Ledger
 
 
 class InMemoryLedger(Ledger):
-    """A ledger in memory, with rows given oldest first."""
+    """A ledger in memory, with rows given oldest first. Only its look-ups can be used."""
 
     def __init__(self, *entries: Entry) -> None:
         self.lock = threading.RLock()

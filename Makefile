@@ -86,7 +86,7 @@ AGREED := .venv/agreed.txt
 lock: setup ## Resolve versions and hashes of all packages again (ARGS=--upgrade for the newest versions)
 	@sed -n 's/^\([a-z].*==[^\\]*\).*/\1/p' requirements.lock requirements-airflow.lock | sort -u > $(AGREED)
 	@$(COMPILE) setup.cfg pyproject.toml --all-extras $(ARGS) -o $(AGREED)
-	@$(COMPILE) setup.cfg pyproject.toml --extra test --extra bench --extra dev -c $(AGREED) --generate-hashes \
+	@$(COMPILE) setup.cfg pyproject.toml --extra otel --extra test --extra bench --extra dev -c $(AGREED) --generate-hashes \
 		-o requirements.lock
 	@printf '%s\n' 'moto[s3]' flask flask-cors | $(COMPILE) - --generate-hashes -o requirements-s3.lock
 	@echo hypofuzz | $(COMPILE) - -c $(AGREED) --generate-hashes -o requirements-fuzz.lock

@@ -10,7 +10,19 @@ import typer
 from rich.logging import RichHandler
 
 from etl import conf
-from etl.commands import backfill, check, documents, erase, lake, maintain, queries, running, scaffolding, sources
+from etl.commands import (
+    backfill,
+    check,
+    documents,
+    erase,
+    lake,
+    maintain,
+    queries,
+    running,
+    scaffolding,
+    sources,
+    status,
+)
 from etl.commands.cli_context import CliContext, errors
 from etl.commands.report import report
 from etl.errors import FeedEtlError
@@ -53,6 +65,7 @@ for command in (
     lake.describe,
     lake.sql,
     lake.ledger,
+    status.status,
     maintain.maintain,
     check.check,
     erase.erase,

@@ -74,6 +74,12 @@ class MailError(FeedEtlError):
     exit_code = 8
 
 
+class ProblemsFound(FeedEtlError):
+    """`feed-etl status` found something that a person must do (exit code 9)."""
+
+    exit_code = 9
+
+
 def lasting(error: BaseException) -> str:
     """The part of an error that may be stored and mailed: its class and its own text, without values of records.
 

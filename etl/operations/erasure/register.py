@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -138,7 +138,12 @@ def receipts(spark: SparkSession, lake: str) -> list[dict[str, Any]]:
     uri = f"{lake}/_erasure/receipts"
     if not delta.is_table(spark, uri):
         return []
-    return [json.loads(row["document"]) for row in delta.read(spark, uri).orderBy("at").collect()]
+    return documents(row.asDict() for row in delta.read(spark, uri).collect())
+
+
+def documents(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the receipts in rows of their table, oldest first."""
+    return [json.loads(row["document"]) for row in sorted(rows, key=lambda row: row["at"])]
 
 
 def open_receipts(spark: SparkSession, lake: str) -> list[dict[str, Any]]:

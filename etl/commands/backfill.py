@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from etl import terminal
+from etl.commands import completion
 from etl.commands.cli_context import CliContext, From, Json, OptionalFrom, OptionalTo, To, errors, interval
 from etl.commands.watch import watched
 from etl.errors import ConfigError
@@ -21,7 +22,10 @@ backfill = typer.Typer(
     help="Rebuild hours in a staging area, compare them with the published hours, then replace these.",
 )
 
-Tables = Annotated[list[str] | None, typer.Option("--table", help="Only this table (may be repeated).")]
+Tables = Annotated[
+    list[str] | None,
+    typer.Option("--table", help="Only this table (may be repeated).", autocompletion=completion.tables),
+]
 Only = Annotated[requests.Only, typer.Option(help="Which hours.")]
 Version = Annotated[
     str | None, typer.Option("--from-version", help="Build one table with another version of its logic: v2")

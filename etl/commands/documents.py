@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from etl import terminal
+from etl.commands import completion
 from etl.commands.cli_context import CliContext, Json, errors
 
 if TYPE_CHECKING:
@@ -52,7 +53,12 @@ def _write_pages(cli: CliContext, folder: Path) -> None:
 
 def impact(
     context: typer.Context,
-    column: Annotated[str, typer.Argument(help="TABLE.COLUMN, landing.EVENT.FIELD, or TABLE for its rows")],
+    column: Annotated[
+        str,
+        typer.Argument(
+            help="TABLE.COLUMN, landing.EVENT.FIELD, or TABLE for its rows", autocompletion=completion.columns
+        ),
+    ],
     as_json: Json = False,
 ) -> None:
     """List the columns, rows, rules and named queries that depend on a column, directly or through a filter or join."""

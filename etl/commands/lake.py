@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from etl import catalog, terminal
+from etl.commands import completion
 from etl.commands.cli_context import CliContext, Json
 from etl.errors import ConfigError, first_line
 
@@ -32,7 +33,11 @@ def tables(context: typer.Context, as_json: Json = False) -> None:
     terminal.print_rows(rows, as_json, title="Tables", hide=("uri",))
 
 
-def describe(context: typer.Context, table: str, as_json: Json = False) -> None:
+def describe(
+    context: typer.Context,
+    table: Annotated[str, typer.Argument(autocompletion=completion.tables)],
+    as_json: Json = False,
+) -> None:
     """Show the contract of a table: columns, rules, owner, inputs."""
     from etl.engine.people import keys, pseudonyms
     from etl.engine.quality import suites

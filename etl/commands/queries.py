@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from etl.commands import completion
 from etl.commands.cli_context import CliContext, Json
 from etl.errors import ConfigError
 from etl.terminal import FileFormat
@@ -14,8 +15,16 @@ from etl.terminal import FileFormat
 
 def query(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="Name of the query; `feed-etl queries` lists all names.")],
-    param: Annotated[list[str] | None, typer.Option(help="A parameter, NAME=VALUE (may be repeated).")] = None,
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Name of the query; `feed-etl queries` lists all names.", autocompletion=completion.queries
+        ),
+    ],
+    param: Annotated[
+        list[str] | None,
+        typer.Option(help="A parameter, NAME=VALUE (may be repeated).", autocompletion=completion.parameters),
+    ] = None,
     format: Annotated[FileFormat, typer.Option(help="How the result is written; parquet needs --out.")] = "table",
     out: Annotated[Path | None, typer.Option(help="Write the result to this file.")] = None,
     explain: Annotated[bool, typer.Option(help="Only show inputs, grain and partitions read.")] = False,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from etl import catalog
+from etl.commands import completion
 from etl.commands.cli_context import HOUR, From, To, errors, interval
 from etl.errors import ConfigError
 
@@ -20,7 +21,12 @@ def simulate(
     end: To,
     impressions_per_hour: Annotated[int, typer.Option(min=1, help="Impressions served per hour.")] = 20000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
-    subject: Annotated[str, typer.Option(help="A folder of etl/subjects that has a simulator: feed, ads.")] = "feed",
+    subject: Annotated[
+        str,
+        typer.Option(
+            help="A folder of etl/subjects that has a simulator: feed, ads.", autocompletion=completion.subjects
+        ),
+    ] = "feed",
 ) -> None:
     """Write simulated events of a subject to the landing zone, and the expected mart values to _truth."""
     from etl.engine.spark.files import local_folder

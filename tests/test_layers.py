@@ -11,7 +11,7 @@ import etl
 ROOT = Path(etl.__file__).parent
 ORDER = (
     ("errors", "utc"),
-    ("secrets", "model"),
+    ("secrets", "model", "telemetry"),
     ("transforms",),
     ("subjects.shared",),
     ("subjects",),
@@ -32,7 +32,7 @@ ORDER = (
     ("operations.maintenance",),
     ("reports",),
     ("subjects.dashboard", "subjects.simulate"),
-    ("docs", "scaffold", "airflow"),
+    ("docs", "scaffold", "airflow", "doctor"),
     ("commands",),
     ("cli",),
 )

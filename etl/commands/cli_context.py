@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 errors = Console(stderr=True)
 HOUR = "%Y-%m-%dT%H"
+CONF_ERROR = "conf_error"
+"""Key in the `meta` of typer's context: the error of a configuration that `doctor` then reports."""
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 _FROM = typer.Option("--from", formats=[HOUR], help="First hour, UTC: 2026-06-01T10")
 _TO = typer.Option("--to", formats=[HOUR], help="End of the interval (exclusive), UTC: 2026-06-01T13")
@@ -36,7 +38,9 @@ class CliContext:
         """The session of a command that makes tables."""
         from etl.engine.people import keys
         from etl.engine.spark import session
+        from etl.telemetry import otel
 
+        otel.start()
         keys.use_demo_key(self.settings.lake)
         return session.start(self.settings)
 

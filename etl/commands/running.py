@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from etl import catalog, terminal
+from etl.commands import completion
 from etl.commands.cli_context import CliContext, From, Json, To, errors, interval
 from etl.commands.outcomes import Outcomes
 from etl.commands.watch import watched
@@ -19,9 +20,16 @@ def run(
     context: typer.Context,
     start: From,
     end: To,
-    table: Annotated[list[str] | None, typer.Option(help="Only this table (may be repeated).")] = None,
+    table: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this table (may be repeated).", autocompletion=completion.tables),
+    ] = None,
     subject: Annotated[
-        list[str] | None, typer.Option(help="A subject such as feed or ads; default: subjects with landed files.")
+        list[str] | None,
+        typer.Option(
+            help="A subject such as feed or ads; default: subjects with landed files.",
+            autocompletion=completion.subjects,
+        ),
     ] = None,
     hour_by_hour: Annotated[
         bool, typer.Option(help="Audit and publish each hour alone: a bad hour does not hold back other hours.")
@@ -39,6 +47,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Bring tables up to date with the files landed in an interval of hours. Safe to repeat at any time."""
+    from etl.commands import run_metrics
     from etl.engine.jobs import runner
     from etl.engine.jobs.progress import Progress
     from etl.engine.state.planner import hours_between
@@ -51,6 +60,7 @@ def run(
     with terminal.progress(errors) as show:
         progress = Progress(show, printer.passed)
         summary = each(cli.spark(), cli.settings, *hours, tables=chosen, progress=progress, shard=part)
+    run_metrics.measure(cli, summary)
     terminal.print_summary(summary, as_json)
     printer.finish(summary)
     if summary.errors and not outcomes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from datetime import date
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import Field, ValidationError
@@ -90,6 +90,10 @@ class Settings(AirflowSettings):
     lock_minutes: float = Field(30, gt=0, description="Minutes that a commit waits for a commit of another process")
     scratch: LocalFolder | None = Field(
         None, description="Folder of temporary files; None: a folder of this user in /tmp"
+    )
+    min_free_gb: float = Field(2, ge=0, description="Free space in GB below which `feed-etl doctor` fails")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Lines of standard error: text for people, or one JSON object each"
     )
     spark: dict[str, str] = Field(default_factory=dict, description="Additional Spark settings")
 

@@ -25,6 +25,7 @@ from etl.engine.delta.partitions import partition_hour
 from etl.engine.spark import files
 from etl.engine.spark.jvm import as_list, as_seq, jvm, none, some
 from etl.errors import ConflictError
+from etl.telemetry import spans
 
 CHECK_STAGED_AFTER = 3600.0  # seconds; a later commit first checks that the staged files still exist
 
@@ -57,6 +58,7 @@ class Transaction:
         """Rows of the version read that match a partition predicate. A concurrent change to them is a conflict."""
         return self._frame(self._matching(predicate))
 
+    @spans.span("stage")
     def stage(self, rows: DataFrame) -> DataFrame:
         """Write rows to files that are not published yet. Returns the rows as read back from these files."""
         started, self._staged_at = time.monotonic(), time.time()

@@ -18,6 +18,7 @@ from etl.engine.spark.files import absolute
 from etl.engine.state.entry import Entry
 from etl.errors import ContractViolation, GateFailed
 from etl.model.contract import Table
+from etl.telemetry import spans
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Audit:
     contents: dict[datetime, Content]
 
 
+@spans.span("audit")
 def audited(context: RunContext, table: Table, batch: DataFrame, hours: Collection[datetime]) -> Audit:
     """Judge a batch and sum its content, in one job when it has few hours. hours: all hours that it may have."""
     if len(hours) > checksums.MAX_HOURS:

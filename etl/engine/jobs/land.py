@@ -28,6 +28,7 @@ from etl.engine.state import planner
 from etl.engine.state.entry import WITHOUT_FILES, Entry
 from etl.errors import first_line
 from etl.model.contract import MergeAggregate, Table
+from etl.telemetry import spans
 
 MAX_NAMES = 5
 """Names that one log line lists; it counts the others."""
@@ -128,7 +129,7 @@ def _load(context: RunContext, table: Table, hours: list[Landed], bad_files: lis
 def _stage(context: RunContext, table: Table, txn: Transaction, reading: Reading) -> tuple[DataFrame, list[datetime]]:
     """Stage the accepted records; returns the staged rows and the hours that they replace."""
     accepted = reading.records.where(~records.is_bad(reading.event, context.settings))
-    rows = catalog.entry(table.name).transform(accepted)
+    rows = spans.span("transform")(catalog.entry(table.name).transform)(accepted)
     if isinstance(table.write, MergeAggregate):
         return _merge_aggregate(context, table, table.write, txn, rows)
     return txn.stage(ddl.conform(rows, table)), [landed.hour for landed in reading.hours]

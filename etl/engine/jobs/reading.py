@@ -15,6 +15,7 @@ from etl.engine.landing import records
 from etl.engine.landing.reader import Landed
 from etl.engine.spark.files import LandedFile
 from etl.model.contract import Event, MergeAggregate, Table
+from etl.telemetry import spans
 
 BadFile = tuple[datetime, LandedFile]
 
@@ -36,6 +37,7 @@ class Reading:
     accepted_counts: dict[datetime, int] | None
 
 
+@spans.span("read")
 def read(context: RunContext, table: Table, hours: list[Landed], bad_files: list[BadFile]) -> Reading:
     """Read and count the records of some landed hours. A file of an unknown format is a bad file."""
     assert table.event

@@ -27,6 +27,7 @@ from etl.engine.state.entry import Entry
 from etl.engine.state.ledger import Ledger
 from etl.engine.state.shards import Shard, person_column
 from etl.model.contract import Table
+from etl.telemetry import spans
 
 log = logging.getLogger("feed_etl")
 
@@ -83,8 +84,9 @@ class RunContext:
 
         `listing` reads the Delta log once per run, however many tables and plans read these files.
         """
-        newest = delta.current_version(self.spark, self.uri(table)) if version is None else version
-        return self.listing(self.uri(table), newest, partitions).frame(self.spark)
+        with spans.span("read", input=table.name):
+            newest = delta.current_version(self.spark, self.uri(table)) if version is None else version
+            return self.listing(self.uri(table), newest, partitions).frame(self.spark)
 
     def transaction(self, table: Table) -> Transaction:
         """A transaction that begins at the version that `recover` saw.
@@ -96,7 +98,9 @@ class RunContext:
     def transform(self, table: Table) -> Callable[..., DataFrame]:
         """The transform that this lake uses for a table: version 1 until a backfill switches to another version."""
         logic = self.logic(table, self.ledger.logic(table.name))
-        return lambda *inputs, **named: self.without_removed_hours(table, logic(*inputs, **named))
+        return spans.span("transform")(
+            lambda *inputs, **named: self.without_removed_hours(table, logic(*inputs, **named))
+        )
 
     def logic(self, table: Table, version: int) -> Callable[..., DataFrame]:
         """A version of a table's transform. Where a pseudonym key is set, it gives pseudonyms in place of ids."""
@@ -157,6 +161,7 @@ def keep_changed(
     return changed
 
 
+@spans.span("publish")
 def publish(
     context: RunContext, table: Table, txn: Transaction, entry: Entry, contents: dict[datetime, Content]
 ) -> None:

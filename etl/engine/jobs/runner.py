@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from graphlib import TopologicalSorter
@@ -27,13 +28,14 @@ from etl.engine.jobs.recovery import recover, refuse_unfinished
 from etl.engine.jobs.run_context import RunContext, log
 from etl.engine.landing import owner, subjects
 from etl.engine.people import keys, pseudonyms
-from etl.engine.spark import files, storage
+from etl.engine.spark import files, logs, storage
 from etl.engine.state import planner
 from etl.engine.state.entry import Entry
 from etl.engine.state.ledger import Ledger, refuse_lost_ledger
 from etl.engine.state.shards import Shard, person_column
 from etl.errors import FeedEtlError, LakeError, LandingError, first_line
 from etl.model.contract import Table
+from etl.telemetry import fields, spans
 
 
 @dataclass
@@ -109,6 +111,19 @@ def run(
     if not files.exists(spark, landing):
         raise LandingError(f"There is no landing zone at {landing}. Set --landing, or try `feed-etl simulate`.")
     context = open_context(spark, settings, (start, end), shard)
+    with fields.scope(run_id=context.run_id, hour=_hour(start, end)), spans.span("run"):
+        return _run(context, tables, progress)
+
+
+def _hour(start: datetime, end: datetime) -> str:
+    """The hour of a run for observers; of several hours, their interval as ISO 8601 writes it."""
+    only_one = end - start == planner.HOUR
+    return f"{start:%Y-%m-%dT%H}" if only_one else f"{start:%Y-%m-%dT%H}/{end:%Y-%m-%dT%H}"
+
+
+def _run(context: RunContext, tables: list[str] | None, progress: Progress) -> Summary:
+    """Run the chosen tables in a context, and record their errors."""
+    spark, settings = context.spark, context.settings
     owner.claim(spark, settings)
     staged.remove_dead(spark, settings)
     summary = Summary(context.run_id)
@@ -195,7 +210,8 @@ def _run_in_parallel(
     with ThreadPoolExecutor(context.settings.parallel_tables) as pool:
         while order.is_active():
             for name in order.get_ready():
-                running[pool.submit(_run_if_ready, context, tables[name], unusable, summary, progress)] = name
+                run_ = copy_context().run  # a thread does not take over the fields and the span of its caller
+                running[pool.submit(run_, _run_if_ready, context, tables[name], unusable, summary, progress)] = name
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 order.done(running.pop(future))
@@ -233,7 +249,10 @@ def _run_if_ready(
 def _run_and_note(context: RunContext, table: Table, summary: Summary, progress: Progress) -> None:
     """Run a table in a session of its own. Its errors go to the summary; a bug in the code raises."""
     try:
-        entry = run_table(context.with_own_session(), table)
+        with fields.scope(table=table.name), spans.span(f"table {table.name}"):
+            logs.tag(context.spark, context.settings)
+            entry = run_table(context.with_own_session(), table)
+            spans.note(hours=len(entry.processed_hours) if entry else 0, rows=entry.rows_written if entry else 0)
         if entry is None:
             summary.unchanged.append(table.name)
         progress.passed(table, entry)

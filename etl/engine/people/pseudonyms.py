@@ -88,7 +88,11 @@ def check(spark: SparkSession, table: Table, uri: str) -> None:
         return
     if table.has_sketch:
         return _check_sketches(spark, table, uri)
-    kind = _property(spark, uri, PROPERTY)
+    refuse_other_key(table, _property(spark, uri, PROPERTY))
+
+
+def refuse_other_key(table: Table, kind: str) -> None:
+    """Raises ConfigError when `kind`, the property of a table with a row per viewer, is not of this environment."""
     if kind != viewer_id_kind():
         why = f"holds ids of viewers, but {SECRET} is set" if kind == IDS else f"holds pseudonyms of another {SECRET}"
         raise ConfigError(f"{table.name} {why}. Set the key as it was; docs/retention.md says how to change it.")

@@ -42,9 +42,18 @@ def _output(*command: str | Path) -> str:
 
 def is_usable(home: Path) -> bool:
     """Whether Spark can run on the Java at `home`: its version is high enough and it has the required module."""
+    return not fault(home)
+
+
+def fault(home: Path) -> str:
+    """Why Spark cannot run on the Java at `home`; empty when it can."""
     modules = _output(home / "bin" / "java", "--list-modules")
     version = re.search(r"^java\.base@(\d+)", modules, re.MULTILINE)
-    return version is not None and int(version[1]) >= MIN_VERSION and f"{REQUIRED_MODULE}@" in modules
+    if version is None:
+        return "there is no bin/java of Java 9 or newer that runs"
+    if int(version[1]) < MIN_VERSION:
+        return f"it is Java {version[1]}, older than {MIN_VERSION}"
+    return "" if f"{REQUIRED_MODULE}@" in modules else f"it lacks the module {REQUIRED_MODULE}"
 
 
 def _recorded(share: Path) -> Path | None:

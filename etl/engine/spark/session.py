@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 
 from etl import catalog, conf, secrets
 from etl.conf import Settings
-from etl.engine.spark import cds, compatibility, scratch
+from etl.engine.spark import cds, compatibility, logs, scratch
 from etl.engine.spark.jars import delta_jars, s3_jars
 from etl.engine.spark.java import require_java
 from etl.engine.spark.jvm import jvm
@@ -97,7 +97,9 @@ def _options(settings: Settings) -> dict[str, str]:
         **hash_join_options(settings),
         **_temporary(settings),
         **settings.spark,
-        "spark.driver.extraJavaOptions": java_options(user_options, settings.master.startswith("local")),
+        "spark.driver.extraJavaOptions": java_options(
+            user_options, settings.master.startswith("local"), settings.log_format
+        ),
     }
 
 
@@ -116,14 +118,14 @@ def _temporary(settings: Settings) -> dict[str, str]:
     return {"spark.local.dir": str(_folder(settings))} if settings.master.startswith("local") else {}
 
 
-def java_options(user_options: str, runs_tasks: bool = True) -> str:
+def java_options(user_options: str, runs_tasks: bool = True, log_format: str = "text") -> str:
     """The options of the driver's JVM: UTC, the log configuration and then the user's options, which take precedence.
 
     A driver that runs tasks itself (local mode) also gets the compiler options, the CDS archive and the parallel
     garbage collector: in a batch, throughput matters and pauses do not. The user's options can name another collector;
     the JVM accepts only one.
     """
-    log = (conf.home() / "conf" / "spark-log4j2.properties").absolute().as_uri()
+    log = logs.configuration(log_format).absolute().as_uri()
     collector = "" if GARBAGE_COLLECTOR.search(user_options) else "-XX:+UseParallelGC"
     local = [collector, COMPILER, cds.options()] if runs_tasks else []
     return " ".join(filter(None, ["-Duser.timezone=UTC", "-Dlog4j2.configurationFile=" + log, *local, user_options]))
@@ -199,4 +201,4 @@ def require_utc(spark: SparkSession) -> None:
 
 
 if __name__ == "__main__":  # prints the options for spark-submit, which starts the JVM before Python
-    print(java_options(" ".join(sys.argv[1:])))
+    print(java_options(" ".join(sys.argv[1:]), log_format=conf.load().log_format))

@@ -17,7 +17,7 @@ def status(context: typer.Context, as_json: Json = False) -> None:
 
     The exit code is 0 when nothing but warnings is open, 9 when something is to do, 7 when the lake cannot be read.
     """
-    from etl.commands import status_screen
+    from etl.commands import screen, status_screen
     from etl.reports import status as of
 
     cli: CliContext = context.obj
@@ -25,7 +25,7 @@ def status(context: typer.Context, as_json: Json = False) -> None:
     if as_json:
         terminal.print_document(found.as_json())
     else:
-        status_screen.show(found, status_screen.console(sys.stdout))
+        status_screen.show(found, screen.console(sys.stdout))
     if not found.is_ok:
         count = sum(not each.is_warning for each in found.todo)
         raise ProblemsFound(f"{count} problems are open. Each one above names the next step; see docs/runbook.md.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from itertools import zip_longest
-from typing import TextIO
 
 from rich.console import Console, Group
 from rich.padding import Padding
@@ -12,20 +11,32 @@ from rich.rule import Rule
 from rich.table import Table as Grid
 from rich.text import Text
 
-from etl.reports.status import BEHIND, FAILED, LATE, OK, ORDER, QUARANTINE_HOURS, WAITING, Status, TableStatus, ToDo
+from etl.commands import screen
+from etl.reports.status import (
+    BEHIND,
+    FAILED,
+    LATE,
+    NOT_RUN,
+    OK,
+    ORDER,
+    QUARANTINE_HOURS,
+    WAITING,
+    Status,
+    TableStatus,
+    ToDo,
+)
 
-WIDTH = 80
-SYMBOLS = {OK: ("✓", "+"), BEHIND: ("~", "~"), LATE: ("!", "!"), WAITING: ("‖", "="), FAILED: ("✗", "x")}
+SYMBOLS = {
+    OK: ("✓", "+"),
+    BEHIND: ("~", "~"),
+    LATE: ("!", "!"),
+    WAITING: ("‖", "="),
+    NOT_RUN: ("·", "."),
+    FAILED: ("✗", "x"),
+}
 """State -> its symbol, and the one for a terminal without Unicode: the state can be read without colors, too."""
-STYLES = {OK: "green", BEHIND: "yellow", LATE: "yellow", WAITING: "yellow", FAILED: "bold red"}
+STYLES = {OK: "green", BEHIND: "yellow", LATE: "yellow", WAITING: "yellow", NOT_RUN: "dim", FAILED: "bold red"}
 MAX_TO_DO = 8
-
-
-def console(file: TextIO) -> Console:
-    """A console for the screen: at most 80 columns, without colors where the output is not a terminal."""
-    made = Console(file=file, highlight=False)
-    made.width = min(made.width, WIDTH) if made.is_terminal else WIDTH
-    return made
 
 
 def show(status: Status, on: Console) -> None:
@@ -114,18 +125,16 @@ def _cell(each: TableStatus, on: Console) -> tuple[Text, Text, Text]:
 
 
 def _symbol(state: str, on: Console) -> Text:
-    return Text(SYMBOLS[state][0 if on.encoding.startswith("utf") else 1], STYLES[state])
+    return Text(screen.symbol(on, SYMBOLS[state]), STYLES[state])
 
 
 def _state(each: TableStatus) -> str:
     if each.state == BEHIND:
         return f"{each.due} {'d' if each.table.daily else 'h'} due"
-    return _hour(each.newest, each.table.daily) if each.state == OK else each.state
+    return _hour(each.newest, each.table.daily) if each.newest and each.state == OK else each.state
 
 
-def _hour(newest: datetime | None, daily: bool) -> str:
-    if newest is None:
-        return "-"
+def _hour(newest: datetime, daily: bool) -> str:
     return f"{newest:%m-%d}" if daily else f"{newest:%m-%d %H}h"
 
 

@@ -24,8 +24,8 @@ from etl.reports.problems import Problem
 
 QUARANTINE_HOURS = 24
 """Landed hours, counted back from the newest one, over which the share of quarantined records is taken."""
-FAILED, WAITING, LATE, BEHIND, OK = "failed", "waiting", "late", "behind", "ok"
-ORDER = (FAILED, WAITING, LATE, BEHIND, OK)
+FAILED, WAITING, LATE, BEHIND, NOT_RUN, OK = "failed", "waiting", "late", "behind", "not run", "ok"
+ORDER = (FAILED, WAITING, LATE, BEHIND, NOT_RUN, OK)
 """The states of a table, the worst first. failed: a gate, or an error. waiting: a table that it reads failed. behind:
 hours are due."""
 
@@ -62,6 +62,9 @@ class ToDo:
     step: str
     since: datetime | None = None
     is_warning: bool = False
+
+
+NO_RUN = ToDo("no run has ended in this lake yet", "Run landed hours: `feed-etl run --from … --to …`.", is_warning=True)
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ def of_lake(settings: Settings, now: datetime) -> Status:
         last_run=max((e.started_at for e in ledger.entries), default=None),
         tables=_tables(ledger, fresh, found, now),
         quarantine=_quarantine(ledger, landed),
-        todo=[*map(_to_do, found), *_behind(fresh, found)],
+        todo=[*map(_to_do, found), *_behind(fresh, found), *([] if ledger.entries else [NO_RUN])],
         notes=notes,
     )
 
@@ -157,7 +160,9 @@ def _tables(ledger: Ledger, fresh: list[Freshness], found: list[Problem], now: d
     for each in fresh:
         state = FAILED if each.table.name in with_error else by_verdict.get(verdicts[each.table.name].verdict, OK)
         due = each.behind_hours or 0
-        made.append(TableStatus(each.table, BEHIND if state == OK and due else state, each.newest, due))
+        if state == OK and (due or each.newest is None):
+            state = BEHIND if due else NOT_RUN
+        made.append(TableStatus(each.table, state, each.newest, due))
     return made
 
 

@@ -1,0 +1,1 @@
+"""`feed-etl doctor`: what on this machine would keep a run from working, found without starting Spark."""

@@ -78,6 +78,7 @@ def _set_up_logging(level: int, as_json: TextIO | None) -> None:
     handler.setFormatter(logging.Formatter("%(message)s"))
     if as_json:
         handler = logging.StreamHandler(as_json)
+        handler.setLevel(level)
         handler.setFormatter(json_lines.JsonFormatter())
         logging.captureWarnings(True)
     logging.basicConfig(level=logging.WARNING, handlers=[handler])

@@ -63,6 +63,7 @@ def _summary(status: Status) -> Grid:
     grid.add_row(" state", _headline(status))
     grid.add_row(" tables", _counts(status))
     grid.add_row(" landed", _landed(status))
+    grid.add_row(" last run", _last_run(status))
     grid.add_row(" quarantine", _quarantine(status))
     return grid
 
@@ -85,14 +86,17 @@ def _counts(status: Status) -> Text:
 def _landed(status: Status) -> str:
     if status.landed is None or status.lag is None:
         return "nothing yet"
-    last_run = f" · last run {_ago(status.now - status.last_run)}" if status.last_run else ""
-    return f"newest hour {status.landed:%Y-%m-%d %H:00}, ended {_ago(status.lag)}{last_run}"
+    return f"newest hour {status.landed:%Y-%m-%d %H:00}, ended {_ago(status.lag)}"
+
+
+def _last_run(status: Status) -> str:
+    return f"{status.last_run:%Y-%m-%d %H:%M}, {_ago(status.now - status.last_run)}" if status.last_run else "none yet"
 
 
 def _quarantine(status: Status) -> str:
     found = status.quarantine
     worst = f" · most: {found.worst[0]} {found.worst[1]:.1%}" if found.worst else ""
-    of = f"{found.quarantined:,} of {found.read:,} records ({found.share:.1%}), {QUARANTINE_HOURS} h"
+    of = f"{found.quarantined:,} of {found.read:,} records ({found.share:.1%})"
     return f"{of}{worst}" if found.read else f"no record was read in {QUARANTINE_HOURS} h"
 
 

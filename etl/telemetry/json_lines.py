@@ -46,13 +46,14 @@ def _line(at: float, level: str, logger: str, message: str) -> dict[str, Any]:
 
 
 def as_json(text: str) -> str:
-    """A line of another program as JSON. A line that is a JSON object already stays as it is."""
+    """A line of another program as JSON. A line that is a JSON object already gets the fields that it lacks."""
     try:
-        if isinstance(json.loads(text), dict):
-            return text
+        found = json.loads(text)
     except ValueError:
-        pass
-    return json.dumps(_line(datetime.now(UTC).timestamp(), "INFO", LOGGER, text), ensure_ascii=False)
+        found = None
+    if not isinstance(found, dict):
+        found = _line(datetime.now(UTC).timestamp(), "INFO", LOGGER, text)
+    return json.dumps(found | {name: None for name in fields.NAMES if name not in found}, ensure_ascii=False)
 
 
 @contextmanager

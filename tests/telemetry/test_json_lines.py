@@ -55,7 +55,7 @@ def test_every_line_is_an_object_whoever_wrote_it() -> None:
     assert warned["ts"].endswith("Z")
     assert "ZeroDivisionError" in by_message["failed"]["exception"] and by_message["failed"]["table"] is None
     assert by_message["note of a library"]["logger"] == by_message["note of a child"]["logger"] == "stderr"
-    assert {"own": 1} in found  # a line that is JSON already, as Spark's are, stays as it is
+    assert {"own": 1, "run_id": None, "table": None, "hour": None} in found  # as Spark's lines, which are JSON already
     assert after == "after"
 
 

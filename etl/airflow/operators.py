@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from etl.airflow import alerts
 from etl.airflow.assets import landed_hour
@@ -31,6 +32,7 @@ class FeedEtlOperator(SparkSubmitOperator):
     """
 
     application_args: list[str]
+    env_vars: dict[str, Any] | None
 
     def __init__(self, *, command: list[str], **kwargs: Any) -> None:
         super().__init__(
@@ -43,6 +45,7 @@ class FeedEtlOperator(SparkSubmitOperator):
 
     def execute(self, context: Context) -> None:
         """Run the application, and translate its exit code: fail at once, skip, or let Airflow try again."""
+        self.env_vars = {**(self.env_vars or {}), **_trace_context()}
         try:
             super().execute(context)
         except AirflowException as error:
@@ -68,6 +71,13 @@ class FeedEtlOperator(SparkSubmitOperator):
         """Add the landed hour to the asset events of this task."""
         for asset in self.outlets:
             context["outlet_events"][asset].extra = landed_hour(context.get("data_interval_start"))
+
+
+def _trace_context() -> dict[str, str]:
+    """Variables with which the command continues the trace of its task; none when Airflow records no traces."""
+    carrier: dict[str, str] = {}
+    TraceContextTextMapPropagator().inject(carrier)
+    return {name.upper(): value for name, value in carrier.items()}
 
 
 def is_last_try(context: Context) -> bool:

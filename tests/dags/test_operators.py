@@ -19,6 +19,7 @@ from airflow.sdk.exceptions import (
 )
 from dags.edges import load
 from jinja2 import StrictUndefined, Template
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, NonRecordingSpan, SpanContext, TraceFlags, use_span
 
 from etl.airflow import commands, pools
 from etl.airflow.operators import FINAL, BackfillOperator, FeedEtlOperator
@@ -42,8 +43,8 @@ PARAMS = {
 
 
 def program(path: Path, code: int) -> Path:
-    """A program that records its arguments and exits with a code."""
-    path.write_text(f'#!/bin/sh\necho "$@" >>{path}.words\nexit {code}\n')
+    """A program that records its arguments and the variable TRACEPARENT, and exits with a code."""
+    path.write_text(f'#!/bin/sh\necho "$@" >>{path}.words\necho "$TRACEPARENT" >>{path}.trace\nexit {code}\n')
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return path
 
@@ -95,6 +96,21 @@ def test_spark_submit_gets_the_properties_file_of_the_environment(
         monkeypatch.setenv("FEED_ETL_SPARK_PROPERTIES", named)
     run(FeedEtlOperator(task_id="t", command=["run"]))
     assert ("--properties-file /srv/spark.properties" in words.read_text()) is is_passed
+
+
+@pytest.mark.parametrize(
+    ("span", "expected"),
+    [
+        (SpanContext(0x4BF9, 0x00F0, False, TraceFlags(1)), f"00-{0x4BF9:032x}-{0x00F0:016x}-01"),
+        (INVALID_SPAN_CONTEXT, ""),  # Airflow records no traces
+    ],
+)
+def test_the_command_continues_the_trace_of_its_task(ends_with: Any, span: SpanContext, expected: str) -> None:
+    """Airflow makes the span of a task the current one."""
+    traced = ends_with(0).with_suffix(".trace")
+    with use_span(NonRecordingSpan(span)):
+        run(FeedEtlOperator(task_id="t", command=["run"]))
+    assert traced.read_text() == f"{expected}\n"
 
 
 def test_the_asset_event_names_the_landed_hour(ends_with: Any) -> None:

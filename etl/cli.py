@@ -17,9 +17,11 @@ from etl.commands import (
     doctor,
     documents,
     erase,
+    impact,
     lake,
     maintain,
     queries,
+    register,
     running,
     scaffolding,
     sources,
@@ -101,7 +103,7 @@ for command in (
     queries.query,
     queries.queries,
     documents.docs,
-    documents.impact,
+    impact.impact,
     scaffolding.new_table,
 ):
     app.command()(command)

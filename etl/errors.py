@@ -80,6 +80,12 @@ class ProblemsFound(FeedEtlError):
     exit_code = 9
 
 
+class BreakingChange(FeedEtlError):
+    """Tables have changed since another revision in a way that breaks what reads them (exit code 10)."""
+
+    exit_code = 10
+
+
 def lasting(error: BaseException) -> str:
     """The part of an error that may be stored and mailed: its class and its own text, without values of records.
 

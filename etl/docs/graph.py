@@ -32,11 +32,20 @@ class Node:
 
 
 @dataclass(frozen=True)
+class Arrow:
+    """An arrow from the box of a table to one that reads it, with its SVG path."""
+
+    source: str
+    target: str
+    path: str
+
+
+@dataclass(frozen=True)
 class Picture:
-    """Boxes, SVG paths of the arrows, column headings, and the size of the picture, px."""
+    """Boxes, arrows, column headings, and the size of the picture, px."""
 
     boxes: list[Node]
-    arrows: list[str]
+    arrows: list[Arrow]
     heads: list[tuple[str, int]]
     width: int
     height: int
@@ -56,7 +65,7 @@ def picture() -> Picture:
     positions = {node.name: node for i, column in enumerate(columns) for node in _nodes(column, layers[i], i, height)}
     return Picture(
         [node for node in positions.values() if "@" not in node.name],
-        [_path([positions[name] for name in route]) for route in routes],
+        [Arrow(route[0], route[-1], _path([positions[name] for name in route])) for route in routes],
         [(layer, LEFT + i * ACROSS) for i, layer in enumerate(layers)],
         2 * LEFT + len(layers) * ACROSS - (ACROSS - WIDTH),
         TOP + height,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -31,8 +32,13 @@ def pages(lineages: dict[str, Lineage]) -> dict[str, str]:
         private=_private(found),
         mark=MARK,
     )
-    files["lineage.svg"] = templates.get_template("lineage.svg.j2").render(picture=picture())
+    files["lineage.svg"] = svg()
     return files
+
+
+def svg(marks: Mapping[str, str] | None = None, caption: str = "") -> str:
+    """The picture of all tables. marks: table -> `origin`, `value` or `influence`; it fades every other table."""
+    return _templates().get_template("lineage.svg.j2").render(picture=picture(), marks=marks, caption=caption)
 
 
 def html(files: dict[str, str]) -> str:

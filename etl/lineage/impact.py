@@ -13,7 +13,7 @@ from etl.engine.sql import reads
 from etl.errors import ConfigError
 from etl.lineage.flow import ROWS, Source
 from etl.lineage.tables import VALUE, Edge, landed, landed_columns
-from etl.queries import named_query
+from etl.queries import named_query, sql_files
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Reader:
 
 @dataclass(frozen=True)
 class QueryUse:
-    """A named query whose SQL names columns that would change, so its result may change."""
+    """A named query, or a query of a dashboard, whose SQL names columns that would change: its result may change."""
 
     question: str
     columns: tuple[Source, ...]
@@ -101,8 +101,20 @@ def queries(origin: Source, found: Iterable[Change]) -> list[QueryUse]:
     return [QueryUse(name, columns) for name, columns in query.items() if columns]
 
 
+def pages(origin: Source, found: Iterable[Change]) -> list[QueryUse]:
+    """Queries of dashboards, behind their tiles and figures, that read the column or one that would change with it."""
+    changed = sorted({origin, *(change.target for change in found)}, key=str)
+    texts = {name: file.read_text(encoding="utf-8") for name, file in sql_files.find("dashboard").items()}
+    used = {name: _read(reads.tables(text), reads.columns(text), changed) for name, text in texts.items()}
+    return [QueryUse(name, columns) for name, columns in used.items() if columns]
+
+
 def _named(query: named_query.NamedQuery, changed: list[Source]) -> tuple[Source, ...]:
-    rows, columns = set(query.inputs), reads.columns(query.sql)
+    return _read(set(query.inputs), reads.columns(query.sql), changed)
+
+
+def _read(rows: set[str], columns: set[tuple[str, str]], changed: list[Source]) -> tuple[Source, ...]:
+    """The changed columns, and changed rows of tables, that a query reads."""
     return tuple(s for s in changed if (s.table in rows if s.column == ROWS else (s.table, s.column) in columns))
 
 

@@ -52,14 +52,15 @@ def of_all_tables(spark: SparkSession, settings: Settings) -> dict[str, Lineage]
 def of_table(spark: SparkSession, settings: Settings, entry: Entry) -> Lineage:
     """The lineage of one table. For MergeAggregate, it includes the function that combines a batch with the table."""
     table = entry.table
-    own = lineage(ddl.conform(entry.transform(**_inputs(spark, settings, table)), table))
+    own = lineage(ddl.conform(entry.transform(**empty_inputs(spark, settings, table)), table))
     if not isinstance(table.write, MergeAggregate):
         return own
     existing, batch = (empty_input(spark, table.name, ddl.schema(table)) for _ in range(2))
     return compose(lineage(ddl.conform(table.write.combine(existing, batch), table)), own, table.name)
 
 
-def _inputs(spark: SparkSession, settings: Settings, table: Table) -> dict[str, DataFrame]:
+def empty_inputs(spark: SparkSession, settings: Settings, table: Table) -> dict[str, DataFrame]:
+    """Parameter of `transform` -> an empty input that is recognized in a plan."""
     if table.event is None:
         sources = {name: source.table for name, source in table.sources.items()}
         return {name: empty_input(spark, each.name, ddl.schema(each)) for name, each in sources.items()}

@@ -104,6 +104,7 @@ for command in (
     queries.queries,
     documents.docs,
     impact.impact,
+    register.register,
     scaffolding.new_table,
 ):
     app.command()(command)

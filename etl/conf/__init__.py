@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from etl import secrets
+from etl.conf.discovery import Catalog, OpenLineage
 from etl.conf.sections import Airflow, Completeness, LocalFolder, Mail, MailAddress, Maintenance
 from etl.errors import ConfigError, first_line
 
@@ -81,6 +82,8 @@ class Settings(AirflowSettings):
     mail: Mail = Field(description="How reports are mailed")
     completeness: Completeness = Field(default_factory=Completeness, description="When a landed hour is late")
     maintenance: Maintenance = Field(description="Retention of everything that no table contract covers")
+    catalog: Catalog = Field(default_factory=Catalog, description="Names of the tables in Spark's catalog")
+    openlineage: OpenLineage = Field(default_factory=OpenLineage, description="OpenLineage events of runs")
     data_docs_runs: int = Field(ge=1, le=50, description="Number of latest runs of a table that Data Docs show")
     backfill_days_without_yes: int = Field(ge=1, description="A backfill of more days needs --yes")
     backfill_change_budget: float = Field(

@@ -1,4 +1,7 @@
-"""The sections of the configuration: Airflow, mail, maintenance, completeness; the types of addresses and folders."""
+"""The sections of the configuration: Airflow, mail, maintenance, completeness; the types of addresses and folders.
+
+How other tools find the tables is in `discovery.py`.
+"""
 
 from __future__ import annotations
 

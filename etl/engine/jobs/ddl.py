@@ -30,6 +30,11 @@ def _statistics_columns(table: Table) -> str:
     return ",".join(c for c in filtered if c not in table.partition)
 
 
+def tags(table: Table) -> dict[str, str]:
+    """Table properties that tell other programs whose table it is. They are part of the table's Delta log."""
+    return {"feed_etl.owner": table.owner, "feed_etl.layer": table.layer.name.lower()}
+
+
 def ensure(spark: SparkSession, table: Table, uri: str) -> None:
     """Create the table when it does not exist. Raises ContractViolation when it exists with other columns."""
     if delta.is_table(spark, uri):
@@ -42,7 +47,7 @@ def ensure(spark: SparkSession, table: Table, uri: str) -> None:
     stats = {"delta.dataSkippingStatsColumns": found} if (found := _statistics_columns(table)) else {}
     people = pseudonyms.properties(spark, table, uri)
     properties = ", ".join(
-        f"'{name}' = '{value}'" for name, value in (delta.HISTORY_PROPERTIES | stats | people).items()
+        f"'{name}' = '{value}'" for name, value in (delta.HISTORY_PROPERTIES | stats | people | tags(table)).items()
     )
     delta.create(spark, uri, f"({fields}) USING DELTA {partitioned} TBLPROPERTIES ({properties})")
 

@@ -51,18 +51,22 @@ def run(
     from etl.engine.jobs import runner
     from etl.engine.jobs.progress import Progress
     from etl.engine.state.planner import hours_between
+    from etl.lineage.openlineage import recorder
+    from etl.operations.registration import opened
 
     cli: CliContext = context.obj
     hours, chosen = interval(start, end), _tables(table, subject)
     part = shards.parse(shard) if shard else None
     each = runner.run_hours if hour_by_hour else runner.run
     printer = Outcomes(outcomes, len(hours_between(*hours)) if hour_by_hour else 1)
-    with terminal.progress(errors) as show:
-        progress = Progress(show, printer.passed)
+    with terminal.progress(errors) as show, recorder.recorded(cli.spark(), cli.settings) as follow:
+        progress = Progress(show, printer.passed, follow.started, follow.ended)
         summary = each(cli.spark(), cli.settings, *hours, tables=chosen, progress=progress, shard=part)
     run_metrics.measure(cli, summary)
     terminal.print_summary(summary, as_json)
     printer.finish(summary)
+    if cli.settings.catalog.after_run:
+        opened.register_after_run(cli.settings)
     if summary.errors and not outcomes:
         raise next(iter(summary.errors.values()))
 

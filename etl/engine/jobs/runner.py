@@ -248,6 +248,7 @@ def _run_if_ready(
 
 def _run_and_note(context: RunContext, table: Table, summary: Summary, progress: Progress) -> None:
     """Run a table in a session of its own. Its errors go to the summary; a bug in the code raises."""
+    progress.started(context, table)
     try:
         with fields.scope(table=table.name), spans.span(f"table {table.name}"):
             logs.tag(context.spark, context.settings)
@@ -256,10 +257,20 @@ def _run_and_note(context: RunContext, table: Table, summary: Summary, progress:
         if entry is None:
             summary.unchanged.append(table.name)
         progress.passed(table, entry)
+        progress.ended(context, table, entry, None)
+        return
     except FeedEtlError as error:
-        summary.errors[table.name] = error
+        failure: FeedEtlError = error
     except (Py4JJavaError, PySparkException) as error:
-        summary.errors[table.name] = _storage_error(f"{table.name} or a table it reads", error)
+        failure = _storage_error(f"{table.name} or a table it reads", error)
+    summary.errors[table.name] = failure
+    progress.ended(context, table, _row_of_run(context, table), failure)
+
+
+def _row_of_run(context: RunContext, table: Table) -> Entry | None:
+    """The newest ledger row that this run wrote for a table; None without one."""
+    rows = (e for e in reversed(context.ledger.entries) if (e.run_id, e.table_name) == (context.run_id, table.name))
+    return next(rows, None)
 
 
 def _inputs_unfinished_by_shards(context: RunContext, table: Table) -> list[str]:

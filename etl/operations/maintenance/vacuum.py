@@ -1,4 +1,4 @@
-"""Vacuums a lake: removes orphan files, rejected batches and ended backfills once they are old enough."""
+"""Vacuums a lake: removes orphan files, rejected batches, ended backfills and event files once they are old enough."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from functools import partial
 from etl.engine.delta import tables as delta
 from etl.engine.spark import files
 from etl.engine.spark.files import LandedFile
+from etl.lineage.openlineage import FOLDER as EVENTS
 from etl.operations.backfill import staging
 from etl.operations.backfill.register import Register
 from etl.operations.retention import orphan_files
@@ -21,10 +22,11 @@ INTERNAL = ("_ledger", "_backfills")  # Delta tables of the lake that are not in
 
 
 def plan(window: Window) -> Iterator[Action]:
-    """Yield actions for orphan files past the readers' window, old rejected batches and ended backfills."""
+    """Yield actions for orphan files past the readers' window, and old batches, ended backfills and event files."""
     yield from _orphan_files(window)
     yield from _rejected(window)
     yield from _backfills(window)
+    yield from _event_files(window)
 
 
 def _lake(window: Window) -> str:
@@ -108,3 +110,18 @@ def _backfills(window: Window) -> Iterator[Action]:
 
 def _has_rows(window: Window, folder: LandedFile) -> bool:
     return any(not f.name.startswith("_") for f in files.list_folders(window.context.spark, folder.uri))
+
+
+def _event_files(window: Window) -> Iterator[Action]:
+    """Yield an action for the files of OpenLineage events in the lake that are past `openlineage.keep_days`."""
+    spark, keep_days = window.context.spark, window.context.settings.openlineage.keep_days
+    oldest = (window.today - keep_days * DAY).timestamp() * 1000
+    old = [file for file in files.list_files(spark, f"{_lake(window)}/{EVENTS}") if file.modified < oldest]
+    if old:
+        what = f"{len(old)} files of OpenLineage events that are older than {keep_days} days"
+        yield Action(STEP, EVENTS, what, partial(_remove, window, old), len(old), sum(file.size for file in old))
+
+
+def _remove(window: Window, old: list[LandedFile]) -> None:
+    for file in old:
+        files.delete(window.context.spark, file.uri)

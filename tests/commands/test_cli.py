@@ -29,6 +29,7 @@ def test_help_lists_the_commands() -> None:
         "demo",
         "impact",
         "docs",
+        "register",
     ):
         assert command in shown
 
@@ -50,6 +51,11 @@ def test_help_lists_the_commands() -> None:
         (("sql", "SELECT 1", "--format", "xml"), ("xml", "csv")),
         (("impact", "fct_shares.likes"), ("likes", "share_id")),
         (("impact", "shares.share_id"), ("shares", "landing.shares", "fct_shares")),
+        (("impact",), ("fct_impressions.post_id", "--since")),
+        (("impact", "fct_shares", "--since", "HEAD"), ("either", "--since")),
+        (("impact", "--since", "HEAD", "--owners"), ("--owners", "lists the owners")),
+        (("impact", "--since", "no-such-revision"), ("no-such-revision", "commit, branch or tag")),
+        (("docs", "--format", "yaml"), ("yaml", "pages", "odcs")),
         (("new-table", "fct_shares", "--layer", "facts"), ("fct_shares", "already")),
         (("new-table", "fct_x", "--layer", "gold"), ("--layer", "gold", "dims", "facts", "rollups", "marts")),
         (("query", "top_creator"), ("top_creator", "top_creators", "virality")),

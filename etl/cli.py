@@ -42,7 +42,7 @@ app = typer.Typer(
     help="Build audited facts, dimensions, rollups and marts from landed event files.\n\n"
     "To start:  feed-etl demo  ·  feed-etl tables  ·  feed-etl sql 'SELECT * FROM mart_post_engagement_daily'\n\n"
     "Exit codes: 0 done · 2 setting · 3 landing zone · 4 gate · 5 contract · 6 conflict · 7 lake · 8 mail · "
-    "9 something to do; see docs/runbook.md.",
+    "9 something to do · 10 breaking change; see docs/runbook.md.",
 )
 
 

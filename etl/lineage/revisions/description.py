@@ -20,7 +20,7 @@ from etl.catalog import Entry
 from etl.engine.jobs import ddl
 from etl.engine.sql import reads
 from etl.lineage import tables
-from etl.lineage.plan import empty_input
+from etl.lineage.plan import INPUT, empty_input
 from etl.lineage.tables import edges, landed, landed_columns, of_all_tables
 from etl.model.contract import Column, MergeAggregate
 from etl.queries import named_query, sql_files
@@ -81,11 +81,16 @@ def _frames(spark: SparkSession, settings: conf.Settings, entry: Entry) -> list[
 
 
 def fingerprint(frame: DataFrame) -> str:
-    """A fingerprint of what a DataFrame computes. Names of intermediate columns and ids of a session do not count."""
-    plan = frame._jdf.queryExecution().analyzed().canonicalized().toString()
+    """A fingerprint of what a DataFrame computes, from its analyzed plan. Ids of the session do not count.
+
+    The canonical plan has no names of inputs, so they are added in the order in which the plan reads them.
+    """
+    analyzed = frame._jdf.queryExecution().analyzed()
     numbers: dict[str, str] = {}
-    text = re.sub(r"(?<=#)\d+|(?<=[a-z]_)\d+", lambda id_: numbers.setdefault(id_[0], str(len(numbers))), plan)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    ids = re.compile(r"(?<=#)\d+|(?<=[a-z]_)\d+")
+    plan = ids.sub(lambda id_: numbers.setdefault(id_[0], str(len(numbers))), analyzed.canonicalized().toString())
+    inputs = re.findall(rf"SubqueryAlias {INPUT}([\w.]+)", analyzed.toString())
+    return hashlib.sha256(f"{plan} {inputs}".encode()).hexdigest()[:16]
 
 
 def main(file: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
 from etl import catalog
@@ -17,6 +18,8 @@ from etl.engine.jobs import ddl
 from etl.engine.sql import views
 from etl.errors import ConfigError
 from etl.model.contract import Table
+
+GONE = "gone"
 
 
 @dataclass
@@ -76,13 +79,18 @@ def _point(spark: SparkSession, name: str, uri: str, found: Registered) -> None:
 
 
 def _location(spark: SparkSession, name: str) -> str | None:
-    """The URI that a name points to; None when there is no such name.
+    """The URI that a name points to; None when there is no such name, GONE when its table does not exist any more.
 
     Raises ConfigError for a name that is not of an external Delta table: to drop it would delete its rows.
     """
-    if not spark.catalog.tableExists(name):
-        return None
-    rows = spark.sql(f"DESCRIBE TABLE EXTENDED {name}").collect()
+    try:
+        if not spark.catalog.tableExists(name):
+            return None
+        rows = spark.sql(f"DESCRIBE TABLE EXTENDED {name}").collect()
+    except AnalysisException as error:
+        if not (error.getCondition() or "").startswith("DELTA_"):
+            raise
+        return GONE
     described = {row["col_name"]: row["data_type"] for row in rows}
     if described.get("Provider") != "delta" or described.get("Type") != "EXTERNAL":
         raise ConfigError(

@@ -2,7 +2,7 @@
 
 Airflow can end a task from its trigger, but then updates no asset, and parses the DAG file again for callbacks. So the
 triggerer ends the tasks of tables with `end_table`. `airflow_local_settings.py`, which `bin/airflow` writes, calls
-`install`. Without that call, the task of a passed table ends in a worker, which takes some seconds longer.
+`install`. Without that call, the task of a passed table ends in a worker, which takes a second or two of a core.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def test_hours_of_ads_and_late_files_equal_one_plain_run(spark: SparkSession, tm
 def test_an_hour_whose_application_was_killed_and_a_cleared_table_equal_one_plain_run(
     spark: SparkSession, tmp_path: Path
 ) -> None:
-    """The tables that the killed application left run alone. `demo_hour` checks more."""
+    """A second try makes the tables that the killed application left. `demo_hour` checks more."""
     assert different(spark, *run_demo(tmp_path, demo_hour.show, demo_hour.HOURS)) == {}
 
 

@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from support.airflow.sandbox import ONE_HOUR, Sandbox
 RED = {"bronze_engagements": "ingest", "fct_impressions": "ranking", "fct_shares": "content"}
 STOPPED = {"fct_engagements", "agg_post_engagement_hourly", "agg_ranker_hourly", "mart_user_affinity_daily"}
 NOBODY = 2**40
+TRIES = 5
 ON_CALL = "on-call@localhost"
 
 
@@ -118,10 +120,22 @@ def form(start: datetime, end: datetime, **given: Any) -> dict[str, Any]:
 
 def own_backfill(airflow: Airflow, sandbox: Sandbox, hours: list[datetime]) -> None:
     """Expect that Airflow's own backfill reruns each hour with its own interval; then cancel the backfill."""
-    interval = ("--from-date", hours[0].isoformat(), "--to-date", hours[-1].isoformat())
-    sandbox.airflow("backfill", "create", "--dag-id", "feed_hourly", *interval, "--reprocess-behavior", "completed")
+    _create_backfill(airflow, sandbox, "--from-date", hours[0].isoformat(), "--to-date", hours[-1].isoformat())
     for hour in hours:
         words = airflow.command("feed_hourly", airflow.run_of("feed_hourly", hour, "backfill"))
         wanted = ["run", "--from", hour.strftime(HOUR), "--to", (hour + ONE_HOUR).strftime(HOUR)]
         expect(f"Airflow's own backfill of {hour.strftime(HOUR)}", words[:5], wanted)
     airflow.cancel_backfills("feed_hourly")
+
+
+def _create_backfill(airflow: Airflow, sandbox: Sandbox, *interval: str) -> None:
+    """Create a backfill. SQLite refuses it when another process writes at the same moment: cancel it and try again."""
+    words = ("backfill", "create", "--dag-id", "feed_hourly", *interval, "--reprocess-behavior", "completed")
+    for _ in range(TRIES):
+        try:
+            sandbox.airflow(*words)
+            return
+        except subprocess.CalledProcessError:
+            log("the backfill could not be created")
+            airflow.cancel_backfills("feed_hourly")
+    raise Unexpected(f"{' '.join(words)} failed {TRIES} times")

@@ -7,7 +7,7 @@ import csv
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
@@ -54,6 +54,14 @@ def _text(value: Any) -> str:
         value = f"{value:.4g}" if abs(value) < 10_000 else f"{value:.1f}"
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return escape(text if len(text) <= 60 else f"{text[:57]}...")
+
+
+def print_grid(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows of text as a table with a title; without rows, the title and `none`."""
+    grid = Grid(*heads, title=title, title_justify="left")
+    for row in rows:
+        grid.add_row(*map(escape, row))
+    out.print(grid if rows else f"{title}: none")
 
 
 def print_document(document: Any) -> None:

@@ -1,25 +1,22 @@
-"""`feed-etl impact`: what depends on a column, by owner, and what a change since another revision breaks."""
+"""`feed-etl impact`: what depends on a column, in all or by owner. `--since` is in `impact_since.py`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table as Grid
 
 from etl import terminal
-from etl.commands import completion
+from etl.commands import completion, impact_since
 from etl.commands.cli_context import CliContext, Json, errors
-from etl.errors import BreakingChange, ConfigError
+from etl.errors import ConfigError
 
 if TYPE_CHECKING:
     from etl.lineage.flow import Source
     from etl.lineage.impact import Change, QueryUse, Reader
     from etl.lineage.owners import OwnerImpact
-    from etl.lineage.revisions.comparison import Difference, Reach
 
 
 def impact(
@@ -47,7 +44,7 @@ def impact(
         raise ConfigError("--owners and --picture are for a column. --since lists the owners already.")
     cli: CliContext = context.obj
     if since:
-        _since(cli, since, as_json)
+        impact_since.run(cli, since, as_json)
     else:
         assert column
         _of_column(cli, column, owners, picture, as_json)
@@ -92,12 +89,12 @@ def _draw(file: Path, origin: Source, found: list[Change]) -> None:
 def _print_impact(
     origin: Source, found: list[Change], readers: list[Reader], queries: list[QueryUse], pages: list[QueryUse]
 ) -> None:
-    _print(f"What changes with {origin}", ("table", "columns", "how", "from"), _grouped(found))
+    terminal.print_grid(f"What changes with {origin}", ("table", "columns", "how", "from"), _grouped(found))
     rules = [(r.table, r.rule.name, r.rule.severity, r.rule.reason) for r in readers]
-    _print("Rules that read it", ("table", "rule", "severity", "reason"), rules)
+    terminal.print_grid("Rules that read it", ("table", "rule", "severity", "reason"), rules)
     heads = ("question", "because of")
-    _print("Named queries whose answers may change", heads, _uses(queries))
-    _print("Queries of dashboards whose tiles and figures may change", heads, _uses(pages))
+    terminal.print_grid("Named queries whose answers may change", heads, _uses(queries))
+    terminal.print_grid("Queries of dashboards whose tiles and figures may change", heads, _uses(pages))
 
 
 def _uses(uses: list[QueryUse]) -> list[tuple[str, str]]:
@@ -147,68 +144,6 @@ def _print_owners(origin: Source, found: list[OwnerImpact], addresses: dict[str,
         title = f"{one.owner} ({mail}): what changes with {origin}"
         others = [("rules", one.rules), ("named queries", one.queries), ("queries of dashboards", one.pages)]
         rows += [(kind, ", ".join(names)) for kind, names in others if names]
-        _print(title, ("table", "columns"), rows)
+        terminal.print_grid(title, ("table", "columns"), rows)
     if not found:
         terminal.out.print(f"Nothing depends on {escape(str(origin))}.")
-
-
-def _since(cli: CliContext, revision: str, as_json: bool) -> None:
-    """Compare the checkout with a revision. Raises BreakingChange when a difference breaks its readers."""
-    from etl.lineage.revisions import checkout, comparison, description
-
-    old = checkout.describe(revision)
-    new = description.describe(cli.query_session(), cli.settings)
-    found = comparison.differences(old, new)
-    reached = comparison.reach(old, new, found)
-    if as_json:
-        terminal.print_document(_since_document(revision, found, reached))
-    else:
-        _print_since(found, reached)
-    text = _summary(revision, found, reached)
-    if any(difference.is_breaking for difference in found):
-        raise BreakingChange(f"{text} See docs/lineage.md before you merge it.")
-    if not as_json:
-        terminal.out.print(escape(text), soft_wrap=True)
-
-
-def _summary(revision: str, found: list[Difference], reached: Reach) -> str:
-    breaking = sum(difference.is_breaking for difference in found)
-    if not found:
-        return f"No table has changed since {revision}."
-    verb = "breaks" if breaking else "changes values of"
-    return (
-        f"The change since {revision} {verb} {reached.size} tables, queries and tiles ({len(reached.tables)} tables, "
-        f"{len(reached.queries)} named queries, {len(reached.pages)} queries of dashboards); {breaking} of "
-        f"{len(found)} differences are breaking."
-    )
-
-
-def _print_since(found: list[Difference], reached: Reach) -> None:
-    rows = [(str(one.what), one.text, "breaks readers" if one.is_breaking else "") for one in found]
-    _print("What differs", ("table or column", "difference", ""), rows)
-    tables = [(_owner(table), table, ", ".join(columns)) for table, columns in reached.tables.items()]
-    _print("Tables that it reaches", ("owner", "table", "columns"), sorted(tables))
-    queries = [("named query", name) for name in reached.queries] + [("dashboard", name) for name in reached.pages]
-    _print("Queries that it reaches", ("kind", "name"), queries)
-
-
-def _owner(table: str) -> str:
-    from etl import catalog
-
-    known = catalog.entries().get(table)
-    return known.table.owner if known else "-"
-
-
-def _since_document(revision: str, found: list[Difference], reached: Reach) -> dict[str, Any]:
-    differences = [
-        {"table": d.what.table, "column": d.what.column, "difference": d.text, "breaking": d.is_breaking} for d in found
-    ]
-    reads = {"tables": reached.tables, "questions": reached.queries, "pages": reached.pages}
-    return {"since": revision, "differences": differences, **reads}
-
-
-def _print(title: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    grid = Grid(*heads, title=title, title_justify="left")
-    for row in rows:
-        grid.add_row(*map(escape, row))
-    terminal.out.print(grid if rows else f"{title}: none")

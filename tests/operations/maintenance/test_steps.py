@@ -119,6 +119,19 @@ def test_rejected_batches_are_removed_after_their_days(context: RunContext) -> N
     assert [f.name for f in kept.iterdir()] == ["run-of-today"]
 
 
+def test_event_files_are_removed_after_their_days(context: RunContext) -> None:
+    """Files of OpenLineage events are kept for `openlineage.keep_days`."""
+    events = Path(context.settings.lake) / "_lineage"
+    events.mkdir()
+    for name in ("run-of-today.jsonl", "run-of-last-month.jsonl"):
+        (events / name).write_text("{}\n")
+    past = (datetime.now(UTC) - timedelta(days=30)).timestamp()
+    os.utime(events / "run-of-last-month.jsonl", (past, past))
+    done = [action for action in do(context, vacuum.plan) if action.place == "_lineage"]
+    assert [(action.files, action.size) for action in done] == [(1, 3)]
+    assert [file.name for file in events.iterdir()] == ["run-of-today.jsonl"]
+
+
 def test_hidden_files_are_removed_with_their_hour_and_the_target_of_a_link_stays(
     context: RunContext, tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 
 from etl import catalog, conf, secrets
 from etl.conf import Settings
-from etl.engine.spark import cds, compatibility, logs, scratch
+from etl.engine.spark import cds, compatibility, logs, lookups, scratch
 from etl.engine.spark.jars import delta_jars, s3_jars
 from etl.engine.spark.java import require_java
 from etl.engine.spark.jvm import jvm
@@ -181,6 +181,7 @@ def start(settings: Settings, name: str = "feed-etl") -> SparkSession:
         builder = builder.config(key, value)
     scratch.remove_dead_folders(settings.scratch)
     spark = builder.getOrCreate()
+    lookups.remember(spark)
     compatibility.check(spark)
     scratch.this_process(settings.scratch).note_jvm(int(jvm(spark, "java.lang.ProcessHandle").current().pid()))
     spark.sparkContext.setLogLevel("ERROR")

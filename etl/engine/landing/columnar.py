@@ -23,8 +23,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, IntegerType, LongType, NullType, StructField, StructType
 
 from etl.engine.landing.records import INTEGRAL, quoted
-from etl.engine.spark.files import glob_escape
-from etl.engine.spark.jvm import jvm
+from etl.engine.spark.files import glob_escape, hadoop_conf
+from etl.engine.spark.jvm import from_java, jvm
 
 FILE = "_file"
 RESERVED = (FILE, "_metadata", "source_file", "landed_hour")
@@ -119,7 +119,7 @@ def schema(spark: SparkSession, uri: str) -> Any:
 
     Sets the reader of the session that can read the file.
     """
-    path, conf = jvm(spark, PATH)(uri), spark._jsparkSession.sessionState().newHadoopConf()
+    path, conf = jvm(spark, PATH)(uri), hadoop_conf(spark)
     file = jvm(spark, "org.apache.parquet.hadoop.util.HadoopInputFile").fromPath(path, conf)
     try:
         reader = jvm(spark, "org.apache.parquet.hadoop.ParquetFileReader").open(file)
@@ -139,7 +139,7 @@ def schema(spark: SparkSession, uri: str) -> Any:
 def _footer(spark: SparkSession, uri: str) -> Any:
     """The footer of a file, as a Java object of Parquet's format library. Raises Py4JJavaError when there is none."""
     path = jvm(spark, PATH)(uri)
-    fs = path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
+    fs = path.getFileSystem(hadoop_conf(spark))
     size = fs.getFileStatus(path).getLen()
     stream = fs.open(path)
     try:
@@ -154,7 +154,7 @@ def _footer(spark: SparkSession, uri: str) -> Any:
 
 def _shape(spark: SparkSession, schema: Any) -> Shape:
     """How to read files with this Parquet schema."""
-    fields = [field for field in schema.getFields() if _is_data(field.getName())]
+    fields = [field for field in from_java(schema.getFields()) if _is_data(field.getName())]
     names = Counter(field.getName().lower() for field in fields)
     columns, units, refused = [], {}, {name for name, count in names.items() if count > 1}
     for field in fields:

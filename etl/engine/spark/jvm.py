@@ -35,12 +35,20 @@ def as_seq(spark: SparkSession, items: list[Any]) -> Any:
 
 def as_list(spark: SparkSession, seq: Any) -> list[Any]:
     """A Scala Seq as a Python list."""
-    return list(jvm(spark, _CONVERTERS).asJava(seq))
+    return from_java(jvm(spark, _CONVERTERS).asJava(seq))
 
 
 def as_dict(spark: SparkSession, mapping: Any) -> dict[Any, Any]:
     """A Scala Map as a Python dict."""
-    return dict(jvm(spark, _CONVERTERS).asJava(mapping))
+    return {entry._1(): entry._2() for entry in as_list(spark, mapping.toSeq())}
+
+
+def from_java(items: Any) -> list[Any]:
+    """A Java List as a Python list.
+
+    A loop over it would ask its iterator until that fails, and PySpark makes 75 calls to find out what failed.
+    """
+    return [items.get(i) for i in range(items.size())]
 
 
 def as_map(spark: SparkSession, items: dict[str, str]) -> Any:

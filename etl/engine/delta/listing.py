@@ -7,6 +7,7 @@ file. And the files are read as plain Parquet, from an index in memory (decision
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
@@ -29,12 +30,11 @@ class Listing:
     def __init__(self, spark: SparkSession, snapshot: Any, files: list[Any]) -> None:
         self.snapshot, self.files = snapshot, files
         self._index = None
-        if _is_plain(snapshot, files):
-            index = _index(spark, self._relation(spark).location(), files)
+        entries = [json.loads(file.json())["add"] for file in files] if len(files) <= MAX_INDEXED else []
+        if len(files) <= MAX_INDEXED and _is_plain(snapshot, entries):
+            self._relation = _frame_of_delta(spark, snapshot, files)._jdf.queryExecution().analyzed().relation()
+            index = _index(spark, self._relation.location(), files, entries)
             self._index = index if index.allFiles().size() == len(files) else None  # else it looked at the storage
-
-    def _relation(self, spark: SparkSession) -> Any:
-        return _frame_of_delta(spark, self.snapshot, self.files)._jdf.queryExecution().analyzed().relation()
 
     @property
     def is_indexed(self) -> bool:
@@ -45,7 +45,7 @@ class Listing:
         """The rows of these files."""
         if self._index is None:
             return _frame_of_delta(spark, self.snapshot, self.files)
-        relation, parquet = self._relation(spark), jvm(spark, f"{_DATASOURCES}.parquet.ParquetFileFormat")()
+        relation, parquet = self._relation, jvm(spark, f"{_DATASOURCES}.parquet.ParquetFileFormat")()
         plain = relation.copy(
             self._index, relation.partitionSchema(), relation.dataSchema(), relation.bucketSpec(), parquet,
             relation.options(), relation.sparkSession(),
@@ -101,32 +101,37 @@ def _frame_of_delta(spark: SparkSession, snapshot: Any, files: list[Any]) -> Dat
     return DataFrame(snapshot.deltaLog().createDataFrame(snapshot, as_seq(spark, files), False, none(spark)), spark)
 
 
-def _is_plain(snapshot: Any, files: list[Any]) -> bool:
-    """Whether files can be read as plain Parquet: not too many, no deletion vectors, columns under their own names.
+def _is_plain(snapshot: Any, entries: list[dict[str, Any]]) -> bool:
+    """Whether files can be read as plain Parquet: no deletion vectors, columns under their own names.
 
     Files in one folder must have the same partition values, too: Delta can write files into random folders.
     """
-    if len(files) > MAX_INDEXED or snapshot.metadata().columnMappingMode().name() != "none":
+    if snapshot.metadata().columnMappingMode().name() != "none":
         return False
-    folders = {(str(f.path()).rpartition("/")[0], str(f.partitionValues().toString())) for f in files}
-    is_by_folder = len(folders) == len({folder for folder, _ in folders})
-    return is_by_folder and all(file.deletionVector() is None for file in files)
+    folders = {(_folder(entry), *sorted(entry["partitionValues"].items())) for entry in entries}
+    is_by_folder = len(folders) == len({folder for folder, *_ in folders})
+    return is_by_folder and not any(entry.get("deletionVector") for entry in entries)
 
 
-def _index(spark: SparkSession, of_delta: Any, files: list[Any]) -> Any:
+def _folder(entry: dict[str, Any]) -> str:
+    return str(entry["path"]).rpartition("/")[0]
+
+
+def _index(spark: SparkSession, of_delta: Any, files: list[Any], entries: list[dict[str, Any]]) -> Any:
     """An index of these files in memory, which Spark asks in place of Delta's.
 
-    Names, sizes, times and partition values come from the log, so no file is looked at.
+    Names, sizes, times and partition values come from the log, so no file is looked at. entries: the files as the log
+    has them; each call of the JVM that a file saves is saved for every table of an hour.
     """
     known = jvm(spark, f"{_DATASOURCES}.FileStatusCache").getOrCreate(spark._jsparkSession)
     paths = []
     partitions: dict[str, tuple[Any, Any]] = {}
-    for file in files:
-        path = of_delta.absolutePath(file.path())
-        known.putLeafFiles(path, _status(spark, path, file))
+    for file, entry in zip(files, entries, strict=True):
+        path = of_delta.absolutePath(entry["path"])
+        known.putLeafFiles(path, _status(spark, path, entry))
         paths.append(path)
-        folder = path.getParent()
-        partitions.setdefault(str(folder), (folder, file.partitionValues()))
+        if _folder(entry) not in partitions:
+            partitions[_folder(entry)] = path.getParent(), file.partitionValues()
     index = jvm(spark, f"{_DATASOURCES}.InMemoryFileIndex")(
         spark._jsparkSession, as_seq(spark, paths), as_map(spark, {}), none(spark), known,
         some(spark, _partition_spec(spark, of_delta, list(partitions.values()))), none(spark),
@@ -135,13 +140,13 @@ def _index(spark: SparkSession, of_delta: Any, files: list[Any]) -> Any:
     return index
 
 
-def _status(spark: SparkSession, path: Any, file: Any) -> Any:
+def _status(spark: SparkSession, path: Any, entry: dict[str, Any]) -> Any:
     """The status of a data file as Hadoop gives it: an array with one element."""
     status = jvm(spark, "org.apache.hadoop.fs.FileStatus")
     gateway = spark.sparkContext._gateway
     assert gateway
     found = gateway.new_array(status, 1)
-    found[0] = status(file.size(), False, 1, file.size(), file.modificationTime(), path)
+    found[0] = status(entry["size"], False, 1, entry["size"], entry["modificationTime"], path)
     return found
 
 

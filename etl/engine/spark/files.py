@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,13 @@ def local_folder(uri: str) -> Path:
 def path_of(spark: SparkSession, uri: str) -> tuple[Any, Any]:
     """(Hadoop's FileSystem of a URI, the URI as a Hadoop Path)."""
     path = jvm(spark, "org.apache.hadoop.fs.Path")(uri)
-    return path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()), path
+    return path.getFileSystem(hadoop_conf(spark)), path
+
+
+@lru_cache(maxsize=1)
+def hadoop_conf(spark: SparkSession) -> Any:
+    """Hadoop's configuration of a session. Spark makes a new copy of a thousand options each time it is asked."""
+    return spark._jsparkSession.sessionState().newHadoopConf()
 
 
 def glob_escape(uri: str) -> str:
@@ -204,8 +211,7 @@ def replace(spark: SparkSession, uri: str, *, by: str) -> None:
     options = gateway.new_array(rename, 1)
     options[0] = rename.OVERWRITE
     target, source = path(uri), path(by)
-    settings = spark._jsparkSession.sessionState().newHadoopConf()
-    context = jvm(spark, "org.apache.hadoop.fs.FileContext").getFileContext(target.toUri(), settings)
+    context = jvm(spark, "org.apache.hadoop.fs.FileContext").getFileContext(target.toUri(), hadoop_conf(spark))
     context.rename(source, target, options)
     folder, name = uri.rsplit("/", 1)
     delete(spark, f"{folder}/.{name}.crc")

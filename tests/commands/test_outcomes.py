@@ -16,6 +16,7 @@ from etl.engine.jobs.progress import Progress
 from etl.engine.jobs.run_context import RunContext
 from etl.engine.jobs.runner import Summary
 from etl.engine.state.entry import Entry
+from etl.engine.state.in_memory_ledger import InMemoryLedger
 from etl.errors import ConfigError, ConflictError, FeedEtlError, GateFailed
 from etl.model.contract import Table
 from etl.model.outcome import Outcome
@@ -108,7 +109,8 @@ def test_a_run_tells_which_tables_passed(monkeypatch: pytest.MonkeyPatch) -> Non
         return cast(Entry | None, results[table.name])
 
     monkeypatch.setattr(runner, "run_table", run_table)
-    context: Any = SimpleNamespace(settings=SimpleNamespace(parallel_tables=2), shard=None)
+    settings = SimpleNamespace(parallel_tables=2)
+    context: Any = SimpleNamespace(settings=settings, shard=None, run_id="r", ledger=InMemoryLedger())
     context.with_own_session, context.shard_of = lambda: context, lambda _table: None
     passed: dict[str, Entry | None] = {}
     chosen = catalog.select([*results, "fct_engagements", "bronze_engagements"])

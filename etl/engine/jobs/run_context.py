@@ -20,7 +20,7 @@ from etl.engine.delta.listing import Listing
 from etl.engine.delta.partitions import as_literal, as_partition, in_hours
 from etl.engine.delta.transaction import Transaction
 from etl.engine.people import pseudonyms
-from etl.engine.spark import session
+from etl.engine.spark import logs, session
 from etl.engine.sql import views
 from etl.engine.state import ledger_table
 from etl.engine.state.entry import Entry
@@ -54,6 +54,7 @@ class RunContext:
         """The same run in a new Spark session, for a thread: each session has its own views and commit metadata."""
         spark = self.spark.newSession()
         delta.activate(spark)
+        logs.tag(spark, self.settings)
         return replace(self, spark=spark, seen={}, ids={})
 
     def tune_for(self, rows: int) -> None:

@@ -28,7 +28,7 @@ from etl.engine.jobs.recovery import recover, refuse_unfinished
 from etl.engine.jobs.run_context import RunContext, log
 from etl.engine.landing import owner, subjects
 from etl.engine.people import keys, pseudonyms
-from etl.engine.spark import files, logs, storage
+from etl.engine.spark import files, storage
 from etl.engine.state import planner
 from etl.engine.state.entry import Entry
 from etl.engine.state.ledger import Ledger, refuse_lost_ledger
@@ -251,7 +251,6 @@ def _run_and_note(context: RunContext, table: Table, summary: Summary, progress:
     progress.started(context, table)
     try:
         with fields.scope(table=table.name), spans.span(f"table {table.name}"):
-            logs.tag(context.spark, context.settings)
             entry = run_table(context.with_own_session(), table)
             spans.note(hours=len(entry.processed_hours) if entry else 0, rows=entry.rows_written if entry else 0)
         if entry is None:

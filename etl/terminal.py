@@ -24,7 +24,7 @@ from etl.model.contract import Table
 
 if TYPE_CHECKING:
     from etl.engine.jobs.runner import Summary
-    from etl.engine.quality.suites import Rule
+    from etl.engine.quality.rule import Rule
 
 Format = Literal["table", "csv", "json"]
 FileFormat = Literal[Format, "parquet"]

@@ -22,7 +22,7 @@ from support.rows import Row, at, complete
 from etl import catalog
 from etl.engine.jobs import ddl
 from etl.engine.quality import suites
-from etl.engine.quality.suites import Rule
+from etl.engine.quality.rule import Rule
 from etl.model.contract import Column, Scd2, Table
 
 SUBJECTS = Path(__file__).parent / "subjects"

@@ -30,7 +30,7 @@ def tables(context: typer.Context, as_json: Json = False) -> None:
         }
         for t in catalog.tables()
     ]
-    terminal.print_rows(rows, as_json, title="Tables", hide=("uri",))
+    terminal.print_rows([*rows, views.results_row(spark, cli.settings)], as_json, title="Tables", hide=("uri",))
 
 
 def describe(
@@ -44,7 +44,7 @@ def describe(
 
     entry = catalog.entry(table)
     keys.use_demo_key(context.obj.settings.lake)
-    terminal.print_contract(entry, suites.suite(entry.table), pseudonyms.describe(entry.table), as_json)
+    terminal.print_contract(entry, suites.all_rules(entry.table), pseudonyms.describe(entry.table), as_json)
 
 
 def sql(

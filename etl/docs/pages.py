@@ -9,7 +9,7 @@ from typing import Any
 from etl import catalog
 from etl.catalog import Entry
 from etl.engine.quality import suites
-from etl.engine.quality.suites import Rule
+from etl.engine.quality.rule import Rule
 from etl.lineage.flow import ROWS, Lineage, Source, Uses
 from etl.lineage.tables import VALUE, Edge
 from etl.model.contract import Table
@@ -55,7 +55,7 @@ def page(entry: Entry, lineage: Lineage | None, steps: list[Edge]) -> Page:
         _influences(table_lineage),
         _used_in(table, steps),
         [(rule, _condition(rule), "suite" if rule in suites.written(table.name) else "contract")
-         for rule in suites.suite(table)],
+         for rule in suites.all_rules(table)],
         [*((i.table.name, _window(i)) for i in table.inputs), *_previous_day(table)],
         [t.name for t in catalog.tables() if table in [i.table for i in t.inputs]],
         [t.name for t in catalog.tables() if table in [r.to for r in t.references]],

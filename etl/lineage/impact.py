@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from etl import catalog
 from etl.engine.quality import suites
-from etl.engine.quality.suites import Rule
+from etl.engine.quality.rule import Rule
 from etl.engine.sql import reads
 from etl.errors import ConfigError
 from etl.lineage.flow import ROWS, Source
@@ -89,7 +89,7 @@ def readers(origin: Source) -> list[Reader]:
     return [
         Reader(table.name, rule)
         for table in catalog.tables()
-        for rule in suites.suite(table)
+        for rule in suites.all_rules(table)
         if _reads(rule, table.name, origin)
     ]
 

@@ -14,7 +14,7 @@ from great_expectations.expectations.registry import get_expectation_impl
 
 from etl import catalog
 from etl.engine.quality import suites
-from etl.engine.quality.suites import Rule
+from etl.engine.quality.rule import Rule
 from etl.engine.state.entry import Entry
 from etl.errors import ERROR_CLASS, ContractViolation
 from etl.reports.findings import plain

@@ -10,8 +10,8 @@ import shlex
 
 from etl.conf import Settings
 from etl.engine.quality import suites
-from etl.engine.quality.suites import Rule
-from etl.engine.quality.verdict import COMPLETE
+from etl.engine.quality.rule import Rule
+from etl.engine.quality.verdict import COMPLETE, WITHIN_HISTORY
 from etl.engine.spark.files import absolute
 from etl.errors import LOGIN, ContractViolation
 from etl.model.contract import Table
@@ -28,6 +28,7 @@ NEXT_STEPS = {
     "expect_column_values_to_be_between": "Check unit and origin of the values; change the bound if they are right.",
     "known)": "Land the missing rows of the dimension's change log, run the dimension, then this table.",
     "live)": "Compare valid_from of the dimension with the time of the rows.",
+    WITHIN_HISTORY: "Look for a lost source or a change upstream. If the new level is right, `feed-etl dq accept` it.",
     "records_of_a_key_are_equal": "Ask the producer which record is right, and why one id has two contents.",
     "(key)": "Two rows have the same key: find the source of the second, often a producer that changes a record.",
 }

@@ -20,6 +20,7 @@ from etl.engine.delta import tables as delta
 from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs import runner
 from etl.engine.quality import suites
+from etl.engine.quality.rule import Rule
 from etl.engine.sql import views
 from etl.engine.state.ledger import Ledger
 from etl.model.contract import Chain, Input, Layer, Replace, Table
@@ -70,7 +71,7 @@ def registered() -> Iterator[ModuleType]:
     """The catalog with the toy chain in it, as if its module were in the feed."""
     module = ModuleType(f"etl.subjects.feed.rollups.{TABLE.name}", "One row per day and warm post.")
     module.__dict__.update({"TABLE": TABLE, "transform": transform})
-    rule = suites.Rule("expect_column_values_to_not_be_null", {"column": "shares"}, "critical", "A test.")
+    rule = Rule("expect_column_values_to_not_be_null", {"column": "shares"}, "critical", "A test.")
     modules, written = catalog._modules, suites.written
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(catalog, "_modules", lambda: [*modules(), module])

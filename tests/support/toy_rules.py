@@ -7,7 +7,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from etl.engine.quality import suites
-from etl.engine.quality.suites import Rule, Severity
+from etl.engine.quality.rule import Rule, Severity
 
 POSITIVE = {"column": "n", "min_value": 1}
 

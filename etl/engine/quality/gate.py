@@ -19,7 +19,7 @@ from pyspark.sql import DataFrame
 from etl import catalog
 from etl.engine.quality import gx_context
 from etl.engine.quality.gate_queries import ExpectQueryToReturnNoRows, MeasureBatch, measured, unexpected, view
-from etl.engine.quality.suites import Rule
+from etl.engine.quality.rule import Rule
 from etl.engine.quality.verdict import Failure, Verdict
 from etl.errors import first_line
 
@@ -33,7 +33,7 @@ for _noisy in ("great_expectations", "py4j"):  # their warnings would clutter th
 def judge(batch: DataFrame, rules: list[Rule], measure: str = "") -> Verdict:
     """Judge a batch by all rules. It never raises: an exception is a critical failure. See `Verdict.passed`.
 
-    measure: an SQL expression, an array of aggregates over the batch, to compute in the same job.
+    measure: an SQL expression, an array or a struct of aggregates over the batch, to compute in the same job.
     """
     if not rules:
         return Verdict(0, [_broken_suite("A batch without an audit is not published.", "it is empty")])

@@ -69,7 +69,7 @@ class ExpectQueryToReturnNoRows(BatchExpectation):
         return {"success": metrics[COUNT] == 0, "result": {"observed_value": metrics[COUNT]}}
 
 
-_measured: dict[str, list[int]] = {}
+_measured: dict[str, Any] = {}
 """View of a batch -> measured value, while the view exists: results in the short format have no values."""
 
 
@@ -87,7 +87,7 @@ class MeasureBatch(BatchExpectation):
         return {"success": True}
 
 
-def measured(view: str) -> list[int] | None:
+def measured(view: str) -> Any:
     """The value that was measured of the batch with this view; None when there is none."""
     return _measured.get(view)
 

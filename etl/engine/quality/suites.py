@@ -1,46 +1,28 @@
 """Suites: all rules that a batch of a table must pass.
 
-Structural rules follow from the table's contract. Written rules come from `expectations/<subject>/<table>.yaml`.
+Structural rules follow from the table's contract. Written rules come from `expectations/<subject>/<table>.yaml`. Rules
+about the history of the table are written there, too, and are evaluated apart: they need the ledger.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
-from pydantic.dataclasses import dataclass
 
 from etl import conf
+from etl.engine.quality import history_rules
+from etl.engine.quality.history_rules import SHOWS_VALUES, HistoryRule
+from etl.engine.quality.rule import Rule, Severity
+from etl.engine.quality.verdict import WITHIN_HISTORY
 from etl.errors import ContractViolation, faults, first_line
 from etl.model.contract import Column, Reference, Scd2, Table
 
 KEY = "key"
 """Label of the rule that every key is unique."""
-Severity = Literal["critical", "warning", "info"]
-
-
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Rule:
-    """One expectation: type and arguments as in Great Expectations, the severity of a failure, and the reason."""
-
-    type: str
-    kwargs: dict[str, Any]
-    severity: Severity
-    reason: str
-
-    @property
-    def query(self) -> str:
-        """The SQL query for unexpected rows; empty for rules of other types."""
-        return str(self.kwargs.get("unexpected_rows_query", ""))
-
-    @property
-    def name(self) -> str:
-        """A short name: `type(column)` or `type(label)`."""
-        subject = self.kwargs.get("column") or self.kwargs.get("label") or ""
-        return f"{self.type}({subject})"
 
 
 def _with_kwargs(rule: Any) -> Any:
@@ -48,9 +30,11 @@ def _with_kwargs(rule: Any) -> Any:
     return {**rule, "kwargs": rule.get("kwargs") or {}} if isinstance(rule, dict) else rule
 
 
-def _with_reason(rule: Rule) -> Rule:
+def _complete(rule: Rule) -> Rule:
     if not rule.reason.strip():
         raise ValueError("A rule needs a reason")
+    if rule.is_about_history:
+        history_rules.parse(rule.kwargs)
     return rule
 
 
@@ -67,7 +51,7 @@ class Suite(BaseModel):
 
     table: str
     expectations: Annotated[
-        tuple[Annotated[Rule, BeforeValidator(_with_kwargs), AfterValidator(_with_reason)], ...],
+        tuple[Annotated[Rule, BeforeValidator(_with_kwargs), AfterValidator(_complete)], ...],
         AfterValidator(_not_empty),
     ]
 
@@ -79,8 +63,36 @@ def path(table: str) -> Path:
 
 
 def suite(table: Table) -> list[Rule]:
-    """All rules of a table, structural and written. Raises ContractViolation as `written` does."""
-    return [*structural(table), *written(table.name)]
+    """The rules that the batch alone breaks, structural and written. Raises ContractViolation as `written` does."""
+    return [*structural(table), *(rule for rule in written(table.name) if not rule.is_about_history)]
+
+
+def history(table: Table) -> list[Rule]:
+    """The rules that compare an hour with earlier ones.
+
+    Raises ContractViolation as `written` does, and for a rule that the table cannot have.
+    """
+    rules = [rule for rule in written(table.name) if rule.is_about_history]
+    for rule in rules:
+        _check_history(table, rule.history)
+    return rules
+
+
+def all_rules(table: Table) -> list[Rule]:
+    """All rules of a table. Raises ContractViolation as `history` does."""
+    return [*suite(table), *history(table)]
+
+
+def _check_history(table: Table, rule: HistoryRule) -> None:
+    """Raises ContractViolation when the table has no hours or no such column, or the column may not be shown."""
+    at = f"{path(table.name)}: {WITHIN_HISTORY}({rule.name})"
+    column = next((c for c in table.columns if c.name == rule.column), None)
+    if not table.hour or table.daily:
+        raise ContractViolation(f"{at}: hours of the week need a table with an hour per partition. Remove the rule.")
+    if rule.column and column is None:
+        raise ContractViolation(f"{at}: {table.name} has no column {rule.column!r}. Name one of its columns.")
+    if column and column.privacy != "none" and rule.metric in SHOWS_VALUES:
+        raise ContractViolation(f"{at}: {rule.column} is personal; the ledger keeps no value of it. Choose another.")
 
 
 @cache

@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+WITHIN_HISTORY = "expect_within_history"
+"""Type of the rules that compare a table-hour with earlier ones: see etl/engine/quality/history_rules.py."""
 COMPLETE = "hour_is_complete"
 """Name of the rule that a late hour breaks: see etl/engine/quality/completeness.py."""
 
@@ -37,7 +39,7 @@ class Failure:
         """The failure without values of rows: the text of an error and the samples may hold personal data."""
         if self.error:
             return f"{self.rule} could not be evaluated"
-        if self.rule == COMPLETE:
+        if self.rule == COMPLETE or self.rule.startswith(WITHIN_HISTORY):
             return f"{self.rule}: {self.reason}"
         if self.count is None:
             return f"{self.rule}: the batch as a whole breaks this rule"
@@ -55,7 +57,7 @@ class Verdict:
     rules: int
     failures: list[Failure]
     seconds: float = 0.0
-    measured: list[int] | None = None
+    measured: Any = None
 
     @property
     def passed(self) -> bool:

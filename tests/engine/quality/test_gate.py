@@ -12,7 +12,7 @@ from support.toy_rules import between, numbers, rule
 
 from etl.engine.quality import gate, suites
 from etl.engine.quality.gate import judge
-from etl.engine.quality.suites import Rule, Severity
+from etl.engine.quality.rule import Rule, Severity
 from etl.engine.quality.verdict import Failure, Verdict
 from etl.model.contract import Table
 from etl.subjects.feed.dims import dim_posts, dim_ranker_models

@@ -8,7 +8,7 @@ from support.plans import executions
 from support.toy_rules import POSITIVE, between, no_duplicates, numbers, rule
 
 from etl.engine.quality.gate import judge
-from etl.engine.quality.suites import Rule
+from etl.engine.quality.rule import Rule
 
 
 def test_one_job_evaluates_all_rules_and_measures_the_batch(spark: SparkSession) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from etl.engine.quality import suites
-from etl.engine.quality.suites import Rule
+from etl.engine.quality.rule import Rule
 from etl.errors import ContractViolation
 from etl.model.contract import Layer, Reference, Replace, Table
 from etl.subjects.feed.columns import columns

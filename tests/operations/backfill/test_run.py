@@ -18,6 +18,7 @@ from etl.engine.delta import tables as delta
 from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs import runner
 from etl.engine.quality import suites
+from etl.engine.quality.rule import Rule
 from etl.errors import ConfigError, ConflictError, GateFailed
 from etl.operations.backfill import compare, driver, request
 from etl.operations.backfill.compare import HourDiff
@@ -170,7 +171,7 @@ def test_the_register_keeps_no_row_of_a_rejected_batch(
     spark: SparkSession, copied: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The terminal shows examples of rows. The register only keeps their number."""
-    none = suites.Rule("expect_column_values_to_be_null", {"column": "viewer_id"}, "critical", "A test.")
+    none = Rule("expect_column_values_to_be_null", {"column": "viewer_id"}, "critical", "A test.")
     monkeypatch.setattr(suites, "written", lambda _: (none,))
     started = declared(spark, copied, "fct_shares")
     with pytest.raises(GateFailed, match=r"e\.g\."):

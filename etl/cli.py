@@ -28,6 +28,7 @@ from etl.commands import (
     status,
 )
 from etl.commands.cli_context import CONF_ERROR, CliContext, errors
+from etl.commands.dq import dq
 from etl.commands.report import report
 from etl.errors import ConfigError, FeedEtlError
 from etl.telemetry import json_lines, otel
@@ -111,6 +112,7 @@ for command in (
 app.add_typer(backfill.backfill, name="backfill")
 app.add_typer(sources.imports, name="import")
 app.add_typer(report, name="report")
+app.add_typer(dq, name="dq")
 
 
 def main() -> None:

@@ -5,9 +5,11 @@ How other tools find the tables is in `discovery.py`.
 
 from __future__ import annotations
 
+from datetime import date
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
@@ -70,6 +72,7 @@ class Maintenance(BaseModel):
     quiet_hours: int = Field(ge=0, description="Hours after the end of an hour before maintenance compacts it")
     rejected_days: int = Field(ge=0, description="Days that rejected batches and finished backfills are kept")
     ledger_days: int = Field(ge=1, description="Days that the ledger keeps each run; older runs are summarized")
+    results_days: int = Field(400, ge=1, description="Days that `dq_result` keeps the results of rules")
     max_removed_share: float = Field(
         0.2,
         gt=0,
@@ -124,3 +127,25 @@ class Completeness(BaseModel):
         own = self.events.get(event, EventCompleteness())
         share = self.min_share if own.min_share is None else own.min_share
         return own.model_copy(update={"min_share": share, "severity": own.severity or self.severity})
+
+
+def _zone(name: str) -> str:
+    """Accept the name of a time zone that this machine knows."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is not a time zone like UTC or Europe/Berlin") from error
+    return name
+
+
+class History(BaseModel):
+    """What rules about history take for alike: the hours of the week in one time zone, without holidays."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    timezone: Annotated[str, AfterValidator(_zone)] = Field(
+        default="UTC", description="Time zone of the hours of the week and of holidays"
+    )
+    holidays: list[date] = Field(
+        default_factory=list, description="Days that are neither judged by history nor part of it"
+    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pyspark.sql import DataFrame
@@ -11,8 +11,12 @@ from pyspark.sql import DataFrame
 from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
 from etl.engine.delta.checksums import Content
+from etl.engine.jobs import history_audit
+from etl.engine.jobs.history_audit import Batch
 from etl.engine.jobs.run_context import RunContext, log, record
-from etl.engine.quality import gate, suites
+from etl.engine.quality import gate, measuring, suites
+from etl.engine.quality.history_rules import HistoryRule
+from etl.engine.quality.measuring import Measured
 from etl.engine.quality.verdict import Failure, Verdict
 from etl.engine.spark.files import absolute
 from etl.engine.state.entry import Entry
@@ -23,23 +27,40 @@ from etl.telemetry import spans
 
 @dataclass(frozen=True)
 class Audit:
-    """What the audit of a batch found: the verdict of the gate, and hour -> rows and checksum."""
+    """What the audit of a batch found: the verdict of the gate, hour -> rows and checksum, and measures by hour."""
 
     verdict: Verdict
     contents: dict[datetime, Content]
+    measured: Measured = field(default_factory=dict)
 
 
 @spans.span("audit")
 def audited(context: RunContext, table: Table, batch: DataFrame, hours: Collection[datetime]) -> Audit:
-    """Judge a batch and sum its content, in one job when it has few hours. hours: all hours that it may have."""
+    """Judge a batch, sum its content and measure it, in one job when it has few hours.
+
+    hours: all hours that it may have.
+    """
+    rules = _measured_rules(table)
     if len(hours) > checksums.MAX_HOURS:
-        return Audit(judged(context, table, batch), checksums.by_hour(batch, table))
+        found = measuring.of_many_hours(batch, table, rules) if rules else {}
+        return Audit(judged(context, table, batch), checksums.by_hour(batch, table), found)
     if not hours:
         return Audit(judged(context, table, batch), {})
     sums = checksums.Sums(table, tuple(sorted(hours)))
-    verdict = judged(context, table, sums.hashed(batch), sums.expression)
-    found = verdict.measured
-    return Audit(verdict, checksums.by_hour(batch, table) if found is None else sums.contents(found))
+    values = measuring.expression(table, sums.hours, rules)
+    verdict = judged(context, table, sums.hashed(batch), f"struct({sums.expression}, {values})")
+    if verdict.measured is None:
+        return Audit(verdict, checksums.by_hour(batch, table))
+    content, found = verdict.measured
+    return Audit(verdict, sums.contents(content), measuring.by_hour(found, sums.hours, rules))
+
+
+def _measured_rules(table: Table) -> list[HistoryRule]:
+    """The rules about history that need measures of the batch. None for a malformed suite: the gate says so."""
+    try:
+        return [rule.history for rule in suites.history(table) if rule.history.is_measured]
+    except ContractViolation:
+        return []
 
 
 def judged(context: RunContext, table: Table, batch: DataFrame, measure: str = "") -> Verdict:
@@ -80,8 +101,17 @@ def pass_gate(
     rule could not be evaluated.
     """
     audit = audited(context, table, batch, hours)
-    enforce(context, table, batch, entry, audit.verdict.with_failures(extra or []))
+    whole = {hour: audit.contents.get(hour, Content()) for hour in entry.processed_hours}
+    failures = [*(extra or []), *compared(context, table, entry, audit, whole)]
+    enforce(context, table, batch, entry, audit.verdict.with_failures(failures))
     return audit.contents
+
+
+def compared(
+    context: RunContext, table: Table, entry: Entry, audit: Audit, after: Mapping[datetime, Content]
+) -> list[Failure]:
+    """The failures of rules about history. after: hour -> content after the publish, of the hours that change."""
+    return history_audit.failures(context, table, entry, Batch(audit.contents, audit.measured), after)
 
 
 def _reject(context: RunContext, table: Table, batch: DataFrame, entry: Entry, verdict: Verdict) -> None:

@@ -11,7 +11,7 @@ from etl.engine.delta import checksums
 from etl.engine.delta.checksums import Content
 from etl.engine.delta.partitions import in_hours
 from etl.engine.delta.transaction import Transaction
-from etl.engine.jobs.audit import Audit, audited, enforce
+from etl.engine.jobs.audit import Audit, audited, compared, enforce
 from etl.engine.jobs.run_context import RunContext, publish
 from etl.engine.spark.layout import sort_within_tasks
 from etl.engine.state.entry import Entry
@@ -65,19 +65,19 @@ def publish_batch(batch: Batch, staged: DataFrame, audit: Audit, rewritten: Data
     context, table, entry, txn = batch.context, batch.table, batch.entry, batch.txn
     added = audit.contents
     removed = checksums.by_hour(rewritten, table) if rewritten is not None else {}
-    enforce(context, table, staged, entry, audit.verdict)
+    hours = sorted({*added, *removed})
+    before, nothing = published_contents(context, table, txn), Content()
+    after = {h: before.get(h, nothing) - removed.get(h, nothing) + added.get(h, nothing) for h in hours}
+    failures = compared(context, table, entry, audit, after)
+    enforce(context, table, staged, entry, audit.verdict.with_failures(failures))
     copied_rows = sum(c.rows for c in removed.values()) - (entry.corrections or 0)
     entry.rows_written = sum(c.rows for c in added.values()) - copied_rows
-    hours = sorted({*added, *removed})
     if hours:
         changed = staged if rewritten is None else differing(rewritten, staged)
         rows_of_hours = txn.read(in_hours(table, hours)).unionByName(staged)
         entry.affected_hours = {table.hour: hours, **affected_elsewhere(table, changed, rows_of_hours)}
     else:
         txn.keep_partitions(set(), table.hour)
-    before = published_contents(context, table, txn)
-    nothing = Content()
-    after = {h: before.get(h, nothing) - removed.get(h, nothing) + added.get(h, nothing) for h in hours}
     publish(context, table, txn, entry, after)
 
 

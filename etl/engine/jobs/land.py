@@ -17,7 +17,7 @@ from etl.engine.delta.checksums import Content
 from etl.engine.delta.partitions import in_hours
 from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs import ddl, landed_audit, quarantine
-from etl.engine.jobs.audit import audited, enforce
+from etl.engine.jobs.audit import audited, compared, enforce
 from etl.engine.jobs.reading import BadFile, Reading, read, without
 from etl.engine.jobs.run_context import RunContext, keep_changed, log, publish, record
 from etl.engine.landing import reader as landing
@@ -120,6 +120,8 @@ def _load(context: RunContext, table: Table, hours: list[Landed], bad_files: lis
     _note_counts(entry, reading, accepted, quarantined)
     failures = landed_audit.balance(context, table, reading, accepted, quarantined)
     failures += landed_audit.late_hours(context, table, reading, entry)
+    after = {hour: audit.contents.get(hour, Content()) for hour in changing}
+    failures += compared(context, table, entry, audit, after)
     enforce(context, table, staged, entry, audit.verdict.with_failures(failures))
     contents = _changed(context, table, txn, audit.contents, changing)
     entry.rows_written = sum(content.rows for content in contents.values())

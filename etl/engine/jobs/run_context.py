@@ -47,6 +47,7 @@ class RunContext:
     listing: Callable[[str, int, str], Listing]
     interval: tuple[datetime, datetime] | None = None
     shard: Shard | None = None
+    judges_history: bool = True  # whether rules about history judge, or only measure
     seen: dict[str, int] = field(default_factory=dict)  # table -> newest version when `recover` ran; the ledger has it
     ids: dict[str, str] = field(default_factory=dict)  # table -> Delta's table id when `recover` ran
 

@@ -22,7 +22,7 @@ from etl.engine.delta import staged
 from etl.engine.delta import tables as delta
 from etl.engine.delta.attempts import attempts
 from etl.engine.delta.listing import cached_listing
-from etl.engine.jobs import ddl, derive, land, run_errors
+from etl.engine.jobs import ddl, derive, land, results, run_errors
 from etl.engine.jobs.progress import SILENT, Progress
 from etl.engine.jobs.recovery import recover, refuse_unfinished
 from etl.engine.jobs.run_context import RunContext, log
@@ -85,7 +85,8 @@ def open_context(
     storage.check(spark, settings)
     refuse_lost_ledger(spark, lake)
     try:
-        context = RunContext(spark, settings, Ledger(spark, lake), new_run_id(), cached_listing(spark), interval, shard)
+        ledger = Ledger(spark, lake, results.of_entries)
+        context = RunContext(spark, settings, ledger, new_run_id(), cached_listing(spark), interval, shard)
     except (Py4JError, PySparkException, OSError) as error:
         raise LakeError(f"The lake {lake} cannot be read or written: {first_line(error)}") from error
     for table in catalog.tables():

@@ -19,7 +19,9 @@ from etl.engine.sql import read_only
 from etl.errors import LakeError
 from etl.model.contract import Scd2, Table
 
-LEDGER = "ledger"
+LEDGER, RESULTS = "ledger", "dq_result"
+WITHOUT_CONTRACT = (LEDGER, RESULTS)
+"""Tables of the lake that are not in the catalog."""
 # Spark must not replace `${env:NAME}` in a statement, nor read a file as a table.
 SAFE_OPTIONS = {"spark.sql.variable.substitute": "false", "spark.sql.runSQLOnFiles": "false"}
 
@@ -35,9 +37,21 @@ def table_rows(spark: SparkSession, settings: Settings, table: Table) -> int | N
     return delta.read(spark, table_uri).count() if delta.is_table(spark, table_uri) else None
 
 
+def results_row(spark: SparkSession, settings: Settings) -> dict[str, Any]:
+    """`dq_result`, which is not in the catalog, as a row of the list of tables."""
+    at = locations(settings)[RESULTS]
+    rows = delta.read(spark, at).count() if delta.is_table(spark, at) else None
+    common = {"key": ["run_id", "table_name", "hour", "rule"], "partition": ["day"], "owner": ""}
+    return {"name": RESULTS, "layer": "operations", "uri": at, "rows": rows, **common}
+
+
 def locations(settings: Settings) -> dict[str, str]:
-    """Name -> URI of everything that SQL may read: every table, and the ledger."""
-    return {t.name: uri(settings, t) for t in catalog.tables()} | {LEDGER: f"{absolute(settings.lake)}/_ledger"}
+    """Name -> URI of everything that SQL may read: every table, the ledger and the results of rules."""
+    lake = absolute(settings.lake)
+    return {t.name: uri(settings, t) for t in catalog.tables()} | {
+        LEDGER: f"{lake}/_ledger",
+        RESULTS: f"{lake}/_{RESULTS}",
+    }
 
 
 def register(
@@ -56,7 +70,7 @@ def register(
         if not delta.is_table(spark, uris[name]):
             raise LakeError(f"{name} is not in the lake yet ({uris[name]}). Run `feed-etl run` first.")
         rows = delta.read(spark, uris[name])
-        visible = rows if at is None or name == LEDGER else as_of(rows, catalog.entry(name).table, at)
+        visible = rows if at is None or name in WITHOUT_CONTRACT else as_of(rows, catalog.entry(name).table, at)
         visible.createOrReplaceTempView(f"`{name}`")
 
 

@@ -23,6 +23,8 @@ UNKNOWN = "unknown"
 """Fingerprint of a landed hour in a rebuilt ledger: the table may lack records of the hour, so a run reads it again."""
 REASON = "reason:"
 """Prefix of the metrics of quarantine that count records by reason."""
+ACCEPTED = "accepted"
+"""Verdict of a row that publishes nothing: somebody accepted a level shift (`feed-etl dq accept`)."""
 DAMAGED = "damaged"
 """Key of `affected_hours`: hours of the table itself that differ from what was published and must be made again."""
 
@@ -34,6 +36,9 @@ class Entry:
     processed_hours: the hours (days) the run made. published_hours: hour, row count and checksum of each hour that
     changed, after the publish. affected_hours: hour column -> hours whose readers must run again. input_versions and
     input_ids: Delta version and table id of each input. fingerprints: landed hour -> fingerprint of its files.
+    measures: for each hour and rule about history: `hour`, `rule`, the `rows` that were measured, the `value` or the
+    rows by `categories`, and the judgment: `verdict` (passed or failed; None when there was none), `severity`,
+    `expected`, `low`, `high`. The value of categories is their stability index.
     """
 
     run_id: str
@@ -74,6 +79,10 @@ class Entry:
     corrections: int | None = None  # published rows of a fact that the run replaced by a winning row
     rows_erased: int | None = None  # rows that an erasure found to name the people
     reaches_to: datetime | None = None  # of a chain: the last later day that the change of this publish can reach
+
+    measures: list[dict[str, Any]] = field(default_factory=list)  # of each hour and rule about history: see below
+    accepted_rule: str | None = None  # the rule about history that somebody accepted a level shift of …
+    accepted_from: datetime | None = None  # … and the first hour of the new level
 
     @property
     def shard(self) -> Shard | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,18 +13,25 @@ from pyspark.sql import SparkSession
 from etl import catalog
 from etl.engine.delta import tables as delta
 from etl.engine.spark import files
-from etl.engine.state import ledger_table
+from etl.engine.state import ledger_table, results_table
 from etl.engine.state.entry import DAMAGED, Entry, code_version, from_row
 from etl.engine.state.shards import Shard, all_shards
 from etl.errors import LakeError
 from etl.model.contract import InsertNew
 
+Results = Callable[[list[Entry]], list[dict[str, Any]]]
+"""Ledger rows -> the rows of `dq_result` that they report."""
+
 
 class Ledger:
-    """The ledger of one lake. It keeps the rows that it read in memory during a run; threads may share it."""
+    """The ledger of one lake. It keeps the rows that it read in memory during a run; threads may share it.
 
-    def __init__(self, spark: SparkSession, lake: str) -> None:
-        self.spark, self.uri = spark, f"{lake}/_ledger"
+    With `results`, new rows also give rows of `dq_result`, which are written right before them.
+    """
+
+    def __init__(self, spark: SparkSession, lake: str, results: Results | None = None) -> None:
+        self.spark, self.lake, self.uri = spark, lake, f"{lake}/_ledger"
+        self._results = results
         ledger_table.create(spark, self.uri)
         self.lock = threading.RLock()  # a run makes tables in parallel
         self._entries: list[Entry] | None = None
@@ -110,6 +118,8 @@ class Ledger:
             self.upgrade()
             new, self._unwritten = self._unwritten, []
             try:
+                if self._results:
+                    results_table.append(self.spark, self.lake, self._results(new), new[-1].run_id)
                 ledger_table.append(self.spark, self.uri, [asdict(e) for e in new], new[-1].run_id)
             except LakeError:
                 self._unwritten = new

@@ -27,7 +27,10 @@ SCHEMA = """
     landed ARRAY<STRUCT<hour: TIMESTAMP, files: BIGINT, records: BIGINT, expected: BIGINT, late: STRING>>,
     shard_number INT, shard_count INT, seen_version BIGINT, kept_from TIMESTAMP, compacted_to TIMESTAMP,
     logic_version INT, checked_version BIGINT, contradictions BIGINT, corrections BIGINT, rows_erased BIGINT,
-    reaches_to TIMESTAMP
+    reaches_to TIMESTAMP,
+    measures ARRAY<STRUCT<hour: TIMESTAMP, rule: STRING, rows: BIGINT, value: DOUBLE, categories: MAP<STRING, BIGINT>,
+        verdict: STRING, severity: STRING, expected: DOUBLE, low: DOUBLE, high: DOUBLE>>,
+    accepted_rule STRING, accepted_from TIMESTAMP
 """
 STATE = {
     "shard": "shard_number", "shards": "shard_count", "seen_version": "seen_version", "kept_from": "kept_from",
@@ -37,7 +40,7 @@ STATE = {
 """Metric of earlier releases (DOUBLE; times in seconds since 1970) -> the typed column that replaces it."""
 TIMES = ("kept_from", "compacted_to")
 """The columns of STATE that are TIMESTAMP; the others are integers."""
-ADDED = ("table_id", "input_ids", "landed", *STATE.values(), "reaches_to")
+ADDED = ("table_id", "input_ids", "landed", *STATE.values(), "reaches_to", "measures", "accepted_rule", "accepted_from")
 """Columns that ledgers of earlier releases lack."""
 COLUMNS = {"processed_hours": "handled", "affected_hours": "touched", "published_hours": "hours"}
 """Field of `Entry` -> column of the table, where the names differ: columns keep their names of the first release."""
@@ -81,10 +84,10 @@ def rows(spark: SparkSession, uri: str) -> list[dict[str, Any]]:
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
-    for name in ("started_at", "range_from", "range_to", "reaches_to", *TIMES):
+    for name in ("started_at", "range_from", "range_to", "reaches_to", "accepted_from", *TIMES):
         if name in row:
             row[name] = _time(row[name])
-    for name in ("hours", "landed"):
+    for name in ("hours", "landed", "measures"):
         for each in row.get(name, []):
             each["hour"] = _time(each["hour"])
     row["handled"] = list(map(_time, row.get("handled", [])))

@@ -88,6 +88,7 @@ def open_staging(live: RunContext, backfill: Backfill) -> Staging:
         run_id=backfill.id,
         listing=cached_listing(live.spark),
         interval=interval,
+        judges_history=False,
         live=live,
         backfill=backfill,
     )

@@ -92,6 +92,7 @@ def _entry(staging: Staging, table: Table, hour: datetime, diff: HourDiff) -> En
     entry.published_hours = [diff.staged.state(hour)]
     built = [e for e in staging.ledger.published(table.name) if hour in e.processed_hours][-1]
     entry.rules, entry.failures = built.rules, built.failures
+    entry.measures = [each for each in built.measures if each["hour"] == hour]
     if isinstance(table.write, InsertNew) or staging.backfill.ads:
         # The hour does not hold all rows of any input hour, so no hour counts as processed.
         entry.input_versions, entry.input_ids = built.input_versions, built.input_ids

@@ -14,8 +14,8 @@ from datetime import datetime
 from etl import catalog
 from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs.run_context import RunContext
-from etl.engine.state import ledger_table, planner
-from etl.engine.state.entry import DAMAGED, Entry
+from etl.engine.state import ledger_table, measures, planner
+from etl.engine.state.entry import ACCEPTED, DAMAGED, Entry
 from etl.engine.state.ledger import Ledger
 from etl.engine.state.ledger_table import SCHEMA
 from etl.operations.retention.action import Action
@@ -31,7 +31,7 @@ SUMMED_FIELDS = ("records_read", "records_accepted", "records_quarantined", "row
 def plan(window: Window) -> Iterator[Action]:
     """Yield an action when the ledger has old rows. It is held while any hour is due, since that needs the old rows."""
     before = window.today - window.context.settings.maintenance.ledger_days * DAY
-    old = [e for e in window.context.ledger.entries if e.started_at < before and e.run_id != COMPACTED]
+    old = [e for e in window.context.ledger.entries if _is_old(e, before) and e.run_id != COMPACTED]
     if not old:
         return
     due = sorted(name for name, hours in window.due.items() if hours)
@@ -53,8 +53,8 @@ def compact_ledger(context: RunContext, before: datetime) -> None:
     txn.read("true")
     context.ledger.refresh()
     entries = context.ledger.entries
-    old = [e for e in entries if e.started_at < before]
-    kept = [e for e in entries if e.started_at >= before]
+    old = [e for e in entries if _is_old(e, before)]
+    kept = [e for e in entries if not _is_old(e, before)]
     by_table = {name: [e for e in old if e.table_name == name] for name in catalog.entries()}
     compacted = [compact_rows(context.ledger, rows) for rows in by_table.values() if rows]
     rows = [ledger_table.as_row(asdict(entry)) for entry in [*compacted, *kept]]
@@ -62,6 +62,11 @@ def compact_ledger(context: RunContext, before: datetime) -> None:
     txn.remove("true")
     txn.commit(COMPACTED)
     context.ledger.refresh()
+
+
+def _is_old(entry: Entry, before: datetime) -> bool:
+    """Whether a row may be compacted. What somebody accepted stays as it is."""
+    return entry.started_at < before and entry.verdict != ACCEPTED
 
 
 def compact_rows(ledger: Ledger, old: list[Entry]) -> Entry:
@@ -103,6 +108,7 @@ def _keep_hours(ledger: Ledger, compacted: Entry, published: list[Entry]) -> Non
     compacted.fingerprints = {hour: fingerprint for e in published for hour, fingerprint in e.fingerprints.items()}
     landed = {files["hour"]: files for e in published for files in e.landed}
     compacted.landed = [files for _, files in sorted(landed.items())]
+    compacted.measures = measures.recent([m for e in published for m in e.measures])
 
 
 def _latest_states(ledger: Ledger, table_name: str, published: list[Entry]) -> list[dict[str, object]]:

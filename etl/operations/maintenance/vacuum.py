@@ -9,6 +9,7 @@ from functools import partial
 from etl.engine.delta import tables as delta
 from etl.engine.spark import files
 from etl.engine.spark.files import LandedFile
+from etl.engine.state import results_table
 from etl.lineage.openlineage import FOLDER as EVENTS
 from etl.operations.backfill import staging
 from etl.operations.backfill.register import Register
@@ -18,7 +19,7 @@ from etl.operations.retention.orphan_files import OrphanFile
 from etl.operations.retention.window import DAY, Window, tables
 
 STEP = "leftovers"
-INTERNAL = ("_ledger", "_backfills")  # Delta tables of the lake that are not in the catalog
+INTERNAL = ("_ledger", "_backfills", results_table.FOLDER)  # Delta tables of the lake that are not in the catalog
 
 
 def plan(window: Window) -> Iterator[Action]:

@@ -104,6 +104,29 @@ def _band(axes: Axes, hours: Hours, estimates: list[Estimate | None], tint: str)
     axes.fill_between(days(hours), low, high, color=tint, alpha=0.16, linewidth=0)
 
 
+@fig.styled
+def band(
+    name: str,
+    hours: Hours,
+    values: ByHour,
+    limits: Mapping[datetime, tuple[float, float]],
+    alarms: set[datetime],
+    form: Format,
+) -> str:
+    """A line over the band (lowest, highest) of each hour. A cross marks each alarm."""
+    canvas, (axes,) = fig.canvas()
+    low, high = ([limits[h][end] if h in limits else nan for h in hours] for end in (0, 1))
+    axes.fill_between(days(hours), low, high, color=fig.SERIES[0], alpha=0.16, linewidth=0, label="expected")
+    axes.plot(days(hours), [_or_nan(values.get(h)) for h in hours], color=fig.SERIES[0], label="value")
+    marked = sorted(alarms)
+    crosses = [_or_nan(values.get(h)) for h in marked]
+    axes.plot(days(marked), crosses, "x", color=fig.ALARM, markersize=7, markeredgewidth=2, label="alarm")
+    hour_axis(axes, hours, {h for h, v in values.items() if v is not None})
+    value_axis(axes, form)
+    _legend(canvas)
+    return fig.inline(canvas, name)
+
+
 def _or_nan(value: float | None) -> float:
     return nan if value is None else float(value)
 

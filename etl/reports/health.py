@@ -14,8 +14,9 @@ from etl.engine.spark.files import absolute
 from etl.engine.state import planner
 from etl.engine.state.ledger import Ledger
 from etl.errors import LakeError
-from etl.reports import freshness, operations
+from etl.reports import freshness, history_lines, operations
 from etl.reports.freshness import Freshness
+from etl.reports.history_lines import HistoryLine
 from etl.reports.operations import Interval
 from etl.reports.section import DashboardPlugin
 
@@ -39,6 +40,7 @@ class Health:
     costs: list[operations.Cost]
     runs: dict[str, float]
     coverage: dict[str, set[datetime]]
+    history: list[HistoryLine] = field(default_factory=list)
     landed_hours: dict[str, operations.Events] = field(default_factory=dict)  # by subject
     parts: dict[str, Any] = field(default_factory=dict)  # by subject, in the order of the page
 
@@ -70,6 +72,7 @@ def collect(spark: SparkSession, settings: Settings, interval: Interval | None) 
         costs=operations.costs(entries),
         runs=operations.runs(entries),
         coverage=operations.coverage(ledger, interval),
+        history=history_lines.of_ledger(ledger, interval),
         landed_hours={name: operations.landed_hours(ledger, interval, name) for name in ran},
         parts={name: found.collect(spark, settings, interval, ledger) for name, found in dashboards.items()},
     )

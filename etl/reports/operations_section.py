@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from etl.model.contract import Layer
-from etl.reports import charts
+from etl.reports import charts, history_lines
 from etl.reports.axes import number
 from etl.reports.figure import SERIES, Figure
 from etl.reports.health import Health
@@ -43,8 +43,9 @@ def _freshness(health: Health) -> Tile:
 
 
 def figures(health: Health) -> Iterator[Figure]:
-    """The hours of which each table has rows, and what tables and runs cost."""
+    """The hours of which each table has rows, rules about history, and what tables and runs cost."""
     yield _coverage(health)
+    yield from (history_lines.figure(line, health.hours) for line in health.history)
     if health.costs:
         yield _cost_by_table(health.costs)
     if health.runs:

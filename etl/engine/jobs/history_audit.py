@@ -39,13 +39,14 @@ def failures(
     failure, too. A backfill measures and does not judge: it compares its hours with the published ones.
     """
     try:
-        rules = [now for rule in suites.history(table) if (now := rule.at(entry.started_at))]
+        rules = suites.history(table)
         if not rules or context.shard_of(table):
             return []
         known = measures.known_hours(context.ledger.published(table.name))
         hours = _Hours(context, table, entry, known)
         entry.measures = [each for rule in rules for each in hours.measures(rule, batch, after)]
-        return hours.judge(rules) if context.judges_history else []
+        in_force = [now for rule in rules if (now := rule.at(entry.started_at))]
+        return hours.judge(in_force) if context.judges_history and in_force else []
     except ContractViolation:  # the gate says that the suite is malformed
         return []
     except Exception as error:  # of any kind: a rule that was not evaluated must not pass

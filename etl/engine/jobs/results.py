@@ -37,7 +37,7 @@ def _of_entry(entry: Entry) -> Iterator[Row]:
         for key in versions.keys() | by_rule.keys():
             yield _on_batch(entry, hour, key[0], versions.get(key), by_rule.get(key))
     yield from (_late(entry, each) for each in entry.landed if each.get("expected") or each.get("late"))
-    yield from (_measured(entry, each) for each in entry.measures)
+    yield from filter(None, (_measured(entry, each) for each in entry.measures))
 
 
 def _rules(entry: Entry) -> list[Rule]:
@@ -76,17 +76,22 @@ def _late(entry: Entry, landed: dict[str, Any]) -> Row:
     return _row(entry, landed["hour"], COMPLETE, severity, verdict, observed=records, expected=expected)
 
 
-def _measured(entry: Entry, measure: dict[str, Any]) -> Row:
-    """A rule about history on one hour. Its threshold is the end of the band on the side of the value."""
+def _measured(entry: Entry, measure: dict[str, Any]) -> Row | None:
+    """A rule about history on one hour; None for a rule that does not judge yet, or not any more.
+
+    Its threshold is the end of the band on the side of the value.
+    """
     rule, value, expected = _history_rule(entry, measure["rule"]), measure.get("value"), measure.get("expected")
+    if rule is None:
+        return None
     is_below = value is not None and expected is not None and value < expected
     return _row(
         entry,
         measure["hour"],
         f"{WITHIN_HISTORY}({measure['rule']})",
-        measure.get("severity") or (rule.severity if rule else "warning"),
+        measure.get("severity") or rule.severity,
         measure.get("verdict") or "none",
-        rule_version=rule.version if rule else None,
+        rule_version=rule.version,
         observed=value,
         expected=expected,
         threshold=measure.get("low" if is_below else "high"),
@@ -94,9 +99,9 @@ def _measured(entry: Entry, measure: dict[str, Any]) -> Row:
 
 
 def _history_rule(entry: Entry, name: str) -> Rule | None:
-    """The rule about history with this name in the suite of today."""
+    """The rule about history with this name in the suite of today, as it applied at the time of the run."""
     try:
         found = [r for r in suites.history(catalog.entry(entry.table_name).table) if r.history.name == name]
     except ContractViolation:
         return None
-    return found[0] if found else None
+    return found[0].at(entry.started_at) if found else None

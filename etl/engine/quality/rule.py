@@ -57,8 +57,8 @@ class Rule:
 
     @property
     def version(self) -> str:
-        """A short hash of what the rule says. It changes when the rule gets stricter or looser."""
-        text = json.dumps([self.type, self.kwargs, self.severity], sort_keys=True, default=str)
+        """A short hash of what the rule says. Its severity is not part of it."""
+        text = json.dumps([self.type, self.kwargs], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     @property

@@ -19,7 +19,7 @@ from etl.catalog import Entry
 from etl.conf import Settings
 from etl.docs.odcs_quality import quality_of_column, quality_of_table
 from etl.engine.quality import suites
-from etl.engine.quality.suites import Rule
+from etl.engine.quality.rule import Rule
 from etl.model.contract import Column, InsertNew, Table
 
 API_VERSION = "v3.1.0"

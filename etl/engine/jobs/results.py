@@ -9,9 +9,8 @@ from typing import Any
 
 from etl import catalog
 from etl.engine.quality import suites
-from etl.engine.quality.history_rules import WITHIN_HISTORY
 from etl.engine.quality.rule import Rule
-from etl.engine.quality.verdict import COMPLETE
+from etl.engine.quality.verdict import COMPLETE, WITHIN_HISTORY
 from etl.engine.state.entry import Entry
 from etl.errors import ContractViolation
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from etl.engine.quality.suites import KEY, Rule
+from etl.engine.quality.rule import Rule
+from etl.engine.quality.suites import KEY
 from etl.model.contract import Table
 
 SEVERITIES = {"critical": "error", "warning": "warning", "info": "info"}

@@ -25,7 +25,7 @@ SECONDS = 3.0
 def configuration(settings: Settings) -> Iterator[Finding]:
     """Whether every owner has an address, and every table a valid suite."""
     faults = [*_raised(quality_mail.check_addresses, settings)]
-    faults += [fault for table in catalog.tables() for fault in _raised(suites.suite, table)]
+    faults += [fault for table in catalog.tables() for fault in _raised(suites.all_rules, table)]
     for fault in faults:
         yield failed("configuration", fault, "Correct conf/ or expectations/ (docs/runbook.md, Contract).")
     if not faults:

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from support.in_memory_ledger import InMemoryLedger
 
 from etl import catalog
 from etl.conf.sections import History
@@ -21,6 +20,7 @@ from etl.engine.quality.rule import Rule
 from etl.engine.quality.verdict import Failure
 from etl.engine.state import measures
 from etl.engine.state.entry import ACCEPTED, Entry
+from etl.engine.state.in_memory_ledger import InMemoryLedger
 
 TABLE = catalog.entry("fct_impressions").table
 NOW, HOUR = datetime(2026, 6, 29, 10, tzinfo=UTC), timedelta(hours=1)

@@ -56,9 +56,9 @@ def append(spark: SparkSession, lake: str, rows: list[dict[str, Any]], run_id: s
             listed = ", ".join(f"{name} {kind} COMMENT '{text}'" for name, (kind, text) in COLUMNS.items())
             properties = ", ".join(f"'{k}' = '{v}'" for k, v in delta.HISTORY_PROPERTIES.items())
             delta.create(spark, at, f"({listed}) USING DELTA PARTITIONED BY (day) TBLPROPERTIES ({properties})")
-        txn = Transaction(spark, at)  # it runs fewer plans than an append of Delta
-        txn.stage(spark.createDataFrame(pa.Table.from_pylist(rows, SCHEMA)).coalesce(1))
-        txn.commit(run_id)
+        frame = spark.createDataFrame(pa.Table.from_pylist(rows, SCHEMA)).coalesce(1)
+        with delta.commit_metadata(spark, at, run_id):
+            frame.write.format("delta").mode("append").save(at)
     except (Py4JJavaError, PySparkException) as error:
         raise LakeError(f"{at} cannot be written: {first_line(error)}. Run again: nothing is lost.") from error
 

@@ -27,6 +27,7 @@ from openlineage.client.uuid import generate_static_uuid
 
 from etl.conf import Settings
 from etl.engine.quality import suites
+from etl.engine.quality.rule import Rule
 from etl.engine.state.entry import Entry
 from etl.errors import ContractViolation, FeedEtlError, lasting
 from etl.lineage.flow import Lineage
@@ -147,7 +148,7 @@ def _iso(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _rules(table: Table) -> list[suites.Rule]:
+def _rules(table: Table) -> list[Rule]:
     """The rules of a table; none when its suite is missing or malformed, which is a failure of its own."""
     try:
         return suites.suite(table)
@@ -155,7 +156,7 @@ def _rules(table: Table) -> list[suites.Rule]:
         return []
 
 
-def _assertion(rule: suites.Rule, failure: dict[str, Any] | None) -> data_quality_assertions_dataset.Assertion:
+def _assertion(rule: Rule, failure: dict[str, Any] | None) -> data_quality_assertions_dataset.Assertion:
     column = str(rule.kwargs.get("column") or "") or None
     count = str(failure["count"]) if failure and failure.get("count") is not None else None
     return data_quality_assertions_dataset.Assertion(

@@ -60,11 +60,15 @@ def java_home(
 def jars(settings: Settings | None, folder: Path = SHARE / "jars") -> Iterator[Finding]:
     """Whether the JARs that a session needs are there, with the locked checksums."""
     on_s3 = settings is not None and any(uri.startswith("s3a:") for uri in (settings.lake, settings.landing))
-    needed = locked(DELTA_LOCK) + (locked(S3_LOCK) if on_s3 else ())
-    missing = [jar for jar in needed if not (folder / jar.file_name).is_file()]
-    damaged = [jar for jar in needed if jar not in missing and not _is_whole(jar, folder)]
-    if missing:
+    of_delta, of_s3 = locked(DELTA_LOCK), locked(S3_LOCK) if on_s3 else ()
+    missing = [jar for jar in (*of_delta, *of_s3) if not (folder / jar.file_name).is_file()]
+    needed = [jar for jar in (*of_delta, *of_s3) if jar not in missing]
+    damaged = [jar for jar in needed if not _is_whole(jar, folder)]
+    if set(missing) & set(of_delta):
         yield failed("jars", f"missing in {folder}: {_some(missing)}", "Run `make setup`, which downloads them.")
+    elif missing:
+        step = "The first run downloads them: this machine must then reach Maven Central or its mirror."
+        yield warning("jars", f"those for S3 are missing in {folder}: {_some(missing)}", step)
     if damaged:
         step = f"Remove {folder / damaged[0].file_name} and run `make setup`."
         yield failed("jars", f"damaged in {folder}: {_some(damaged)}", step)

@@ -143,7 +143,7 @@ def _problems(settings: Settings, entries: list[Entry], now: datetime) -> tuple[
         found += problems.of_commands(failure_log.failures(settings))
         found += [*problems.of_outbox(Outbox(settings), now), *problems.of_held(held_log.read(settings))]
     except ConfigError:
-        notes.append("Failed commands, held actions and mails are not shown: the outbox is not a folder here.")
+        notes.append("Not shown: failed commands, held actions, mails. The outbox is not local.")
     return sorted(found, key=lambda each: (each.is_warning, each.since)), notes
 
 

@@ -107,6 +107,11 @@ def test_a_missing_and_a_damaged_jar(jars: Path) -> None:
     assert first.name in missing.what and second.name in damaged.what and str(second) in damaged.next
 
 
+def test_jars_for_s3_are_downloaded_by_the_first_run(jars: Path, settings: Settings) -> None:
+    found = only(machine.jars(settings.model_copy(update={"lake": "s3a://bucket/lake"}), jars))
+    assert found.state == "warning" and "hadoop-aws" in found.what
+
+
 @pytest.mark.parametrize(("memory", "state"), [("4g", "ok"), ("7g", "warning"), ("9000m", "failed")])
 def test_memory_of_the_driver_on_a_machine_of_8_gb(settings: Settings, memory: str, state: str) -> None:
     assert only(machine.memory(settings.model_copy(update={"driver_memory": memory}), 8 << 30)).state == state

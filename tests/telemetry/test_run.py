@@ -47,7 +47,7 @@ def test_the_span_of_a_table_says_what_it_did(seen: tuple[Collector, Summary]) -
     received, summary = seen
     assert attributes(received.span("table fct_shares")) == {
         "feed_etl.run_id": summary.run_id, "feed_etl.hour": "2026-06-01T08/2026-06-01T11",
-        "feed_etl.table": "fct_shares", "feed_etl.hours": 1, "feed_etl.rows": 1,
+        "feed_etl.table": "fct_shares", "feed_etl.hours": 3, "feed_etl.rows": 1,
     }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ It reads local lakes and those on S3, Azure and Google. It never writes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from etl.conf import Settings
 from etl.engine.spark.files import absolute
 from etl.errors import LakeError, first_line
 
+COLOR = re.compile(r"\x1b\[\d*m")
 HADOOP = "spark.hadoop.fs.s3a."
 OPTIONS = {"access.key": "AWS_ACCESS_KEY_ID", "secret.key": "AWS_SECRET_ACCESS_KEY", "session.token":
            "AWS_SESSION_TOKEN", "endpoint": "AWS_ENDPOINT_URL", "endpoint.region": "AWS_REGION"}  # fmt: skip
@@ -59,7 +61,8 @@ def rows(settings: Settings, path: str) -> list[dict[str, Any]]:
 
 
 def _unreadable(uri: str, error: Exception) -> LakeError:
+    text = COLOR.sub("", str(error)).partition("0: <unknown>")[0]  # the rest is a stack trace of the library
+    cause = " ".join(text.split())
     return LakeError(
-        f"{uri} cannot be read without Spark: {first_line(error, 120).rstrip('.')}. "
-        "`feed-etl check` says what is damaged."
+        f"{uri} cannot be read without Spark: {first_line(cause).rstrip('.')}. `feed-etl check` says what is damaged."
     )

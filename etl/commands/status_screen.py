@@ -65,6 +65,8 @@ def _summary(status: Status) -> Grid:
     grid.add_row(" landed", _landed(status))
     grid.add_row(" last run", _last_run(status))
     grid.add_row(" quarantine", _quarantine(status))
+    if unjudged := [each.unjudged for each in status.tables if each.unjudged]:
+        grid.add_row(" history", f"{sum(unjudged)} hours of {len(unjudged)} tables could not be judged by it")
     return grid
 
 

@@ -14,6 +14,7 @@ from etl.engine.state import offline as offline_state
 from etl.engine.state import planner
 from etl.engine.state.entry import Entry
 from etl.engine.state.ledger import Ledger
+from etl.engine.state.measures import without_verdict
 from etl.errors import ConfigError
 from etl.model.contract import Table
 from etl.operations.erasure import register
@@ -32,12 +33,16 @@ hours are due."""
 
 @dataclass(frozen=True)
 class TableStatus:
-    """One table: its state, its newest hour (day) and the number of hours (days) that are due."""
+    """One table: its state, its newest hour (day) and the number of hours (days) that are due.
+
+    unjudged: hours of the last four weeks that some rule about history could not judge.
+    """
 
     table: Table
     state: str
     newest: datetime | None
     due: int
+    unjudged: int = 0
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,7 @@ class Status:
             "last_run": self.last_run,
             "tables": [
                 {"name": t.table.name, "layer": t.table.layer.name.lower(), "state": t.state, "newest": t.newest,
-                 "due": t.due}
+                 "due": t.due, "hours_without_history_verdict": t.unjudged}
                 for t in self.tables
             ],
             "quarantine": asdict(self.quarantine) | {"share": self.quarantine.share, "hours": QUARANTINE_HOURS},
@@ -162,7 +167,7 @@ def _tables(ledger: Ledger, fresh: list[Freshness], found: list[Problem], now: d
         due = each.behind_hours or 0
         if state == OK and (due or each.newest is None):
             state = BEHIND if due else NOT_RUN
-        made.append(TableStatus(each.table, state, each.newest, due))
+        made.append(TableStatus(each.table, state, each.newest, due, without_verdict(ledger, each.table)))
     return made
 
 

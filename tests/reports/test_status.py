@@ -62,6 +62,13 @@ def test_freshness_lag_and_quarantine(settings: Settings, monkeypatch: pytest.Mo
     assert found.is_ok  # hours that wait for the next run are a warning
 
 
+def test_hours_that_history_could_not_judge_are_counted(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status, "without_verdict", lambda _ledger, table: 3 * (table.name == "bronze_shares"))
+    found = of(settings, monkeypatch, landing("10:00"))
+    assert "3 hours of 1 tables could not be judged by it" in drawn(found)
+    assert max(each["hours_without_history_verdict"] for each in found.as_json()["tables"]) == 3
+
+
 def test_an_hour_that_was_read_again_counts_once_in_the_quarantine(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -57,13 +58,14 @@ def _extract(commit: str, folder: Path) -> None:
 
 
 def _described(revision: str, folder: Path) -> dict[str, Any]:
-    """Run this release's `description.py` with the package in `folder`.
+    """Run a copy of this release's `description.py` in `folder`, so that it imports the package next to it.
 
-    Its text is an argument: when Python runs a file, the modules next to it shadow others.
+    It must be a file: PySpark takes a program given with `-c` for a doctest, and ends it without an error.
     """
-    text, file = Path(description.__file__).read_text(encoding="utf-8"), folder / "description.json"
+    program, file = folder / "describe_revision.py", folder / "description.json"
+    shutil.copy(description.__file__, program)
     done = subprocess.run(
-        [sys.executable, "-c", text, str(file)],
+        [sys.executable, str(program), str(file)],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(folder), "FEED_ETL_HOME": str(folder)},
         stdin=subprocess.DEVNULL,

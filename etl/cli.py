@@ -118,7 +118,6 @@ app.add_typer(dq, name="dq")
 def main() -> None:
     """Run the command line. A FeedEtlError prints one line and sets the exit code; `--debug` adds the traceback."""
     with ExitStack() as at_end:
-        at_end.callback(otel.end)
         try:
             app(standalone_mode=True, obj=at_end)
         except FeedEtlError as error:
@@ -131,6 +130,8 @@ def main() -> None:
                 raise
             log.critical("%s: %s", type(error).__name__, error, exc_info=error)
             raise SystemExit(1) from None
+        finally:
+            otel.end()  # while its warnings still have a stream
 
 
 def _report(error: FeedEtlError) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from etl.commands.cli_context import CliContext
 from etl.engine.state.entry import Entry
+from etl.errors import first_line
 from etl.telemetry import otel
 
 if TYPE_CHECKING:
@@ -16,12 +18,21 @@ if TYPE_CHECKING:
     from etl.engine.jobs.runner import Summary
     from etl.engine.state.ledger import Ledger
 
+log = logging.getLogger("feed_etl")
+
 
 def measure(cli: CliContext, summary: Summary) -> None:
-    """Record the metrics of a run, when OpenTelemetry is switched on."""
+    """Record the metrics of a run, when OpenTelemetry is switched on. A problem is a warning: the run is complete."""
     meter = otel.meter()
     if meter is None:
         return
+    try:
+        _measure(meter, cli, summary)
+    except Exception as error:
+        log.warning("OpenTelemetry: the metrics of this run are not complete: %s", first_line(error))
+
+
+def _measure(meter: Meter, cli: CliContext, summary: Summary) -> None:
     from etl.engine.spark.files import absolute
     from etl.engine.state.ledger import Ledger
 

@@ -62,9 +62,9 @@ def run(
     with terminal.progress(errors) as show, recorder.recorded(cli.spark(), cli.settings) as follow:
         progress = Progress(show, printer.passed, follow.started, follow.ended)
         summary = each(cli.spark(), cli.settings, *hours, tables=chosen, progress=progress, shard=part)
-    run_metrics.measure(cli, summary)
     terminal.print_summary(summary, as_json)
     printer.finish(summary)
+    run_metrics.measure(cli, summary)
     if cli.settings.catalog.after_run:
         opened.register_after_run(cli.settings)
     if summary.errors and not outcomes:

@@ -44,5 +44,7 @@ def _guarded(check: Callable[[Settings], Iterable[Finding]], given: Settings) ->
         yield from check(given)
     except FeedEtlError as error:
         yield failed(name, str(error), "The line says what to do; see docs/runbook.md.")
+    except ValueError as error:
+        yield failed(name, str(error), "Correct this setting, then run doctor again.")
     except OSError as error:
         yield failed(name, f"{error.filename or ''}: {error.strerror or error}", "Repair that, then run doctor again.")

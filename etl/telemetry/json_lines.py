@@ -13,7 +13,7 @@ import secrets
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -49,7 +49,7 @@ def as_json(text: str) -> str:
     """A line of another program as JSON. A line that is a JSON object already gets the fields that it lacks."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         found = _line(datetime.now(UTC).timestamp(), "INFO", LOGGER, text)
@@ -67,26 +67,32 @@ def standard_error() -> Iterator[TextIO]:
     reading, writing = os.pipe()
     os.dup2(writing, 2)
     os.close(writing)
-    with os.fdopen(original, "w", encoding="utf-8", buffering=1, closefd=False) as out:
-        reader = threading.Thread(target=_copy, args=(reading, out, end), daemon=True)
-        reader.start()
-        _is_on = True
-        try:
-            yield out
-        finally:
-            _is_on = False
-            sys.stderr.flush()
-            os.write(2, f"\n{end}\n".encode())
-            reader.join(timeout=5)
-            os.dup2(original, 2)
+    out = os.fdopen(original, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
+    reader = threading.Thread(target=_copy, args=(reading, out, end), daemon=True)
+    reader.start()
+    _is_on = True
+    try:
+        yield out
+    finally:
+        _is_on = False
+        sys.stderr.flush()
+        os.write(2, f"\n{end}\n".encode())
+        reader.join(timeout=5)
+        os.dup2(original, 2)
+        with suppress(OSError):  # nobody takes the last lines
+            out.close()
 
 
 def _copy(reading: int, out: TextIO, end: str) -> None:
-    """Copy lines from the pipe until the line `end`. The pipe stays open: a JVM that ends later may still write."""
+    """Copy lines from the pipe until the line `end`. The pipe stays open: a JVM that ends later may still write.
+
+    Goes on reading when nobody takes the lines any more: who writes to a full pipe would wait for ever.
+    """
     pipe = os.fdopen(reading, "r", encoding="utf-8", errors="replace", closefd=False)
     for line in pipe:
         text = line.rstrip("\n")
         if text == end:
             return
         if text.strip():
-            out.write(f"{as_json(text)}\n")
+            with suppress(OSError, ValueError):
+                out.write(f"{as_json(text)}\n")

@@ -60,19 +60,24 @@ def start(environ: Mapping[str, str] = os.environ) -> None:
     wanted = {signal: chosen for signal in SIGNALS if (chosen := exporter(signal, environ))}
     if not wanted or _running:
         return
+    _running = Telemetry([])
     try:
         from etl.telemetry import sdk
+
+        if "TRACES" in wanted:
+            tracer, shutdown = sdk.tracing(wanted["TRACES"], environ)
+            _running.shutdowns.append(shutdown)
+            spans.use(tracer)
+        if "METRICS" in wanted:
+            _running.meter, shutdown = sdk.metering(wanted["METRICS"])
+            _running.shutdowns.append(shutdown)
     except ImportError:
+        _running = None
         log.warning(MISSING, " and ".join(f"{signal.lower()}: {chosen}" for signal, chosen in wanted.items()))
-        return
-    _running = Telemetry([])
-    if "TRACES" in wanted:
-        tracer, shutdown = sdk.tracing(wanted["TRACES"], environ)
-        _running.shutdowns.append(shutdown)
-        spans.use(tracer)
-    if "METRICS" in wanted:
-        _running.meter, shutdown = sdk.metering(wanted["METRICS"])
-        _running.shutdowns.append(shutdown)
+    except Exception as error:  # a variable OTEL_… with a value that OpenTelemetry does not take
+        log.warning(
+            "OpenTelemetry: %s. Correct the variables OTEL_…; the command goes on without it.", str(error).rstrip(".")
+        )
 
 
 def end() -> None:

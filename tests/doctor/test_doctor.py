@@ -19,7 +19,7 @@ from support.rows import at
 from support.servers import smtp_server
 
 from etl.conf import Settings
-from etl.doctor import machine, places
+from etl.doctor import driver, machine, places
 from etl.doctor import settings as configured
 from etl.doctor.finding import Finding
 from etl.engine.spark.jars import JARS
@@ -206,3 +206,11 @@ def test_a_sound_machine_is_examined_in_lines_of_80_columns(tmp_path: Path) -> N
     done = feed_etl("--lake", settings.lake, "--landing", settings.landing, "doctor", FEED_ETL_MIN_FREE_GB="0")
     assert done.returncode == 0, done.stdout + done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80 and "\x1b" not in done.stdout
+
+
+def test_an_address_of_a_collector_that_is_not_valid_is_a_finding(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://host:abc")
+    (found,) = driver._guarded(configured.telemetry, settings)
+    assert (found.check, found.state) == ("telemetry", "failed")

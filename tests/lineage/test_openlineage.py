@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from openlineage.client.serde import Serde
@@ -29,7 +29,7 @@ from etl.errors import GateFailed
 from etl.lineage import stored
 from etl.lineage.flow import Lineage, Source
 from etl.lineage.impact import changes
-from etl.lineage.openlineage import datasets, parent
+from etl.lineage.openlineage import datasets, parent, recorder
 from etl.lineage.openlineage.events import Events, RunIds
 from etl.lineage.openlineage.parent import Parent
 from etl.lineage.openlineage.recorder import recorded
@@ -225,6 +225,16 @@ def test_a_receiver_that_does_not_answer_holds_a_run_for_a_bounded_time(
         assert time.monotonic() - began < 4  # the client itself would wait 5 s for each of several attempts
     assert len((tmp_path / "events.jsonl").read_text().splitlines()) == 5
     assert_one_warning(caplog, "no answer within 0.2 s", "events.jsonl")
+
+
+def test_a_configuration_that_is_not_valid_costs_one_warning(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "openlineage.yml").write_text("facets: x")
+    monkeypatch.setenv("OPENLINEAGE_CONFIG", str(tmp_path / "openlineage.yml"))
+    assert recorder._recorder(cast(Any, None), settings) is None
+    (warning,) = caplog.messages
+    assert warning.startswith("OpenLineage: this run sends no events: ")
 
 
 def test_a_file_that_cannot_be_written_costs_one_warning(

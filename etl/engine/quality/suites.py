@@ -63,7 +63,8 @@ def path(table: str) -> Path:
 
 
 def suite(table: Table) -> list[Rule]:
-    """The rules that the batch alone breaks, structural and written. Raises ContractViolation as `written` does."""
+    """The rules that the batch alone breaks, structural and written. Raises ContractViolation as `history` does."""
+    history(table)
     return [*structural(table), *(rule for rule in written(table.name) if not rule.is_about_history)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
@@ -16,9 +17,10 @@ from etl.engine.spark import files
 from etl.engine.state import ledger_table, results_table
 from etl.engine.state.entry import DAMAGED, Entry, code_version, from_row
 from etl.engine.state.shards import Shard, all_shards
-from etl.errors import LakeError
+from etl.errors import LakeError, first_line
 from etl.model.contract import InsertNew
 
+log = logging.getLogger("feed_etl")
 Results = Callable[[list[Entry]], list[dict[str, Any]]]
 """Ledger rows -> the rows of `dq_result` that they report."""
 
@@ -117,14 +119,25 @@ class Ledger:
                 return
             self.upgrade()
             new, self._unwritten = self._unwritten, []
+            self._append_results(new)
             try:
-                if self._results:
-                    results_table.append(self.spark, self.lake, self._results(new), new[-1].run_id)
                 ledger_table.append(self.spark, self.uri, [asdict(e) for e in new], new[-1].run_id)
-            except LakeError:
+            except BaseException:
                 self._unwritten = new
                 raise
             ledger_table.compact(self.spark, self.uri)
+
+    def _append_results(self, new: list[Entry]) -> None:
+        """Report rows in `dq_result`. Others read it, and no run: what is wrong with it must not stop the ledger."""
+        if self._results is None:
+            return
+        try:
+            results_table.append(self.spark, self.lake, self._results(new), new[-1].run_id)
+        except Exception as error:
+            log.warning(
+                "dq_result lacks the results of run %s, because it cannot be written: %s. Everything else is complete. "
+                "Repair or remove %s/%s.", new[-1].run_id, first_line(error), self.lake, results_table.FOLDER,
+            )  # fmt: skip
 
     def published(self, table: str) -> list[Entry]:
         """The passed rows of a table, oldest first. Rows from before the table was recreated are left out."""

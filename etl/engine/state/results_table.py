@@ -2,7 +2,7 @@
 
 Other teams read it and gate on it. It is derived from ledger rows and written right before them, in one append, so that
 a killed run loses no result: the next run recovers the ledger row and writes its results. A run that is killed between
-the two commits writes the same rows again.
+the two commits writes the same rows again. A run whose results cannot be written warns and goes on without them.
 """
 
 from __future__ import annotations
@@ -11,13 +11,10 @@ from datetime import date
 from typing import Any
 
 import pyarrow as pa
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from etl.engine.delta import tables as delta
 from etl.engine.delta.transaction import Transaction
-from etl.errors import LakeError, first_line
 
 NAME, FOLDER = "dq_result", "_dq_result"
 COLUMNS = {
@@ -47,20 +44,17 @@ def uri(lake: str) -> str:
 
 
 def append(spark: SparkSession, lake: str, rows: list[dict[str, Any]], run_id: str) -> None:
-    """Add rows in one commit; creates the table when there is none. Raises LakeError when it cannot be written."""
+    """Add rows in one commit; creates the table when there is none. Raises what Spark and Delta raise."""
     if not rows:
         return
     at = uri(lake)
-    try:
-        if not delta.is_table(spark, at):
-            listed = ", ".join(f"{name} {kind} COMMENT '{text}'" for name, (kind, text) in COLUMNS.items())
-            properties = ", ".join(f"'{k}' = '{v}'" for k, v in delta.HISTORY_PROPERTIES.items())
-            delta.create(spark, at, f"({listed}) USING DELTA PARTITIONED BY (day) TBLPROPERTIES ({properties})")
-        frame = spark.createDataFrame(pa.Table.from_pylist(rows, SCHEMA)).coalesce(1)
-        with delta.commit_metadata(spark, at, run_id):
-            frame.write.format("delta").mode("append").save(at)
-    except (Py4JJavaError, PySparkException) as error:
-        raise LakeError(f"{at} cannot be written: {first_line(error)}. Run again: nothing is lost.") from error
+    if not delta.is_table(spark, at):
+        listed = ", ".join(f"{name} {kind} COMMENT '{text}'" for name, (kind, text) in COLUMNS.items())
+        properties = ", ".join(f"'{k}' = '{v}'" for k, v in delta.HISTORY_PROPERTIES.items())
+        delta.create(spark, at, f"({listed}) USING DELTA PARTITIONED BY (day) TBLPROPERTIES ({properties})")
+    frame = spark.createDataFrame(pa.Table.from_pylist(rows, SCHEMA)).coalesce(1)
+    with delta.commit_metadata(spark, at, run_id):
+        frame.write.format("delta").mode("append").save(at)
 
 
 def remove_before(spark: SparkSession, lake: str, day: date) -> None:

@@ -51,10 +51,10 @@ def recorded(spark: SparkSession, settings: Settings) -> Iterator[Progress]:
 
 def _recorder(spark: SparkSession, settings: Settings) -> Recorder | None:
     """A recorder; None when conf/ turns events off, or nobody would receive them."""
-    if not settings.openlineage.enabled or not (is_configured() or folder(settings)):
+    if not settings.openlineage.enabled:
         return None
     try:
-        return Recorder(spark, settings)
+        return Recorder(spark, settings) if is_configured() or folder(settings) else None
     except Exception as error:
         log.warning("OpenLineage: this run sends no events: %s", first_line(error))
         return None

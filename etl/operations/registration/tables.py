@@ -6,6 +6,7 @@ comments are read from the table itself. The tags are properties of the table, s
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from pyspark.errors import AnalysisException
@@ -20,6 +21,8 @@ from etl.errors import ConfigError
 from etl.model.contract import Table
 
 GONE = "gone"
+GONE_CONDITION = re.compile("DELTA_(?!.*(PROTOCOL|FEATURE|UNSUPPORTED))")
+"""Errors about a name whose table is not there; a table that this release cannot read is there."""
 
 
 @dataclass
@@ -88,7 +91,7 @@ def _location(spark: SparkSession, name: str) -> str | None:
             return None
         rows = spark.sql(f"DESCRIBE TABLE EXTENDED {name}").collect()
     except AnalysisException as error:
-        if not (error.getCondition() or "").startswith("DELTA_"):
+        if not GONE_CONDITION.match(error.getCondition() or ""):
             raise
         return GONE
     described = {row["col_name"]: row["data_type"] for row in rows}

@@ -149,3 +149,17 @@ def test_the_error_for_a_suite_has_one_line_per_fault(home: Path) -> None:
     severity, reason = str(raised.value).splitlines()
     assert severity.endswith("expectations.0.severity: Input should be 'critical', 'warning' or 'info'.")
     assert reason.endswith("expectations.0.reason: Field required.")
+
+
+def test_a_rule_about_history_that_the_table_cannot_have_makes_the_suite_malformed(home: Path) -> None:
+    """So the gate refuses the table: the rule must not be left out in silence."""
+    rule = """
+  - type: expect_within_history
+    kwargs: {metric: sum, column: nothing}
+    severity: warning
+    reason: "Because."
+"""
+    (home / "agg_made.yaml").write_text(f"table: agg_made\nexpectations:{rule}")
+
+    with pytest.raises(ContractViolation, match="agg_made"):
+        suites.suite(PLAIN)

@@ -107,10 +107,10 @@ def test_tables_and_ledger_are_one_json_document(simulated: Simulated) -> None:
     """Every table with its fields, and a ledger row for each table of the run."""
     environment = {"FEED_ETL_LAKE": str(simulated.lake)}
     listed = json.loads(feed_etl("tables", "--json", **environment).stdout)
-    assert [t["name"] for t in listed] == [t.name for t in catalog.tables()]
+    assert [t["name"] for t in listed] == [*(t.name for t in catalog.tables()), "dq_result"]
     assert set(listed[0]) == {"name", "layer", "uri", "key", "partition", "owner", "rows"}
     feed = set(catalog.of_subjects(["feed"]))
-    assert all(t["rows"] if t["name"] in feed else t["rows"] is None for t in listed)
+    assert all(t["rows"] if t["name"] in {*feed, "dq_result"} else t["rows"] is None for t in listed)
     ledger = json.loads(feed_etl("ledger", "--json", **environment).stdout)
     assert {row["table_name"] for row in ledger} == feed
     assert all(row["verdict"] == "passed" for row in ledger)

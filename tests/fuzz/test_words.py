@@ -22,8 +22,8 @@ from etl.commands.cli_context import CliContext
 from etl.errors import FeedEtlError
 from etl.queries import named_query
 
-WRITING = {"simulate", "demo", "docs", "open-bandit", "new-table"}
-"""Commands that work without Spark and may write a lot. They are not tested here."""
+WRITING = {"simulate", "demo", "docs", "open-bandit", "new-table", "register"}
+"""Commands that may write a lot and do not call `CliContext.spark`, or open a session of their own: not tested here."""
 HOUR = st.datetimes().map(lambda t: t.strftime("%Y-%m-%dT%H"))
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 KNOWN = st.sampled_from(

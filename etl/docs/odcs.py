@@ -137,7 +137,7 @@ def _column_of(rule: Rule, table: Table) -> str:
 
 def _server(settings: Settings, table: Table) -> dict[str, Any]:
     """Where the table is: a local folder, S3, Azure, or another store (`custom`)."""
-    path = f"{settings.lake.rstrip('/')}/{table.layer.name.lower()}/{table.name}"
+    path = f"{settings.lake.rstrip('/')}/{table.path}"
     scheme = path.partition("://")[0] if "://" in path else "file"
     place = {
         "file": {"type": "local", "path": path},

@@ -46,7 +46,7 @@ def pseudonym_key(settings: Settings) -> Iterator[Finding]:
     kind = pseudonyms.viewer_id_kind()
     keys.refuse_inside(settings)
     for table in (t for t in catalog.tables() if t.per_viewer):
-        found = offline.open_table(settings, f"{table.layer.name.lower()}/{table.name}")
+        found = offline.open_table(settings, table.path)
         if found:
             pseudonyms.refuse_other_key(table, found.metadata().configuration.get(pseudonyms.PROPERTY, pseudonyms.IDS))
     yield ok("keys", "no pseudonym key: tables hold ids" if kind == pseudonyms.IDS else "the pseudonym key fits")

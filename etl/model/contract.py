@@ -241,6 +241,11 @@ class Table:
         return tuple(column.name for column in self.columns)
 
     @property
+    def path(self) -> str:
+        """The folder of the table in a lake: `facts/fct_impressions`."""
+        return f"{self.layer.name.lower()}/{self.name}"
+
+    @property
     def hour(self) -> str:
         """The partition column that holds the hour (or day) of a row; empty for dimensions."""
         return self.partition[-1] if self.partition else ""

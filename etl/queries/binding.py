@@ -86,7 +86,7 @@ def reads(spark: SparkSession, settings: Settings, bound: BoundQuery) -> list[Re
 
 def _read(spark: SparkSession, settings: Settings, table: Table, files: list[str]) -> Read:
     all_files = delta.read(spark, views.uri(settings, table)).inputFiles()
-    own_files = [file for file in files if f"/{table.layer.name.lower()}/{table.name}/" in file]
+    own_files = [file for file in files if f"/{table.path}/" in file]
     partitions = _partitions(own_files, table)
     return Read(table.name, partitions, len(_partitions(all_files, table)), len(own_files), len(all_files))
 

@@ -73,7 +73,7 @@ def _kinds_of_merged_sketches(spark: SparkSession, table: Table, uri: str) -> It
     """The kind of the sketches of each input that a table merges sketches from."""
     lake = uri.rsplit("/", 2)[0]
     for source in (i.table for i in table.inputs if i.table.has_sketch):
-        source_uri = f"{lake}/{source.layer.name.lower()}/{source.name}"
+        source_uri = f"{lake}/{source.path}"
         if delta.is_table(spark, source_uri):
             yield _property(spark, source_uri, SKETCHES)
 

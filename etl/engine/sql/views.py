@@ -28,7 +28,7 @@ SAFE_OPTIONS = {"spark.sql.variable.substitute": "false", "spark.sql.runSQLOnFil
 
 def uri(settings: Settings, table: Table) -> str:
     """URI of a table in the lake of these settings."""
-    return f"{absolute(settings.lake)}/{table.layer.name.lower()}/{table.name}"
+    return f"{absolute(settings.lake)}/{table.path}"
 
 
 def table_rows(spark: SparkSession, settings: Settings, table: Table) -> int | None:

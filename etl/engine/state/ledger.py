@@ -239,7 +239,7 @@ def refuse_lost_ledger(spark: SparkSession, lake: str) -> None:
     """
     if delta.is_table(spark, f"{lake}/_ledger"):
         return
-    published = [t.name for t in catalog.tables() if _has_commits(spark, f"{lake}/{t.layer.name.lower()}/{t.name}")]
+    published = [t.name for t in catalog.tables() if _has_commits(spark, f"{lake}/{t.path}")]
     if published:
         raise LakeError(
             f"The ledger {lake}/_ledger is lost, but there are {len(published)} tables, {published[0]} among them. "

@@ -33,7 +33,7 @@ def _why_missing(settings: Settings) -> str:
         return f"There is no lake at {lake}: it is a file. Set --lake."
     if folder and not _can_list(folder):
         return f"The lake {lake} cannot be read by this user. Give it the right to read, or set --lake."
-    tables = [t.name for t in catalog.tables() if offline.open_table(settings, f"{t.layer.name.lower()}/{t.name}")]
+    tables = [t.name for t in catalog.tables() if offline.open_table(settings, t.path)]
     if tables:
         return (
             f"The ledger {lake}/_ledger is lost, but there are {len(tables)} tables, {tables[0]} among them. "

@@ -38,7 +38,7 @@ def check(
     """
     delta.forget_snapshots(spark)
     lake, findings = files.absolute(settings.lake), []
-    present = [t for t in catalog.tables() if files.exists(spark, f"{_uri(lake, t)}/_delta_log")]
+    present = [t for t in catalog.tables() if files.exists(spark, f"{lake}/{t.path}/_delta_log")]
     if not present and not files.exists(spark, f"{lake}/_ledger"):
         raise LakeError(f"There is no lake at {lake} yet. Run `feed-etl run` first.")
     for finding, done in _check_all(spark, settings, present, deep, apply_repair):
@@ -47,15 +47,11 @@ def check(
     return findings
 
 
-def _uri(lake: str, table: Table) -> str:
-    return f"{lake}/{table.layer.name.lower()}/{table.name}"
-
-
 def _check_all(
     spark: SparkSession, settings: Settings, present: list[Table], deep: bool, apply_repair: bool
 ) -> Iterator[tuple[Finding, str]]:
     lake = files.absolute(settings.lake)
-    broken_logs = {t.name: findings for t in present if (findings := logs.check(spark, t.name, _uri(lake, t)))}
+    broken_logs = {t.name: findings for t in present if (findings := logs.check(spark, t.name, f"{lake}/{t.path}"))}
     for findings in broken_logs.values():
         yield from ((finding, "") for finding in findings)
     readable = [t for t in present if t.name not in broken_logs]

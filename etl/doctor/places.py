@@ -14,7 +14,7 @@ from etl.conf import Settings
 from etl.doctor.finding import Finding, failed, ok, warning
 from etl.engine.delta import offline
 from etl.engine.spark import scratch
-from etl.engine.spark.files import absolute, local_folder
+from etl.engine.spark.files import local_or_none
 from etl.engine.spark.storage import S3
 from etl.engine.state import offline as offline_state
 from etl.errors import FeedEtlError, first_line
@@ -24,11 +24,6 @@ MAX_SKEW = timedelta(seconds=60)
 GIGABYTE = 1 << 30
 
 
-def _local(uri: str) -> Path | None:
-    full = absolute(uri)
-    return local_folder(full) if full.startswith("file:") else None
-
-
 def _existing(folder: Path) -> Path:
     """The folder, or the nearest folder above it that exists."""
     return next(each for each in (folder, *folder.parents) if each.exists())
@@ -36,7 +31,7 @@ def _existing(folder: Path) -> Path:
 
 def lake(settings: Settings) -> Iterator[Finding]:
     """Whether this user can write the lake, and read and write every folder of it."""
-    folder = _local(settings.lake)
+    folder = local_or_none(settings.lake)
     if folder is None:
         yield from _remote_lake(settings)
         return
@@ -94,7 +89,7 @@ def _closed(root: Path) -> list[Path]:
 
 def landing(settings: Settings) -> Iterator[Finding]:
     """Whether the landing zone exists and can be read."""
-    folder = _local(settings.landing)
+    folder = local_or_none(settings.landing)
     if folder is None:
         yield ok("landing", f"{settings.landing} is not local: the first run tells whether it can be read")
     elif not folder.exists():
@@ -116,7 +111,7 @@ def temporary(settings: Settings) -> Iterator[Finding]:
 
 def space(settings: Settings) -> Iterator[Finding]:
     """Whether the disks of the lake, the outbox and temporary files have `min_free_gb`."""
-    folders = [_local(settings.lake), _local(settings.outbox), scratch.base(settings.scratch)]
+    folders = [local_or_none(settings.lake), local_or_none(settings.outbox), scratch.base(settings.scratch)]
     disks = {(place := _existing(folder)).stat().st_dev: place for folder in folders if folder}
     free = {place: shutil.disk_usage(place).free / GIGABYTE for place in disks.values()}
     full = [place for place, gigabytes in free.items() if gigabytes < settings.min_free_gb]
@@ -154,7 +149,7 @@ def _newest_run(settings: Settings) -> datetime | None:
 
 def _disk_skew(settings: Settings) -> float:
     """Seconds that the time of a new file is ahead of the clock; 0 when no file can be written."""
-    folder = _local(settings.lake)
+    folder = local_or_none(settings.lake)
     try:
         with tempfile.TemporaryFile(dir=_existing(folder) if folder else None) as probe:
             return os.fstat(probe.fileno()).st_mtime - time.time()

@@ -107,7 +107,7 @@ def refuse_inside(settings: Settings) -> None:
     configured = os.environ.get(FILE, "").strip()
     for file in filter(None, [configured, str(key_file(settings.lake, "erasure"))]):
         for root in (settings.lake, settings.landing):
-            if files.absolute(root).startswith("file:") and _is_below(Path(file), files.local_folder(root)):
+            if (folder := files.local_or_none(root)) and _is_below(Path(file), folder):
                 raise ConfigError(f"The key file {file} is inside {root}. Move it to a folder that only the runs read.")
 
 

@@ -63,10 +63,19 @@ def absolute(uri: str) -> str:
 
 def local_folder(uri: str) -> Path:
     """The path of a local URI. Raises ConfigError when the URI is not local."""
+    folder = local_or_none(uri)
+    if folder is None:
+        raise ConfigError(
+            f"{absolute(uri)} is not a local folder. Write to a local folder and copy the files from there."
+        )
+    return folder
+
+
+def local_or_none(uri: str) -> Path | None:
+    """The path of a local URI; None when the URI is not local."""
     full_uri = absolute(uri)
-    if not full_uri.startswith("file:"):
-        raise ConfigError(f"{full_uri} is not a local folder. Write to a local folder and copy the files from there.")
-    return Path(full_uri.removeprefix("file:").replace("///", "/"))
+    is_local = full_uri.startswith("file:")
+    return Path(full_uri.removeprefix("file:").replace("///", "/")) if is_local else None
 
 
 def path_of(spark: SparkSession, uri: str) -> tuple[Any, Any]:

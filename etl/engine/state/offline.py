@@ -7,7 +7,7 @@ from pathlib import Path
 from etl import catalog
 from etl.conf import Settings
 from etl.engine.delta import offline
-from etl.engine.spark.files import absolute, local_folder
+from etl.engine.spark.files import absolute, local_or_none
 from etl.engine.state import ledger_table
 from etl.engine.state.entry import from_row
 from etl.engine.state.in_memory_ledger import InMemoryLedger
@@ -25,8 +25,7 @@ def ledger(settings: Settings) -> InMemoryLedger:
 
 def _why_missing(settings: Settings) -> str:
     """Why a lake has no ledger, and what to do, in one line."""
-    lake = absolute(settings.lake)
-    folder = local_folder(lake) if lake.startswith("file:") else None
+    lake, folder = absolute(settings.lake), local_or_none(settings.lake)
     if folder and not folder.exists():
         return f"There is no lake at {lake} yet. Run `feed-etl run` first, or set --lake."
     if folder and not folder.is_dir():

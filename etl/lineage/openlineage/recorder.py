@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 from etl.conf import Settings
 from etl.engine.jobs.progress import SILENT, Progress
 from etl.engine.jobs.run_context import RunContext
-from etl.engine.spark.files import absolute, local_folder
+from etl.engine.spark.files import local_folder, local_or_none
 from etl.engine.state.entry import Entry
 from etl.errors import FeedEtlError, first_line
 from etl.lineage import stored
@@ -30,8 +30,8 @@ def folder(settings: Settings) -> Path | None:
     """The folder of event files: from conf/, or else in the lake; None for a lake that is not a local folder."""
     if settings.openlineage.folder:
         return local_folder(settings.openlineage.folder)
-    is_local = absolute(settings.lake).startswith("file:")
-    return local_folder(settings.lake) / FOLDER if is_local else None
+    lake = local_or_none(settings.lake)
+    return lake / FOLDER if lake else None
 
 
 @contextmanager

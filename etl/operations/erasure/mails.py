@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 
 from etl.conf import Settings
 from etl.engine.spark import files
-from etl.engine.spark.files import absolute, local_folder
+from etl.engine.spark.files import absolute, local_folder, local_or_none
 from etl.model.privacy import VIEWER, Role
 from etl.operations.erasure import written_pages
 
@@ -50,9 +50,9 @@ def remove(
 
 def _pages_of_lake(settings: Settings) -> list[Path]:
     """The HTML files in the folder of a local lake, and those next to it that start with its name."""
-    if not absolute(settings.lake).startswith("file:"):
+    lake = local_or_none(settings.lake)
+    if lake is None:
         return []
-    lake = local_folder(settings.lake)
     return [*lake.glob("*.html"), *lake.parent.glob(f"{escape(lake.name)}-*.html")]
 
 

@@ -78,9 +78,9 @@ def record(spark: SparkSession, settings: Settings, path: Path) -> None:
 
 def _is_always_searched(settings: Settings, path: Path) -> bool:
     """Whether an erasure searches a path without a record: in the folder of a local lake, or next to it by its name."""
-    if not files.absolute(settings.lake).startswith("file:"):
+    lake = files.local_or_none(settings.lake)
+    if lake is None:
         return False
-    lake = files.local_folder(settings.lake)
     if path == lake / "_data_docs":
         return True
     in_lake, beside = path.parent == lake, path.parent == lake.parent and path.name.startswith(f"{lake.name}-")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from etl.conf import Settings
-from etl.engine.spark.files import absolute, local_folder
+from etl.engine.spark.files import local_folder, local_or_none
 from etl.engine.spark.jars import delta_jars
 from etl.errors import ConfigError
 
@@ -30,13 +30,15 @@ def is_local(settings: Settings) -> bool:
 
 def folder(settings: Settings) -> Path:
     """The folder of the local metastore. Raises ConfigError when conf/ names none and the lake is not local."""
-    named = settings.catalog.metastore
-    if not named and not absolute(settings.lake).startswith("file:"):
+    if settings.catalog.metastore:
+        return local_folder(settings.catalog.metastore)
+    lake = local_or_none(settings.lake)
+    if lake is None:
         raise ConfigError(
             f"The lake {settings.lake} is not a local folder, so it has no local metastore. Set `catalog.metastore` "
             "in conf/ to a local folder, or configure a metastore under `spark` (docs/catalog.md)."
         )
-    return local_folder(named) if named else local_folder(settings.lake) / FOLDER
+    return lake / FOLDER
 
 
 def options(settings: Settings) -> dict[str, str]:

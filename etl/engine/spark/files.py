@@ -10,14 +10,17 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pyspark.sql import SparkSession
 
 from etl.engine.spark.jvm import jvm
 from etl.errors import ConfigError, LakeError
+
+_hadoop_confs: WeakKeyDictionary[SparkSession, Any] = WeakKeyDictionary()
+"""Session -> its configuration. A run has a session for each table that it makes at the same time."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +87,12 @@ def path_of(spark: SparkSession, uri: str) -> tuple[Any, Any]:
     return path.getFileSystem(hadoop_conf(spark)), path
 
 
-@lru_cache(maxsize=1)
 def hadoop_conf(spark: SparkSession) -> Any:
     """Hadoop's configuration of a session. Spark makes a new copy of a thousand options each time it is asked."""
-    return spark._jsparkSession.sessionState().newHadoopConf()
+    found = _hadoop_confs.get(spark)
+    if found is None:
+        found = _hadoop_confs[spark] = spark._jsparkSession.sessionState().newHadoopConf()
+    return found
 
 
 def glob_escape(uri: str) -> str:

@@ -30,8 +30,7 @@ class Listing:
     def __init__(self, spark: SparkSession, snapshot: Any, files: list[Any]) -> None:
         self.snapshot, self.files = snapshot, files
         self._index = None
-        entries = [json.loads(file.json())["add"] for file in files] if len(files) <= MAX_INDEXED else []
-        if len(files) <= MAX_INDEXED and _is_plain(snapshot, entries):
+        if len(files) <= MAX_INDEXED and _is_plain(snapshot, entries := [_entry(file) for file in files]):
             self._relation = _frame_of_delta(spark, snapshot, files)._jdf.queryExecution().analyzed().relation()
             index = _index(spark, self._relation.location(), files, entries)
             self._index = index if index.allFiles().size() == len(files) else None  # else it looked at the storage
@@ -113,6 +112,12 @@ def _is_plain(snapshot: Any, entries: list[dict[str, Any]]) -> bool:
     return is_by_folder and not any(entry.get("deletionVector") for entry in entries)
 
 
+def _entry(file: Any) -> dict[str, Any]:
+    """A file as the log has it, read in one call of the JVM."""
+    found: dict[str, Any] = json.loads(file.json())["add"]
+    return found
+
+
 def _folder(entry: dict[str, Any]) -> str:
     return str(entry["path"]).rpartition("/")[0]
 
@@ -120,8 +125,8 @@ def _folder(entry: dict[str, Any]) -> str:
 def _index(spark: SparkSession, of_delta: Any, files: list[Any], entries: list[dict[str, Any]]) -> Any:
     """An index of these files in memory, which Spark asks in place of Delta's.
 
-    Names, sizes, times and partition values come from the log, so no file is looked at. entries: the files as the log
-    has them; each call of the JVM that a file saves is saved for every table of an hour.
+    Names, sizes, times and partition values come from the log, so no file is looked at. entries: the files, see
+    `_entry`; a call of the JVM for each file is one for every table of an hour.
     """
     known = jvm(spark, f"{_DATASOURCES}.FileStatusCache").getOrCreate(spark._jsparkSession)
     paths = []

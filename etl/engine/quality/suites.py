@@ -64,8 +64,7 @@ def path(table: str) -> Path:
 
 def suite(table: Table) -> list[Rule]:
     """The rules that the batch alone breaks, structural and written. Raises ContractViolation as `history` does."""
-    history(table)
-    return [*structural(table), *(rule for rule in written(table.name) if not rule.is_about_history)]
+    return [*structural(table), *(rule for rule in _checked(table) if not rule.is_about_history)]
 
 
 def history(table: Table) -> list[Rule]:
@@ -73,15 +72,21 @@ def history(table: Table) -> list[Rule]:
 
     Raises ContractViolation as `written` does, and for a rule that the table cannot have.
     """
-    rules = [rule for rule in written(table.name) if rule.is_about_history]
-    for rule in rules:
-        _check_history(table, rule.history)
-    return rules
+    return [rule for rule in _checked(table) if rule.is_about_history]
 
 
 def all_rules(table: Table) -> list[Rule]:
     """All rules of a table. Raises ContractViolation as `history` does."""
     return [*suite(table), *history(table)]
+
+
+def _checked(table: Table) -> tuple[Rule, ...]:
+    """The rules in the suite file of a table, which the table can have."""
+    rules = written(table.name)
+    for rule in rules:
+        if rule.is_about_history:
+            _check_history(table, rule.history)
+    return rules
 
 
 def _check_history(table: Table, rule: HistoryRule) -> None:

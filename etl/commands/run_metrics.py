@@ -7,13 +7,14 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from etl.commands.cli_context import CliContext
+from etl.conf import Settings
 from etl.engine.state.entry import Entry
 from etl.errors import first_line
 from etl.telemetry import otel
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Meter
+    from pyspark.sql import SparkSession
 
     from etl.engine.jobs.runner import Summary
     from etl.engine.state.ledger import Ledger
@@ -21,18 +22,18 @@ if TYPE_CHECKING:
 log = logging.getLogger("feed_etl")
 
 
-def measure(cli: CliContext, summary: Summary) -> None:
+def measure(spark: SparkSession, settings: Settings, summary: Summary) -> None:
     """Record the metrics of a run, when OpenTelemetry is switched on. A problem is a warning: the run is complete."""
     meter = otel.meter()
     if meter is None:
         return
     try:
-        _measure(meter, cli, summary)
+        _measure(meter, spark, settings, summary)
     except Exception as error:
         log.warning("OpenTelemetry: the metrics of this run are not complete: %s", first_line(error))
 
 
-def _measure(meter: Meter, cli: CliContext, summary: Summary) -> None:
+def _measure(meter: Meter, spark: SparkSession, settings: Settings, summary: Summary) -> None:
     from etl.engine.spark.files import absolute
     from etl.engine.state.ledger import Ledger
 
@@ -40,7 +41,7 @@ def _measure(meter: Meter, cli: CliContext, summary: Summary) -> None:
     errors = meter.create_counter("feed_etl.errors", "{error}", "Tables that could not be made, by class of error")
     for name, error in summary.errors.items():
         errors.add(1, {"table": name, "error.type": type(error).__name__})
-    of_ledger(meter, Ledger.existing(cli.spark(), absolute(cli.settings.lake)), datetime.now(UTC))
+    of_ledger(meter, Ledger.existing(spark, absolute(settings.lake)), datetime.now(UTC))
 
 
 def of_entries(meter: Meter, entries: list[Entry]) -> None:

@@ -59,12 +59,13 @@ def run(
     part = shards.parse(shard) if shard else None
     each = runner.run_hours if hour_by_hour else runner.run
     printer = Outcomes(outcomes, len(hours_between(*hours)) if hour_by_hour else 1)
-    with terminal.progress(errors) as show, recorder.recorded(cli.spark(), cli.settings) as follow:
+    spark = cli.spark()
+    with terminal.progress(errors) as show, recorder.recorded(spark, cli.settings) as follow:
         progress = Progress(show, printer.passed, follow.started, follow.ended)
-        summary = each(cli.spark(), cli.settings, *hours, tables=chosen, progress=progress, shard=part)
+        summary = each(spark, cli.settings, *hours, tables=chosen, progress=progress, shard=part)
     terminal.print_summary(summary, as_json)
     printer.finish(summary)
-    run_metrics.measure(cli, summary)
+    run_metrics.measure(spark, cli.settings, summary)
     if cli.settings.catalog.after_run:
         opened.register_after_run(cli.settings)
     if summary.errors and not outcomes:

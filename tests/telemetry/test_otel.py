@@ -184,5 +184,5 @@ def test_metrics_that_cannot_be_measured_fail_no_run(
 
     monkeypatch.setattr(run_metrics, "_measure", broken)
     with exporting(OTEL_EXPORTER_OTLP_ENDPOINT=received.url):
-        run_metrics.measure(cast(Any, None), cast(Any, None))
+        run_metrics.measure(*[cast(Any, None)] * 3)
     assert "metrics of this run are not complete: the ledger cannot be read" in caplog.text

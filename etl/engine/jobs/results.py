@@ -29,20 +29,25 @@ def _of_entry(entry: Entry) -> Iterator[Row]:
     A rule on a batch does not say which of its hours broke it, so all of them have its verdict.
     """
     failures = [f for f in json.loads(entry.failures) if not f["rule"].startswith(WITHIN_HISTORY)]
-    by_rule = {(f["rule"], f["reason"]): f for f in failures if f["rule"] != COMPLETE}
-    versions = {(rule.name, rule.reason): rule for rule in _rules(entry)}
+    of_batch = {(f["rule"], f["reason"]): f for f in failures if f["rule"] != COMPLETE}
+    rules = _rules(entry)
+    by_name = {(rule.name, rule.reason): rule for rule in rules if not rule.is_about_history}
     hours: list[datetime | None] = [*entry.processed_hours] or [None]
-    for hour in hours:
-        for key in versions.keys() | by_rule.keys():
-            yield _on_batch(entry, hour, key[0], versions.get(key), by_rule.get(key))
-    yield from (_late(entry, each) for each in entry.landed if each.get("expected") or each.get("late"))
-    yield from filter(None, (_measured(entry, each) for each in entry.measures))
+    for key in by_name.keys() | of_batch.keys():
+        row = _on_batch(entry, key[0], by_name.get(key), of_batch.get(key))
+        yield from ({**row, "hour": hour} for hour in hours)
+    severity = next((f["severity"] for f in failures if f["rule"] == COMPLETE), "warning")
+    yield from (_late(entry, each, severity) for each in entry.landed if each.get("expected") or each.get("late"))
+    by_measure = {rule.history.name: rule for rule in rules if rule.is_about_history}
+    for each in entry.measures:
+        if rule := by_measure.get(each["rule"]):  # a rule that does not judge yet, or not any more, has no row
+            yield _measured(entry, rule, each)
 
 
 def _rules(entry: Entry) -> list[Rule]:
     """The rules of today's suite that applied at the time of the run; none when the suite is malformed."""
     try:
-        rules = suites.suite(catalog.entry(entry.table_name).table)
+        rules = suites.all_rules(catalog.entry(entry.table_name).table)
     except ContractViolation:
         return []
     return [now for rule in rules if (now := rule.at(entry.started_at))]
@@ -54,35 +59,28 @@ def _row(entry: Entry, hour: datetime | None, rule: str, severity: str, verdict:
     return {**common, "rule": rule, "severity": severity, "verdict": verdict, **more}
 
 
-def _on_batch(entry: Entry, hour: datetime | None, name: str, rule: Rule | None, failure: dict[str, Any] | None) -> Row:
-    """A rule that counts unexpected rows: it allows none. A rule about the batch as a whole has no count."""
+def _on_batch(entry: Entry, name: str, rule: Rule | None, failure: dict[str, Any] | None) -> Row:
+    """A rule that counts unexpected rows, without its hour: it allows none. One about the whole batch has no count."""
     version = rule.version if rule else None
     if failure is None:
         severity = rule.severity if rule else "critical"
-        return _row(entry, hour, name, severity, "passed", rule_version=version, observed=0.0, threshold=0.0)
+        return _row(entry, None, name, severity, "passed", rule_version=version, observed=0.0, threshold=0.0)
     verdict, count = "broken" if failure["error"] else "failed", failure["count"]
     counted = {} if count is None else {"observed": float(count), "threshold": 0.0}
-    return _row(entry, hour, name, failure["severity"], verdict, rule_version=version, **counted)
+    return _row(entry, None, name, failure["severity"], verdict, rule_version=version, **counted)
 
 
-def _late(entry: Entry, landed: dict[str, Any]) -> Row:
+def _late(entry: Entry, landed: dict[str, Any], severity: str) -> Row:
     """The completeness of a landed hour, by its number of records."""
-    failed = [f for f in json.loads(entry.failures) if f["rule"] == COMPLETE]
-    severity = failed[0]["severity"] if failed else "warning"
     expected = None if landed.get("expected") is None else float(landed["expected"])
     verdict = "failed" if landed.get("late") else "passed"
     records = float(landed["records"])
     return _row(entry, landed["hour"], COMPLETE, severity, verdict, observed=records, expected=expected)
 
 
-def _measured(entry: Entry, measure: dict[str, Any]) -> Row | None:
-    """A rule about history on one hour; None for a rule that does not judge yet, or not any more.
-
-    Its threshold is the end of the band on the side of the value.
-    """
-    rule, value, expected = _history_rule(entry, measure["rule"]), measure.get("value"), measure.get("expected")
-    if rule is None:
-        return None
+def _measured(entry: Entry, rule: Rule, measure: dict[str, Any]) -> Row:
+    """A rule about history on one hour. Its threshold is the end of the band on the side of the value."""
+    value, expected = measure.get("value"), measure.get("expected")
     is_below = value is not None and expected is not None and value < expected
     return _row(
         entry,
@@ -95,12 +93,3 @@ def _measured(entry: Entry, measure: dict[str, Any]) -> Row | None:
         expected=expected,
         threshold=measure.get("low" if is_below else "high"),
     )
-
-
-def _history_rule(entry: Entry, name: str) -> Rule | None:
-    """The rule about history with this name in the suite of today, as it applied at the time of the run."""
-    try:
-        found = [r for r in suites.history(catalog.entry(entry.table_name).table) if r.history.name == name]
-    except ContractViolation:
-        return None
-    return found[0].at(entry.started_at) if found else None

@@ -161,7 +161,7 @@ def edges_of(events: list[Event], settings: Settings) -> list[Edge]:
 
 def completed(settings: Settings, lineages: dict[str, Lineage]) -> list[Event]:
     """COMPLETE of every table that has a job."""
-    made = Events(settings, lineages)
+    made = Events(settings, lambda: lineages)
     return [
         as_json(made.completed(IDS, t, Entry(IDS.run_id, t.name, START)))
         for t in catalog.tables()
@@ -193,7 +193,7 @@ def test_a_failed_audit_says_which_rules_failed_and_shows_no_value(
     }
     entry = Entry(IDS.run_id, FACTS.name, START, rules=9, failures=json.dumps([failure, late]), verdict="failed")
     error = GateFailed(f"fct_shares failed its gate: viewer {PERSON}", "fct_shares failed its gate: 3 rows")
-    event = as_json(Events(settings, lineages).failed(IDS, FACTS, entry, error))
+    event = as_json(Events(settings, lambda: lineages).failed(IDS, FACTS, entry, error))
     assert (faults(event), event["eventType"]) == ([], "FAIL")
     results = {a["name"]: a for a in event["outputs"][0]["facets"]["dataQualityAssertions"]["assertions"]}
     assert (results[rule.name]["success"], results[rule.name]["actual"]) == (False, "3 rows")
@@ -248,7 +248,7 @@ def test_a_file_that_cannot_be_written_costs_one_warning(
 def send_all(settings: Settings, sender: Sender) -> None:
     """Send five events, and wait as a run does."""
     for _ in range(5):
-        sender.send(Events(settings, {}).started(IDS, FACTS))
+        sender.send(Events(settings, dict).started(IDS, FACTS))
     sender.close()
 
 

@@ -7,6 +7,7 @@ rule is written with its number of rows, an error without its samples.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -55,9 +56,12 @@ class RunIds:
 
 
 class Events:
-    """Makes the events of runs. lineages: table -> its lineage."""
+    """Makes the events of runs.
 
-    def __init__(self, settings: Settings, lineages: dict[str, Lineage]) -> None:
+    lineages: gives table -> its lineage. It is asked for when the first table is complete, because it may take seconds.
+    """
+
+    def __init__(self, settings: Settings, lineages: Callable[[], dict[str, Lineage]]) -> None:
         self.settings, self.lineages = settings, lineages
 
     def of_run(self, state: RunState, ids: RunIds, error: FeedEtlError | None = None) -> RunEvent:
@@ -92,8 +96,8 @@ class Events:
         found.outputFacets = {"outputStatistics": statistics}
         if entry.output_version is not None:
             found.facets["version"] = dataset_version_dataset.DatasetVersionDatasetFacet(str(entry.output_version))
-        if table.name in self.lineages:
-            found.facets["columnLineage"] = datasets.column_lineage(self.settings, self.lineages[table.name])
+        if lineage := self.lineages().get(table.name):
+            found.facets["columnLineage"] = datasets.column_lineage(self.settings, lineage)
         self._add_assertions(found, table, entry)
 
     def _add_assertions(self, found: OutputDataset, table: Table, entry: Entry) -> None:

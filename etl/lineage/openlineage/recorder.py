@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from openlineage.client.event_v2 import RunEvent, RunState
@@ -18,6 +19,7 @@ from etl.engine.spark.files import local_folder, local_or_none
 from etl.engine.state.entry import Entry
 from etl.errors import FeedEtlError, first_line
 from etl.lineage import stored
+from etl.lineage.flow import Lineage
 from etl.lineage.openlineage import FOLDER, parent
 from etl.lineage.openlineage.events import Events, RunIds
 from etl.lineage.openlineage.sender import Sender, is_configured
@@ -64,14 +66,22 @@ class Recorder:
     """The events of one call of feed-etl, which may be several runs, one for each hour."""
 
     def __init__(self, spark: SparkSession, settings: Settings) -> None:
-        self.settings = settings
-        self.events = Events(settings, stored.of_all_tables(lambda: spark, settings))
+        self.spark, self.settings = spark, settings
+        self.events = Events(settings, cache(self._lineages))
         self.parent = parent.find(dict(spark.sparkContext.getConf().getAll()))
         self.runs: dict[str, RunIds] = {}
         self.errors: dict[str, FeedEtlError] = {}
         self.sender: Sender | None = None
         self.has_warned = False
         self.lock = threading.RLock()  # a run makes tables in parallel
+
+    def _lineages(self) -> dict[str, Lineage]:
+        """The lineage of all tables; none, and a warning, when it cannot be computed."""
+        try:
+            return stored.of_all_tables(lambda: self.spark, self.settings)
+        except Exception as error:
+            log.warning("OpenLineage: the events of this run have no column lineage: %s", first_line(error))
+            return {}
 
     def started(self, context: RunContext, table: Table) -> None:
         """Send START of a table's job. See `Progress`."""

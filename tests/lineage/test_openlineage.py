@@ -19,7 +19,7 @@ from support.lineage_receiver import Event, Receiver, faults, receiver, silent_r
 from support.local_lake import END, START
 from support.ports import free_port
 
-from etl import catalog, conf
+from etl import catalog
 from etl.conf import Settings
 from etl.engine.jobs import runner
 from etl.engine.jobs.runner import Summary
@@ -29,7 +29,7 @@ from etl.errors import GateFailed
 from etl.lineage import stored
 from etl.lineage.flow import Lineage, Source
 from etl.lineage.impact import changes
-from etl.lineage.openlineage import datasets, parent, recorder
+from etl.lineage.openlineage import datasets, recorder
 from etl.lineage.openlineage.events import Events, RunIds
 from etl.lineage.openlineage.parent import Parent
 from etl.lineage.openlineage.recorder import recorded
@@ -272,58 +272,16 @@ def test_a_dataset_has_the_name_that_the_specification_gives_it(uri: str, name: 
     assert datasets.named(uri) == name
 
 
-def test_the_parent_is_the_run_that_airflow_names_in_spark_properties() -> None:
-    given = {"parentJobNamespace": "airflow", "parentJobName": "feed_hourly.run_hour", "parentRunId": AIRFLOW.run_id}
-    assert AIRFLOW.root
-    root = {
-        "rootParentJobNamespace": "airflow",
-        "rootParentJobName": "feed_hourly",
-        "rootParentRunId": AIRFLOW.root.run_id,
-    }
-    properties = {f"spark.openlineage.{key}": value for key, value in (given | root).items()}
-    assert parent.find(properties, {"OPENLINEAGE_PARENT_ID": f"other/job/{uuid.UUID(int=1)}"}) == AIRFLOW
-    facet = AIRFLOW.facet()
-    assert facet.root and (facet.root.job.name, facet.root.run.runId) == ("feed_hourly", AIRFLOW.root.run_id)
-
-
-@pytest.mark.parametrize("text", ["", "airflow/job", "airflow/job/no-uuid", f"//{uuid.UUID(int=1)}"])
-def test_a_parent_that_is_not_valid_is_no_parent(text: str) -> None:
-    assert parent.find({}, {"OPENLINEAGE_PARENT_ID": text}) is None
-
-
-def test_a_namespace_may_have_slashes() -> None:
-    found = parent.find({}, {"OPENLINEAGE_PARENT_ID": f"https://host/airflow/job/{uuid.UUID(int=1)}"})
-    assert found == Parent("https://host/airflow", "job", str(uuid.UUID(int=1)))
-
-
-def test_stored_lineage_equals_computed_lineage(spark: SparkSession, lineages: dict[str, Lineage]) -> None:
-    """Fields of structs are not stored: no column of a table is read by field in a document."""
-    for lineage in lineages.values():
-        read = stored.from_document(json.loads(json.dumps(stored.as_document(lineage))))
-        assert stored.as_document(read) == stored.as_document(lineage)
-        assert (read.rows, {n: (f.value, f.through) for n, f in read.columns.items()}) == (
-            lineage.rows, {n: (f.value, f.through) for n, f in lineage.columns.items()}
-        )  # fmt: skip
-
-
 def test_equal_runs_have_equal_ids_and_others_do_not() -> None:
     other = RunIds("20260601T100000-ffffff", (START, START + timedelta(hours=1)), None)
     assert IDS.of("fct_shares") == RunIds(IDS.run_id, None, None).of("fct_shares")
     assert len({IDS.of("fct_shares"), IDS.of("bronze_shares"), other.of("fct_shares")}) == 3
 
 
-def test_lineage_is_read_from_its_file_without_spark(tmp_path: Path) -> None:
-    """A damaged file, or none, is computed again."""
+def test_lineage_is_not_asked_for_before_a_table_is_complete(settings: Settings) -> None:
+    def lineages() -> dict[str, Lineage]:
+        raise AssertionError("lineage was computed")
 
-    def no_spark() -> SparkSession:
-        raise AssertionError("Spark was started")
-
-    (tmp_path / f"{stored.fingerprint()}.json").write_text(
-        json.dumps({"t": {"columns": {"c": [[["s", "a"]], [["join", "s", "b"]]]}, "rows": [["filter", "s", "*"]]}})
-    )
-    found = stored.of_all_tables(no_spark, conf.load("local"), tmp_path)
-    assert found["t"].columns["c"].value == {Source("s", "a")}
-    assert found["t"].rows == {("filter", Source("s", "*"))}
-    (tmp_path / f"{stored.fingerprint()}.json").write_text("{")
-    with pytest.raises(AssertionError, match="Spark was started"):
-        stored.of_all_tables(no_spark, conf.load("local"), tmp_path)
+    made = Events(settings, lineages)
+    assert made.started(IDS, FACTS).outputs
+    assert made.completed(IDS, FACTS, None).outputs, "a table that was up to date"

@@ -23,7 +23,7 @@ from etl.catalog import Entry
 from etl.model.contract import Table
 
 if TYPE_CHECKING:
-    from etl.engine.jobs.runner import Summary
+    from etl.engine.jobs.summary import Summary
     from etl.engine.quality.rule import Rule
 
 Format = Literal["table", "csv", "json"]

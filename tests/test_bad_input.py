@@ -18,6 +18,7 @@ from etl import catalog
 from etl.conf import Settings
 from etl.engine.delta import tables as delta
 from etl.engine.jobs import runner
+from etl.engine.jobs.summary import Summary
 from etl.engine.sql import views
 from etl.errors import GateFailed
 
@@ -56,7 +57,7 @@ def rows(spark: SparkSession, settings: Settings, table: str) -> list[Any]:
     return delta.read(spark, views.uri(settings, catalog.entry(table).table)).collect()
 
 
-def run(spark: SparkSession, settings: Settings) -> runner.Summary:
+def run(spark: SparkSession, settings: Settings) -> Summary:
     """Run the hour for the tables of shares."""
     return runner.run(spark, settings, START, END, tables=TABLES)
 

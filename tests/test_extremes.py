@@ -20,6 +20,7 @@ from etl import catalog
 from etl.conf import Settings
 from etl.engine.delta import tables as delta
 from etl.engine.jobs import runner
+from etl.engine.jobs.summary import Summary
 from etl.engine.sql import views
 from etl.errors import FeedEtlError
 from etl.model.contract import Column, Event
@@ -81,7 +82,7 @@ def land(settings: Settings, events: list[Event], count: int) -> dict[str, Count
     return landed
 
 
-def run_without_errors(spark: SparkSession, settings: Settings, tables: list[str]) -> runner.Summary:
+def run_without_errors(spark: SparkSession, settings: Settings, tables: list[str]) -> Summary:
     """Run one hour without any error; a second run finds nothing to do."""
     patient = settings.model_copy(update={"quarantine_share": 1.0})
     summary = runner.run(spark, patient, at("10:00"), at("11:00"), tables=tables)

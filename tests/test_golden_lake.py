@@ -18,6 +18,7 @@ from support.rows import at
 from etl.conf import Settings
 from etl.engine.delta import tables as delta
 from etl.engine.jobs import runner
+from etl.engine.jobs.summary import Summary
 from etl.engine.state.ledger import Ledger
 from etl.operations.check import driver as check
 
@@ -39,7 +40,7 @@ def content(spark: SparkSession, settings: Settings, table: str) -> list[str]:
     return sorted(map(str, delta.read(spark, uri(settings, table)).drop("source_file").collect()))
 
 
-def run(spark: SparkSession, settings: Settings) -> runner.Summary:
+def run(spark: SparkSession, settings: Settings) -> Summary:
     summary = runner.run(spark, settings, TEN, NOON, tables=[t for t in TABLES if t != "quarantine"])
     assert not summary.errors, summary.errors
     return summary

@@ -11,7 +11,7 @@ from etl.errors import FeedEtlError, lasting
 from etl.model.outcome import Outcome
 
 if TYPE_CHECKING:
-    from etl.engine.jobs.runner import Summary
+    from etl.engine.jobs.summary import Summary
     from etl.engine.state.entry import Entry
     from etl.model.contract import Table
 

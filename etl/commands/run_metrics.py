@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import Meter
     from pyspark.sql import SparkSession
 
-    from etl.engine.jobs.runner import Summary
+    from etl.engine.jobs.summary import Summary
     from etl.engine.state.ledger import Ledger
 
 log = logging.getLogger("feed_etl")

@@ -14,7 +14,7 @@ from etl.commands.outcomes import Outcomes
 from etl.engine.jobs import runner
 from etl.engine.jobs.progress import Progress
 from etl.engine.jobs.run_context import RunContext
-from etl.engine.jobs.runner import Summary
+from etl.engine.jobs.summary import Summary
 from etl.engine.state.entry import Entry
 from etl.engine.state.in_memory_ledger import InMemoryLedger
 from etl.errors import ConfigError, ConflictError, FeedEtlError, GateFailed

@@ -14,7 +14,7 @@ from support.local_lake import END, START
 
 from etl.conf import Settings
 from etl.engine.jobs import reading, runner
-from etl.engine.jobs.runner import Summary
+from etl.engine.jobs.summary import Summary
 from etl.engine.landing import reader as landing
 from etl.errors import FeedEtlError, GateFailed, LakeError, LandingError
 from etl.operations.backfill import driver as backfills

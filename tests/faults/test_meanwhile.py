@@ -15,7 +15,7 @@ from support.local_lake import START
 
 from etl.conf import Settings
 from etl.engine.jobs import insert, runner
-from etl.engine.jobs.runner import Summary
+from etl.engine.jobs.summary import Summary
 from etl.engine.landing import reader as landing
 from etl.engine.state import ledger
 from etl.engine.state.ledger import Ledger

@@ -22,7 +22,7 @@ from support.ports import free_port
 from etl import catalog
 from etl.conf import Settings
 from etl.engine.jobs import runner
-from etl.engine.jobs.runner import Summary
+from etl.engine.jobs.summary import Summary
 from etl.engine.quality import suites
 from etl.engine.state.entry import Entry
 from etl.errors import GateFailed

@@ -13,6 +13,7 @@ from etl.conf import Settings
 from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
 from etl.engine.jobs import runner
+from etl.engine.jobs.summary import Summary
 from etl.engine.sql import views
 
 TABLES = ["bronze_shares", "fct_shares"]
@@ -41,7 +42,7 @@ def landed(settings: Settings) -> list[int]:
     return sorted(int(f.stem) for f in Path(settings.landing).rglob("*.jsonl"))
 
 
-def run(spark: SparkSession, settings: Settings) -> runner.Summary:
+def run(spark: SparkSession, settings: Settings) -> Summary:
     return runner.run(spark, settings, START, END, tables=TABLES)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from etl import catalog, conf
 from etl.conf import Settings
-from etl.engine.jobs.runner import Summary
+from etl.engine.jobs.summary import Summary
 
 START, END = datetime(2026, 6, 1, 8, tzinfo=UTC), datetime(2026, 6, 1, 11, tzinfo=UTC)
 

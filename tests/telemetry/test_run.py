@@ -10,7 +10,7 @@ from soak import shares
 from support.otlp import Collector, attributes, collector
 
 from etl.conf import Settings
-from etl.engine.jobs.runner import Summary
+from etl.engine.jobs.summary import Summary
 from etl.engine.spark import logs
 from etl.engine.spark.jvm import jvm
 from etl.telemetry import fields, otel

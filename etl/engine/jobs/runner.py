@@ -8,7 +8,6 @@ from __future__ import annotations
 import secrets
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from graphlib import TopologicalSorter
 
@@ -26,6 +25,7 @@ from etl.engine.jobs import ddl, derive, land, results, run_errors
 from etl.engine.jobs.progress import SILENT, Progress
 from etl.engine.jobs.recovery import recover, refuse_unfinished
 from etl.engine.jobs.run_context import RunContext, log
+from etl.engine.jobs.summary import Summary
 from etl.engine.landing import owner, subjects
 from etl.engine.people import keys, pseudonyms
 from etl.engine.spark import files, storage
@@ -36,32 +36,6 @@ from etl.engine.state.shards import Shard, person_column
 from etl.errors import FeedEtlError, LakeError, LandingError, first_line
 from etl.model.contract import Table
 from etl.telemetry import fields, spans
-
-
-@dataclass
-class Summary:
-    """What a run did.
-
-    entries: the ledger rows it wrote. errors: table -> error. skipped: table -> the failed or skipped table that it
-    reads. waiting: table -> a table that it reads and that runs have not made for all shards yet; the run of the last
-    shard makes it. unchanged: tables that were up to date.
-    """
-
-    run_id: str
-    entries: list[Entry] = field(default_factory=list)
-    errors: dict[str, FeedEtlError] = field(default_factory=dict)
-    skipped: dict[str, str] = field(default_factory=dict)
-    waiting: dict[str, str] = field(default_factory=dict)
-    unchanged: list[str] = field(default_factory=list)
-
-    def add(self, hour: Summary) -> None:
-        """Add the summary of a run of one hour. When a table has several errors, the first one stays."""
-        self.entries += hour.entries
-        self.errors = hour.errors | self.errors
-        self.skipped = hour.skipped | self.skipped
-        self.waiting = hour.waiting | self.waiting
-        changed = {entry.table_name for entry in self.entries}
-        self.unchanged = [name for name in dict.fromkeys(self.unchanged + hour.unchanged) if name not in changed]
 
 
 def new_run_id() -> str:

@@ -15,6 +15,7 @@ from etl import catalog
 from etl.conf import Settings
 from etl.engine.delta import tables as delta
 from etl.engine.jobs import runner
+from etl.engine.jobs.summary import Summary
 from etl.engine.spark import files
 from etl.engine.sql import views
 from etl.errors import GateFailed
@@ -45,7 +46,7 @@ def ids(spark: SparkSession, settings: Settings) -> dict[int, int]:
     return {row[0]: row[1] for row in shares.selectExpr("share_id", "hour(landed_hour)").collect()}
 
 
-def run(spark: SparkSession, settings: Settings) -> runner.Summary:
+def run(spark: SparkSession, settings: Settings) -> Summary:
     return runner.run(spark, settings, at("10:00"), at("12:00"), tables=["bronze_shares"])
 
 

@@ -16,6 +16,7 @@ from etl.conf import Settings
 from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
 from etl.engine.jobs import runner
+from etl.engine.jobs.summary import Summary
 from etl.engine.sql import views
 from etl.engine.state import shards
 from etl.engine.state.shards import Shard
@@ -47,7 +48,7 @@ def run(
     shard: str,
     interval: tuple[datetime, datetime] = ADS_HOURS,
     tables: list[str] | None = None,
-) -> runner.Summary:
+) -> Summary:
     summary = runner.run(spark, settings, *interval, tables, shard=shards.parse(shard))
     assert not summary.errors, summary.errors
     return summary

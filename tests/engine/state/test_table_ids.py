@@ -17,6 +17,7 @@ from etl.conf import Settings
 from etl.engine.delta import tables as delta
 from etl.engine.delta.partitions import in_hours
 from etl.engine.jobs import ddl, runner
+from etl.engine.jobs.summary import Summary
 from etl.engine.spark import files
 from etl.engine.spark.jvm import jvm
 from etl.engine.state import planner
@@ -33,7 +34,7 @@ def remove(spark: SparkSession, settings: Settings, table: str) -> None:
     jvm(spark, "org.apache.spark.sql.delta.DeltaLog").clearCache()
 
 
-def run(spark: SparkSession, settings: Settings, first: int = 10, tables: list[str] = TABLES) -> runner.Summary:
+def run(spark: SparkSession, settings: Settings, first: int = 10, tables: list[str] = TABLES) -> Summary:
     """Run the landed hours from `first` to 11:00."""
     return runner.run(spark, settings, START.replace(hour=first), END, tables=tables)
 

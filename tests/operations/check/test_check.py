@@ -18,6 +18,7 @@ from etl.engine.delta import checksums
 from etl.engine.delta import log as delta_log
 from etl.engine.delta import tables as delta
 from etl.engine.jobs import runner
+from etl.engine.jobs.summary import Summary
 from etl.engine.spark import files
 from etl.engine.spark.jvm import jvm
 from etl.errors import LakeError
@@ -37,7 +38,7 @@ def lake(two_shares: Simulated, tmp_path: Path) -> Iterator[Settings]:
     shutil.rmtree(settings.lake)
 
 
-def run(spark: SparkSession, settings: Settings) -> runner.Summary:
+def run(spark: SparkSession, settings: Settings) -> Summary:
     """Run the tables of shares, from landing to facts."""
     return runner.run(spark, settings, START, END, tables=TABLES)
 

@@ -16,7 +16,7 @@ from etl import catalog
 from etl.conf import Settings
 from etl.engine.delta import tables as delta
 from etl.engine.jobs import runner
-from etl.engine.jobs.runner import Summary
+from etl.engine.jobs.summary import Summary
 from etl.engine.sql import views
 from etl.subjects.ads.simulate import AdsScenario, simulate_ads
 

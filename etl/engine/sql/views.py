@@ -20,6 +20,7 @@ from etl.errors import LakeError
 from etl.model.contract import Scd2, Table
 
 LEDGER, RESULTS = "ledger", "dq_result"
+RESULTS_FOLDER = f"_{RESULTS}"
 WITHOUT_CONTRACT = (LEDGER, RESULTS)
 """Tables of the lake that are not in the catalog."""
 # Spark must not replace `${env:NAME}` in a statement, nor read a file as a table.
@@ -50,7 +51,7 @@ def locations(settings: Settings) -> dict[str, str]:
     lake = absolute(settings.lake)
     return {t.name: uri(settings, t) for t in catalog.tables()} | {
         LEDGER: f"{lake}/_ledger",
-        RESULTS: f"{lake}/_{RESULTS}",
+        RESULTS: f"{lake}/{RESULTS_FOLDER}",
     }
 
 

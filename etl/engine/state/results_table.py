@@ -15,8 +15,9 @@ from pyspark.sql import SparkSession
 
 from etl.engine.delta import tables as delta
 from etl.engine.delta.transaction import Transaction
+from etl.engine.sql import views
 
-NAME, FOLDER = "dq_result", "_dq_result"
+NAME, FOLDER = views.RESULTS, views.RESULTS_FOLDER
 COLUMNS = {
     "run_id": ("STRING", "The run that judged."),
     "table_name": ("STRING", "The judged table."),

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import combinations
 from math import exp, inf, log
 from typing import Literal
@@ -39,9 +39,6 @@ Verdict = Literal["passed", "failed", "none"]
 FEW_WEEKS = f"fewer than {MIN_WEEKS} of the last {WEEKS} weeks have this hour"
 Matrix = NDArray[np.float64]
 Numbers = NDArray[np.int64]
-SPAN = timedelta(weeks=WEEKS)
-
-
 HOLIDAY = -1
 """The number of every hour of a holiday: such an hour is neither judged nor history."""
 

@@ -17,8 +17,7 @@ KINDS: Mapping[str, Kind] = {
 SHOWS_VALUES = ("quantile", "categories", "sum", "mean")
 """Metrics that may repeat a value of a row. The ledger must not hold values of columns with personal data."""
 MAX_CATEGORIES = 50
-"""A table-hour keeps the rows of so many categories; the others count as one."""
-OTHER = "(other)"
+"""A table-hour keeps the rows of its so many largest categories."""
 
 
 class HistoryRule(BaseModel):

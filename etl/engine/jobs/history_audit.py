@@ -42,8 +42,8 @@ def failures(
         rules = suites.history(table)
         if not rules or context.shard_of(table):
             return []
-        known = measures.known_hours(context.ledger.published(table.name))
-        hours = _Hours(context, table, entry, known)
+        published = context.ledger.published(table.name)
+        hours = _Hours(context, table, entry, published, measures.known_hours(published))
         entry.measures = [each for rule in rules for each in hours.measures(rule, batch, after)]
         in_force = [now for rule in rules if (now := rule.at(entry.started_at))]
         return hours.judge(in_force) if context.judges_history and in_force else []
@@ -64,11 +64,12 @@ class Batch:
 
 @dataclass(frozen=True)
 class _Hours:
-    """The processed hours of a run, and what the ledger knows of the table."""
+    """The processed hours of a run, the published rows of the table in the ledger, and what these know of hours."""
 
     context: RunContext
     table: Table
     entry: Entry
+    published: list[Entry]
     known: KnownHours
 
     def measures(self, rule: Rule, batch: Batch, after: Mapping[datetime, Content]) -> list[Measure]:
@@ -124,7 +125,7 @@ class _Hours:
     def _observed(self, rule: Rule, judged: list[datetime]) -> list[Any]:
         """The values to judge. Hours that were published before the rule's `since` have none."""
         values = {each["hour"]: _value(each) for each in self.entry.measures if each["rule"] == rule.history.name}
-        old = _published_before(self.context.ledger.published(self.table.name), rule.starts)
+        old = _published_before(self.published, rule.starts)
         return [np.nan if hour in old else values.get(hour, np.nan) for hour in judged]
 
     def _note(self, rule: Rule, judgments: list[Judgment], judged: list[datetime]) -> list[Failure]:

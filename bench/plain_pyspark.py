@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from bench.generate import HOUR
 from bench.statements import DERIVED, EVENTS, FACTS, SETTLED
 from etl import conf
-from etl.engine.spark.jars import delta_jars
+from etl.engine.spark.jars import session_jars
 from etl.engine.spark.java import require_java
 from etl.transforms.snowflake import EPOCH_MS
 
@@ -28,7 +28,7 @@ def _session() -> SparkSession:
     os.environ["JAVA_HOME"] = str(require_java())
     settings = conf.load()
     options = {
-        "spark.jars": ",".join(str(jar) for jar in delta_jars()),
+        "spark.jars": ",".join(str(jar) for jar in session_jars()),
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.session.timeZone": settings.timezone,

@@ -10,51 +10,29 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, DataType, IntegerType, LongType, NullType, StructField, StructType
+from pyspark.sql.types import DataType, LongType, StructField, StructType
 
-from etl.engine.landing.records import INTEGRAL, quoted
+from etl.engine.landing.shape import FILE, Shape, is_data, plain, repeated
 from etl.engine.spark.files import glob_escape, hadoop_conf
 from etl.engine.spark.jvm import from_java, jvm
 
-FILE = "_file"
-RESERVED = (FILE, "_metadata", "source_file", "landed_hour")
-"""Column names that this reader adds itself. Columns of a file with one of these names are ignored."""
 NANOS = "spark.sql.legacy.parquet.nanosAsLong"
 SPLIT, VECTORIZED = "BYTE_STREAM_SPLIT", "spark.sql.parquet.enableVectorizedReader"
 """An encoding of columns (DuckDB's format V2) that only Spark's slower reader of Parquet knows. A session that finds a
 file with it uses that reader from then on."""
-MAX_MICROS = 10**18
-"""Largest distance of a timestamp from 1970, in microseconds (31,688 years); larger ones are cut to it."""
 FOOTERS_AT_ONCE = 8
 PATH, MESSAGE = "org.apache.hadoop.fs.Path", "org.apache.parquet.schema.MessageType"
-NOT_READABLE = "not readable"
 NESTED_NANOS = "(TIMESTAMP(NANOS,"
 """Part of the text of a column of nested timestamps in nanoseconds. With NANOS on, Spark would read them as numbers."""
 UNIT = re.compile(r"TIMESTAMP\((MILLIS|MICROS|NANOS),")
-PLAIN = (*INTEGRAL, "boolean", "float", "double", "decimal", "string", "binary", "date", "timestamp")
-
-
-@dataclass(frozen=True)
-class Shape:
-    """How files of one schema are read.
-
-    columns: names and Spark types to ask for. units: (column, unit) of the timestamps, which are read as numbers.
-    refused: names, in lower case, of columns that Spark cannot read or that the file has twice.
-    """
-
-    columns: StructType
-    units: tuple[tuple[str, str], ...] = ()
-    refused: tuple[str, ...] = ()
 
 
 def frames(spark: SparkSession, uris: list[str]) -> list[DataFrame]:
@@ -77,26 +55,8 @@ def _bare(spark: SparkSession, _: Shape, uris: list[str]) -> DataFrame:
 
 
 def _frame(spark: SparkSession, shape: Shape, uris: list[str]) -> DataFrame:
-    """The rows of files of one shape. A refused column gets a list of text, which is the wrong type for every field."""
-    rows = spark.read.schema(shape.columns).parquet(*[glob_escape(uri) for uri in uris])
-    units = dict(shape.units)
-    values = [_value(field.name, units.get(field.name)).alias(field.name.lower()) for field in shape.columns.fields]
-    refused = [F.array(F.lit(NOT_READABLE)).alias(name) for name in shape.refused]
-    return rows.select(*values, *refused, F.col("_metadata.file_path").alias(FILE))
-
-
-def _value(name: str, unit: str | None) -> Column:
-    """A column of a file. The number of a timestamp becomes a TIMESTAMP, without an overflow on the way."""
-    column = quoted(name)
-    if unit is None:
-        return column
-    if unit == "NANOS":
-        return F.timestamp_micros(F.call_function("div", column, F.lit(1000)))
-    micros = 1000 if unit == "MILLIS" else 1
-    limit = MAX_MICROS // micros
-    bounded = F.greatest(F.least(column, F.lit(limit)), F.lit(-limit))
-    # The condition keeps NULL: `least` of NULL and a number is the number.
-    return F.timestamp_micros(F.when(column.isNotNull(), bounded) * micros)
+    """The rows of files of one shape."""
+    return shape.of(spark.read.schema(shape.columns).parquet(*[glob_escape(uri) for uri in uris]))
 
 
 def _shapes(spark: SparkSession, uris: list[str]) -> list[Shape]:
@@ -154,9 +114,8 @@ def _footer(spark: SparkSession, uri: str) -> Any:
 
 def _shape(spark: SparkSession, schema: Any) -> Shape:
     """How to read files with this Parquet schema."""
-    fields = [field for field in from_java(schema.getFields()) if _is_data(field.getName())]
-    names = Counter(field.getName().lower() for field in fields)
-    columns, units, refused = [], {}, {name for name, count in names.items() if count > 1}
+    fields = [field for field in from_java(schema.getFields()) if is_data(field.getName())]
+    columns, units, refused = [], {}, repeated(field.getName() for field in fields)
     for field in fields:
         name, logical_type = field.getName(), str(field.getLogicalTypeAnnotation())
         if name.lower() in refused or logical_type == "UNKNOWN":  # a column of this type holds only NULL
@@ -173,11 +132,6 @@ def _shape(spark: SparkSession, schema: Any) -> Shape:
     )
 
 
-def _is_data(name: str) -> bool:
-    """Whether a column is read: it has a name, and not one that this reader adds itself."""
-    return name.lower() not in RESERVED and bool(name.strip())
-
-
 def _type(spark: SparkSession, field: Any) -> DataType | None:
     """The Spark type of a column; None unless it is a plain type or a list of one, and Spark can read it."""
     converter = jvm(spark, "org.apache.spark.sql.execution.datasources.parquet.ParquetToSparkSchemaConverter")
@@ -186,8 +140,4 @@ def _type(spark: SparkSession, field: Any) -> DataType | None:
         schema_json = converter(spark._jsparkSession.sessionState().conf()).convert(message).json()
     except (Py4JJavaError, PySparkException):
         return None
-    found = StructType.fromJson(json.loads(schema_json)).fields[0].dataType
-    if isinstance(found, ArrayType) and isinstance(found.elementType, NullType):
-        return ArrayType(IntegerType())
-    plain = found.elementType if isinstance(found, ArrayType) else found
-    return found if plain.typeName().split("(")[0] in PLAIN else None
+    return plain(StructType.fromJson(json.loads(schema_json)).fields[0].dataType)

@@ -1,4 +1,4 @@
-"""Reads the landing zone: `<landing>/<event>/hour=2026-06-01T10/<file>`, as JSON Lines or Parquet in any mix."""
+"""Reads the landing zone: `<landing>/<event>/hour=2026-06-01T10/<file>`, as JSON Lines, Parquet or Avro in any mix."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from etl.conf import Settings
-from etl.engine.landing import columnar, records
+from etl.engine.landing import avro, columnar, records
+from etl.engine.landing.shape import FILE
 from etl.engine.people import suppression
 from etl.engine.spark import files
 from etl.engine.spark.files import LandedFile
 from etl.model.contract import Event
 
 TEXT = (".jsonl", ".jsonl.gz", ".jsonl.zst")
-PARQUET = (".parquet",)
+PARQUET, AVRO = (".parquet",), (".avro",)
+COLUMNAR = PARQUET + AVRO
+"""Formats whose files have typed columns and a schema of their own."""
+IS_RECORD = "trim(raw) != ''"
+"""SQL predicate of the lines that are records."""
 HOUR = "%Y-%m-%dT%H"
 MAX_LENGTH = 2**24
 """Largest number of characters of a record when files are checked one by one: a few such records fit in memory."""
@@ -107,9 +112,9 @@ def _is_readable(spark: SparkSession, file: LandedFile) -> bool:
     if not known(file):
         return False
     try:
-        if file.name.endswith(PARQUET):
-            (rows,) = columnar.frames(spark, [file.uri])
-            raw = records.as_text([c for c in rows.columns if c != columnar.FILE])
+        if file.name.endswith(COLUMNAR):
+            (rows,) = tables(spark, [file.uri])
+            raw = records.as_text([c for c in rows.columns if c != FILE])
         else:
             rows, raw = lines(spark, [file.uri]), F.col("raw")
         (found,) = rows.select(F.max(F.length(raw)), F.max("_file")).collect()
@@ -120,7 +125,7 @@ def _is_readable(spark: SparkSession, file: LandedFile) -> bool:
 
 def known(file: LandedFile) -> bool:
     """Whether the file name has the suffix of a known format and the file lies in the landing zone."""
-    return file.name.endswith((*TEXT, *PARQUET)) and not file.is_outside
+    return file.name.endswith((*TEXT, *COLUMNAR)) and not file.is_outside
 
 
 def read(spark: SparkSession, settings: Settings, event: Event, landed: list[Landed]) -> DataFrame:
@@ -131,7 +136,7 @@ def read(spark: SparkSession, settings: Settings, event: Event, landed: list[Lan
     found = [file for part in landed for file in part.files]
     hour = F.lit(landed[0].hour) if len(landed) == 1 else _hour_of(spark, settings, event)
     parts = _text(spark, event, hour, [f.uri for f in found if f.name.endswith(TEXT)])
-    parts += _columnar(spark, event, hour, [f.uri for f in found if f.name.endswith(PARQUET)])
+    parts += _columnar(spark, event, hour, [f.uri for f in found if f.name.endswith(COLUMNAR)])
     if not parts:
         parts = [records.parse_text(_provenance(_no_lines(spark), hour), event)]
     whole = parts[0]
@@ -161,13 +166,17 @@ def _provenance(rows: DataFrame, hour: Column) -> DataFrame:
 
 
 def lines(spark: SparkSession, uris: list[str]) -> DataFrame:
-    """Text files as records with the columns raw and `_file`. Only this function decides where a record ends.
+    """Text files as records with the columns raw and `_file`. Only `all_lines` decides where a record ends."""
+    return all_lines(spark, uris).where(IS_RECORD)
+
+
+def all_lines(spark: SparkSession, uris: list[str]) -> DataFrame:
+    """Text files as lines with the columns raw and `_file`, with the empty ones, which are no records.
 
     A line ends with LF, CRLF or CR. A CR within a line that is one JSON object is white space between its tokens.
     """
     read = spark.read.option("lineSep", "\n").text([files.glob_escape(uri) for uri in uris])
-    found = read.select(F.explode(records.split("value")).alias("raw"), F.col("_metadata.file_path").alias("_file"))
-    return found.where("trim(raw) != ''")
+    return read.select(F.explode(records.split("value")).alias("raw"), F.col("_metadata.file_path").alias("_file"))
 
 
 def _text(spark: SparkSession, event: Event, hour: Column, uris: list[str]) -> list[DataFrame]:
@@ -175,6 +184,16 @@ def _text(spark: SparkSession, event: Event, hour: Column, uris: list[str]) -> l
 
 
 def _columnar(spark: SparkSession, event: Event, hour: Column, uris: list[str]) -> list[DataFrame]:
-    """The records of Parquet files; one DataFrame for each schema."""
-    groups = columnar.frames(spark, uris) if uris else []
-    return [records.parse_columns(_provenance(rows, hour), event) for rows in groups]
+    """The records of Parquet and Avro files; one DataFrame for each schema."""
+    return [records.parse_columns(_provenance(rows, hour), event) for rows in tables(spark, uris)]
+
+
+def tables(spark: SparkSession, uris: list[str]) -> list[DataFrame]:
+    """The rows of Parquet and Avro files with their columns and `_file`; one DataFrame for each schema.
+
+    Raises Py4JJavaError or PySparkException when a file is not of its format.
+    """
+    parquet = [uri for uri in uris if uri.endswith(PARQUET)]
+    others = [uri for uri in uris if not uri.endswith(PARQUET)]
+    found = columnar.frames(spark, parquet) if parquet else []
+    return found + (avro.frames(spark, others) if others else [])

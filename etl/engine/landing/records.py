@@ -1,4 +1,4 @@
-"""Parses landed text or Parquet into typed records, and finds every reason to quarantine a record.
+"""Parses landed text, Parquet or Avro into typed records, and finds every reason to quarantine a record.
 
 The fast path parses each record once with the contract's types. Only the few bad records are parsed again, field by
 field, to name all their reasons.
@@ -28,6 +28,9 @@ MICROSECOND = timedelta(microseconds=1)
 MAX_DECIMAL = 1e26  # far above every decimal of a contract; larger values and NaN are of the wrong type
 FLAT = r"^\s*\{[^{}]*\}\s*$"
 NESTED = r"(?s)^\s*\{.*\}\s*$"
+PROVENANCE = ("source_file", "landed_hour", "_line")
+"""Columns of a record that no field of a file is read into: its file, its landed hour, and the line that it was read
+from, where somebody asked for it."""
 SURROGATE_PAIR = r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 SURROGATE = r"\\u[dD][89a-fA-F]"
 MICROS = {
@@ -37,7 +40,7 @@ MICROS = {
 
 
 def parse_text(lines: DataFrame, event: Event) -> DataFrame:
-    """Lines (raw, source_file, landed_hour) -> the same columns, one typed column per field, and `_corrupt`.
+    """Lines (raw and PROVENANCE) -> the same columns, one typed column per field, and `_corrupt`.
 
     `_corrupt` is true when the line is not one JSON object in UTF-8, or a field is not of its type.
     """
@@ -45,7 +48,7 @@ def parse_text(lines: DataFrame, event: Event) -> DataFrame:
     fields = [_typed(F.col("_p")[f.name], f).alias(f.name) for f in event.fields]
     corrupt = F.col("_p").isNull() | F.col("_p._corrupt").isNotNull() | ~_one_object("raw") | ~_is_text(event)
     wrong_type = [_is_present(F.col("_p")[f.name], f) & _typed(F.col("_p")[f.name], f).isNull() for f in event.fields]
-    return parsed.select("raw", "source_file", "landed_hour", *fields, _any([corrupt, *wrong_type]).alias("_corrupt"))
+    return parsed.select(*lines.columns, *fields, _any([corrupt, *wrong_type]).alias("_corrupt"))
 
 
 def quoted(name: str) -> Column:
@@ -54,21 +57,22 @@ def quoted(name: str) -> Column:
 
 
 def as_text(columns: list[str]) -> Column:
-    """A row of a Parquet file as one line of JSON."""
+    """A row of a Parquet or Avro file as one line of JSON."""
     return F.to_json(F.struct(*[quoted(c) for c in columns]), MICROS) if columns else F.lit("{}")
 
 
 def parse_columns(rows: DataFrame, event: Event) -> DataFrame:
-    """Parquet rows with source_file and landed_hour -> the columns of `parse_text`; raw is the row as JSON."""
-    types = {f.name: f.dataType for f in rows.schema.fields if f.name not in ("source_file", "landed_hour")}
+    """Rows of Parquet or Avro with PROVENANCE -> the columns of `parse_text`; raw is the row as JSON."""
+    types = {f.name: f.dataType for f in rows.schema.fields if f.name not in PROVENANCE}
     fields, wrong_type = [], []
     for field in event.fields:
         found = quoted(field.name) if field.name in types else F.lit(None)
-        value = _from_parquet(found, types.get(field.name, NullType()), field)
+        value = _from_column(found, types.get(field.name, NullType()), field)
         fields.append(value.alias(field.name))
         wrong_type.append(found.isNotNull() & value.isNull())
     raw = as_text(list(types)).alias("raw")
-    return rows.select(raw, "source_file", "landed_hour", *fields, _any(wrong_type).alias("_corrupt"))
+    provenance = [name for name in PROVENANCE if name in rows.columns]
+    return rows.select(raw, *provenance, *fields, _any(wrong_type).alias("_corrupt"))
 
 
 def _parsed(types: dict[str, str]) -> Column:
@@ -152,7 +156,7 @@ def _instant(text: Column) -> Column:
     return F.when(text.rlike(ISO), text.try_cast("timestamp"))
 
 
-def _from_parquet(value: Column, found: DataType, field: Field) -> Column:
+def _from_column(value: Column, found: DataType, field: Field) -> Column:
     """The value of a field; NULL when it does not fit. Every type of whole numbers is an integer; text is no number."""
     kind = found.typeName().split("(")[0]
     wanted = {"DECIMAL": "DOUBLE", "SMALLINT": "BIGINT", "INT": "BIGINT"}.get(field.type.split("(")[0], field.type)
@@ -232,10 +236,14 @@ def _time_faults(event: Event, settings: Settings) -> Iterator[tuple[str, Column
     ahead = timedelta(minutes=60 + settings.future_minutes)
     for time, limit in event.times:
         micros = F.expr(f"unix_micros({time})")
-        days_kept = settings.facts_days - event.behind_days
-        behind = (days_kept if limit == FACTS_KEPT else settings.lateness_days) * day
+        behind = days_behind(event, settings, limit) * day
         yield "in_future", micros > landed + F.lit(ahead // MICROSECOND)
         yield "too_late", micros < landed - F.lit(behind // MICROSECOND)
+
+
+def days_behind(event: Event, settings: Settings, limit: str) -> int:
+    """How many days a time with this limit (see `Event.times`) may lie before the landed hour."""
+    return settings.facts_days - event.behind_days if limit == FACTS_KEPT else settings.lateness_days
 
 
 def faults(event: Event, settings: Settings) -> list[tuple[str, Column]]:

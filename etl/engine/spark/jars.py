@@ -1,8 +1,9 @@
-"""Downloads JARs with locked versions and checksums: Delta's for every session, Hadoop's S3 client for lakes on S3.
+"""Downloads JARs with locked versions and checksums: Delta and Spark's Avro reader, and Hadoop's S3 client for S3.
 
-Delta's POM lists more than thirty JARs (87 MB). Spark ships most of them in other versions, and two versions of one
-class cause errors. `delta-jars.lock` lists only the ten JARs (15 MB) that Spark does not ship. Hadoop's S3 client lists
-Amazon's whole SDK as one JAR; `s3-jars.lock` lists the 36 parts (12 MB) that are used.
+Every session has Delta's JARs and Avro's; only lakes on S3 need Hadoop's S3 client. Delta's POM lists more than thirty
+JARs (87 MB). Spark ships most of them in other versions, and two versions of one class cause errors. `delta-jars.lock`
+lists only the ten JARs (15 MB) that Spark does not ship, `avro-jars.lock` the one (0.1 MB) with which Spark reads Avro.
+Hadoop's S3 client lists Amazon's whole SDK as one JAR; `s3-jars.lock` lists the 36 parts (12 MB) that are used.
 
 The download uses Spark's own resolver, so a mirror configured for Spark (`spark.jars.ivySettings` or
 `spark.jars.repositories` in spark-defaults.conf) applies.
@@ -43,6 +44,7 @@ class Jar(NamedTuple):
 
 
 DELTA_LOCK = Path(__file__).with_name("delta-jars.lock")
+AVRO_LOCK = Path(__file__).with_name("avro-jars.lock")
 S3_LOCK = Path(__file__).with_name("s3-jars.lock")
 
 
@@ -52,9 +54,9 @@ def locked(lock: Path) -> tuple[Jar, ...]:
     return tuple(Jar._make([*coordinates.split(":"), sha256]) for coordinates, sha256 in lines)
 
 
-JARS = locked(DELTA_LOCK)
+JARS = locked(DELTA_LOCK) + locked(AVRO_LOCK)
 
-# Dependencies of Delta that Spark ships itself, as glob patterns of Spark's resolver.
+# Dependencies of Delta and of Spark's Avro reader that Spark ships itself, as glob patterns of Spark's resolver.
 SHIPPED_WITH_SPARK = (
     "com.fasterxml.*:*",
     "com.github.*:*",
@@ -68,15 +70,16 @@ SHIPPED_WITH_SPARK = (
     "org.apache.httpcomponents:*",
     "org.apache.logging.*:*",
     "org.apache.parquet:*",
-    "org.apache.spark:*",
+    "org.scala-lang.modules:*",
     "org.slf4j:*",
+    "org.tukaani:*",
     "org.xerial.*:*",
 )
 UNUSED = ("org.wildfly.openssl:*", "software.amazon.awssdk:bundle")
 
 
-def delta_jars(folder: Path = SHARE / "jars") -> list[Path]:
-    """Delta's ten JARs, downloaded into `folder` the first time. Raises ConfigError when the download fails."""
+def session_jars(folder: Path = SHARE / "jars") -> list[Path]:
+    """The JARs of every session, downloaded into `folder` the first time. Raises ConfigError when that fails."""
     return ensure(JARS, folder)
 
 
@@ -184,13 +187,13 @@ def _reason(stderr: str) -> str:
 
 
 def main() -> int:
-    """The step of `make setup` that downloads Delta's JARs. It prints nothing when they exist."""
+    """The step of `make setup` that downloads the JARs of every session. It prints nothing when they exist."""
     folder = SHARE / "jars"
     missing = sum(not (folder / jar.file_name).is_file() for jar in JARS)
     try:
         if missing:
-            print("feed-etl: downloading Delta's JARs", flush=True)
-        delta_jars(folder)
+            print("feed-etl: downloading Delta's and Avro's JARs", flush=True)
+        session_jars(folder)
     except ConfigError as error:
         print(f"feed-etl: {error}", file=sys.stderr)
         return error.exit_code

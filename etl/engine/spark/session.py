@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 from etl import catalog, conf, secrets
 from etl.conf import Settings
 from etl.engine.spark import cds, compatibility, logs, lookups, scratch
-from etl.engine.spark.jars import delta_jars, s3_jars
+from etl.engine.spark.jars import s3_jars, session_jars
 from etl.engine.spark.java import require_java
 from etl.engine.spark.jvm import jvm
 from etl.engine.spark.layout import MAX_OPEN_HOURS
@@ -132,12 +132,12 @@ def java_options(user_options: str, runs_tasks: bool = True, log_format: str = "
 
 
 def _jars(settings: Settings) -> list[Path]:
-    """Delta's JARs, and in local mode those for S3 when the lake or the landing zone needs them.
+    """The JARs of every session, and in local mode those for S3 when the lake or the landing zone needs them.
 
     A cluster has the JARs for its own storage.
     """
     on_s3 = settings.master.startswith("local") and any(u.startswith("s3a:") for u in (settings.lake, settings.landing))
-    return delta_jars() + (s3_jars() if on_s3 else [])
+    return session_jars() + (s3_jars() if on_s3 else [])
 
 
 def _class_path(settings: Settings) -> str:

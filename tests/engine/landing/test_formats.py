@@ -15,13 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 from support.local_lake import local_settings
 from support.rows import at
+from support.verdicts import verdicts
 
 from etl import catalog
 from etl.conf import Settings
-from etl.engine.landing import columnar, records
+from etl.engine.landing import columnar
 from etl.engine.landing import reader as landing
 from etl.model.contract import Event
 from etl.operations.erasure import landed_rows
@@ -109,19 +109,6 @@ LISTS: dict[str, tuple[pa.Array, set[str]]] = {
 def parquet(folder: Path, name: str, columns: dict[str, Any], **options: Any) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table(columns), folder / f"{name}.parquet", **options)
-
-
-def verdicts(spark: SparkSession, settings: Settings, event: Event, only: str = "") -> dict[str, list[set[str]]]:
-    """File name -> the reasons of each record, for one landed hour; `only` selects files by a part of their name."""
-    (part,) = landing.listing(spark, settings, event, [at("10:00")])
-    chosen = landing.Landed(part.hour, tuple(f for f in part.files if only in f.name))
-    read = landing.read(spark, settings, event, [chosen])
-    reasons = F.when(records.is_bad(event, settings), records.reasons(event, settings)).alias("reasons")
-    file = F.url_decode(F.regexp_extract("source_file", r"([^/]*)\.\w+$", 1)).alias("file")
-    found: dict[str, list[set[str]]] = {}
-    for row in read.select(file, reasons).collect():
-        found.setdefault(row.file, []).append(set(row.reasons or ()))
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from etl import conf
 from etl.engine.spark import jars, session
-from etl.engine.spark.jars import JARS, S3_LOCK, Jar, delta_jars, verify
+from etl.engine.spark.jars import JARS, S3_LOCK, Jar, session_jars, verify
 from etl.engine.spark.jvm import jvm
 from etl.errors import ConfigError
 
@@ -41,19 +41,19 @@ def test_jars_are_downloaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     calls = fake_resolver(monkeypatch, b"a jar")
     folder = tmp_path / "jars"
 
-    assert delta_jars(folder) == delta_jars(folder)
+    assert session_jars(folder) == session_jars(folder)
 
     assert len(calls) == 1
-    assert sorted(folder.iterdir()) == sorted(delta_jars(folder))
+    assert sorted(folder.iterdir()) == sorted(session_jars(folder))
     assert list(tmp_path.iterdir()) == [folder], "the resolver's cache stays behind"
 
 
 def test_a_missing_jar_is_downloaded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock(monkeypatch, b"a jar")
     calls = fake_resolver(monkeypatch, b"a jar")
-    delta_jars(tmp_path / "jars")[0].unlink()
+    session_jars(tmp_path / "jars")[0].unlink()
 
-    assert all(file.is_file() for file in delta_jars(tmp_path / "jars"))
+    assert all(file.is_file() for file in session_jars(tmp_path / "jars"))
 
     assert len(calls) == 2
 
@@ -63,7 +63,7 @@ def test_no_jar_is_stored_when_one_has_another_checksum(tmp_path: Path, monkeypa
     fake_resolver(monkeypatch, b"another jar")
 
     with pytest.raises(ConfigError, match=r"io\.delta:delta-spark.* has another checksum"):
-        delta_jars(tmp_path / "jars")
+        session_jars(tmp_path / "jars")
 
     assert not list((tmp_path / "jars").iterdir())
 
@@ -80,7 +80,7 @@ def test_a_failed_download_is_one_line_with_the_cause(tmp_path: Path, monkeypatc
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
 
     with pytest.raises(ConfigError, match=r"\(Host mirror\.example not found.*\).*make setup") as raised:
-        delta_jars(tmp_path / "jars")
+        session_jars(tmp_path / "jars")
 
     assert "\n" not in str(raised.value)
 

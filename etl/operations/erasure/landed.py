@@ -142,7 +142,7 @@ def _search(
     """Return path -> number of records that name an erased person, and the erased people whom the files name."""
     texts = [f for f in readable if f.name.endswith(landing.TEXT)]
     frames = [(landed_lines.read(spark, event, [f.uri for f in texts]), texts)] if texts else []
-    tables = [f for f in readable if f.name.endswith(landing.PARQUET)]
+    tables = [f for f in readable if f.name.endswith(landing.COLUMNAR)]
     frames += [(landed_rows.read_with_source(spark, file), [file]) for file in tables]
     ids = [rows.select(F.explode(_named_ids(rows, event, suppressed.role, sources))) for rows, sources in frames]
     people = suppressed.erased_among(reduce(DataFrame.union, ids, spark.createDataFrame([], "id BIGINT")))
@@ -194,8 +194,8 @@ def _write_without_people(
     spark: SparkSession, event: Event, file: LandedFile, people: ErasedIds, folder: str
 ) -> LandedFile:
     """Write the new content of a landed file, in its format, as the only file of a folder. Returns that file."""
-    if file.name.endswith(landing.PARQUET):
-        landed_rows.without_people(landed_rows.read(spark, file), event, people).coalesce(1).write.parquet(folder)
+    if file.name.endswith(landing.COLUMNAR):
+        landed_rows.write(landed_rows.without_people(landed_rows.read(spark, file), event, people), file, folder)
     else:
         lines = people.with_helper_columns(landed_lines.read(spark, event, [file.uri]))
         compression = "gzip" if file.name.endswith(".gz") else "none"

@@ -1,4 +1,4 @@
-"""Erases people from rows of landed Parquet files."""
+"""Erases people from rows of landed Parquet and Avro files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import AtomicType
 
-from etl.engine.landing import columnar, records
+from etl.engine.landing import avro, columnar, records
+from etl.engine.landing import reader as landing
+from etl.engine.landing.shape import FILE
 from etl.engine.people import suppression
 from etl.engine.people.suppression import ErasedIds
 from etl.engine.spark import files
@@ -21,23 +23,33 @@ from etl.operations.erasure import rules
 
 
 def read(spark: SparkSession, file: LandedFile) -> DataFrame:
-    """Read a Parquet file with its own names and types, or as the reader of landed records does if Spark cannot."""
+    """Read a file with its own names and types, or as the reader of landed records does if Spark cannot."""
     spark.conf.set(columnar.NANOS, "false")  # else an instant would be read, and written, as a number
     try:
+        if file.name.endswith(landing.AVRO):
+            return avro.read(spark, file.uri)
         columnar.schema(spark, file.uri)
         return spark.read.parquet(files.glob_escape(file.uri))
     except (Py4JJavaError, PySparkException):
-        (rows,) = columnar.frames(spark, [file.uri])
-        return rows.drop(columnar.FILE)
+        (rows,) = landing.tables(spark, [file.uri])
+        return rows.drop(FILE)
+
+
+def write(rows: DataFrame, file: LandedFile, folder: str) -> None:
+    """Write rows that `read` returned as one file of the same format."""
+    if file.name.endswith(landing.AVRO):
+        avro.write(rows.coalesce(1), folder, like=avro.header(rows.sparkSession, file.uri))
+    else:
+        rows.coalesce(1).write.parquet(folder)
 
 
 def read_with_source(spark: SparkSession, file: LandedFile) -> DataFrame:
-    """Read a Parquet file, with its URI in the column `source_file`."""
+    """Read a file, with its URI in the column `source_file`."""
     return read(spark, file).withColumn("source_file", F.lit(quote(file.uri, safe=":/")))
 
 
 def named_ids(rows: DataFrame, role: Role) -> Column:
-    """Return the ids (ARRAY<BIGINT>) by which a row of a Parquet file may name people.
+    """Return the ids (ARRAY<BIGINT>) by which a row of a file may name people.
 
     These are the ids in its id columns. A row of a file without id columns may name people by any of its numbers.
     """
@@ -52,7 +64,7 @@ def named_ids(rows: DataFrame, role: Role) -> Column:
 
 
 def without_people(rows: DataFrame, event: Event, people: ErasedIds) -> DataFrame:
-    """Return rows of a Parquet file, with its types, that name no erased person.
+    """Return rows of a file, with its types, that name no erased person.
 
     Atomic id columns get replacement ids; nested ones and other personal columns become NULL. In a file without id
     columns, a row that holds an erased id becomes NULL in every column.

@@ -98,6 +98,8 @@ class Column:
 
     values: the allowed values. low, high: the allowed range, both ends included.
     distinct: values hardly ever repeat, so Parquet files keep no dictionary of them.
+    example: a value for the example record of an event, where one made from the type would be refused or say little.
+    aliases: names that logs of other systems have for it; `feed-etl validate` then suggests this column.
     """
 
     name: str
@@ -110,6 +112,8 @@ class Column:
     high: float | None = None
     nullable: bool = False
     distinct: bool = False
+    example: str | int | float | None = None
+    aliases: tuple[str, ...] = ()
 
     def optional(self) -> Column:
         """The same column, with NULL allowed."""

@@ -25,7 +25,8 @@ columns = Vocabulary(
     Column("spend_micros", "BIGINT", "Price of the impression", unit="millionth of a USD", low=0, high=10**12),
     Column("is_valid", "BOOLEAN", "False for invalid traffic"),
     Column("experiment_ids", "ARRAY<BIGINT>", "Experiments that the impression is part of", nullable=True),
-    Column("event_name", "STRING", "What happened on the page; `click` is a click on something other than an ad"),
+    Column("event_name", "STRING", "What happened on the page; `click` is a click on something other than an ad",
+           example="page_view"),
     Column("device", "STRING", "Kind of device"),
     Column("region", "STRING", "Region of the user"),
     Column("value_usd", "DECIMAL(12,2)", "Value of the conversion", unit="USD", low=0, high=_MAX_USD),
@@ -33,7 +34,7 @@ columns = Vocabulary(
     Column("objective", "STRING", "Goal of the campaign"),
     Column("bid_strategy", "STRING", "Bidding strategy of the campaign"),
     Column("daily_budget_usd", "DECIMAL(12,2)", "Maximum spend per day", unit="USD", low=0, high=_MAX_USD),
-    Column("time_zone", "STRING", "Time zone of the advertiser (IANA name)"),
+    Column("time_zone", "STRING", "Time zone of the advertiser (IANA name)", example="Europe/Berlin"),
     Column("click_window_days", "INT", "A click earns credit for less than so many days", unit="days", low=0, high=7),
     Column("view_window_days", "INT", "A view earns credit for less than so many days", unit="days", low=0, high=1),
     # invoices

@@ -11,8 +11,10 @@ SURFACES = ("feed", "reels", "stories", "explore")
 
 columns = Vocabulary(
     # people: both are ids of the same person, called viewer in the feed and user elsewhere
-    Column("viewer_id", "BIGINT", "The person who looked or acted", privacy="viewer"),
-    Column("user_id", "BIGINT", "The person who looked, clicked or bought", privacy="viewer"),
+    Column("viewer_id", "BIGINT", "The person who looked or acted", privacy="viewer",
+           aliases=("user_id", "member_id", "account_id")),
+    Column("user_id", "BIGINT", "The person who looked, clicked or bought", privacy="viewer",
+           aliases=("viewer_id", "member_id", "account_id")),
     # as served
     Column("surface", "STRING", "The part of the app where the post or ad was shown", values=SURFACES),
     # dimensions
@@ -23,7 +25,8 @@ columns = Vocabulary(
     Column("is_current", "BOOLEAN", "True for the version without an end, even when it starts in the future"),
     Column("is_deleted", "BOOLEAN", "True when a delete or retire ends the version, false when a newer version does"),
     # times
-    Column("impression_ts", "TIMESTAMP", "When the post or ad was served", distinct=True),
+    Column("impression_ts", "TIMESTAMP", "When the post or ad was served", distinct=True,
+           aliases=("timestamp", "time", "served_at")),
     Column("event_ts", "TIMESTAMP", "When it happened; an undo in fct_engagements has the time of the undone action",
            distinct=True),
     Column("effective_ts", "TIMESTAMP", "The time from which the change holds"),

@@ -70,6 +70,11 @@ def print_document(document: Any) -> None:
     print()
 
 
+def compact(document: Any) -> str:
+    """A document as one line of JSON."""
+    return json.dumps(plain(document), ensure_ascii=False)
+
+
 def print_rows(rows: list[dict[str, Any]], as_json: bool, title: str, hide: tuple[str, ...] = ()) -> None:
     """Print rows with equal keys as a table or as a JSON list. `hide` names columns left out of the table."""
     if as_json:

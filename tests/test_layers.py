@@ -21,7 +21,7 @@ ORDER = (
     ("engine.delta",),
     ("engine.people", "engine.sql"),
     ("engine.landing", "engine.state"),
-    ("engine.quality",),
+    ("engine.quality", "producers"),
     ("engine.jobs",),
     ("terminal",),
     ("queries",),

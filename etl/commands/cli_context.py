@@ -52,6 +52,12 @@ class CliContext:
         keys.use_demo_key(self.settings.lake)
         return session.start(session.with_options(self.settings, session.SHORT_LIVED))
 
+    def file_session(self) -> SparkSession:
+        """A session for a command that reads files and no lake, and ends soon."""
+        from etl.engine.spark import session
+
+        return session.start(session.with_options(self.settings, session.SHORT_LIVED))
+
 
 def in_utc(given: datetime, option: str) -> datetime:
     """An hour or day that an option gives, in UTC. Raises ConfigError when no lake can hold it."""

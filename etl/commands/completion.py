@@ -27,6 +27,11 @@ def events(incomplete: str) -> Words:
     return _beginning(incomplete, (event.name for event in catalog.landing_events()))
 
 
+def tables_and_events(incomplete: str) -> Words:
+    """Tables, and landed events."""
+    return _beginning(incomplete, [*catalog.entries(), *(event.name for event in catalog.landing_events())])
+
+
 def columns(incomplete: str) -> Words:
     """TABLE before the dot, then its columns; `landing.EVENT`, then its fields."""
     names = {name: entry.table.column_names for name, entry in catalog.entries().items()}

@@ -9,6 +9,7 @@ import typer
 from etl import catalog, terminal
 from etl.commands import completion
 from etl.commands.cli_context import CliContext, Json
+from etl.commands.producers import print_event
 from etl.errors import ConfigError, first_line
 
 
@@ -35,14 +36,25 @@ def tables(context: typer.Context, as_json: Json = False) -> None:
 
 def describe(
     context: typer.Context,
-    table: Annotated[str, typer.Argument(autocompletion=completion.tables)],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="TABLE|EVENT",
+            help="A table, or an event of the landing zone.",
+            autocompletion=completion.tables_and_events,
+        ),
+    ],
     as_json: Json = False,
 ) -> None:
-    """Show the contract of a table: columns, rules, owner, inputs."""
+    """Show the contract of a table (columns, rules, owner, inputs) or of an event (fields, limits, an example)."""
     from etl.engine.people import keys, pseudonyms
     from etl.engine.quality import suites
 
-    entry = catalog.entry(table)
+    event = next((e for e in catalog.landing_events() if e.name == name), None)
+    if event and name not in catalog.entries():
+        print_event(event, context.obj, as_json)
+        return
+    entry = catalog.entry(name)
     keys.use_demo_key(context.obj.settings.lake)
     terminal.print_contract(entry, suites.all_rules(entry.table), pseudonyms.describe(entry.table), as_json)
 

@@ -111,6 +111,12 @@ def exists(spark: SparkSession, uri: str) -> bool:
     return bool(fs.exists(path))
 
 
+def is_folder(spark: SparkSession, uri: str) -> bool:
+    """Whether a folder exists at the URI."""
+    fs, path = path_of(spark, uri)
+    return bool(fs.exists(path) and fs.getFileStatus(path).isDirectory())
+
+
 def status(spark: SparkSession, uri: str) -> LandedFile | None:
     """The current size and modification time of a file; None when it does not exist."""
     fs, path = path_of(spark, uri)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from etl.conf import Settings
 from etl.engine.spark.files import local_folder, local_or_none
-from etl.engine.spark.jars import delta_jars
+from etl.engine.spark.jars import session_jars
 from etl.errors import ConfigError
 
 FOLDER = "_catalog"
@@ -70,7 +70,7 @@ def local_options(metastore: Path, create: bool = False) -> dict[str, str]:
 def reader_options(metastore: Path) -> dict[str, str]:
     """Everything that a plain Spark session needs to read the tables by name: Delta, UTC and the metastore."""
     return {
-        "spark.jars": ",".join(map(str, delta_jars())),
+        "spark.jars": ",".join(map(str, session_jars())),
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.session.timeZone": "UTC",

@@ -9,7 +9,7 @@ import typer
 
 from etl import catalog
 from etl.commands import completion
-from etl.commands.cli_context import HOUR, From, To, errors, interval
+from etl.commands.cli_context import HOUR, CliContext, From, To, errors, interval
 from etl.errors import ConfigError
 
 imports = typer.Typer(no_args_is_help=True, help="Write landing files from public logs.")
@@ -53,3 +53,21 @@ def open_bandit(
 
     summary = import_open_bandit(source, local_folder(context.obj.settings.landing))
     errors.print(str(summary))
+
+
+@imports.command("log")
+def log(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(help="A file or folder: .csv, .jsonl (also .gz), .parquet, .avro.")],
+    mapping: Annotated[
+        Path, typer.Option(help="Folder with EVENT.sql: a SELECT of the event's records from the view `log`.")
+    ],
+) -> None:
+    """Import a log of another system: SQL files say which of its rows are records of which event."""
+    from etl.producers import import_log
+
+    cli: CliContext = context.obj
+    done = import_log.land(cli.file_session(), cli.settings, source, mapping)
+    counts = ", ".join(f"{count} {event}" for event, count in done.records.items())
+    next_step = f"feed-etl run --from {done.start:{HOUR}} --to {done.end:{HOUR}}"
+    errors.print(f"Landed {counts} in {cli.settings.landing}. Next: {next_step}", soft_wrap=True)

@@ -11,8 +11,12 @@ from typing import Any, ClassVar
 from etl.errors import ContractViolation
 from etl.model.privacy import viewer_column
 
-LATENESS = "lateness"  # a time may lie this far before the landed hour: conf's `lateness_days`
+LATENESS = "lateness"  # a time may lie this far before the landed hour: the event's or conf's `lateness_days`
 FACTS_KEPT = "facts"  # a time may lie this far before the landed hour: conf's `facts_days`, the retention of facts
+DEFAULT_LATENESS_DAYS = 7
+"""`lateness_days` of conf in conf/base.yaml."""
+EXTRA = "_extra"
+"""The column of a bronze table for fields that its event does not have, when the event keeps them."""
 DEDUP_WINDOW_DAYS = 8
 """`dedup_window_days` for an id that does not contain its time. Records land within 7 days (conf's default)."""
 
@@ -100,6 +104,8 @@ class Column:
     distinct: values hardly ever repeat, so Parquet files keep no dictionary of them.
     example: a value for the example record of an event, where one made from the type would be refused or say little.
     aliases: names that logs of other systems have for it; `feed-etl validate` then suggests this column.
+    default: an SQL literal that readers get in place of NULL, for a column that tables got after their first rows. It
+    is never written: only a nullable column may have one.
     """
 
     name: str
@@ -114,6 +120,7 @@ class Column:
     distinct: bool = False
     example: str | int | float | None = None
     aliases: tuple[str, ...] = ()
+    default: str | None = None
 
     def optional(self) -> Column:
         """The same column, with NULL allowed."""
@@ -130,23 +137,33 @@ class Event:
 
     times: (column or SQL expression, how far it may lie before the landed hour). Only facts have times: a change log
     may carry any effective_ts. Every other DATE or TIMESTAMP must lie between conf's `min_day` and `max_day`.
+    lateness_days: how many days a time with LATENESS may lie before the landed hour; None: conf's `lateness_days`. At
+    most as many as facts made from the event are kept.
     behind_days: a record depends on facts of so many days before it, so they must still be retained.
     rules: (quarantine reason, SQL predicate that is true for a *bad* record).
     optional_on_close: fields that may be absent in a record whose op closes a version.
     not_ahead: DATE fields that may lie at most conf's `ledger_ahead_days` after the landed day.
     snowflake: the id field that contains a time. Rules and times refer to this time as `id_ts`.
     snowflake_hour: the column for the hour of `id_ts`, which tables made from the event have in addition to its fields.
+    keeps_unknown: the bronze table keeps fields that the event does not have, in the column `_extra`.
     """
 
     name: str
     fields: tuple[Column, ...]
     times: tuple[tuple[str, str], ...] = ()
+    lateness_days: int | None = None
     behind_days: int = 0
     rules: tuple[tuple[str, str], ...] = ()
     optional_on_close: tuple[str, ...] = ()
     not_ahead: tuple[str, ...] = ()
     snowflake: str = ""
     snowflake_hour: Column | None = None
+    keeps_unknown: bool = False
+
+    @property
+    def has_lateness_limit(self) -> bool:
+        """Whether the lateness limit decides about a time of a record."""
+        return any(limit == LATENESS for _, limit in self.times)
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from etl.engine.spark import files, locks
@@ -21,6 +24,8 @@ HISTORY_PROPERTIES = dict.fromkeys(
     ("delta.logRetentionDuration", "delta.deletedFileRetentionDuration"), "interval 2 days"
 )
 """Table properties that bound how long a log keeps removed files: its statistics hold ids of rows that are gone."""
+STATISTICS = "delta.dataSkippingStatsColumns"
+"""Table property: the columns that have statistics in the log."""
 METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 FILES_IN_CHECKSUM = "spark.databricks.delta.allFilesInCrc.enabled"
 LOCK_MINUTES = "spark.feedetl.lock.minutes"  # our own key in the session's conf; Spark does not know it
@@ -90,6 +95,22 @@ def table_id(spark: SparkSession, uri: str) -> str:
 def properties(spark: SparkSession, uri: str) -> dict[str, str]:
     """The table properties of the newest version."""
     return as_dict(spark, snapshot(spark, uri).metadata().configuration())
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What the log says about a table: its columns, its partition columns, and its properties."""
+
+    schema: StructType
+    partition: tuple[str, ...]
+    properties: dict[str, str]
+
+
+def metadata(spark: SparkSession, uri: str) -> Metadata:
+    """The metadata of the newest version, in one call of the JVM. Its schema knows which columns are NOT NULL."""
+    found = json.loads(snapshot(spark, uri).metadata().json())["metaData"]
+    schema = StructType.fromJson(json.loads(found["schemaString"]))
+    return Metadata(schema, tuple(found["partitionColumns"]), found["configuration"])
 
 
 def read(spark: SparkSession, uri: str, version: int | None = None) -> DataFrame:

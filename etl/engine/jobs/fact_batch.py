@@ -66,7 +66,8 @@ def publish_batch(batch: Batch, staged: DataFrame, audit: Audit, rewritten: Data
     added = audit.contents
     removed = checksums.by_hour(rewritten, table) if rewritten is not None else {}
     hours = sorted({*added, *removed})
-    before, nothing = published_contents(context, table, txn), Content()
+    known, nothing = published_contents(context, table, txn), Content()
+    before = checksums.canonical({h: known[h] for h in hours if h in known}, table, txn.read)
     after = {h: before.get(h, nothing) - removed.get(h, nothing) + added.get(h, nothing) for h in hours}
     failures = compared(context, table, entry, audit, after)
     enforce(context, table, staged, entry, audit.verdict.with_failures(failures))
@@ -82,7 +83,7 @@ def publish_batch(batch: Batch, staged: DataFrame, audit: Audit, rewritten: Data
 
 
 def published_contents(context: RunContext, table: Table, txn: Transaction) -> dict[datetime, Content]:
-    """Hour -> rows and checksum, from the ledger; computed from the table when the ledger has none."""
+    """Hour -> rows and checksum (of any method), from the ledger; computed from the table when that has none."""
     states = context.ledger.state(table.name)
     if states:
         return {hour: Content.of(state) for hour, state in states.items()}

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from etl import catalog
 from etl.conf import Settings
+from etl.engine.delta import checksums, defaults
 from etl.engine.delta import tables as delta
 from etl.engine.delta.checksums import Content
 from etl.engine.delta.listing import Listing
@@ -82,13 +83,13 @@ class RunContext:
         return self.uri(table)
 
     def read(self, table: Table, version: int | None = None, partitions: str = "true") -> DataFrame:
-        """Rows of a version in some partitions; of the newest version by default.
+        """Rows of a version in some partitions, with the defaults of columns; of the newest version by default.
 
         `listing` reads the Delta log once per run, however many tables and plans read these files.
         """
         with spans.span("read", input=table.name):
             newest = delta.current_version(self.spark, self.uri(table)) if version is None else version
-            return self.listing(self.uri(table), newest, partitions).frame(self.spark)
+            return defaults.applied(self.listing(self.uri(table), newest, partitions).frame(self.spark), table)
 
     def transaction(self, table: Table) -> Transaction:
         """A transaction that begins at the version that `recover` saw.
@@ -153,7 +154,9 @@ def keep_changed(
 
     found: hour -> content of the staged rows.
     """
-    published = {hour: Content.of(state) for hour, state in context.ledger.state(table.name).items()}
+    states = context.ledger.state(table.name)
+    recorded = {hour: Content.of(states[hour]) for hour in hours if hour in states}
+    published = checksums.canonical(recorded, table, txn.read)
     after = {hour: found.get(hour, Content()) for hour in hours}
     changed = {hour: content for hour, content in after.items() if content != published.get(hour, Content())}
     txn.keep_partitions({as_partition(hour, table) for hour in changed}, table.hour)

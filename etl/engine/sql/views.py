@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from etl import catalog
 from etl.conf import Settings
+from etl.engine.delta import defaults
 from etl.engine.delta import tables as delta
 from etl.engine.spark.files import absolute
 from etl.engine.spark.jvm import as_seq, jvm
@@ -70,8 +71,10 @@ def register(
     for name in names:
         if not delta.is_table(spark, uris[name]):
             raise LakeError(f"{name} is not in the lake yet ({uris[name]}). Run `feed-etl run` first.")
-        rows = delta.read(spark, uris[name])
-        visible = rows if at is None or name in WITHOUT_CONTRACT else as_of(rows, catalog.entry(name).table, at)
+        rows, table = delta.read(spark, uris[name]), catalog.entries().get(name)
+        if table:
+            rows = defaults.applied(rows, table.table)
+        visible = as_of(rows, table.table, at) if table and at is not None else rows
         visible.createOrReplaceTempView(f"`{name}`")
 
 

@@ -12,7 +12,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
 from etl import catalog
-from etl.engine.delta import checksums
+from etl.engine.delta import checksums, defaults, typed_checksums
 from etl.engine.delta import tables as delta
 from etl.engine.delta.checksums import Content
 from etl.engine.delta.partitions import in_hours, partition_hour
@@ -81,12 +81,23 @@ def differing(context: RunContext, table: Table, deep: bool) -> set[datetime]:
         return set()
     states = context.ledger.state(table.name)
     if deep:
-        live = checksums.by_hour(delta.read(context.spark, context.uri(table)), table)
         recorded = {hour: Content.of(state) for hour, state in states.items()}
+        live = _live_contents(context, table, recorded)
         return {h for h in live.keys() | recorded.keys() if live.get(h, Content()) != recorded.get(h, Content())}
     live_rows = counts(context, table)
     recorded_rows = {hour: state["row_count"] for hour, state in states.items()}
     return {h for h in live_rows.keys() | recorded_rows.keys() if live_rows.get(h, 0) != recorded_rows.get(h, 0)}
+
+
+def _live_contents(context: RunContext, table: Table, recorded: dict[datetime, Content]) -> dict[datetime, Content]:
+    """Return the content of every hour that has rows, each by the method of its recorded checksum."""
+    rows = delta.read(context.spark, context.uri(table))
+    live = checksums.by_hour(rows, table)
+    typed = [hour for hour in live if hour in recorded and recorded[hour].method == checksums.TYPED]
+    if typed:
+        rows_of_hours = rows.where(in_hours(table, typed))
+        live |= typed_checksums.by_hour(context.spark, context.uri(table), rows_of_hours, table)
+    return live
 
 
 def _changed(context: RunContext, table: Table, deep: bool) -> Iterator[Finding]:
@@ -108,9 +119,9 @@ def _changed(context: RunContext, table: Table, deep: bool) -> Iterator[Finding]
 def _wrong_versions(context: RunContext, table: Table) -> int:
     """Count the rows of a dimension that its change log does not produce, and the rows that it lacks."""
     source = table.inputs[0].table
-    log = delta.read(context.spark, context.uri(source)).where("effective_ts IS NOT NULL")
+    log = defaults.applied(delta.read(context.spark, context.uri(source)), source).where("effective_ts IS NOT NULL")
     expected = catalog.entry(table.name).transform(log).select(*table.column_names)
-    live = delta.read(context.spark, context.uri(table)).select(*table.column_names)
+    live = defaults.applied(delta.read(context.spark, context.uri(table)), table).select(*table.column_names)
     return int(expected.exceptAll(live).count() + live.exceptAll(expected).count())
 
 

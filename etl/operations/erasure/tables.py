@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame
 
 from etl.engine.delta import checksums
 from etl.engine.delta.checksums import Content
+from etl.engine.delta.transaction import Transaction
 from etl.engine.jobs import ddl
 from etl.engine.jobs.recovery import recover
 from etl.engine.jobs.run_context import RunContext, metadata, record
@@ -45,7 +46,7 @@ def erase(
     if table.hour:
         before = checksums.by_hour(naming_rows, table)
         after = _contents(table, rules.without_people(table, naming_rows, people, suppressed))
-        entry.published_hours = _states(context, table, before, after)
+        entry.published_hours = _states(context, table, txn, before, after)
         entry.rows_erased = sum(content.rows for content in before.values())
         kept = lay_out(kept, table, rows.select(table.hour).distinct().count())
     else:
@@ -79,13 +80,14 @@ def _contents(table: Table, rows: DataFrame) -> dict[datetime, Content]:
 
 
 def _states(
-    context: RunContext, table: Table, before: dict[datetime, Content], after: dict[datetime, Content]
+    context: RunContext,
+    table: Table,
+    txn: Transaction,
+    before: dict[datetime, Content],
+    after: dict[datetime, Content],
 ) -> list[dict[str, Any]]:
     """Return the new states of the hours that had rows of the people. Hours that the ledger lacks are left out."""
-    recorded = context.ledger.state(table.name)
-    states = []
-    for hour in sorted(before.keys() & recorded.keys()):
-        total, old, new = Content.of(recorded[hour]), before[hour], after.get(hour, Content())
-        others = Content(total.rows - old.rows, total.high - old.high, total.low - old.low)
-        states.append((others + new).state(hour))
-    return states
+    states = context.ledger.state(table.name)
+    recorded = {hour: Content.of(states[hour]) for hour in sorted(before.keys() & states.keys())}
+    totals = checksums.canonical(recorded, table, txn.read)
+    return [(total - before[hour] + after.get(hour, Content())).state(hour) for hour, total in totals.items()]

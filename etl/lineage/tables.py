@@ -36,8 +36,8 @@ def landed(event: Event) -> str:
 
 
 def landed_columns(event: Event) -> tuple[Column, ...]:
-    """The columns of a landed record: its fields, its landed hour and its file."""
-    return (*event.fields, *PROVENANCE)
+    """The columns of a landed record: its fields, its landed hour and its file, and its text when it is used."""
+    return (*event.fields, *PROVENANCE, *(columns("raw") if event.keeps_unknown else ()))
 
 
 def of_all_tables(spark: SparkSession, settings: Settings) -> dict[str, Lineage]:

@@ -16,6 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 REPLACEMENT_IDS_BELOW = -(2**62)
+ANY = "any"
+"""The privacy class of a column that may hold personal data of whoever the row names, in any role."""
 PERSON = f"viewer_id >= {REPLACEMENT_IDS_BELOW}"
 """SQL predicate of rows about a person who is not erased. Tables with a row per viewer keep only these rows."""
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from etl.errors import ContractViolation
-from etl.model.contract import Column, InsertNew, MergeAggregate, Replace, Scd2, Table
+from etl.model.contract import Column, InsertNew, Layer, MergeAggregate, Replace, Scd2, Table
 
 
 def check(tables: Sequence[Table], vocabulary: Mapping[str, Column]) -> None:
@@ -26,6 +26,8 @@ def faults(table: Table, vocabulary: Mapping[str, Column]) -> Iterator[str]:
     yield from _write(table)
     yield from _logic(table)
     yield from _chain(table)
+    yield from _defaults(table)
+    yield from _lateness(table)
 
 
 def _columns(table: Table, vocabulary: Mapping[str, Column]) -> Iterator[str]:
@@ -103,3 +105,21 @@ def _chain(table: Table) -> Iterator[str]:
         yield "a chain needs an input that makes its days due. Add an input that is not read as_of."
     if table.per_viewer:
         yield "a chain in a rollup or mart would read pseudonyms. Keep what is known per viewer in a fact."
+
+
+def _defaults(table: Table) -> Iterator[str]:
+    for column in table.columns:
+        if column.default is not None and not column.nullable:
+            yield f"{column.name} has a default and no NULL that it could stand for. Make the column optional."
+
+
+def _lateness(table: Table) -> Iterator[str]:
+    """A record may come late only while the facts made from it are kept: a fact, or the landed records themselves."""
+    sources = [table] if table.event else [source.table for source in table.inputs if table.layer == Layer.FACTS]
+    for event in (source.event for source in sources if source.event):
+        days = event.lateness_days
+        if days is not None and table.retention_days is not None and days > table.retention_days:
+            yield (
+                f"{event.name} may come {days} days late, and this table keeps {table.retention_days} days. Lower "
+                "lateness_days of the event."
+            )

@@ -16,7 +16,7 @@ from etl.engine.quality.completeness import LandedHour
 from etl.engine.quality.verdict import COMPLETE
 from etl.engine.state.entry import Entry
 from etl.model.contract import Table
-from etl.reports import findings
+from etl.reports import findings, news
 from etl.reports.findings import Finding
 
 FAILED, WAITING, LATE, WARNED, PASSED, IDLE = "failed", "waiting", "late", "warned", "passed", "not run"
@@ -34,6 +34,7 @@ class TableState:
     `streak`: the consecutive rejections that end with the last of them, newest first.
     `open_hours`: hours that were rejected and not published since.
     `late`: landed hours that are published although they are late.
+    `news`: what landed in the period that the event does not know.
     `entries`: ledger rows of the period. `history`: ledger rows up to its end.
     """
 
@@ -44,6 +45,7 @@ class TableState:
     open_hours: list[datetime] = field(default_factory=list)
     late: list[LandedHour] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    news: list[str] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     history: list[Entry] = field(default_factory=list)
     last_published: datetime | None = None
@@ -95,7 +97,8 @@ def states(entries: list[Entry], start: datetime, end: datetime) -> dict[str, Ta
 def _state(table: Table, history: list[Entry], start: datetime) -> TableState:
     state = TableState(table, history=history, entries=[e for e in history if e.started_at >= start])
     state.last_published = max((e.started_at for e in history if e.output_version is not None), default=None)
-    state.late = late_now(history) if table.event else []
+    if table.event:
+        state.late, state.news = late_now(history), news.lines(table.event, state.entries, history)
     rejected = _open(history)
     if rejected:
         state.verdict = FAILED

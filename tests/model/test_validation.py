@@ -14,8 +14,10 @@ from etl.model.contract import Chain, Column, Input, InsertNew, Layer, MergeAggr
 from etl.model.vocabulary import Vocabulary
 from etl.subjects.feed.columns import columns
 from etl.subjects.feed.dims import dim_posts
+from etl.subjects.feed.events import SHARES
 from etl.subjects.feed.facts import fct_shares
 from etl.subjects.feed.marts import mart_post_engagement_daily
+from etl.subjects.shared.bronze_tables import bronze_table
 
 VALID = Table(
     "agg_made", Layer.ROLLUPS, columns("post_id", "impressions", "hour"), ("post_id", "hour"), Replace(),
@@ -113,6 +115,24 @@ def test_all_faults_of_all_tables_are_reported_together() -> None:
 def test_the_base_contracts_of_these_tests_have_no_fault() -> None:
     validation.check([VALID], catalog.vocabulary())
     validation.check([dataclasses.replace(VALID, **CHAIN)], catalog.vocabulary())
+
+
+def test_a_default_without_null_is_rejected() -> None:
+    column = dataclasses.replace(UNKNOWN, default="'red'")
+    table = dataclasses.replace(VALID, columns=(*VALID.columns, column))
+    assert list(validation.faults(table, {**catalog.vocabulary(), "color": column})) == [
+        "color has a default and no NULL that it could stand for. Make the column optional."
+    ]
+
+
+def test_an_event_later_than_its_facts_are_kept_is_rejected() -> None:
+    """Its bronze table, and each fact made from it, must still be there when the last record lands."""
+    event = dataclasses.replace(SHARES, lateness_days=31)
+    bronze = bronze_table(event)
+    facts = dataclasses.replace(fct_shares.TABLE, inputs=(Input(bronze),))
+    late = "shares may come 31 days late, and this table keeps 30 days. Lower lateness_days of the event."
+    assert [list(validation.faults(table, catalog.vocabulary())) for table in (bronze, facts)] == [[late], [late]]
+    assert list(validation.faults(dataclasses.replace(facts, retention_days=40), catalog.vocabulary())) == []
 
 
 def test_a_column_defined_twice_is_rejected() -> None:

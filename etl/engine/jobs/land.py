@@ -25,7 +25,7 @@ from etl.engine.landing import records
 from etl.engine.landing.reader import Landed
 from etl.engine.spark.layout import lay_out
 from etl.engine.state import planner
-from etl.engine.state.entry import WITHOUT_FILES, Entry
+from etl.engine.state.entry import NEW_FIELD, WITHOUT_FILES, Entry
 from etl.errors import first_line
 from etl.model.contract import MergeAggregate, Table
 from etl.telemetry import spans
@@ -118,6 +118,7 @@ def _load(context: RunContext, table: Table, hours: list[Landed], bad_files: lis
         accepted = {hour: content.rows for hour, content in audit.contents.items()}
     quarantined = quarantine.write(context, reading, accepted, entry)
     _note_counts(entry, reading, accepted, quarantined)
+    _note_new_fields(table, entry, reading)
     failures = landed_audit.balance(context, table, reading, accepted, quarantined)
     failures += landed_audit.late_hours(context, table, reading, entry)
     after = {hour: audit.contents.get(hour, Content()) for hour in changing}
@@ -154,6 +155,17 @@ def _note_counts(
     entry.records_read = sum(reading.record_counts.values()) + len(reading.bad_files)
     entry.records_accepted = sum(accepted.values())
     entry.records_quarantined = sum(quarantined.values())
+
+
+def _note_new_fields(table: Table, entry: Entry, reading: Reading) -> None:
+    """Note fields that the event does not have, and log each of them once per batch."""
+    read = sum(reading.record_counts.values())
+    for name, count in reading.new_fields.items():
+        entry.metrics[f"{NEW_FIELD}{name}"] = float(count)
+        since = f"{min(entry.processed_hours):%Y-%m-%dT%H}"
+        log.warning(
+            "new field seen: %s.%r, %.2g %% of records since %s", reading.event.name, name, 100 * count / read, since
+        )
 
 
 def _merge_aggregate(

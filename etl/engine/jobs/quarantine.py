@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 
 from pyspark.sql import DataFrame, Row
@@ -18,8 +19,12 @@ from etl.engine.jobs.run_context import RunContext, publish, record
 from etl.engine.landing import records
 from etl.engine.people import suppression
 from etl.engine.spark import files
-from etl.engine.state.entry import REASON, Entry
-from etl.model.contract import Table
+from etl.engine.state.entry import NEW_VALUE, REASON, Entry
+from etl.model.contract import Event, Table
+
+OUT_OF_SET = "out_of_set:"
+MAX_NEW_VALUES = 20
+"""Values outside of a set that one ledger row names."""
 
 
 def write(context: RunContext, reading: Reading, accepted: dict[datetime, int], entry: Entry) -> dict[datetime, int]:
@@ -40,6 +45,7 @@ def write(context: RunContext, reading: Reading, accepted: dict[datetime, int], 
     staged = txn.stage(ddl.conform(rows.coalesce(1), table))
     counts = staged.groupBy("landed_hour", "reasons").count().collect()
     quarantine_entry.metrics |= _by_reason(counts)
+    entry.metrics |= _new_values(staged, reading.event, quarantine_entry.reasons)
     quarantine_entry.processed_hours = entry.processed_hours
     pass_gate(context, table, staged, quarantine_entry)
     quarantine_entry.affected_hours[table.hour] = entry.processed_hours
@@ -56,6 +62,29 @@ def _by_reason(counts: list[Row]) -> dict[str, float]:
     for row in counts:
         found.update({REASON + reason: row["count"] for reason in row["reasons"]})
     return {reason: float(count) for reason, count in found.items()}
+
+
+def _new_values(staged: DataFrame, event: Event, reasons: Iterable[str]) -> dict[str, float]:
+    """Ledger metric -> quarantined records with a value outside of a set, of the most frequent values.
+
+    Only a batch with such a record needs the Spark job.
+    """
+    fields = [f.name for f in event.fields if f.values and f"{OUT_OF_SET}{f.name}" in reasons]
+    if not fields:
+        return {}
+    values = [
+        F.when(
+            F.array_contains("reasons", f"{OUT_OF_SET}{name}"),
+            F.concat(
+                F.lit(f"{NEW_VALUE}{name}="), F.substring(F.get_json_object("raw", f"$.{name}"), 1, records.MAX_NAME)
+            ),
+        )
+        for name in fields
+    ]
+    seen = staged.select(F.explode(F.array_compact(F.array(*values))).alias("value")).groupBy("value").count()
+    return {
+        r["value"]: float(r["count"]) for r in seen.orderBy(F.desc("count"), "value").limit(MAX_NEW_VALUES).collect()
+    }
 
 
 def _by_hour(counts: list[Row]) -> dict[datetime, int]:

@@ -28,6 +28,8 @@ IS_RECORD = "trim(raw) != ''"
 HOUR = "%Y-%m-%dT%H"
 MAX_LENGTH = 2**24
 """Largest number of characters of a record when files are checked one by one: a few such records fit in memory."""
+SAMPLE = 20_000
+"""About so many records of a batch are searched for unknown fields, at most: a smaller batch is searched as a whole."""
 RECORD_BYTES = 20
 """Size of a compressed record, to estimate the number of records of a file before it is read."""
 
@@ -131,12 +133,14 @@ def known(file: LandedFile) -> bool:
 def read(spark: SparkSession, settings: Settings, event: Event, landed: list[Landed]) -> DataFrame:
     """All records of some landed hours, with erased people suppressed.
 
-    Columns: raw, source_file, landed_hour, a typed column per field, `_corrupt`, and those that `records.enrich` adds.
+    Columns: raw, source_file, landed_hour, a typed column per field, `_corrupt`, `_unknown` (see `records.parse_text`),
+    and those that `records.enrich` adds.
     """
     found = [file for part in landed for file in part.files]
+    one_in = max(1, sum(file.size for file in found) // RECORD_BYTES // SAMPLE)
     hour = F.lit(landed[0].hour) if len(landed) == 1 else _hour_of(spark, settings, event)
-    parts = _text(spark, event, hour, [f.uri for f in found if f.name.endswith(TEXT)])
-    parts += _columnar(spark, event, hour, [f.uri for f in found if f.name.endswith(COLUMNAR)])
+    parts = _text(spark, event, hour, [f.uri for f in found if f.name.endswith(TEXT)], one_in)
+    parts += _columnar(spark, event, hour, [f.uri for f in found if f.name.endswith(COLUMNAR)], one_in)
     if not parts:
         parts = [records.parse_text(_provenance(_no_lines(spark), hour), event)]
     whole = parts[0]
@@ -179,13 +183,13 @@ def all_lines(spark: SparkSession, uris: list[str]) -> DataFrame:
     return read.select(F.explode(records.split("value")).alias("raw"), F.col("_metadata.file_path").alias("_file"))
 
 
-def _text(spark: SparkSession, event: Event, hour: Column, uris: list[str]) -> list[DataFrame]:
-    return [records.parse_text(_provenance(lines(spark, uris), hour), event)] if uris else []
+def _text(spark: SparkSession, event: Event, hour: Column, uris: list[str], one_in: int) -> list[DataFrame]:
+    return [records.parse_text(_provenance(lines(spark, uris), hour), event, one_in)] if uris else []
 
 
-def _columnar(spark: SparkSession, event: Event, hour: Column, uris: list[str]) -> list[DataFrame]:
+def _columnar(spark: SparkSession, event: Event, hour: Column, uris: list[str], one_in: int) -> list[DataFrame]:
     """The records of Parquet and Avro files; one DataFrame for each schema."""
-    return [records.parse_columns(_provenance(rows, hour), event) for rows in tables(spark, uris)]
+    return [records.parse_columns(_provenance(rows, hour), event, one_in) for rows in tables(spark, uris)]
 
 
 def tables(spark: SparkSession, uris: list[str]) -> list[DataFrame]:

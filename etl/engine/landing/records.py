@@ -15,8 +15,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, DecimalType, NullType
 
 from etl.conf import Settings
-from etl.model.contract import FACTS_KEPT, Event
+from etl.model.contract import EXTRA, FACTS_KEPT, Event
 from etl.model.contract import Column as Field
+from etl.model.privacy import REPLACEMENT_IDS_BELOW, ROLES
 from etl.transforms.scd2 import CLOSING
 from etl.transforms.snowflake import minted_ts
 
@@ -26,6 +27,8 @@ PARSED = {"TIMESTAMP": "STRING", "DATE": "STRING", "DECIMAL": "DOUBLE", "SMALLIN
 INTEGRAL = ("byte", "short", "integer", "long")
 MICROSECOND = timedelta(microseconds=1)
 MAX_DECIMAL = 1e26  # far above every decimal of a contract; larger values and NaN are of the wrong type
+MAX_NEW_FIELDS, MAX_NAME = 20, 60
+"""Unknown fields that are counted for one record, and characters of a name that are kept."""
 FLAT = r"^\s*\{[^{}]*\}\s*$"
 NESTED = r"(?s)^\s*\{.*\}\s*$"
 PROVENANCE = ("source_file", "landed_hour", "_line")
@@ -39,16 +42,24 @@ MICROS = {
 }
 
 
-def parse_text(lines: DataFrame, event: Event) -> DataFrame:
-    """Lines (raw and PROVENANCE) -> the same columns, one typed column per field, and `_corrupt`.
+def parse_text(lines: DataFrame, event: Event, one_in: int = 1) -> DataFrame:
+    """Lines (raw and PROVENANCE) -> the same columns, one typed column per field, `_corrupt` and `_unknown`.
 
-    `_corrupt` is true when the line is not one JSON object in UTF-8, or a field is not of its type.
+    `_corrupt` is true when the line is not one JSON object in UTF-8, or a field is not of its type. `_unknown` has the
+    names of fields that the event does not have: of one record in `one_in`, NULL for the others.
     """
     parsed = lines.withColumn("_p", _parsed({f.name: _parsed_type(f) for f in event.fields}))
     fields = [_typed(F.col("_p")[f.name], f).alias(f.name) for f in event.fields]
     corrupt = F.col("_p").isNull() | F.col("_p._corrupt").isNotNull() | ~_one_object("raw") | ~_is_text(event)
     wrong_type = [_is_present(F.col("_p")[f.name], f) & _typed(F.col("_p")[f.name], f).isNull() for f in event.fields]
-    return parsed.select(*lines.columns, *fields, _any([corrupt, *wrong_type]).alias("_corrupt"))
+    names = F.array_except(F.json_object_keys("raw"), F.array(*[F.lit(f.name) for f in event.fields]))
+    unknown = F.when(F.pmod(F.xxhash64("raw"), F.lit(one_in)) == 0, _shortened(names)).alias("_unknown")
+    return parsed.select(*lines.columns, *fields, _any([corrupt, *wrong_type]).alias("_corrupt"), unknown)
+
+
+def _shortened(names: Column) -> Column:
+    """The first names of a list, each with at most MAX_NAME characters: a producer may send any number of them."""
+    return F.transform(F.slice(names, 1, MAX_NEW_FIELDS), lambda name: F.substring(name, 1, MAX_NAME))
 
 
 def quoted(name: str) -> Column:
@@ -61,7 +72,7 @@ def as_text(columns: list[str]) -> Column:
     return F.to_json(F.struct(*[quoted(c) for c in columns]), MICROS) if columns else F.lit("{}")
 
 
-def parse_columns(rows: DataFrame, event: Event) -> DataFrame:
+def parse_columns(rows: DataFrame, event: Event, one_in: int = 1) -> DataFrame:
     """Rows of Parquet or Avro with PROVENANCE -> the columns of `parse_text`; raw is the row as JSON."""
     types = {f.name: f.dataType for f in rows.schema.fields if f.name not in PROVENANCE}
     fields, wrong_type = [], []
@@ -72,7 +83,20 @@ def parse_columns(rows: DataFrame, event: Event) -> DataFrame:
         wrong_type.append(found.isNotNull() & value.isNull())
     raw = as_text(list(types)).alias("raw")
     provenance = [name for name in PROVENANCE if name in rows.columns]
-    return rows.select(raw, *provenance, *fields, _any(wrong_type).alias("_corrupt"))
+    flag, unknown = _any(wrong_type).alias("_corrupt"), _unknown_columns(list(types), event, one_in).alias("_unknown")
+    return rows.select(raw, *provenance, *fields, flag, unknown)
+
+
+def _unknown_columns(names: list[str], event: Event, one_in: int) -> Column:
+    """The names of columns that the event does not have and that are not NULL, of one row in `one_in`.
+
+    Without such columns it reads nothing.
+    """
+    unknown = [name for name in names if name not in {f.name for f in event.fields}][:MAX_NEW_FIELDS]
+    if not unknown:
+        return F.array().cast("array<string>")
+    found = F.array(*[F.when(quoted(name).isNotNull(), F.lit(name[:MAX_NAME])) for name in unknown])
+    return F.when(F.monotonically_increasing_id() % one_in == 0, F.array_compact(found))
 
 
 def _parsed(types: dict[str, str]) -> Column:
@@ -192,11 +216,29 @@ def _elements(value: Column, found: DataType, wanted: str) -> Column:
 
 
 def enrich(parsed: DataFrame, event: Event, settings: Settings) -> DataFrame:
-    """The same records with id_ts, the time in their snowflake id, and its hour. Other events stay as they are."""
+    """The same records with id_ts, the time in their snowflake id, and its hour; and with their unknown fields.
+
+    Each only when the event says so.
+    """
+    if event.keeps_unknown:
+        parsed = parsed.withColumn(EXTRA, _extra(event))
     if not event.snowflake_hour:
         return parsed
     dated = parsed.withColumn("id_ts", minted_ts(event.snowflake, settings.snowflake_epoch_ms))
     return dated.withColumn(event.snowflake_hour.name, F.date_trunc("hour", "id_ts"))
+
+
+def _extra(event: Event) -> Column:
+    """Fields that the event does not have, with their values as text; NULL without such fields, and of erased people.
+
+    An erased person's record has no raw text, or a replacement id.
+    """
+    names = [f.name for f in event.fields]
+    every = F.from_json("raw", "MAP<STRING, STRING>")
+    extra = F.map_filter(every, lambda name, value: ~name.isin(*names) & value.isNotNull())
+    people = [F.col(name) for role in ROLES if (name := role.column(names))]
+    is_erased = _any([person < REPLACEMENT_IDS_BELOW for person in people] or [F.lit(False)])
+    return F.when(~is_erased & (F.size(extra) > 0), extra)
 
 
 def _value_faults(event: Event) -> Iterator[tuple[str, Column]]:
@@ -243,7 +285,9 @@ def _time_faults(event: Event, settings: Settings) -> Iterator[tuple[str, Column
 
 def days_behind(event: Event, settings: Settings, limit: str) -> int:
     """How many days a time with this limit (see `Event.times`) may lie before the landed hour."""
-    return settings.facts_days - event.behind_days if limit == FACTS_KEPT else settings.lateness_days
+    if limit == FACTS_KEPT:
+        return settings.facts_days - event.behind_days
+    return settings.lateness_days if event.lateness_days is None else event.lateness_days
 
 
 def faults(event: Event, settings: Settings) -> list[tuple[str, Column]]:

@@ -25,6 +25,9 @@ REASON = "reason:"
 """Prefix of the metrics of quarantine that count records by reason."""
 ACCEPTED = "accepted"
 """Verdict of a row that publishes nothing: somebody accepted a level shift (`feed-etl dq accept`)."""
+NEW_FIELD, NEW_VALUE = "new_field:", "new_value:"
+"""Prefixes of the metrics of a landing job: records (estimated) with a field that the event does not have, by its
+name; records with a value outside of a set, by `field=value`."""
 DAMAGED = "damaged"
 """Key of `affected_hours`: hours of the table itself that differ from what was published and must be made again."""
 

@@ -13,7 +13,7 @@ from etl.engine.people import pseudonyms, suppression
 from etl.engine.people.suppression import SuppressionList
 from etl.errors import ContractViolation
 from etl.model.contract import Event, Scd2, Table
-from etl.model.privacy import CREATOR, ROLES, VIEWER, Role
+from etl.model.privacy import ANY, CREATOR, ROLES, VIEWER, Role
 from etl.transforms import scd2
 
 
@@ -34,7 +34,8 @@ def personal_columns(table: Table, role: Role) -> list[str]:
     """Return the columns of a table that describe or identify a person in a role. A raw text may name any person."""
     if role == CREATOR and not role.column(table.column_names):
         return ["raw"] if "raw" in table.column_names else []
-    return [c.name for c in table.columns if c.privacy in role.classes]
+    names_one = role.column(table.column_names) is not None
+    return [c.name for c in table.columns if c.privacy in role.classes or (c.privacy == ANY and names_one)]
 
 
 def other_personal_fields(event: Event, role: Role) -> list[str]:

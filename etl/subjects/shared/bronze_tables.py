@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from etl.model.contract import Column, Event, Layer, Replace, Table
+from etl.model.contract import EXTRA, Column, Event, Layer, Replace, Table
 from etl.subjects.shared.columns import columns
 
 if TYPE_CHECKING:  # the catalog is imported by commands that need no Spark
@@ -31,9 +31,10 @@ def bronze_table(event: Event) -> Table:
 
 
 def bronze_fields(event: Event) -> tuple[Column, ...]:
-    """The fields of an event (nullable when optional on close), and the hour of its snowflake id when it has one."""
+    """The fields of an event (nullable when optional on close), the hour of its snowflake id, and `_extra`."""
     fields = tuple(f.optional() if f.name in event.optional_on_close else f for f in event.fields)
-    return (*fields, event.snowflake_hour) if event.snowflake_hour else fields
+    extra = columns(EXTRA) if event.keeps_unknown else ()
+    return (*fields, *((event.snowflake_hour,) if event.snowflake_hour else ()), *extra)
 
 
 def transform(records: DataFrame, table: Table) -> DataFrame:

@@ -1,7 +1,8 @@
 """Columns that several subjects use.
 
 Privacy classes: `viewer` identifies a person who looks, clicks or buys; `creator` identifies a person who publishes;
-`text` is free text that a person wrote; `none` is none of these. Erasure and e-mails depend on them.
+`text` is free text that a person wrote; `any` may hold personal data of whoever the row names; `none` is none of
+these. Erasure and e-mails depend on them.
 """
 
 from etl.model.contract import Column
@@ -38,6 +39,8 @@ columns = Vocabulary(
     Column("source_file", "STRING", "Landing file that contained the record"),
     Column("event", "STRING", "Kind of landed record"),
     Column("raw", "STRING", "The record as it landed", privacy="viewer", nullable=True),
+    Column("_extra", "MAP<STRING, STRING>", "Landed fields that the event does not have: name and value", privacy="any",
+           nullable=True),
     Column("reasons", "ARRAY<STRING>", "Every reason why the record was quarantined"),
     # measures
     Column("impressions", "BIGINT", "Impressions served; for ads, valid impressions only", low=0),

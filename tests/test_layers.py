@@ -26,7 +26,7 @@ ORDER = (
     ("terminal",),
     ("queries",),
     ("lineage",),
-    ("operations.backfill", "operations.registration"),
+    ("operations.backfill", "operations.migrate", "operations.registration"),
     ("operations.retention",),
     ("operations.erasure", "operations.check"),
     ("operations.maintenance",),

@@ -38,11 +38,12 @@ def _at(instant: str, hours_before: int = 0) -> str:
 def hour(chosen: list[str], first: datetime, look_back_hours: int = 0) -> list[str]:
     """Run tables for the landed hour of the run and `look_back_hours` hours before it, but not before `first`.
 
-    chosen: `--table NAME` or `--subject NAME`. Each hour is audited and published by itself.
+    chosen: `--table NAME` or `--subject NAME`. Each hour is audited and published by itself. Before the first table,
+    the run applies the safe changes of contracts.
     """
     this, end = _at("data_interval_start"), _at("data_interval_end")
     oldest = f"[{this}, [{_at('data_interval_start', look_back_hours)}, '{first.strftime(HOUR)}'] | max] | min"
-    return ["run", "--from", f"{{{{ {oldest} }}}}", "--to", f"{{{{ {end} }}}}", *chosen, "--hour-by-hour"]
+    return ["run", "--from", f"{{{{ {oldest} }}}}", "--to", f"{{{{ {end} }}}}", *chosen, "--hour-by-hour", "--migrate"]
 
 
 def late(first: datetime, subject: str, look_back_hours: int = LATE_HOURS) -> list[str]:
@@ -54,7 +55,7 @@ def late(first: datetime, subject: str, look_back_hours: int = LATE_HOURS) -> li
     end = _at(now, 1)
     oldest = f"[{_at(now, 1 + look_back_hours)}, '{first.strftime(HOUR)}'] | max"
     interval = ["--from", f"{{{{ {oldest} }}}}", "--to", f"{{{{ {end} }}}}"]
-    return ["run", *interval, "--subject", subject, "--hour-by-hour"]
+    return ["run", *interval, "--subject", subject, "--hour-by-hour", "--migrate"]
 
 
 def backfill_plan(params: dict[str, Any]) -> list[str]:

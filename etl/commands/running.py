@@ -34,6 +34,9 @@ def run(
     hour_by_hour: Annotated[
         bool, typer.Option(help="Audit and publish each hour alone: a bad hour does not hold back other hours.")
     ] = False,
+    migrate: Annotated[
+        bool, typer.Option("--migrate", help="First apply the safe changes of contracts, like `feed-etl migrate`.")
+    ] = False,
     shard: Annotated[
         str | None, typer.Option(help="Only facts of one shard of users: 1/4 to 4/4, one run each.")
     ] = None,
@@ -62,7 +65,7 @@ def run(
     spark = cli.spark()
     with terminal.progress(errors) as show, recorder.recorded(spark, cli.settings) as follow:
         progress = Progress(show, printer.passed, follow.started, follow.ended)
-        summary = each(spark, cli.settings, *hours, tables=chosen, progress=progress, shard=part)
+        summary = each(spark, cli.settings, *hours, tables=chosen, progress=progress, shard=part, migrate=migrate)
     terminal.print_summary(summary, as_json)
     printer.finish(summary)
     run_metrics.measure(spark, cli.settings, summary)

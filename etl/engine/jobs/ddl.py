@@ -8,8 +8,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from etl.engine.delta import tables as delta
+from etl.engine.jobs import contract_changes
+from etl.engine.jobs.contract_changes import Change, comment, literal
 from etl.engine.people import pseudonyms
 from etl.errors import ContractViolation
+from etl.model import limits
 from etl.model.contract import Table
 
 
@@ -35,29 +38,43 @@ def tags(table: Table) -> dict[str, str]:
     return {"feed_etl.owner": table.owner, "feed_etl.layer": table.layer.name.lower()}
 
 
-def ensure(spark: SparkSession, table: Table, uri: str) -> None:
-    """Create the table when it does not exist. Raises ContractViolation when it exists with other columns."""
+def ensure(spark: SparkSession, table: Table, uri: str) -> list[Change]:
+    """Create the table when it does not exist; else returns the changes by which it differs from its contract.
+
+    Raises ContractViolation when a run cannot work with the table as it is.
+    """
     if delta.is_table(spark, uri):
-        return _compare(delta.read(spark, uri).schema, table)
+        due = changes(spark, table, uri)
+        refuse(table, due)
+        return due
     fields = ", ".join(
-        f"`{c.name}` {c.type}{'' if c.nullable else ' NOT NULL'} COMMENT '{c.meaning.replace(chr(39), chr(34))}'"
-        for c in table.columns
+        f"`{c.name}` {c.type}{'' if c.nullable else ' NOT NULL'} COMMENT {literal(comment(c))}" for c in table.columns
     )
     partitioned = f"PARTITIONED BY ({', '.join(table.partition)})" if table.partition else ""
-    stats = {"delta.dataSkippingStatsColumns": found} if (found := _statistics_columns(table)) else {}
     people = pseudonyms.properties(spark, table, uri)
-    properties = ", ".join(
-        f"'{name}' = '{value}'" for name, value in (delta.HISTORY_PROPERTIES | stats | people | tags(table)).items()
-    )
-    delta.create(spark, uri, f"({fields}) USING DELTA {partitioned} TBLPROPERTIES ({properties})")
+    listed = ", ".join(f"{literal(name)} = {literal(value)}" for name, value in (properties(table) | people).items())
+    delta.create(spark, uri, f"({fields}) USING DELTA {partitioned} TBLPROPERTIES ({listed})")
+    return []
 
 
-def _compare(found: StructType, table: Table) -> None:
-    existing = [(f.name, f.dataType.simpleString()) for f in found.fields]
-    wanted = [(f.name, f.dataType.simpleString()) for f in schema(table).fields]
-    if existing != wanted:
-        names = sorted({str(name) for name, _ in set(existing) ^ set(wanted)})
-        raise ContractViolation(f"{table.name} in the lake differs from its contract in: {', '.join(names)}.")
+def properties(table: Table) -> dict[str, str]:
+    """The table properties that follow from the contract."""
+    stats = {delta.STATISTICS: found} if (found := _statistics_columns(table)) else {}
+    return delta.HISTORY_PROPERTIES | stats | tags(table) | limits.as_properties(limits.of(table))
+
+
+def changes(spark: SparkSession, table: Table, uri: str) -> list[Change]:
+    """The changes by which an existing table differs from its contract."""
+    return contract_changes.changes(table, delta.metadata(spark, uri), properties(table), schema(table))
+
+
+def refuse(table: Table, due: list[Change]) -> None:
+    """Raises ContractViolation when one of the changes must be applied before a run can work with the table."""
+    names = dict.fromkeys(name for change in due if change.blocks for name in change.names)
+    if names:
+        raise ContractViolation(
+            f"{table.name} in the lake differs from its contract in: {', '.join(names)}. Run `feed-etl migrate`."
+        )
 
 
 def conform(rows: DataFrame, table: Table) -> DataFrame:

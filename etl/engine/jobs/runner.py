@@ -21,7 +21,7 @@ from etl.engine.delta import staged
 from etl.engine.delta import tables as delta
 from etl.engine.delta.attempts import attempts
 from etl.engine.delta.listing import cached_listing
-from etl.engine.jobs import ddl, derive, land, results, run_errors
+from etl.engine.jobs import ddl, derive, land, migration, results, run_errors
 from etl.engine.jobs.progress import SILENT, Progress
 from etl.engine.jobs.recovery import recover, refuse_unfinished
 from etl.engine.jobs.run_context import RunContext, log
@@ -36,6 +36,9 @@ from etl.engine.state.shards import Shard, person_column
 from etl.errors import FeedEtlError, LakeError, LandingError, first_line
 from etl.model.contract import Table
 from etl.telemetry import fields, spans
+
+MAX_NAMES = 5
+"""Names of tables that one log line lists."""
 
 
 def new_run_id() -> str:
@@ -76,18 +79,20 @@ def run(
     tables: list[str] | None = None,
     progress: Progress = SILENT,
     shard: Shard | None = None,
+    migrate: bool = False,
 ) -> Summary:
     """Process the landed hours [start, end), for all people or for a shard.
 
-    tables: names; by default all tables of the subjects that have landed. A run is idempotent: repeat it after any
-    interruption. Raises LandingError when there is no landing zone; errors of single tables are in the summary.
+    tables: names; by default all tables of the subjects that have landed. migrate: first apply the safe changes of
+    contracts. A run is idempotent: repeat it after any interruption. Raises LandingError when there is no landing zone;
+    errors of single tables are in the summary.
     """
     landing = files.absolute(settings.landing)
     if not files.exists(spark, landing):
         raise LandingError(f"There is no landing zone at {landing}. Set --landing, or try `feed-etl simulate`.")
     context = open_context(spark, settings, (start, end), shard)
     with fields.scope(run_id=context.run_id, hour=_hour(start, end)), spans.span("run"):
-        return _run(context, tables, progress)
+        return _run(context, tables, progress, migrate)
 
 
 def _hour(start: datetime, end: datetime) -> str:
@@ -96,14 +101,14 @@ def _hour(start: datetime, end: datetime) -> str:
     return f"{start:%Y-%m-%dT%H}" if only_one else f"{start:%Y-%m-%dT%H}/{end:%Y-%m-%dT%H}"
 
 
-def _run(context: RunContext, tables: list[str] | None, progress: Progress) -> Summary:
+def _run(context: RunContext, tables: list[str] | None, progress: Progress, migrate: bool) -> Summary:
     """Run the chosen tables in a context, and record their errors."""
     spark, settings = context.spark, context.settings
     owner.claim(spark, settings)
     staged.remove_dead(spark, settings)
     summary = Summary(context.run_id)
     chosen = catalog.select(tables or catalog.of_subjects(subjects.landed(spark, settings)))
-    unusable = _create_tables(context, chosen)
+    unusable = _create_tables(context, chosen, migrate)
     try:
         _run_in_parallel(context, chosen, unusable, summary, progress)
     finally:
@@ -128,11 +133,12 @@ def run_hours(
     tables: list[str] | None = None,
     progress: Progress = SILENT,
     shard: Shard | None = None,
+    migrate: bool = False,
 ) -> Summary:
     """Run each hour by itself, so that the failed audit of one hour does not stop the others. See `run`."""
     whole = Summary(new_run_id())
     for hour in planner.hours_between(start, end):
-        whole.add(run(spark, settings, hour, hour + planner.HOUR, tables, progress, shard))
+        whole.add(run(spark, settings, hour, hour + planner.HOUR, tables, progress, shard, migrate))
     return whole
 
 
@@ -144,19 +150,38 @@ def _needed(chosen: list[catalog.Entry]) -> list[Table]:
     return [entry.table for entry in catalog.select(sorted(names))]
 
 
-def _create_tables(context: RunContext, chosen: list[catalog.Entry]) -> dict[str, LakeError]:
-    """Create the needed tables that do not exist; returns table -> error of those that cannot be opened."""
-    needed = _needed(chosen)
+def _create_tables(context: RunContext, chosen: list[catalog.Entry], migrate: bool) -> dict[str, FeedEtlError]:
+    """Create the needed tables that do not exist; returns table -> error of those that cannot be used.
+
+    One warning names all tables that differ from their contracts.
+    """
+    needed, differing = _needed(chosen), list[str]()
     with ThreadPoolExecutor(context.settings.parallel_tables) as pool:
-        errors = pool.map(lambda table: _create_table(context, table), needed)
-        return {table.name: error for table, error in zip(needed, errors, strict=True) if error}
+        errors = list(pool.map(lambda table: _create_table(context, table, differing, migrate), needed))
+    if differing:
+        log.warning(
+            "`feed-etl migrate` is due: %d tables differ from their contracts (%s).", len(differing),
+            ", ".join(sorted(differing)[:MAX_NAMES]) + ("…" if len(differing) > MAX_NAMES else ""),
+        )  # fmt: skip
+    return {table.name: error for table, error in zip(needed, errors, strict=True) if error}
 
 
-def _create_table(context: RunContext, table: Table) -> LakeError | None:
-    """Create a table when it does not exist; returns the error when it cannot be opened."""
+def _create_table(context: RunContext, table: Table, differing: list[str], migrate: bool) -> FeedEtlError | None:
+    """Create a table when it does not exist, or migrate it; returns the error when it cannot be used.
+
+    Adds the name of a table that differs from its contract to `differing`.
+    """
     delta.activate(context.spark)
     try:
-        ddl.ensure(context.spark, table, context.uri(table))
+        if migrate:
+            left = migration.ensure(context.with_own_session(), table)
+        else:
+            left = ddl.ensure(context.spark, table, context.uri(table))
+        if left:
+            differing.append(table.name)
+    except FeedEtlError as error:
+        differing.append(table.name)
+        return error
     except (Py4JJavaError, PySparkException) as error:
         return _storage_error(table.name, error)
     return None
@@ -171,7 +196,7 @@ def _storage_error(what: str, error: Exception) -> LakeError:
 def _run_in_parallel(
     context: RunContext,
     chosen: list[catalog.Entry],
-    unusable: dict[str, LakeError],
+    unusable: dict[str, FeedEtlError],
     summary: Summary,
     progress: Progress,
 ) -> None:
@@ -196,7 +221,7 @@ def _run_in_parallel(
 def _run_if_ready(
     context: RunContext,
     table: Table,
-    unusable: dict[str, LakeError],
+    unusable: dict[str, FeedEtlError],
     summary: Summary,
     progress: Progress,
 ) -> None:

@@ -60,15 +60,26 @@ def create(spark: SparkSession, uri: str) -> None:
         delta.create(spark, uri, f"({fields}) USING DELTA TBLPROPERTIES ({_PROPERTIES})")
 
 
+def missing(spark: SparkSession, uri: str) -> list[str]:
+    """The columns and properties that the table of an earlier release lacks."""
+    found = delta.metadata(spark, uri)
+    columns = [name for name in ADDED if name not in found.schema.names]
+    return [*columns, *(p for p, value in delta.HISTORY_PROPERTIES.items() if found.properties.get(p) != value)]
+
+
+UPGRADE = "ADD COLUMNS, SET TBLPROPERTIES"
+"""What `upgrade` does to the table, in short."""
+
+
 def upgrade(spark: SparkSession, uri: str) -> None:
     """Add the columns and the properties that the table of an earlier release lacks, with one commit for each."""
     with delta.commit_metadata(spark, uri, "columns"):
-        missing = set(ADDED) - set(delta.read(spark, uri).columns)
-        if missing:
-            added = [f for f in cast(StructType, StructType.fromDDL(SCHEMA)).fields if f.name in missing]
+        lacks = set(missing(spark, uri))
+        if columns := lacks & set(ADDED):
+            added = [f for f in cast(StructType, StructType.fromDDL(SCHEMA)).fields if f.name in columns]
             listed = ", ".join(f"{f.name} {f.dataType.simpleString()}" for f in added)
             spark.sql(f"ALTER TABLE delta.`{uri}` ADD COLUMNS ({listed})")
-        if not delta.HISTORY_PROPERTIES.items() <= delta.properties(spark, uri).items():
+        if lacks & delta.HISTORY_PROPERTIES.keys():
             spark.sql(f"ALTER TABLE delta.`{uri}` SET TBLPROPERTIES ({_PROPERTIES})")
 
 

@@ -12,7 +12,7 @@ from etl import catalog
 from etl.conf import Settings
 from etl.engine.delta import tables as delta
 from etl.engine.delta.listing import cached_listing
-from etl.engine.jobs import runner
+from etl.engine.jobs import ddl, runner
 from etl.engine.jobs.recovery import is_new, recover
 from etl.engine.jobs.run_context import RunContext
 from etl.engine.spark import files
@@ -124,7 +124,10 @@ def _check_table(context: RunContext, table: Table, deep: bool, apply_repair: bo
     if recovered := len(context.ledger.entries) - entries_before:
         what = f"{recovered} publishes are in its commits and not in the ledger"
         yield Finding("unrecorded", table.name, f"{what}; the next run records them", is_note=True), ""
-    for finding in contents.check(context, table, deep):
+    if differs := any(change.blocks for change in ddl.changes(context.spark, table, context.uri(table))):
+        what = "it differs from its contract, so only its files and counts are compared"
+        yield Finding("contract", table.name, what, next="Run `feed-etl migrate`", is_note=True), ""
+    for finding in contents.check(context, table, deep and not differs):
         yield finding, repair.repair(context, table, finding, deep) if apply_repair else ""
 
 

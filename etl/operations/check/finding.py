@@ -12,8 +12,8 @@ class Finding:
     """What differs in a table (or in `_ledger`), in which of its hours, and what to do next.
 
     `kind`: lost_ledger, torn_log, unreadable, lost_file, changed_by_hand, differs, unrecorded, lost_commits,
-    lost_table, new_table, repeated_key, landed_changed, landed_gone, landed_since. A note needs no action: the next run
-    repairs it, or nothing can.
+    lost_table, new_table, contract, repeated_key, landed_changed, landed_gone, landed_since. A note needs no repair:
+    the next run makes one, or nothing can.
     """
 
     kind: str

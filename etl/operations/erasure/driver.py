@@ -20,6 +20,7 @@ from etl import catalog
 from etl.conf import Settings
 from etl.engine.delta import tables as delta
 from etl.engine.delta.attempts import attempts
+from etl.engine.jobs import ddl
 from etl.engine.jobs.recovery import recover
 from etl.engine.jobs.run_context import RunContext, log
 from etl.engine.landing import owner
@@ -74,7 +75,7 @@ def erase(
     """Erase people in a role. Returns the receipt, which holds no ids.
 
     All checks run before anything is changed. Raises ConfigError when there is no lake or the reason holds an id,
-    ConflictError while a backfill is in flight.
+    ConflictError while a backfill is in flight, ContractViolation while `migrate` is due.
     """
     people = sorted(set(people))
     if set(people) & {int(number) for number in re.findall(r"\d+", reason)}:
@@ -82,6 +83,8 @@ def erase(
     context, backfill_register = backfills.open_lake(spark, settings)
     _refuse_in_flight(backfill_register)
     personal = [t for t in window.tables(context) if rules.rule(t, role)]
+    for table in personal:
+        ddl.refuse(table, ddl.changes(spark, table, context.uri(table)))
     for table in personal:
         recover(context, table)
     lake = files.absolute(settings.lake)

@@ -104,8 +104,8 @@ class Column:
     distinct: values hardly ever repeat, so Parquet files keep no dictionary of them.
     example: a value for the example record of an event, where one made from the type would be refused or say little.
     aliases: names that logs of other systems have for it; `feed-etl validate` then suggests this column.
-    default: an SQL literal that readers get in place of NULL, for a column that tables got after their first rows. It
-    is never written: only a nullable column may have one.
+    default: an SQL literal that questions get in place of NULL, for a column that tables got after their first rows.
+    Runs read NULL, and it is never written: only a nullable column may have one.
     """
 
     name: str

@@ -111,6 +111,8 @@ def _defaults(table: Table) -> Iterator[str]:
     for column in table.columns:
         if column.default is not None and not column.nullable:
             yield f"{column.name} has a default and no NULL that it could stand for. Make the column optional."
+        if column.default is not None and column.values and column.default.strip("'") not in column.values:
+            yield f"the default of {column.name} is not one of its values. Use one of: {', '.join(column.values)}."
 
 
 def _lateness(table: Table) -> Iterator[str]:

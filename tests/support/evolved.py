@@ -17,7 +17,9 @@ from etl.subjects.feed.events import SHARES
 from etl.subjects.feed.facts import fct_shares
 from etl.subjects.shared.bronze_tables import bronze_table
 
-APP = Column("app", "STRING", "Where the share was sent", values=("mail", "chat"), nullable=True, default="'none'")
+APP = Column(
+    "app", "STRING", "Where the share was sent", values=("mail", "chat", "none"), nullable=True, default="'none'"
+)
 EVENT = replace(SHARES, fields=(*SHARES.fields[:2], APP, *SHARES.fields[2:]), keeps_unknown=True, lateness_days=14)
 TABLE = replace(
     fct_shares.TABLE,

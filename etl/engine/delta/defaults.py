@@ -1,4 +1,4 @@
-"""Applies the default of a column where rows are read: files from before the column was added do not hold it."""
+"""Applies the default of a column for questions: files from before the column was added do not hold it."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from etl import catalog
 from etl.conf import Settings
-from etl.engine.delta import checksums, defaults
+from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
 from etl.engine.delta.checksums import Content
 from etl.engine.delta.listing import Listing
@@ -83,13 +83,13 @@ class RunContext:
         return self.uri(table)
 
     def read(self, table: Table, version: int | None = None, partitions: str = "true") -> DataFrame:
-        """Rows of a version in some partitions, with the defaults of columns; of the newest version by default.
+        """Rows of a version in some partitions; of the newest version by default.
 
         `listing` reads the Delta log once per run, however many tables and plans read these files.
         """
         with spans.span("read", input=table.name):
             newest = delta.current_version(self.spark, self.uri(table)) if version is None else version
-            return defaults.applied(self.listing(self.uri(table), newest, partitions).frame(self.spark), table)
+            return self.listing(self.uri(table), newest, partitions).frame(self.spark)
 
     def transaction(self, table: Table) -> Transaction:
         """A transaction that begins at the version that `recover` saw.

@@ -14,7 +14,6 @@ from itertools import groupby
 from pyspark.sql import DataFrame, SparkSession
 
 from etl import catalog
-from etl.engine.delta import defaults
 from etl.engine.delta import tables as delta
 from etl.engine.delta.checksums import Content
 from etl.engine.delta.listing import cached_listing
@@ -200,7 +199,7 @@ def _inserted(
     source, key = table.inputs[0].table, list(table.key)
     assert source.event
     first = as_literal(winners.landed_from(staging.settings, table, hours), source)
-    landed = _read(staging, source, staging.uri(source), entry.input_versions[source.name])
+    landed = delta.read(staging.spark, staging.uri(source), entry.input_versions[source.name])
     records = landed.where(f"{source.hour} >= {first}")
     found = winners.contested(records, table.key, source.event.fields)
     keys = found.collect()  # few, unless the producer is broken
@@ -216,10 +215,10 @@ def _inserted(
 
 def _input(staging: Staging, source: Input, table: Table, hours: list[datetime], entry: Entry) -> DataFrame:
     """Return an input as it will be after the backfill: staged hours replace live hours that are not switched yet."""
-    name = source.table.name
+    name, spark = source.table.name, staging.spark
     is_staged = name in staging.backfill.hours
     live_name = LIVE + name if is_staged else name
-    live = _read(staging, source.table, staging.live.uri(source.table), entry.input_versions[live_name])
+    live = delta.read(spark, staging.live.uri(source.table), entry.input_versions[live_name])
     if source.as_of:
         return live
     needed = set(input_hours(source, table, hours))
@@ -227,10 +226,5 @@ def _input(staging: Staging, source: Input, table: Table, hours: list[datetime],
     rows = live.where(in_hours(source.table, sorted(needed - staged)))
     if not staged:
         return rows
-    built = _read(staging, source.table, staging.uri(source.table), entry.input_versions[name])
+    built = delta.read(spark, staging.uri(source.table), entry.input_versions[name])
     return rows.unionByName(built.where(in_hours(source.table, sorted(staged))))
-
-
-def _read(staging: Staging, table: Table, uri: str, version: int) -> DataFrame:
-    """Return the rows of a version of a table, with the defaults of its columns."""
-    return defaults.applied(delta.read(staging.spark, uri, version), table)

@@ -12,7 +12,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
 from etl import catalog
-from etl.engine.delta import checksums, defaults, typed_checksums
+from etl.engine.delta import checksums, typed_checksums
 from etl.engine.delta import tables as delta
 from etl.engine.delta.checksums import Content
 from etl.engine.delta.partitions import in_hours, partition_hour
@@ -119,9 +119,9 @@ def _changed(context: RunContext, table: Table, deep: bool) -> Iterator[Finding]
 def _wrong_versions(context: RunContext, table: Table) -> int:
     """Count the rows of a dimension that its change log does not produce, and the rows that it lacks."""
     source = table.inputs[0].table
-    log = defaults.applied(delta.read(context.spark, context.uri(source)), source).where("effective_ts IS NOT NULL")
+    log = delta.read(context.spark, context.uri(source)).where("effective_ts IS NOT NULL")
     expected = catalog.entry(table.name).transform(log).select(*table.column_names)
-    live = defaults.applied(delta.read(context.spark, context.uri(table)), table).select(*table.column_names)
+    live = delta.read(context.spark, context.uri(table)).select(*table.column_names)
     return int(expected.exceptAll(live).count() + live.exceptAll(expected).count())
 
 

@@ -125,6 +125,14 @@ def test_a_default_without_null_is_rejected() -> None:
     ]
 
 
+def test_a_default_outside_of_the_value_set_is_rejected() -> None:
+    column = dataclasses.replace(UNKNOWN, default="'red'", nullable=True, values=("blue", "green"))
+    table = dataclasses.replace(VALID, columns=(*VALID.columns, column))
+    assert list(validation.faults(table, {**catalog.vocabulary(), "color": column})) == [
+        "the default of color is not one of its values. Use one of: blue, green."
+    ]
+
+
 def test_an_event_later_than_its_facts_are_kept_is_rejected() -> None:
     """Its bronze table, and each fact made from it, must still be there when the last record lands."""
     event = dataclasses.replace(SHARES, lateness_days=31)

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
+from pyspark.sql.types import MapType
 
 from etl import catalog
 from etl.engine.delta import checksums, typed_checksums
@@ -65,8 +66,9 @@ def lost_files(context: RunContext, table: Table) -> list[LostFile]:
 def unreadable(context: RunContext, table: Table) -> Finding | None:
     """Return a finding when a file is on disk and cannot be read to its end. This reads the table once."""
     rows = delta.read(context.spark, context.uri(table))
+    values = [F.map_entries(f.name) if isinstance(f.dataType, MapType) else F.col(f.name) for f in rows.schema.fields]
     try:
-        rows.select(F.xxhash64(*rows.columns).alias("h")).agg(F.max("h")).collect()
+        rows.select(F.xxhash64(*values).alias("h")).agg(F.max("h")).collect()
         return None
     except (Py4JJavaError, PySparkException) as error:
         return Finding("unreadable", table.name, f"files cannot be read: {first_line(error)}", next=RESTORE_FILE)

@@ -6,6 +6,8 @@ A message says what is wrong, where, and what to do next. `--debug` also prints 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -108,3 +110,14 @@ def faults(what: str, error: ValidationError) -> str:
     """One line for each fault that pydantic found: what is not valid, the field, and the value that it must have."""
     found = ((".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")) for fault in error.errors())
     return "\n".join(f"{what}: {place + ': ' if place else ''}{message}." for place, message in found)
+
+
+def no_such(kind: str, name: str, known: Iterable[str], listed: str = "") -> ConfigError:
+    """The error about a name that nothing has: which names are like it, and which there are.
+
+    kind: what was named, such as `table`. listed: how the line about all names begins; by default the kind's plural.
+    """
+    names = list(known)
+    like = [f"`{each}`" for each in get_close_matches(name, names)]
+    meant = f" Did you mean {' or '.join(like)}?" if like else ""
+    return ConfigError(f"There is no {kind} {name!r}.{meant} {listed or f'{kind.capitalize()}s:'} {', '.join(names)}.")

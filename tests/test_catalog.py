@@ -117,7 +117,7 @@ def test_a_table_with_another_name_than_its_module_is_rejected() -> None:
 
 
 def test_the_error_for_an_unknown_table_lists_the_known_tables() -> None:
-    with pytest.raises(ConfigError, match=r"no table 'fct_impresions'\. Tables: .*fct_impressions"):
+    with pytest.raises(ConfigError, match=r"no table 'fct_impresions'\. Did you mean `fct_impressions`.*Tables: "):
         catalog.entry("fct_impresions")
 
 

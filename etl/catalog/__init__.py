@@ -16,7 +16,7 @@ from typing import Any
 
 from etl.catalog import folders
 from etl.catalog.folders import plugin, subjects, vocabulary
-from etl.errors import ConfigError, ContractViolation
+from etl.errors import ConfigError, ContractViolation, no_such
 from etl.model import validation
 from etl.model.contract import Event, Layer, Table
 from etl.subjects.shared import bronze_tables
@@ -129,7 +129,7 @@ def of_subjects(names: Collection[str]) -> list[str]:
     """Names of the tables of some subjects. Raises ConfigError, which lists the known subjects, for an unknown name."""
     unknown = [name for name in names if name not in subjects()]
     if unknown:
-        raise ConfigError(f"There is no subject {unknown[0]!r}. Subjects: {', '.join(subjects())}.")
+        raise no_such("subject", unknown[0], subjects())
     return [t.name for t in tables() if subjects_of(t) & set(names)]
 
 
@@ -153,7 +153,7 @@ def tables() -> list[Table]:
 def entry(name: str) -> Entry:
     """One table by name. Raises ConfigError, which lists the known names, for an unknown name."""
     if name not in entries():
-        raise ConfigError(f"There is no table {name!r}. Tables: {', '.join(entries())}.")
+        raise no_such("table", name, entries())
     return entries()[name]
 
 

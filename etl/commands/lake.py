@@ -10,7 +10,7 @@ from etl import catalog, terminal
 from etl.commands import completion
 from etl.commands.cli_context import CliContext, Json
 from etl.commands.producers import print_event
-from etl.errors import ConfigError, first_line
+from etl.errors import ConfigError, first_line, no_such
 
 
 def tables(context: typer.Context, as_json: Json = False) -> None:
@@ -50,10 +50,12 @@ def describe(
     from etl.engine.people import keys, pseudonyms
     from etl.engine.quality import suites
 
-    event = next((e for e in catalog.landing_events() if e.name == name), None)
-    if event and name not in catalog.entries():
-        print_event(event, context.obj, as_json)
+    events = {event.name: event for event in catalog.landing_events()}
+    if name in events and name not in catalog.entries():
+        print_event(events[name], context.obj, as_json)
         return
+    if name not in catalog.entries():
+        raise no_such("table or event", name, [*catalog.entries(), *events], "Tables and events:")
     entry = catalog.entry(name)
     keys.use_demo_key(context.obj.settings.lake)
     terminal.print_contract(entry, suites.all_rules(entry.table), pseudonyms.describe(entry.table), as_json)

@@ -10,7 +10,7 @@ from etl import catalog
 from etl.engine.quality import suites
 from etl.engine.quality.rule import Rule
 from etl.engine.sql import reads
-from etl.errors import ConfigError
+from etl.errors import no_such
 from etl.lineage.flow import ROWS, Source
 from etl.lineage.tables import VALUE, Edge, landed, landed_columns
 from etl.queries import named_query, sql_files
@@ -57,9 +57,9 @@ def parse(text: str) -> Source:
         return Source(text, ROWS)
     table, _, column = text.rpartition(".")
     if table not in known:
-        raise ConfigError(f"There is no table {table or text!r}. Write TABLE.COLUMN with one of: {', '.join(known)}.")
+        raise no_such("table", table or text, known, "Write TABLE.COLUMN with one of:")
     if column not in known[table]:
-        raise ConfigError(f"{table} has no column {column!r}. Columns: {', '.join(known[table])}.")
+        raise no_such(f"{table} column", column, known[table], "Columns:")
     return Source(table, column)
 
 

@@ -9,7 +9,7 @@ from etl import catalog
 from etl.conf import Settings
 from etl.engine.landing import reader as landing
 from etl.engine.landing import records
-from etl.errors import ConfigError
+from etl.errors import no_such
 from etl.model.contract import Column, Event, Layer
 from etl.transforms.scd2 import CLOSING
 from etl.transforms.snowflake import ID_BITS
@@ -24,7 +24,7 @@ def event(name: str) -> Event:
     """An event by its name. Raises ConfigError, which lists the events, for an unknown name."""
     found = {e.name: e for e in catalog.landing_events()}
     if name not in found:
-        raise ConfigError(f"There is no event {name!r}. Events: {', '.join(found)}.")
+        raise no_such("event", name, found)
     return found[name]
 
 

@@ -25,7 +25,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from etl import catalog
-from etl.errors import ConfigError, ContractViolation, faults, first_line
+from etl.errors import ConfigError, ContractViolation, faults, first_line, no_such
 from etl.queries import sql_files
 from etl.queries.parameters import Parameter, check_range
 
@@ -86,7 +86,7 @@ class NamedQuery(BaseModel):
 def load(name: str) -> NamedQuery:
     """Load a named query. Raises ConfigError with all names when there is no such query."""
     if name not in names():
-        raise ConfigError(f"There is no named query {name!r}. Named queries: {', '.join(names())}.")
+        raise no_such("named query", name, names(), "Named queries:")
     return parse(name, files()[name].read_text(encoding="utf-8"))
 
 

@@ -12,7 +12,7 @@ from etl.conf import Settings
 from etl.engine.spark.files import absolute
 from etl.engine.state.entry import Entry
 from etl.engine.state.ledger import Ledger
-from etl.errors import ConfigError
+from etl.errors import ConfigError, no_such
 from etl.reports import operations
 from etl.reports.outbox import Outbox
 from etl.reports.quality import FAILED, ORDER, TableState, owners, states
@@ -33,7 +33,7 @@ def of_day(entries: list[Entry], day: date, owner: str | None = None) -> list[Ow
     Only tables of subjects that ran in the lake count. An owner who has none of them gets no report.
     """
     if owner and owner not in owners():
-        raise ConfigError(f"There is no owner {owner!r}. Owners: {', '.join(owners())}.")
+        raise no_such("owner", owner, owners())
     start = datetime.combine(day, time(), UTC)
     ran = set(catalog.of_subjects(operations.subjects(entries)))
     found = {name: state for name, state in states(entries, start, start + DAY).items() if name in ran}

@@ -47,7 +47,7 @@ def test_the_subjects_of_a_landing_zone_are_those_with_a_folder(
 
 
 def test_the_error_for_an_unknown_subject_lists_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"no subject 'adds'\. Subjects: feed, ads"):
+    with pytest.raises(ConfigError, match=r"no subject 'adds'\. Did you mean `ads`\? Subjects: feed, ads"):
         catalog.of_subjects(["adds"])
 
 

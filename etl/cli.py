@@ -92,6 +92,7 @@ def _set_up_logging(level: int, as_json: TextIO | None) -> None:
 
 for command in (
     running.run,
+    running.recover,
     running.demo,
     sources.simulate,
     lake.tables,

@@ -144,6 +144,9 @@ def print_summary(summary: Summary, as_json: bool) -> None:
             "skipped": summary.skipped,
             "waiting": summary.waiting,
             "unchanged": summary.unchanged,
+            "backlog": summary.is_backlog,
+            "left_out": summary.left_out,
+            "recovery": {name: [f"{hour:%Y-%m-%dT%H}" for hour in hours] for name, hours in summary.held.items()},
             "late": late,
         }
         print_document(document)
@@ -160,6 +163,11 @@ def print_summary(summary: Summary, as_json: bool) -> None:
         out.print(f"[yellow]not run[/] {name}: it reads {cause}")
     for name, cause in summary.waiting.items():
         out.print(f"[yellow]waits[/] {name}: {cause} is not published for every shard yet")
+    if summary.left_out:
+        out.print(f"[yellow]left out[/] by --only-critical: {', '.join(summary.left_out)}")
+    for name, held in summary.held.items():
+        listed = ", ".join(f"{hour:%Y-%m-%dT%H}" for hour in held)
+        out.print(f"[yellow]on the recovery list[/] {name}: {listed}. `feed-etl recover` tries again.")
 
 
 _LINES = ("layer", "owner", "key", "partition", "cluster", "write", "inputs", "chain_reach_days", "retention_days")

@@ -196,6 +196,6 @@ def test_with_hour_by_hour_a_bad_hour_does_not_hold_back_other_hours(spark: Spar
     """The hour with a broken file fails its audit; the next hour is published."""
     land(settings, "broken.jsonl.gz", gzip.compress(lines([share(1)]))[:-10])
     land(settings, "good.jsonl", lines([share(2, share_ts="2026-06-01T11:15:00+00:00")]), hour="2026-06-01T11")
-    summary = runner.run_hours(spark, settings, START, END + timedelta(hours=1), tables=TABLES)
+    summary = runner.run_hours(spark, settings, START, END + timedelta(hours=1), runner.Choice(TABLES))
     assert isinstance(summary.errors["bronze_shares"], GateFailed)
     assert [row["share_id"] for row in rows(spark, settings, "fct_shares")] == [2]

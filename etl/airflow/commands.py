@@ -26,6 +26,10 @@ QUALITY_REPORT = ["report", "quality", "--day", DAY, "--send"]
 DASHBOARD = ["report", "dashboard"]
 DATA_DOCS = ["report", "data-docs"]
 MAINTAIN = ["maintain"]
+SCHEDULED = ["--hour-by-hour", "--migrate", "--skip-failed"]
+"""Options of every scheduled `run`."""
+RECOVER = ["recover"]
+"""Try the hours of the recovery list again, which the other runs leave out."""
 FAILURES = ["report", "failures", "--send"]
 """Mails about every kind of failure to owners and on-call: when one begins, daily while it lasts, when it ends."""
 
@@ -38,24 +42,25 @@ def _at(instant: str, hours_before: int = 0) -> str:
 def hour(chosen: list[str], first: datetime, look_back_hours: int = 0) -> list[str]:
     """Run tables for the landed hour of the run and `look_back_hours` hours before it, but not before `first`.
 
-    chosen: `--table NAME` or `--subject NAME`. Each hour is audited and published by itself. Before the first table,
-    the run applies the safe changes of contracts.
+    chosen: `--table NAME` or `--subject NAME`. Each hour is audited and published by itself. Hours that always fail are
+    left out, but the hour of the run is tried in any case. Before the first table, the run applies the safe changes of
+    contracts.
     """
     this, end = _at("data_interval_start"), _at("data_interval_end")
     oldest = f"[{this}, [{_at('data_interval_start', look_back_hours)}, '{first.strftime(HOUR)}'] | max] | min"
-    return ["run", "--from", f"{{{{ {oldest} }}}}", "--to", f"{{{{ {end} }}}}", *chosen, "--hour-by-hour", "--migrate"]
+    return ["run", "--from", f"{{{{ {oldest} }}}}", "--to", f"{{{{ {end} }}}}", *chosen, *SCHEDULED]
 
 
 def late(first: datetime, subject: str, look_back_hours: int = LATE_HOURS) -> list[str]:
     """Run a subject for `look_back_hours` hours before the last landed hour, but not before `first`.
 
-    Each hour is audited and published by itself.
+    Each hour is audited and published by itself. Hours that always fail are left to the DAG `recovery`.
     """
     now = _or_start("data_interval_end")
     end = _at(now, 1)
     oldest = f"[{_at(now, 1 + look_back_hours)}, '{first.strftime(HOUR)}'] | max"
     interval = ["--from", f"{{{{ {oldest} }}}}", "--to", f"{{{{ {end} }}}}"]
-    return ["run", *interval, "--subject", subject, "--hour-by-hour", "--migrate"]
+    return ["run", *interval, "--subject", subject, *SCHEDULED]
 
 
 def backfill_plan(params: dict[str, Any]) -> list[str]:

@@ -112,6 +112,13 @@ def late(dag_id: str, doc: str, cron: str, subject: str, look_back_hours: int = 
     return dag
 
 
+def recovery(dag_id: str, doc: str, cron: str) -> DAG:
+    """One task for the recovery list of all subjects. It has no retries, because it starts again with the next run."""
+    with _dag(dag_id, doc, CronDataIntervalTimetable(cron, timezone="UTC"), catchup=False) as dag:
+        FeedEtlOperator(task_id="recover", command=commands.RECOVER, pool=pools.HOURLY, retries=0)
+    return dag
+
+
 def daily(dag_id: str, doc: str, cron: str) -> DAG:
     """Daily reports and maintenance, as independent tasks."""
     with _dag(dag_id, doc, CronDataIntervalTimetable(cron, timezone="UTC"), catchup=False) as dag:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import defaultdict
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from etl.errors import FeedEtlError, lasting
@@ -19,22 +20,23 @@ if TYPE_CHECKING:
 class Outcomes:
     """The outcomes of the tables of one run, as lines on standard output that begin with a prefix; none without one.
 
-    A table that passed is printed when it has passed `runs` times, which is once for each hour of a run hour by hour.
+    A table that passed is printed when it has passed `runs` times, which is once for each hour of a run hour by hour. A
+    run with a backlog makes all hours of a table together: `finish` prints them.
     Failed and skipped tables are printed by `finish`: only then the ledger holds the failures, which reports read.
     """
 
     def __init__(self, prefix: str | None, runs: int) -> None:
         self.prefix, self.runs = prefix, runs
         self.lock = threading.Lock()  # a run makes tables in parallel
-        self.passes: dict[str, list[Entry | None]] = defaultdict(list)
+        self.passes: dict[str, list[list[Entry]]] = defaultdict(list)
 
-    def passed(self, table: Table, entry: Entry | None) -> None:
-        """Note that a table passed, with its ledger row; None when it was up to date."""
+    def passed(self, table: Table, entries: list[Entry]) -> None:
+        """Note that a table passed, with its ledger rows; none when it was up to date."""
         with self.lock:
             passes = self.passes[table.name]
-            passes.append(entry)
+            passes.append(entries)
             if len(passes) == self.runs:
-                self._print(_passed(table.name, [e for e in passes if e]))
+                self._print(_passed(table.name, list(chain(*passes))))
 
     def finish(self, summary: Summary) -> None:
         """Print the failed and skipped tables. Raises an error that the ledger could not record."""
@@ -44,6 +46,9 @@ class Outcomes:
             self._print(Outcome(name, "failed", lasting(error), error.exit_code))
         for name in summary.skipped.keys() - summary.errors.keys():
             self._print(Outcome(name, "skipped", summary.skipped[name]))
+        for name, passes in self.passes.items() if summary.is_backlog else ():
+            if len(passes) < self.runs and name not in summary.errors:
+                self._print(_passed(name, list(chain(*passes))))
         _raise_unrecorded(summary)
 
     def _print(self, outcome: Outcome) -> None:

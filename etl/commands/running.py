@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from etl.commands.outcomes import Outcomes
 from etl.commands.watch import watched
 from etl.engine.state import shards
 from etl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from etl.engine.state.recovery_list import FailedHour
 
 
 @watched
@@ -47,9 +50,21 @@ def run(
             help="For a scheduler: print `PREFIX {...}` when a table ends. Failed tables do not fail the command.",
         ),
     ] = None,
+    only_critical: Annotated[
+        bool, typer.Option("--only-critical", help="Leave out marts and reports, except what other tables read.")
+    ] = False,
+    skip_failed: Annotated[
+        bool,
+        typer.Option(
+            "--skip-failed", help="For a scheduler: leave hours that failed in three runs to `feed-etl recover`."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Bring tables up to date with the files landed in an interval of hours. Safe to repeat at any time."""
+    """Bring tables up to date with the files landed in an interval of hours. Safe to repeat at any time.
+
+    When many hours wait, billing comes first, then attribution, rollups, marts and reports.
+    """
     from etl.commands import run_metrics
     from etl.engine.jobs import runner
     from etl.engine.jobs.progress import Progress
@@ -59,13 +74,15 @@ def run(
 
     cli: CliContext = context.obj
     hours, chosen = interval(start, end), _tables(table, subject)
-    part = shards.parse(shard) if shard else None
-    each = runner.run_hours if hour_by_hour else runner.run
+    choice = runner.Choice(chosen, shards.parse(shard) if shard else None, only_critical, skip_failed, migrate)
     printer = Outcomes(outcomes, len(hours_between(*hours)) if hour_by_hour else 1)
     spark = cli.spark()
     with terminal.progress(errors) as show, recorder.recorded(spark, cli.settings) as follow:
         progress = Progress(show, printer.passed, follow.started, follow.ended)
-        summary = each(spark, cli.settings, *hours, tables=chosen, progress=progress, shard=part, migrate=migrate)
+        if hour_by_hour:
+            summary = runner.run_hours(spark, cli.settings, *hours, choice, progress)
+        else:
+            summary = runner.run_chosen(spark, cli.settings, hours, choice, progress)
     terminal.print_summary(summary, as_json)
     printer.finish(summary)
     run_metrics.measure(spark, cli.settings, summary)
@@ -73,6 +90,52 @@ def run(
         opened.register_after_run(cli.settings)
     if summary.errors and not outcomes:
         raise next(iter(summary.errors.values()))
+
+
+@watched
+def recover(
+    context: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the recovery list.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Try the hours of the recovery list again, each alone, and make what reads them.
+
+    An hour of a table is on the list when it failed in three runs and was not made since.
+    """
+    from etl.engine.jobs import runner
+    from etl.engine.jobs.progress import Progress
+    from etl.engine.spark.files import absolute
+    from etl.engine.state import recovery_list
+    from etl.engine.state.ledger import Ledger
+
+    cli: CliContext = context.obj
+    if dry_run:
+        found = recovery_list.still_due(Ledger.existing(cli.query_session(), absolute(cli.settings.lake)))
+        return _print_recovery_list(recovery_list.flat(found), as_json)
+    with terminal.progress(errors) as show:
+        summary = runner.recover_hours(cli.spark(), cli.settings, Progress(show))
+    if summary is None:
+        return _print_recovery_list([], as_json)
+    terminal.print_summary(summary, as_json)
+    if summary.errors:
+        raise next(iter(summary.errors.values()))
+
+
+def _print_recovery_list(failed: list[FailedHour], as_json: bool) -> None:
+    rows = [
+        {
+            "table": each.table,
+            "hour": f"{each.hour:%Y-%m-%dT%H}",
+            "failed runs": len(each.runs),
+            "since": each.since,
+            "reason": each.reason,
+        }
+        for each in failed
+    ]
+    if rows or as_json:
+        terminal.print_rows(rows, as_json, "Recovery list")
+    else:
+        terminal.out.print("The recovery list is empty.")
 
 
 def _tables(named: list[str] | None, subject: list[str] | None) -> list[str] | None:

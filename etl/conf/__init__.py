@@ -13,7 +13,17 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from etl import secrets
 from etl.conf.discovery import Catalog, OpenLineage
-from etl.conf.sections import Airflow, Completeness, History, LocalFolder, Mail, MailAddress, Maintenance
+from etl.conf.sections import (
+    Airflow,
+    Backlog,
+    Completeness,
+    History,
+    LocalFolder,
+    Mail,
+    MailAddress,
+    Maintenance,
+    Questions,
+)
 from etl.errors import ConfigError, first_line
 
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2261, 12, 31)
@@ -82,6 +92,8 @@ class Settings(AirflowSettings):
     mail: Mail = Field(description="How reports are mailed")
     completeness: Completeness = Field(default_factory=Completeness, description="When a landed hour is late")
     history: History = Field(default_factory=History, description="Which hours rules about history compare")
+    backlog: Backlog = Field(default_factory=Backlog, description="When due hours are a backlog")
+    questions: Questions = Field(default_factory=Questions, description="What questions may cost")
     maintenance: Maintenance = Field(description="Retention of everything that no table contract covers")
     catalog: Catalog = Field(default_factory=Catalog, description="Names of the tables in Spark's catalog")
     openlineage: OpenLineage = Field(default_factory=OpenLineage, description="OpenLineage events of runs")

@@ -50,6 +50,34 @@ class Airflow(BaseModel):
     )
 
 
+class Backlog(BaseModel):
+    """When due hours are a backlog, and when somebody is told."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    ordered_above: int = Field(
+        default=6, ge=0, description="With more due landed hours a run works class by class, billing first"
+    )
+    alert_hours: float = Field(default=2, gt=0, description="Hours that a due hour may wait before owners get a mail")
+
+
+class Questions(BaseModel):
+    """What a question may cost before somebody is asked. The costs are information: nothing is refused for good."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    warn_gb: float = Field(
+        default=10, gt=0, description="Warn when a question reads more GB of a table without a condition on its hours"
+    )
+    team_cpu_hours: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict, description="CPU hours that the questions of a team may use in a quarter"
+    )
+    warn_share: float = Field(default=0.8, gt=0, le=1, description="Warn when a team has used this share of its hours")
+    ask_share: float = Field(
+        default=0.05, gt=0, le=1, description="Ask for --yes when a question needs more than this share of what is left"
+    )
+
+
 class Mail(BaseModel):
     """How reports are mailed. The SMTP server is set only in the environment, because its URL may hold a password."""
 

@@ -6,10 +6,11 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from etl.errors import ContractViolation
 from etl.model.privacy import viewer_column
+from etl.model.work_class import WorkClass
 
 LATENESS = "lateness"  # a time may lie this far before the landed hour: the event's or conf's `lateness_days`
 FACTS_KEPT = "facts"  # a time may lie this far before the landed hour: conf's `facts_days`, the retention of facts
@@ -215,6 +216,9 @@ class Table:
     derived_from_person: (column, function of the person's id that computes its value); erasure computes these again.
     logic: (number, function) of each other version of `transform`, for a backfill to switch to. `transform` is version
     1 unless the list has a version 1.
+    urgency: the class by which a run works when many hours wait; None: marts for a mart, rollups for other layers.
+    freshness: with `serving`, a run that makes the hours of a backlog one by one makes the newest first.
+    oldest_first: a later hour depends on an earlier one, because days are locked or rows are written once.
     """
 
     name: str
@@ -234,6 +238,19 @@ class Table:
     checksum_skips: tuple[str, ...] = field(default=())
     derived_from_person: tuple[tuple[str, Callable[[Any], Any]], ...] = ()
     logic: tuple[tuple[int, Callable[..., Any]], ...] = ()
+    urgency: WorkClass | None = None
+    freshness: Literal["batch", "serving"] = "batch"
+    oldest_first: bool = False
+
+    @property
+    def work_class(self) -> WorkClass:
+        """The class by which a run works when many hours wait."""
+        return self.urgency or (WorkClass.MARTS if self.layer is Layer.MARTS else WorkClass.ROLLUPS)
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether hours are always made oldest first, and a failed hour holds back the later ones."""
+        return self.chain is not None or self.oldest_first
 
     @property
     def versions(self) -> Scd2:

@@ -44,7 +44,7 @@ def recorded(error: FeedEtlError) -> FeedEtlError:
 
 
 def test_a_passed_table_is_printed_at_once_without_samples(capsys: pytest.CaptureFixture[str]) -> None:
-    Outcomes("try-1", 1).passed(SHARES, entry("fct_shares"))
+    Outcomes("try-1", 1).passed(SHARES, [entry("fct_shares")])
     (outcome,) = printed(capsys)
     assert (outcome.table, outcome.state, outcome.rows_written, outcome.rules) == ("fct_shares", "passed", 5, 8)
     assert str(outcome).endswith("8 rules, 5 rows written, 2.0 s; warnings: few_shares: 3 rows")
@@ -54,16 +54,16 @@ def test_a_passed_table_is_printed_at_once_without_samples(capsys: pytest.Captur
 def test_a_table_of_several_hours_is_printed_when_all_of_them_passed(capsys: pytest.CaptureFixture[str]) -> None:
     """An hour without a change counts, too; rows and seconds are added."""
     outcomes = Outcomes("try-1", 3)
-    outcomes.passed(SHARES, entry("fct_shares"))
-    outcomes.passed(SHARES, None)
+    outcomes.passed(SHARES, [entry("fct_shares")])
+    outcomes.passed(SHARES, [])
     assert printed(capsys) == []
-    outcomes.passed(SHARES, entry("fct_shares", seconds=1.5))
+    outcomes.passed(SHARES, [entry("fct_shares", seconds=1.5)])
     (outcome,) = printed(capsys)
     assert (outcome.state, outcome.rows_written, outcome.seconds) == ("passed", 10, 3.5)
 
 
 def test_a_table_without_a_change_is_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
-    Outcomes("try-1", 1).passed(SHARES, None)
+    Outcomes("try-1", 1).passed(SHARES, [])
     assert printed(capsys) == [Outcome("fct_shares", "unchanged")]
 
 
@@ -89,7 +89,7 @@ def test_a_failure_that_the_ledger_does_not_hold_fails_the_command() -> None:
 
 def test_without_a_prefix_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     outcomes = Outcomes(None, 1)
-    outcomes.passed(SHARES, None)
+    outcomes.passed(SHARES, [])
     outcomes.finish(Summary("r", errors={"fct_shares": ConflictError("x")}))
     assert capsys.readouterr().out == ""
 
@@ -110,13 +110,13 @@ def test_a_run_tells_which_tables_passed(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(runner, "run_table", run_table)
     settings = SimpleNamespace(parallel_tables=2)
-    context: Any = SimpleNamespace(settings=settings, shard=None, run_id="r", ledger=InMemoryLedger())
+    context: Any = SimpleNamespace(settings=settings, shard=None, run_id="r", ledger=InMemoryLedger(), each_alone=None)
     context.with_own_session, context.shard_of = lambda: context, lambda _table: None
-    passed: dict[str, Entry | None] = {}
-    chosen = catalog.select([*results, "fct_engagements", "bronze_engagements"])
-    summary, progress = Summary("r"), Progress(passed=lambda table, row: passed.__setitem__(table.name, row))
+    passed: dict[str, list[Entry]] = {}
+    chosen = [e.table for e in catalog.select([*results, "fct_engagements", "bronze_engagements"])]
+    summary, progress = Summary("r"), Progress(passed=lambda table, rows: passed.__setitem__(table.name, rows))
     runner._run_in_parallel(cast(RunContext, context), chosen, {}, summary, progress)
-    assert passed == results
+    assert passed == {name: [entry] if entry else [] for name, entry in results.items()}
     assert (list(summary.errors), list(summary.skipped)) == (["bronze_engagements"], ["fct_engagements"])
 
 

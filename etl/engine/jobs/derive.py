@@ -25,11 +25,17 @@ from etl.model.contract import Chain, Input, InsertNew, Replace, Scd2, Table
 
 def run(context: RunContext, table: Table) -> Entry | None:
     """Bring a table up to date with its inputs. None when none of them changed."""
-    hours = planner.due(context.ledger, table, context.interval, context.shard_of(table))
+    hours = due_hours(context, table)
     if not hours:
         return None
     context.tune_for(sum(_input_rows(context, i, table, hours) for i in table.sources.values()))
     return _make_days(context, table, table.chain) if table.chain else _make(context, table, hours)
+
+
+def due_hours(context: RunContext, table: Table) -> list[datetime]:
+    """The hours of a table that are due and that this run makes, oldest first."""
+    due = planner.due(context.ledger, table, context.interval, context.shard_of(table))
+    return context.selection.allowed(table, due)
 
 
 def _make_days(context: RunContext, table: Table, chain: Chain) -> Entry | None:
@@ -41,6 +47,8 @@ def _make_days(context: RunContext, table: Table, chain: Chain) -> Entry | None:
     entry, day = None, planner.FIRST - chains.DAY
     while step := planner.next_day(context.ledger, table, chain, after=day):
         day, reaches_to = step
+        if day >= context.selection.before(table):
+            break
         entry = _make(context, table, [day], reaches_to)
         recover(context, table)
     return entry

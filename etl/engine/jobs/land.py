@@ -44,9 +44,12 @@ def pending(context: RunContext, table: Table) -> list[Landed]:
     known = context.ledger.fingerprints(table.name)
     first = planner.open_from(context.ledger, table)
     wanted = sorted({*planner.hours_between(*context.interval), *planner.missing_hours(context.ledger, table)})
-    hours = [hour for hour in wanted if first is None or hour >= first]
+    read = context.selection.landed
+    hours = [hour for hour in wanted if (first is None or hour >= first) and (read is None or hour in read)]
     found = landing.listing(context.spark, context.settings, table.event, hours)
-    return [landed for landed in found if _is_changed(landed, known.get(landed.hour.isoformat()))]
+    changed = {landed.hour: landed for landed in found if _is_changed(landed, known.get(landed.hour.isoformat()))}
+    fingerprints = {hour: landed.fingerprint for hour, landed in changed.items()}
+    return [changed[hour] for hour in context.selection.allowed(table, list(changed), fingerprints)]
 
 
 def _is_changed(landed: Landed, fingerprint: str | None) -> bool:

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 class Progress:
     """Functions that a run calls, also from its threads.
 
-    show: with "start" or "done" and the table. passed: with each table that passed, and its ledger row; None when the
-    table was up to date. started and ended: with the context of each table's job; `ended` also with the ledger row and
-    the error, when there are any.
+    show: with "start" or "done" and the table. passed: with each table that passed, and its ledger rows; none when the
+    table was up to date. started and ended: with the context of each table's job; `ended` also with the newest ledger
+    row and the error, when there are any.
     """
 
     show: Callable[[str, Table], None] = lambda _state, _table: None
-    passed: Callable[[Table, Entry | None], None] = lambda _table, _entry: None
+    passed: Callable[[Table, list[Entry]], None] = lambda _table, _entries: None
     started: Callable[[RunContext, Table], None] = lambda _context, _table: None
     ended: Callable[[RunContext, Table, Entry | None, FeedEtlError | None], None] = lambda _c, _t, _entry, _error: None
 

@@ -26,6 +26,7 @@ from etl.engine.sql import views
 from etl.engine.state import ledger_table
 from etl.engine.state.entry import Entry
 from etl.engine.state.ledger import Ledger
+from etl.engine.state.order import Selection
 from etl.engine.state.shards import Shard, person_column
 from etl.model.contract import Table
 from etl.telemetry import spans
@@ -38,7 +39,8 @@ class RunContext:
     """The state of one run.
 
     listing: (table URI, version, partition predicate) -> the data files. interval: the landed hours [start, end) that
-    the run reads. shard: the people whose rows the run makes; None means all people.
+    the run reads. shard: the people whose rows the run makes; None means all people. selection: which of the due hours
+    the run makes. each_alone: of a run with a backlog, whether it makes hours one by one; None without a backlog.
     """
 
     spark: SparkSession
@@ -49,6 +51,8 @@ class RunContext:
     interval: tuple[datetime, datetime] | None = None
     shard: Shard | None = None
     judges_history: bool = True  # whether rules about history judge, or only measure
+    selection: Selection = field(default_factory=Selection)
+    each_alone: bool | None = None
     seen: dict[str, int] = field(default_factory=dict)  # table -> newest version when `recover` ran; the ledger has it
     ids: dict[str, str] = field(default_factory=dict)  # table -> Delta's table id when `recover` ran
 

@@ -22,7 +22,9 @@ def record(context: RunContext, errors: Mapping[str, FeedEtlError], unchanged: I
     A failed gate has its row already. When the ledger cannot be written, this logs a warning: the caller still reports
     the errors themselves. Recorded errors get `is_recorded`.
     """
-    raised = {name: error for name, error in errors.items() if not isinstance(error, GateFailed)}
+    raised = {
+        name: error for name, error in errors.items() if not isinstance(error, GateFailed) and not error.is_recorded
+    }
     for name, error in raised.items():
         write(context, _row(context, name), ERROR, lasting(error))
     failing = {e.table_name for e in open_errors(context.ledger.entries) if _overlaps(e, context.interval)}

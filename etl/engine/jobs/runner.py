@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from graphlib import TopologicalSorter
 
@@ -21,7 +22,7 @@ from etl.engine.delta import staged
 from etl.engine.delta import tables as delta
 from etl.engine.delta.attempts import attempts
 from etl.engine.delta.listing import cached_listing
-from etl.engine.jobs import ddl, derive, land, migration, results, run_errors
+from etl.engine.jobs import by_hour, ddl, derive, land, migration, results, run_errors
 from etl.engine.jobs.progress import SILENT, Progress
 from etl.engine.jobs.recovery import recover, refuse_unfinished
 from etl.engine.jobs.run_context import RunContext, log
@@ -29,9 +30,10 @@ from etl.engine.jobs.summary import Summary
 from etl.engine.landing import owner, subjects
 from etl.engine.people import keys, pseudonyms
 from etl.engine.spark import files, storage
-from etl.engine.state import planner
+from etl.engine.state import order, planner, recovery_list
 from etl.engine.state.entry import Entry
 from etl.engine.state.ledger import Ledger, refuse_lost_ledger
+from etl.engine.state.order import Selection
 from etl.engine.state.shards import Shard, person_column
 from etl.errors import FeedEtlError, LakeError, LandingError, first_line
 from etl.model.contract import Table
@@ -71,6 +73,25 @@ def open_context(
     return context
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What a run makes: the options of `feed-etl run`.
+
+    tables: names; None: all tables of the subjects that have landed. shard: the people; None: all. only_critical: leave
+    out marts and reports. skip_failed: leave out the hours of the recovery list, except the last hour of the interval.
+    migrate: first apply the safe changes of contracts.
+    """
+
+    tables: list[str] | None = None
+    shard: Shard | None = None
+    only_critical: bool = False
+    skip_failed: bool = False
+    migrate: bool = False
+
+
+EVERYTHING = Choice()
+
+
 def run(
     spark: SparkSession,
     settings: Settings,
@@ -79,20 +100,65 @@ def run(
     tables: list[str] | None = None,
     progress: Progress = SILENT,
     shard: Shard | None = None,
-    migrate: bool = False,
 ) -> Summary:
     """Process the landed hours [start, end), for all people or for a shard.
 
-    tables: names; by default all tables of the subjects that have landed. migrate: first apply the safe changes of
-    contracts. A run is idempotent: repeat it after any interruption. Raises LandingError when there is no landing zone;
-    errors of single tables are in the summary.
+    tables: names; by default all tables of the subjects that have landed. A run is idempotent: repeat it after any
+    interruption. Raises LandingError when there is no landing zone; errors of single tables are in the summary.
     """
+    return run_chosen(spark, settings, (start, end), Choice(tables, shard), progress)
+
+
+def run_chosen(
+    spark: SparkSession,
+    settings: Settings,
+    interval: tuple[datetime, datetime],
+    choice: Choice,
+    progress: Progress = SILENT,
+    each_alone: bool = False,
+) -> Summary:
+    """Like `run`, with all options. each_alone: when many hours wait, make them one by one."""
+    context = _open_run(spark, settings, interval, choice)
+    chosen = _chosen(context, choice)
+    if by_hour.is_backlog(context, [entry.table for entry in chosen]):
+        context = replace(context, each_alone=each_alone)
+    summary = Summary(context.run_id, left_out=_left_out(context, choice, chosen))
+    return _make(context, chosen, summary, progress, choice.migrate)
+
+
+def _open_run(
+    spark: SparkSession, settings: Settings, interval: tuple[datetime, datetime], choice: Choice
+) -> RunContext:
+    """The context of a run over landed hours. Raises LandingError when there is no landing zone."""
     landing = files.absolute(settings.landing)
     if not files.exists(spark, landing):
         raise LandingError(f"There is no landing zone at {landing}. Set --landing, or try `feed-etl simulate`.")
-    context = open_context(spark, settings, (start, end), shard)
-    with fields.scope(run_id=context.run_id, hour=_hour(start, end)), spans.span("run"):
-        return _run(context, tables, progress, migrate)
+    context = open_context(spark, settings, interval, choice.shard)
+    owner.claim(spark, settings)
+    staged.remove_dead(spark, settings)
+    if not choice.skip_failed:
+        return context
+    held = order.held_in(recovery_list.still_due(context.ledger), interval[1] - planner.HOUR)
+    return replace(context, selection=Selection(held, {name: set(hours) for name, hours in held.items()}))
+
+
+def _chosen(context: RunContext, choice: Choice) -> list[catalog.Entry]:
+    chosen = _all_chosen(context, choice)
+    if not choice.only_critical:
+        return chosen
+    return catalog.select([table.name for table in order.critical([entry.table for entry in chosen])])
+
+
+def _all_chosen(context: RunContext, choice: Choice) -> list[catalog.Entry]:
+    return catalog.select(choice.tables or catalog.of_subjects(subjects.landed(context.spark, context.settings)))
+
+
+def _left_out(context: RunContext, choice: Choice, chosen: list[catalog.Entry]) -> list[str]:
+    """The tables that --only-critical leaves out."""
+    names = {entry.table.name for entry in chosen}
+    return [
+        e.table.name for e in _all_chosen(context, choice) if e.table.name not in names and catalog.has_job(e.table)
+    ]
 
 
 def _hour(start: datetime, end: datetime) -> str:
@@ -101,20 +167,33 @@ def _hour(start: datetime, end: datetime) -> str:
     return f"{start:%Y-%m-%dT%H}" if only_one else f"{start:%Y-%m-%dT%H}/{end:%Y-%m-%dT%H}"
 
 
-def _run(context: RunContext, tables: list[str] | None, progress: Progress, migrate: bool) -> Summary:
-    """Run the chosen tables in a context, and record their errors."""
-    spark, settings = context.spark, context.settings
-    owner.claim(spark, settings)
-    staged.remove_dead(spark, settings)
-    summary = Summary(context.run_id)
-    chosen = catalog.select(tables or catalog.of_subjects(subjects.landed(spark, settings)))
+def _make(
+    context: RunContext, chosen: list[catalog.Entry], summary: Summary, progress: Progress, migrate: bool = False
+) -> Summary:
+    """Make the chosen tables as a span for observers."""
+    assert context.interval
+    with fields.scope(run_id=context.run_id, hour=_hour(*context.interval)), spans.span("run"):
+        return _make_all(context, chosen, summary, progress, migrate)
+
+
+def _make_all(
+    context: RunContext, chosen: list[catalog.Entry], summary: Summary, progress: Progress, migrate: bool = False
+) -> Summary:
+    """Make the chosen tables; with a backlog class by class. Records the errors, and completes the summary."""
+    summary.is_backlog = context.each_alone is not None
     unusable = _create_tables(context, chosen, migrate)
+    tables = [entry.table for entry in chosen]
     try:
-        _run_in_parallel(context, chosen, unusable, summary, progress)
+        for group in order.groups(tables) if summary.is_backlog else [tables]:
+            _run_in_parallel(context, group, unusable, summary, progress)
     finally:
         context.ledger.flush()
     run_errors.record(context, summary.errors, [*summary.unchanged])
     summary.entries = _entries_of_run(context)
+    made = {(entry.table_name, hour) for entry in summary.entries for hour in entry.processed_hours}
+    for table in tables:
+        if held := [hour for hour in context.selection.held.get(table.name, {}) if (table.name, hour) not in made]:
+            summary.held[table.name] = held
     return summary
 
 
@@ -130,16 +209,39 @@ def run_hours(
     settings: Settings,
     start: datetime,
     end: datetime,
-    tables: list[str] | None = None,
+    choice: Choice = EVERYTHING,
     progress: Progress = SILENT,
-    shard: Shard | None = None,
-    migrate: bool = False,
 ) -> Summary:
-    """Run each hour by itself, so that the failed audit of one hour does not stop the others. See `run`."""
+    """Run each hour by itself, so that the failed audit of one hour does not stop the others. See `run`.
+
+    When many hours wait, one run makes them table by table, class by class, and each hour of a table alone.
+    """
+    hours = planner.hours_between(start, end)
+    if len(hours) > settings.backlog.ordered_above:
+        context = _open_run(spark, settings, (start, end), choice)
+        if by_hour.is_backlog(context, [entry.table for entry in _chosen(context, choice)]):
+            return run_chosen(spark, settings, (start, end), choice, progress, each_alone=True)
     whole = Summary(new_run_id())
-    for hour in planner.hours_between(start, end):
-        whole.add(run(spark, settings, hour, hour + planner.HOUR, tables, progress, shard, migrate))
+    for hour in hours:
+        whole.add(run_chosen(spark, settings, (hour, hour + planner.HOUR), choice, progress))
     return whole
+
+
+def recover_hours(spark: SparkSession, settings: Settings, progress: Progress = SILENT) -> Summary | None:
+    """Try the hours of the recovery list again, each alone, and make what reads them; None when the list is empty.
+
+    Of the tables that read them only those are made that runs have made before in this lake.
+    """
+    ledger = open_context(spark, settings).ledger
+    listed = recovery_list.flat(recovery_list.still_due(ledger))
+    if not listed:
+        return None
+    hours, names = frozenset(failed.hour for failed in listed), {failed.table for failed in listed}
+    ran = [table for table in catalog.tables() if any(e.table_name == table.name for e in ledger.entries)]
+    tables = [t.name for t in ran if t.name in names or names & {u.name for u in catalog.upstream(t)}]
+    context = _open_run(spark, settings, (min(hours), max(hours) + 24 * planner.HOUR), Choice(tables))
+    context = replace(context, selection=Selection(landed=hours), each_alone=True)
+    return _make(context, catalog.select(tables), Summary(context.run_id), progress)
 
 
 def _needed(chosen: list[catalog.Entry]) -> list[Table]:
@@ -195,13 +297,13 @@ def _storage_error(what: str, error: Exception) -> LakeError:
 
 def _run_in_parallel(
     context: RunContext,
-    chosen: list[catalog.Entry],
+    chosen: list[Table],
     unusable: dict[str, FeedEtlError],
     summary: Summary,
     progress: Progress,
 ) -> None:
     """Run the tables in the order of lineage, independent ones in parallel: a small table leaves most cores idle."""
-    tables = {entry.table.name: entry.table for entry in chosen}
+    tables = {table.name: table for table in chosen}
     order = TopologicalSorter(
         {name: [n for n in catalog.after(table) if n in tables] for name, table in tables.items()}
     )
@@ -225,9 +327,12 @@ def _run_if_ready(
     summary: Summary,
     progress: Progress,
 ) -> None:
-    """Run a table unless one that it reads failed, cannot be opened, or waits for other shards; note the outcome."""
+    """Run a table unless one that it reads failed, cannot be opened, or waits for other shards; note the outcome.
+
+    With a backlog, a failed hour of an input holds up only the hours that read it, and not the table.
+    """
     failed = [name for name in catalog.reads(table) if name in {*summary.errors, *summary.skipped}]
-    if failed:
+    if failed and context.each_alone is None:
         summary.skipped[table.name] = failed[0]
         return
     closed = [name for name in (table.name, *catalog.reads(table)) if name in unusable]
@@ -249,21 +354,30 @@ def _run_if_ready(
 def _run_and_note(context: RunContext, table: Table, summary: Summary, progress: Progress) -> None:
     """Run a table in a session of its own. Its errors go to the summary; a bug in the code raises."""
     progress.started(context, table)
-    try:
-        with fields.scope(table=table.name), spans.span(f"table {table.name}"):
-            entry = run_table(context.with_own_session(), table)
-            spans.note(hours=len(entry.processed_hours) if entry else 0, rows=entry.rows_written if entry else 0)
-        if entry is None:
-            summary.unchanged.append(table.name)
-        progress.passed(table, entry)
-        progress.ended(context, table, entry, None)
+    own = context.with_own_session()
+    if context.each_alone is None:
+        result = by_hour.make_at_once(own, table, _run_translated)
+    else:
+        result = by_hour.make_hours(own, table, _run_translated, context.each_alone)
+    if result.errors:
+        summary.errors[table.name] = result.errors[0]
+        progress.ended(context, table, _row_of_run(context, table), result.errors[0])
         return
-    except FeedEtlError as error:
-        failure: FeedEtlError = error
-    except (Py4JJavaError, PySparkException) as error:
-        failure = _storage_error(f"{table.name} or a table it reads", error)
-    summary.errors[table.name] = failure
-    progress.ended(context, table, _row_of_run(context, table), failure)
+    if not result.entries:
+        summary.unchanged.append(table.name)
+    progress.passed(table, result.entries)
+    progress.ended(context, table, result.entries[-1] if result.entries else None, None)
+
+
+def _run_translated(context: RunContext, table: Table) -> Entry | None:
+    """`run_table` as a span for observers, with an error of Spark or Delta as a LakeError."""
+    with fields.scope(table=table.name), spans.span(f"table {table.name}"):
+        try:
+            entry = run_table(context, table)
+        except (Py4JJavaError, PySparkException) as error:
+            raise _storage_error(f"{table.name} or a table it reads", error) from error
+        spans.note(hours=len(entry.processed_hours) if entry else 0, rows=entry.rows_written if entry else 0)
+        return entry
 
 
 def _row_of_run(context: RunContext, table: Table) -> Entry | None:

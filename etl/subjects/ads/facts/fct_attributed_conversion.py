@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from etl.model.contract import Input, Layer, Replace, Table
+from etl.model.work_class import WorkClass
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.dims import dim_advertisers
 from etl.subjects.ads.facts import fct_ad_clicks, fct_ad_impressions, stg_conversions
@@ -48,6 +49,8 @@ TABLE = Table(
     key=("conversion_id",),
     write=Replace(),
     owner="ads",
+    urgency=WorkClass.ATTRIBUTION,
+    oldest_first=True,
     partition=("day",),
     cluster=("user_id", "conversion_id"),
     inputs=(

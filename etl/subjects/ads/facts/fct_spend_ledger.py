@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from etl.model.contract import Input, InsertNew, Layer, Table
+from etl.model.work_class import WorkClass
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.events import SPEND_LEDGER
 from etl.subjects.shared.bronze_tables import bronze_table
@@ -19,6 +20,7 @@ TABLE = Table(
     key=("campaign_id", "day"),
     write=InsertNew(),
     owner="billing",
+    urgency=WorkClass.BILLING,
     partition=("day_start",),
     cluster=("campaign_id",),
     inputs=(Input(bronze_table(SPEND_LEDGER)),),

@@ -47,6 +47,7 @@ TABLE = Table(
     key=("advertiser_id", "campaign_id", "day"),
     write=Replace(),
     owner="ads",
+    oldest_first=True,
     partition=("day",),
     cluster=("advertiser_id", "campaign_id"),
     inputs=(

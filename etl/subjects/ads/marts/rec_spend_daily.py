@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from etl.model.contract import Input, Layer, Replace, Table
+from etl.model.work_class import WorkClass
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.facts import fct_ad_impressions, fct_spend_ledger
 from etl.subjects.ads.measures import EAST_HOURS, WEST_HOURS
@@ -38,6 +39,7 @@ TABLE = Table(
     key=("campaign_id", "day"),
     write=Replace(),
     owner="billing",
+    urgency=WorkClass.BILLING,
     partition=("day",),
     cluster=("campaign_id",),
     inputs=(

@@ -22,6 +22,7 @@ TABLE = Table(
     key=("viewer_id", "day"),
     write=Replace(),
     owner="personalisation",
+    freshness="serving",
     partition=("day",),
     cluster=("viewer_id",),
     inputs=(

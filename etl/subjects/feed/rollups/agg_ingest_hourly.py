@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from etl.model.contract import Event, Input, Layer, Replace, Table
+from etl.model.work_class import WorkClass
 from etl.subjects.feed import events
 from etl.subjects.feed.columns import columns
 from etl.subjects.feed.events import CREATORS, ENGAGEMENTS, IMPRESSIONS, POSTS, RANKER_MODELS, SHARES
@@ -24,6 +25,7 @@ TABLE = Table(
     key=("event", "landed_hour"),
     write=Replace(),
     owner="ingest",
+    urgency=WorkClass.REPORTS,
     partition=("landed_hour",),
     inputs=(
         Input(bronze_table(IMPRESSIONS)),

@@ -21,6 +21,7 @@ TABLE = Table(
     key=("post_id", "hour"),
     write=Replace(),
     owner="content",
+    freshness="serving",
     partition=("hour",),
     cluster=("post_id",),
     inputs=(

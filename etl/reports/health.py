@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from pyspark.sql import SparkSession
@@ -14,11 +14,13 @@ from etl.engine.spark.files import absolute
 from etl.engine.state import planner
 from etl.engine.state.ledger import Ledger
 from etl.errors import LakeError
-from etl.reports import freshness, history_lines, operations
+from etl.reports import freshness, headroom, history_lines, operations, waiting
 from etl.reports.freshness import Freshness
+from etl.reports.headroom import Headroom
 from etl.reports.history_lines import HistoryLine
 from etl.reports.operations import Interval
 from etl.reports.section import DashboardPlugin
+from etl.reports.waiting import Waiting
 
 DEFAULT_DAYS = 7
 
@@ -42,6 +44,8 @@ class Health:
     coverage: dict[str, set[datetime]]
     history: list[HistoryLine] = field(default_factory=list)
     landed_hours: dict[str, operations.Events] = field(default_factory=dict)  # by subject
+    headroom: list[Headroom] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
     parts: dict[str, Any] = field(default_factory=dict)  # by subject, in the order of the page
 
     @property
@@ -74,6 +78,8 @@ def collect(spark: SparkSession, settings: Settings, interval: Interval | None) 
         coverage=operations.coverage(ledger, interval),
         history=history_lines.of_ledger(ledger, interval),
         landed_hours={name: operations.landed_hours(ledger, interval, name) for name in ran},
+        headroom=headroom.of_ledger(ledger.entries),
+        waiting=waiting.of_lake(spark, settings, ledger, datetime.now(UTC)),
         parts={name: found.collect(spark, settings, interval, ledger) for name, found in dashboards.items()},
     )
 

@@ -13,7 +13,7 @@ from etl.engine.spark.files import absolute
 from etl.engine.state.entry import Entry
 from etl.errors import ConfigError, FeedEtlError, lasting
 from etl.operations.erasure import register
-from etl.reports import failure_log, held_log, problems, quality_reports
+from etl.reports import failure_log, held_log, problems, quality_reports, waiting
 from etl.reports.failure_log import Command, CommandFailure
 from etl.reports.outbox import Outbox
 from etl.reports.problems import Problem
@@ -47,8 +47,11 @@ def find(
     found += [*problems.of_outbox(Outbox(settings), now), *problems.of_held(held_log.read(settings))]
     try:
         session = spark()
-        entries = quality_reports.ledger_rows(session, settings)
+        ledger = quality_reports.ledger(session, settings)
+        entries = ledger.entries
         found += problems.of_ledger(settings, entries, now)
+        failing = {each.subject for each in found if each.kind in (problems.GATE, problems.ERROR)}
+        found += waiting.problems(settings, waiting.of_lake(session, settings, ledger, now), now, failing)
         found += problems.of_erasures(register.receipts(session, absolute(settings.lake)))
     except FeedEtlError as error:
         failed = CommandFailure(Command("report failures"), error.exit_code, lasting(error), now, now)

@@ -22,9 +22,14 @@ DAY = timedelta(days=1)
 INSTANT = timedelta(microseconds=1)
 
 
+def ledger(spark: SparkSession, settings: Settings) -> Ledger:
+    """The ledger of the lake. Raises LakeError when there is no lake."""
+    return Ledger.existing(spark, absolute(settings.lake))
+
+
 def ledger_rows(spark: SparkSession, settings: Settings) -> list[Entry]:
     """All rows of the ledger of the lake, oldest first. Raises LakeError when there is no lake."""
-    return Ledger.existing(spark, absolute(settings.lake)).entries
+    return ledger(spark, settings).entries
 
 
 def of_day(entries: list[Entry], day: date, owner: str | None = None) -> list[OwnerReport]:

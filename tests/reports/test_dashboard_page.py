@@ -46,6 +46,7 @@ def test_tiles_show_the_given_numbers(page: Path) -> None:
         assert seen.tile("collapse") == 25
         assert seen.tile("quarantine") == pytest.approx(1000 / 301_000)
         assert seen.tile("gates") == 1 and seen.tile("freshness") == 2
+        assert seen.tile("backlog") == 3
 
 
 def test_ads_tiles_show_the_given_numbers(page: Path) -> None:

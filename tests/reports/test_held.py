@@ -14,6 +14,7 @@ from etl import conf
 from etl.cli import app
 from etl.commands.cli_context import CliContext
 from etl.conf import Settings
+from etl.engine.state.in_memory_ledger import InMemoryLedger
 from etl.errors import LakeError
 from etl.operations.maintenance import driver
 from etl.operations.retention.action import Action
@@ -83,7 +84,7 @@ def test_the_command_mails_what_it_holds(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
     monkeypatch.setattr(driver, "maintain", maintain)
     monkeypatch.setattr(CliContext, "spark", lambda _self: SimpleNamespace())
-    monkeypatch.setattr(quality_reports, "ledger_rows", lambda *_: [])
+    monkeypatch.setattr(quality_reports, "ledger", lambda *_: InMemoryLedger())
     monkeypatch.setattr("etl.operations.erasure.register.receipts", lambda *_: [])
     monkeypatch.delenv("FEED_ETL_SMTP_URL", raising=False)
     lake = tmp_path / "lake"

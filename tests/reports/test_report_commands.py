@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from etl.cli import app
 from etl.commands.cli_context import CliContext
+from etl.engine.state.in_memory_ledger import InMemoryLedger
 from etl.errors import ConfigError, LakeError, LandingError, MailError
 from etl.reports import quality_reports
 from etl.reports.outbox import POLICY
@@ -36,7 +37,8 @@ def outbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("AIRFLOW_CONN_SMTP_DEFAULT", raising=False)
     monkeypatch.setattr(CliContext, "spark", lambda _self: None)
     monkeypatch.setattr("etl.operations.erasure.register.receipts", lambda *_: [])
-    monkeypatch.setattr(quality_reports, "ledger_rows", lambda *_: RUN)
+    monkeypatch.setattr(quality_reports, "ledger", lambda *_: InMemoryLedger(*RUN))
+    monkeypatch.setattr("etl.engine.landing.arrivals.unread", lambda *_: {})
     monkeypatch.setattr("etl.reports.quality_mail.picture", lambda *_: b"PNG")
     monkeypatch.setenv("FEED_ETL_LAKE", str(tmp_path / "lake"))
     return tmp_path / "lake" / "_outbox"
@@ -130,7 +132,7 @@ def test_a_failed_command_is_mailed_to_on_call_once_and_again_when_it_succeeds(
 ) -> None:
     """Maintenance cannot write, so the ledger has no row of it. An unexpected exception is mailed, too."""
     outbox.parent.mkdir()
-    monkeypatch.setattr(quality_reports, "ledger_rows", lambda *_: [])
+    monkeypatch.setattr(quality_reports, "ledger", lambda *_: InMemoryLedger())
     monkeypatch.setattr(
         "etl.operations.maintenance.driver.maintain", lambda *_: fail(LakeError("No disk: of viewer 12"))
     )
@@ -155,14 +157,14 @@ def test_a_run_without_a_landing_zone_is_mailed_even_without_a_lake(
 ) -> None:
     """The first run ends with exit code 3 before a ledger exists."""
     monkeypatch.setattr("etl.engine.spark.files.exists", lambda *_: False)
-    monkeypatch.setattr(quality_reports, "ledger_rows", lambda *_: [])
+    monkeypatch.setattr(quality_reports, "ledger", lambda *_: InMemoryLedger())
     assert isinstance(invoke("run", "--from", "2026-06-01T10", "--to", "2026-06-01T11").exception, LandingError)
     report("failures")
     assert subjects(outbox)[0] == "on-call: feed-etl run failed: LandingError"
 
 
 def test_a_report_of_failures_without_a_lake_creates_no_lake(outbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quality_reports, "ledger_rows", lambda *_: fail(LakeError("There is no lake")))
+    monkeypatch.setattr(quality_reports, "ledger", lambda *_: fail(LakeError("There is no lake")))
     assert isinstance(report("failures").exception, LakeError)
     assert not (outbox / "problems" / "mailed.json").exists()
 

@@ -12,8 +12,10 @@ from etl.engine.quality.completeness import FEW_RECORDS, NO_FILES, LandedHour
 from etl.engine.state.entry import Entry
 from etl.reports import intervals
 from etl.reports.freshness import Freshness
+from etl.reports.headroom import Headroom
 from etl.reports.health import Health
 from etl.reports.operations import Cost, Gate, Skew
+from etl.reports.waiting import Waiting
 from etl.subjects.ads.dashboard import health as ads_health
 from etl.subjects.ads.dashboard.health import Ads
 from etl.subjects.feed.dashboard import health as feed_health
@@ -164,6 +166,11 @@ def made_up(**changes: Any) -> Health:
         "costs": [Cost(t, 24, 300.0 / (i + 1), 1000 * i) for i, t in enumerate(tables)],
         "runs": {f"20260601T{i:02}0500-abc123": 40.0 + i for i in range(24)},
         "coverage": {t.name: set(hours()) for t in hourly},
+        "headroom": [Headroom(t, 4_000_000, 300.0 / (i + 1), 20.0 / (i + 1)) for i, t in enumerate(tables)],
+        "waiting": [
+            Waiting(catalog.entry("bronze_shares").table, tuple(hours()[-2:]), timedelta(hours=3), (hours()[-2],)),
+            Waiting(catalog.entry("fct_dwell_per_impression").table, tuple(hours()[-1:]), timedelta(minutes=30)),
+        ],
         "landed_hours": {"feed": landed_hours(), "ads": {}},
     }
     return Health(**given | changes)

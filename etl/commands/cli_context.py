@@ -24,6 +24,11 @@ _FROM = typer.Option("--from", formats=[HOUR], help="First hour, UTC: 2026-06-01
 _TO = typer.Option("--to", formats=[HOUR], help="End of the interval (exclusive), UTC: 2026-06-01T13")
 From = Annotated[datetime, _FROM]
 To = Annotated[datetime, _TO]
+TEAM = "FEED_ETL_TEAM"
+AsTeam = Annotated[
+    str | None, typer.Option("--as", envvar=TEAM, metavar="TEAM", help="The team that asks, for its costs.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Allow a question that needs much of what the team has left.")]
 OptionalFrom = Annotated[datetime | None, _FROM]
 OptionalTo = Annotated[datetime | None, _TO]
 

@@ -8,7 +8,7 @@ import typer
 
 from etl import catalog, terminal
 from etl.commands import completion
-from etl.commands.cli_context import CliContext, Json
+from etl.commands.cli_context import AsTeam, CliContext, Json, Yes
 from etl.commands.producers import print_event
 from etl.errors import ConfigError, first_line, no_such
 
@@ -65,16 +65,21 @@ def sql(
     context: typer.Context,
     query: str,
     format: Annotated[terminal.Format, typer.Option(help="How the rows are printed.")] = "table",
+    team: AsTeam = None,
+    yes: Yes = False,
 ) -> None:
-    """Run a SQL query. Every table, and the ledger, is a view with its name."""
+    """Run a SQL query. Every table, the ledger, and the costs of questions (fct_query_cost, cost_daily) are views."""
     from pyspark.errors import PySparkException
 
-    from etl.engine.sql import printable, views
+    from etl.engine.sql import cost, printable, question_log, views
 
     cli: CliContext = context.obj
+    spark = cli.query_session()
     try:
-        frame = views.query(cli.query_session(), cli.settings, query)
-        terminal.print_frame(frame.columns, printable.rows(frame), format)
+        with cost.asked(spark, cli.settings, "sql", question_log.fingerprint(query), team, yes) as question:
+            frame = views.query(spark, cli.settings, query)
+            question.plan(frame)
+            terminal.print_frame(frame.columns, printable.rows(frame), format)
     except PySparkException as error:
         raise ConfigError(f"The query is not valid: {first_line(error)}") from error
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from etl.commands import completion
-from etl.commands.cli_context import CliContext, Json
+from etl.commands.cli_context import AsTeam, CliContext, Json, Yes
 from etl.errors import ConfigError
 from etl.terminal import FileFormat
 
@@ -28,6 +28,8 @@ def query(
     format: Annotated[FileFormat, typer.Option(help="How the result is written; parquet needs --out.")] = "table",
     out: Annotated[Path | None, typer.Option(help="Write the result to this file.")] = None,
     explain: Annotated[bool, typer.Option(help="Only show inputs, grain and partitions read.")] = False,
+    team: AsTeam = None,
+    yes: Yes = False,
 ) -> None:
     """Run a named query over facts, rollups and marts."""
     from etl.queries import named_query
@@ -35,14 +37,17 @@ def query(
     wanted = named_query.load(name)
     values = wanted.typed(_pairs(param or []))
     _check(format, out)
+    from etl.engine.sql import cost
     from etl.queries import binding, printing
 
     cli: CliContext = context.obj
     spark = cli.query_session()
-    bound = binding.bind(spark, cli.settings, wanted, values)
     if explain:
-        printing.print_explained(bound, binding.reads(spark, cli.settings, bound), as_json=format == "json")
-    else:
+        bound = binding.bind(spark, cli.settings, wanted, values)
+        return printing.print_explained(bound, binding.reads(spark, cli.settings, bound), as_json=format == "json")
+    with cost.asked(spark, cli.settings, "query", name, team, yes) as question:
+        bound = binding.bind(spark, cli.settings, wanted, values)
+        question.plan(bound.rows)
         printing.write(bound, format, out)
 
 

@@ -11,6 +11,7 @@ import typer
 from etl import terminal
 from etl.commands import report_dashboard, sending
 from etl.commands.cli_context import CliContext, Json, errors, in_utc
+from etl.commands.report_cost import costed
 from etl.commands.watch import watched
 from etl.errors import MailError
 
@@ -25,6 +26,7 @@ Send = Annotated[bool, typer.Option("--send", help="Send all mails of the outbox
 
 @report.command()
 @watched
+@costed
 def quality(
     context: typer.Context,
     day: Annotated[
@@ -78,6 +80,7 @@ def failures(
 
 
 @report.command()
+@costed
 def lateness(
     context: typer.Context,
     allowed: Annotated[float, typer.Option(min=0, max=1, help="Share of records that a look-back may miss.")] = 0.001,
@@ -103,7 +106,30 @@ def lateness(
 
 
 @report.command()
+@costed
+def headroom(context: typer.Context, as_json: Json = False) -> None:
+    """Show how long each table takes for its busiest hour, now and with 2 and 10 times the rows."""
+    from etl.reports import headroom as headroom_report
+    from etl.reports import quality_reports
+
+    cli: CliContext = context.obj
+    found = headroom_report.of_ledger(quality_reports.ledger_rows(cli.query_session(), cli.settings))
+    rows = [
+        {
+            "table": each.table.name,
+            "rows": each.rows,
+            "seconds": round(each.seconds, 1),
+            **{f"seconds at {factor} x": round(each.at(factor), 1) for factor in headroom_report.FACTORS},
+            "fills the hour at": f"{each.limit:,.0f} x",
+        }
+        for each in found
+    ]
+    terminal.print_rows(rows, as_json, title="Headroom of the busiest hour")
+
+
+@report.command()
 @watched
+@costed
 def data_docs(
     context: typer.Context,
     out: Annotated[str | None, typer.Option(help="Output folder; default: _data_docs of the lake.")] = None,

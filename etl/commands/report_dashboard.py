@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from etl.commands.cli_context import CliContext, OptionalFrom, OptionalTo, errors, interval
+from etl.commands.report_cost import costed
 from etl.commands.watch import watched
 from etl.errors import ConfigError
 
 
 @watched
+@costed
 def dashboard(
     context: typer.Context,
     out: Annotated[Path, typer.Option(help="Where to write the page.")] = Path("dashboard.html"),
@@ -30,6 +32,7 @@ def dashboard(
     errors.print(f"Open {written.resolve().as_uri()}", soft_wrap=True)
 
 
+@costed
 def virality(
     context: typer.Context,
     post: Annotated[int, typer.Option(help="The post, by its id.")],

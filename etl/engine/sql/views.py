@@ -16,7 +16,7 @@ from etl.engine.delta import defaults
 from etl.engine.delta import tables as delta
 from etl.engine.spark.files import absolute
 from etl.engine.spark.jvm import as_seq, jvm
-from etl.engine.sql import read_only
+from etl.engine.sql import question_log, read_only
 from etl.errors import LakeError
 from etl.model.contract import Scd2, Table
 
@@ -48,7 +48,7 @@ def results_row(spark: SparkSession, settings: Settings) -> dict[str, Any]:
 
 
 def locations(settings: Settings) -> dict[str, str]:
-    """Name -> URI of everything that SQL may read: every table, the ledger and the results of rules."""
+    """Name -> URI of every Delta table that SQL may read: every table, the ledger and the results of rules."""
     lake = absolute(settings.lake)
     return {t.name: uri(settings, t) for t in catalog.tables()} | {
         LEDGER: f"{lake}/_ledger",
@@ -101,15 +101,27 @@ def as_of(rows: DataFrame, table: Table, at: date | datetime) -> DataFrame:
 def query(spark: SparkSession, settings: Settings, text: str) -> DataFrame:
     """The rows of a statement over tables of the lake. Raises ConfigError when it would do more than read them."""
     uris = locations(settings)
+    costs = (question_log.VIEW, question_log.DAILY)
     with _safe_options(spark):
         plan = spark._jsparkSession.sessionState().sqlParser().parsePlan(text)
-        reader = read_only.check(spark, plan, uris)
+        reader = read_only.check(spark, plan, [*uris, *costs])
         batches = {name: f"{absolute(settings.lake)}/{path}" for name, path in reader.batches.items()}
         listed = [name for name in uris if delta.is_table(spark, uris[name])] if reader.lists_tables else []
-        register(spark, settings, [*reader.tables, *listed], batches=batches)
+        register(spark, settings, [*reader.tables.difference(costs), *listed], batches=batches)
+        _register_costs(spark, settings, reader.tables.intersection(costs))
         if reader.history:
             plan = _describe_by_uri(spark, plan, (uris | batches)[reader.history])
         return DataFrame(jvm(spark, "org.apache.spark.sql.classic.Dataset").ofRows(spark._jsparkSession, plan), spark)
+
+
+def _register_costs(spark: SparkSession, settings: Settings, names: Iterable[str]) -> None:
+    """Create the views of what questions and runs cost."""
+    for name in names:
+        if name == question_log.VIEW:
+            rows = question_log.rows(spark, settings)
+        else:
+            rows = question_log.daily(spark, settings, delta.read(spark, locations(settings)[LEDGER]))
+        rows.createOrReplaceTempView(name)
 
 
 def _describe_by_uri(spark: SparkSession, plan: Any, table_uri: str) -> Any:

@@ -19,7 +19,15 @@ from etl.engine.jobs.recovery import recover
 from etl.engine.jobs.run_context import RunContext, log
 from etl.errors import FeedEtlError
 from etl.operations.backfill import driver as backfills
-from etl.operations.maintenance import compact, compact_changelog, compact_ledger, results, sweep, vacuum
+from etl.operations.maintenance import (
+    compact,
+    compact_changelog,
+    compact_ledger,
+    question_log,
+    results,
+    sweep,
+    vacuum,
+)
 from etl.operations.retention import hours as retention
 from etl.operations.retention import landing, window
 from etl.operations.retention.action import Action
@@ -34,6 +42,7 @@ STEPS: tuple[Callable[[Window], Iterator[Action]], ...] = (
     vacuum.plan,
     compact_ledger.plan,
     results.plan,
+    question_log.plan,
 )
 Show = Callable[[Action], None]
 

@@ -39,7 +39,8 @@ def made(summary: Summary, table: str) -> list[datetime]:
     return [h for e in summary.entries if e.table_name == table and e.verdict == "passed" for h in e.processed_hours]
 
 
-@pytest.mark.parametrize("hours", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("hours", [3, 20])
 def test_an_hour_that_always_fails_holds_up_only_what_reads_it(
     spark: SparkSession, settings: Settings, hours: int
 ) -> None:

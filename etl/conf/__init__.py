@@ -24,6 +24,7 @@ from etl.conf.sections import (
     Maintenance,
     Questions,
 )
+from etl.conf.subjects import Ads
 from etl.errors import ConfigError, first_line
 
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2261, 12, 31)
@@ -97,6 +98,7 @@ class Settings(AirflowSettings):
     maintenance: Maintenance = Field(description="Retention of everything that no table contract covers")
     catalog: Catalog = Field(default_factory=Catalog, description="Names of the tables in Spark's catalog")
     openlineage: OpenLineage = Field(default_factory=OpenLineage, description="OpenLineage events of runs")
+    ads: Ads = Field(default_factory=Ads, description="Rules of ads that a place keeps from an earlier release")
     data_docs_runs: int = Field(ge=1, le=50, description="Number of latest runs of a table that Data Docs show")
     backfill_days_without_yes: int = Field(ge=1, description="A backfill of more days needs --yes")
     backfill_change_budget: float = Field(

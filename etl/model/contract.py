@@ -140,9 +140,10 @@ class Event:
     may carry any effective_ts. Every other DATE or TIMESTAMP must lie between conf's `min_day` and `max_day`.
     lateness_days: how many days a time with LATENESS may lie before the landed hour; None: conf's `lateness_days`. At
     most as many as facts made from the event are kept.
-    behind_days: a record depends on facts of so many days before it, so they must still be retained.
     rules: (quarantine reason, SQL predicate that is true for a *bad* record).
     optional_on_close: fields that may be absent in a record whose op closes a version.
+    required_unless: (nullable field, key of conf): a record must have the field, unless conf sets the key. Rows from
+    before the field existed have NULL.
     not_ahead: DATE fields that may lie at most conf's `ledger_ahead_days` after the landed day.
     snowflake: the id field that contains a time. Rules and times refer to this time as `id_ts`.
     snowflake_hour: the column for the hour of `id_ts`, which tables made from the event have in addition to its fields.
@@ -153,9 +154,9 @@ class Event:
     fields: tuple[Column, ...]
     times: tuple[tuple[str, str], ...] = ()
     lateness_days: int | None = None
-    behind_days: int = 0
     rules: tuple[tuple[str, str], ...] = ()
     optional_on_close: tuple[str, ...] = ()
+    required_unless: tuple[tuple[str, str], ...] = ()
     not_ahead: tuple[str, ...] = ()
     snowflake: str = ""
     snowflake_hour: Column | None = None
@@ -165,6 +166,12 @@ class Event:
     def has_lateness_limit(self) -> bool:
         """Whether the lateness limit decides about a time of a record."""
         return any(limit == LATENESS for _, limit in self.times)
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The fields that every record must have, unless conf or a closing `op` allows less."""
+        unless = dict(self.required_unless)
+        return tuple(f.name for f in self.fields if not f.nullable or f.name in unless)
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def document(event: Event, settings: Settings) -> dict[str, Any]:
         "tables": [t.name for t in catalog.tables() if t.event == event],
         "keys": keys(event),
         "lateness": lateness(event, settings),
-        "fields": [_field(field, event) for field in event.fields],
+        "fields": [_field(field, event, settings) for field in event.fields],
         "rules": [{"reason": reason, "refused_when": " ".join(sql.split())} for reason, sql in event.rules],
         "example": example(event, settings),
     }
@@ -64,11 +64,11 @@ def lateness(event: Event, settings: Settings) -> list[str]:
     return found + [f"{name}: from {settings.min_day} to {settings.max_day}" for name in others]
 
 
-def _field(field: Column, event: Event) -> dict[str, Any]:
+def _field(field: Column, event: Event, settings: Settings) -> dict[str, Any]:
     return {
         "name": field.name,
         "type": field.type,
-        "required": required(field, event),
+        "required": required(field, event, settings),
         "allowed": allowed(field, event),
         "unit": field.unit,
         "privacy": field.privacy,
@@ -76,10 +76,11 @@ def _field(field: Column, event: Event) -> dict[str, Any]:
     }
 
 
-def required(field: Column, event: Event) -> str:
-    """Whether a record must have the field: yes, no, or for which records."""
-    if field.nullable:
-        return "no"
+def required(field: Column, event: Event, settings: Settings) -> str:
+    """Whether a record must have the field: yes, no (and by which key of conf), or for which records."""
+    if field.name not in records.required(event, settings):
+        keys = dict(event.required_unless)
+        return f"no (conf has {keys[field.name]})" if field.name in keys else "no"
     return f"unless op is {' or '.join(CLOSING)}" if field.name in event.optional_on_close else "yes"
 
 
@@ -101,7 +102,7 @@ def values(field: Column, event: Event) -> tuple[str, ...]:
 
 def example(event: Event, settings: Settings) -> dict[str, Any]:
     """One record that landing accepts in HOUR: every required field, and each optional field that has an example."""
-    chosen = [field for field in event.fields if not field.nullable or field.example is not None]
+    chosen = [field for field in event.fields if field.name in event.required or field.example is not None]
     return {field.name: _value(field, event, settings, number) for number, field in enumerate(chosen, 1)}
 
 

@@ -23,7 +23,7 @@ AVRO = {"BIGINT": "long", "INT": "int", "SMALLINT": "int", "BOOLEAN": "boolean",
 
 def json_schema(event: Event) -> dict[str, Any]:
     """A JSON Schema (draft 2020-12) of one record in JSON Lines."""
-    required = [f.name for f in event.fields if not f.nullable and f.name not in event.optional_on_close]
+    required = [name for name in event.required if name not in event.optional_on_close]
     document: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:feed-etl:event:{event.name}",
@@ -97,7 +97,10 @@ def avro(event: Event) -> dict[str, Any]:
         "type": "record",
         "name": event.name,
         "namespace": NAMESPACE,
-        "fields": [_avro_field(f, event, f.nullable or f.name in event.optional_on_close) for f in event.fields],
+        "fields": [
+            _avro_field(f, event, f.name not in event.required or f.name in event.optional_on_close)
+            for f in event.fields
+        ],
     }
 
 
@@ -124,7 +127,9 @@ def _avro_type(field: Column, event: Event) -> Any:
 
 def ddl(event: Event) -> str:
     """The columns of a Parquet file, as Spark SQL's DDL: what `StructType.fromDDL` and CREATE TABLE take."""
-    return ",\n".join(_ddl_column(f, f.nullable or f.name in event.optional_on_close) for f in event.fields)
+    return ",\n".join(
+        _ddl_column(f, f.name not in event.required or f.name in event.optional_on_close) for f in event.fields
+    )
 
 
 def _ddl_column(field: Column, optional: bool) -> str:

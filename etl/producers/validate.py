@@ -98,10 +98,11 @@ class Judge:
 
     def _with_names(self, found: Verdict, seen: list[str]) -> Verdict:
         """The same verdict with the unknown and the missing fields."""
-        known = {field.name: field for field in self.event.fields}
+        known = [field.name for field in self.event.fields]
+        wanted = records.required(self.event, self.settings)
         absent = [name for name in known if name not in seen]
         unknown = names.nearest([name for name in seen if name not in known], self.event, absent)
-        return replace(found, unknown=unknown, missing=[name for name in absent if not known[name].nullable])
+        return replace(found, unknown=unknown, missing=[name for name in absent if name in wanted])
 
 
 def _problem(spark: SparkSession, uri: str) -> str:

@@ -286,7 +286,7 @@ def _time_faults(event: Event, settings: Settings) -> Iterator[tuple[str, Column
 def days_behind(event: Event, settings: Settings, limit: str) -> int:
     """How many days a time with this limit (see `Event.times`) may lie before the landed hour."""
     if limit == FACTS_KEPT:
-        return settings.facts_days - event.behind_days
+        return settings.facts_days
     return settings.lateness_days if event.lateness_days is None else event.lateness_days
 
 
@@ -296,8 +296,20 @@ def faults(event: Event, settings: Settings) -> list[tuple[str, Column]]:
     return [*_value_faults(event), *_bound_faults(event, settings), *_time_faults(event, settings), *rules]
 
 
-def _absent(event: Event) -> list[Column]:
-    return [F.col(f.name).isNull() & _required(f, event) for f in event.fields if not f.nullable]
+def required(event: Event, settings: Settings) -> tuple[str, ...]:
+    """The fields that a record must have with this conf; a closing record may lack those in `optional_on_close`."""
+    allowed = {name for name, key in event.required_unless if _setting(settings, key) is not None}
+    return tuple(name for name in event.required if name not in allowed)
+
+
+def _setting(settings: Settings, key: str) -> object:
+    """The value of a key of conf, such as `mail.sender`."""
+    return reduce(getattr, key.split("."), settings)
+
+
+def _absent(event: Event, settings: Settings) -> list[Column]:
+    wanted = required(event, settings)
+    return [F.col(f.name).isNull() & _required(f, event) for f in event.fields if f.name in wanted]
 
 
 def _required(field: Field, event: Event) -> Column:
@@ -313,17 +325,17 @@ def _any(conditions: list[Column]) -> Column:
 
 def is_bad(event: Event, settings: Settings) -> Column:
     """True for a record to quarantine."""
-    return _any([F.col("_corrupt"), *_absent(event), *[fault for _, fault in faults(event, settings)]])
+    return _any([F.col("_corrupt"), *_absent(event, settings), *[fault for _, fault in faults(event, settings)]])
 
 
 def reasons(event: Event, settings: Settings) -> Column:
     """All reasons to quarantine a record, from its typed fields and its raw text: an array of distinct codes."""
     text = _parsed({f.name: "STRING" for f in event.fields})
     is_parseable = _one_object("raw") & _is_text(event) & text.isNotNull() & text["_corrupt"].isNull()
-    codes = [F.when(~is_parseable, F.lit("unparseable"))]
+    codes, wanted = [F.when(~is_parseable, F.lit("unparseable"))], required(event, settings)
     for field in event.fields:
         present = text[field.name].isNotNull()
-        missing = is_parseable & ~present & _required(field, event) if not field.nullable else F.lit(False)
+        missing = is_parseable & ~present & _required(field, event) if field.name in wanted else F.lit(False)
         codes.append(F.when(missing, F.lit(f"missing:{field.name}")))
         codes.append(F.when(is_parseable & present & F.col(field.name).isNull(), F.lit(f"wrong_type:{field.name}")))
     codes += [F.when(fault, F.lit(reason)) for reason, fault in faults(event, settings)]

@@ -47,9 +47,9 @@ def _view(number: int, user: int, clock: str, ad: int = AD, micros: int = 5000, 
     }  # fmt: skip
 
 
-def _bought(number: int, user: int, clock: str, received: str = "", usd: float = 1.25) -> Row:
+def _bought(number: int, user: int, clock: str, received: str = "", usd: float = 1.25, **more: Any) -> Row:
     when = {"conversion_ts": _at(clock), "received_ts": received or _at(clock)}
-    return {"conversion_id": number, "user_id": user, "value_usd": usd, **when}
+    return {"conversion_id": number, "advertiser_id": 1, "user_id": user, "value_usd": usd, **when, **more}
 
 
 def _page(user: int, clock: str, name: str = "view", **fields: str) -> Row:
@@ -99,7 +99,10 @@ VIEWS = [
 ]  # fmt: skip
 OUTCOMES = [
     _bought(5, 5, "25:00"), _bought(6, 6, "30:00"), _bought(7, 7, "30:00"), _bought(8, 8, "35:01"),
-    _bought(10, 10, "40:00"),
+    _bought(10, 10, "40:00"), _bought(20, 6, "30:01", advertiser_id=3), _bought(21, 6, "30:02", advertiser_id=99),
+    *[_bought(30 + i, 6, f"31:0{i}", f"2026-06-01T10:3{9 - i}:00+00:00", dedup_key="order") for i in range(3)],
+    _bought(33, 6, "31:05", "2026-06-01T10:31:05+00:00", dedup_key="order", event_name="sign_up"),
+    _bought(34, 16, "28:00", advertiser_id=3, event_name="lead"),
 ]  # fmt: skip
 INVOICES = [
     {"campaign_id": 10, "day": "2026-06-01", "billed_usd": 9.99, "streaming_usd": 0.02},

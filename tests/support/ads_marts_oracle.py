@@ -2,7 +2,8 @@
 
 # Durations are computed between instants that are truncated to milliseconds.
 ROLLUPS = """
-CREATE MACRO share(part, whole) AS CASE WHEN whole > 0 THEN rate(part, whole) END;
+CREATE MACRO share(part, whole) AS CASE WHEN whole > 0 THEN
+    ((2000000::HUGEINT * part + whole) // (2 * whole) * 0.000001::DECIMAL(7, 6))::DECIMAL(24, 6) END;
 
 CREATE TABLE agg_ad_clicks_5min AS
 SELECT ad_id, time_bucket(INTERVAL 5 MINUTE, click_ts) AS window_start, count(*) AS ad_clicks,
@@ -17,7 +18,8 @@ FROM fct_ad_clicks WHERE is_valid GROUP BY ALL;
 CREATE TABLE agg_session_data AS
 WITH converted AS (
     SELECT DISTINCT s.user_id, s.session_id, s.day, true AS has_converted
-    FROM fct_user_session s JOIN fct_attributed_conversion k ON k.attribution = 'click'
+    FROM fct_user_session s JOIN fct_attributed_conversion k ON k.attribution = 'click' AND NOT k.is_repeat
+        AND epoch_us(k.conversion_ts) - epoch_us(k.touch_ts) < 604800000000
         AND k.user_id = s.user_id AND k.session_id = s.session_id
         AND k.touch_ts >= s.session_start AND k.touch_ts <= s.session_end),
 counted AS (
@@ -37,7 +39,8 @@ FROM counted;
 # had reached. Scores are computed from whole numbers: CTR in ten-millionths, its sum and its sum of squares.
 CREATIVES = """
 CREATE MACRO ctr(clicks, shown) AS
-    CASE WHEN shown > 0 THEN ((20000000 * clicks + shown) // (2 * shown) * 0.0000001::DECIMAL(8, 7))::DECIMAL(9, 7) END;
+    CASE WHEN shown > 0 THEN
+        ((20000000 * clicks + shown) // (2 * shown) * 0.0000001::DECIMAL(8, 7))::DECIMAL(24, 7) END;
 
 CREATE TABLE agg_creative_daily AS
 WITH acts AS (
@@ -81,8 +84,6 @@ FROM days d JOIN baselines b USING (advertiser_id, creative_id, day)
 # A conversion that arrived after its day was locked counts in no day.
 CAMPAIGNS = """
 CREATE MACRO usd(micros) AS micros * 0.000001::DECIMAL(7, 6);
-CREATE MACRO per_dollar(earned, spent) AS
-    CASE WHEN spent > 0 THEN (20000::HUGEINT * earned + spent) // (2 * spent) * 0.0001::DECIMAL(5, 4) END;
 
 CREATE TABLE mart_campaign_daily AS
 WITH acts AS (
@@ -95,7 +96,7 @@ WITH acts AS (
     UNION ALL
     SELECT advertiser_id, campaign_id, local_day, locked_from, attribution, user_id,
         (value_usd * 1000000)::BIGINT
-    FROM fct_attributed_conversion WHERE is_in_time AND attribution <> 'organic'),
+    FROM fct_attributed_conversion WHERE is_in_time AND NOT is_repeat AND is_objective),
 counted AS (
     SELECT advertiser_id, campaign_id, day, max(lock) AS locked_from,
         count(*) FILTER (what = 'impression') AS impressions,
@@ -107,10 +108,45 @@ counted AS (
         coalesce(sum(micros) FILTER (what = 'view'), 0)::BIGINT AS by_view
     FROM acts GROUP BY ALL)
 SELECT * EXCLUDE (spent, by_click, by_view), ctr(ad_clicks, impressions) AS ctr, usd(spent) AS spend_usd,
-    usd(by_click + by_view)::DECIMAL(18, 2) AS value_usd_sum, per_dollar(by_click + by_view, spent) AS roas,
-    usd(by_click)::DECIMAL(18, 2) AS value_click_usd, per_dollar(by_click, spent) AS roas_click,
-    usd(by_view)::DECIMAL(18, 2) AS value_view_usd, per_dollar(by_view, spent) AS roas_view
+    share(conversions_click + conversions_view, ad_clicks) AS cvr,
+    share(spent, 1000000::HUGEINT * (conversions_click + conversions_view)) AS cpa,
+    usd(by_click + by_view)::DECIMAL(18, 2) AS value_usd_sum, share(by_click + by_view, spent) AS roas,
+    usd(by_click)::DECIMAL(18, 2) AS value_click_usd, share(by_click, spent) AS roas_click,
+    usd(by_view)::DECIMAL(18, 2) AS value_view_usd, share(by_view, spent) AS roas_view,
+    list_filter([CASE WHEN impressions = 0 THEN 'ctr:no_impressions' END,
+        CASE WHEN ad_clicks = 0 THEN 'cvr:no_clicks' END,
+        CASE WHEN conversions_click + conversions_view = 0 THEN 'cpa:no_conversions' END,
+        CASE WHEN spent = 0 THEN 'roas:no_spend' END, CASE WHEN spent = 0 THEN 'roas_click:no_spend' END,
+        CASE WHEN spent = 0 THEN 'roas_view:no_spend' END], lambda why: why IS NOT NULL) AS null_reasons
 FROM counted;
+
+CREATE TABLE mart_campaign_event_daily AS
+WITH counted AS (
+    SELECT *, local_day AS local FROM fct_attributed_conversion
+    WHERE is_in_time AND NOT is_repeat AND advertiser_id IS NOT NULL),
+totals AS (
+    SELECT advertiser_id, event_name, local, count(*) AS event_conversions,
+        count(*) FILTER (attribution = 'organic') AS event_organic
+    FROM counted GROUP BY ALL),
+earned AS (
+    SELECT advertiser_id, campaign_id, event_name, local,
+        count(*) FILTER (attribution = 'click') AS conversions_click,
+        count(*) FILTER (attribution = 'view') AS conversions_view,
+        coalesce(sum(value_usd) FILTER (attribution = 'click'), 0)::DECIMAL(18, 2) AS value_click_usd,
+        coalesce(sum(value_usd) FILTER (attribution = 'view'), 0)::DECIMAL(18, 2) AS value_view_usd
+    FROM counted WHERE campaign_id IS NOT NULL GROUP BY ALL),
+delivered AS (
+    SELECT e.*, (value_click_usd + value_view_usd)::DECIMAL(18, 2) AS value_usd_sum, event_conversions, event_organic,
+        coalesce(ad_clicks, 0) AS clicks, (coalesce(spend_usd, 0) * 1000000)::HUGEINT AS spent
+    FROM earned e JOIN totals USING (advertiser_id, event_name, local)
+        LEFT JOIN (SELECT advertiser_id, campaign_id, day AS local, ad_clicks, spend_usd FROM mart_campaign_daily) d
+            USING (advertiser_id, campaign_id, local))
+SELECT * EXCLUDE (local, clicks, spent), local AS day, share(conversions_click + conversions_view, clicks) AS cvr,
+    share(spent, 1000000::HUGEINT * (conversions_click + conversions_view)) AS cpa,
+    share((value_usd_sum * 1000000)::HUGEINT, spent) AS roas,
+    list_filter([CASE WHEN clicks = 0 THEN 'cvr:no_clicks' END, CASE WHEN spent = 0 THEN 'roas:no_spend' END],
+        lambda why: why IS NOT NULL) AS null_reasons
+FROM delivered;
 """
 
 SPEND = """

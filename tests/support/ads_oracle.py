@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from support.ads_facts_oracle import CLICKS, CREDIT, IMPRESSIONS, SESSIONS
+from support.ads_facts_oracle import CLICKS, CREDIT, IMPRESSIONS, REPEATS, SESSIONS
 from support.ads_marts_oracle import CAMPAIGNS, CREATIVES, ROLLUPS, SPEND
 from support.duckdb_oracle import dimension
 from support.landed_oracle import LANDED_HOUR, MACROS, canonical
@@ -23,11 +23,11 @@ EVENTS = {
     "ad_clicks": "ad_id BIGINT, user_id BIGINT, session_id BIGINT, click_ts TIMESTAMPTZ, ad_impression_id BIGINT",
     "page_events": "user_id BIGINT, session_id BIGINT, event_name VARCHAR, event_ts TIMESTAMPTZ, device VARCHAR,"
     " region VARCHAR",
-    "conversions": "conversion_id BIGINT, user_id BIGINT, conversion_ts TIMESTAMPTZ, value_usd DECIMAL(12,2),"
-    " received_ts TIMESTAMPTZ",
+    "conversions": "conversion_id BIGINT, advertiser_id BIGINT, event_name VARCHAR, source VARCHAR, dedup_key VARCHAR,"
+    " user_id BIGINT, conversion_ts TIMESTAMPTZ, value_usd DECIMAL(12,2), received_ts TIMESTAMPTZ, sdk_version VARCHAR",
     "ads": "ad_id BIGINT, creative_id BIGINT, campaign_id BIGINT, effective_ts TIMESTAMPTZ, op VARCHAR",
-    "campaigns": "campaign_id BIGINT, advertiser_id BIGINT, objective VARCHAR, bid_strategy VARCHAR,"
-    " daily_budget_usd DECIMAL(12,2), effective_ts TIMESTAMPTZ, op VARCHAR",
+    "campaigns": "campaign_id BIGINT, advertiser_id BIGINT, objective VARCHAR, objective_event VARCHAR,"
+    " bid_strategy VARCHAR, daily_budget_usd DECIMAL(12,2), effective_ts TIMESTAMPTZ, op VARCHAR",
     "advertisers": "advertiser_id BIGINT, time_zone VARCHAR, click_window_days INTEGER, view_window_days INTEGER,"
     " effective_ts TIMESTAMPTZ, op VARCHAR",
     "spend_ledger": "campaign_id BIGINT, day DATE, billed_usd DECIMAL(12,2), streaming_usd DECIMAL(12,2)",
@@ -36,7 +36,11 @@ EVENTS = {
 # Dimension -> (change log, natural key, tracked columns).
 DIMENSIONS = {
     "dim_ads": ("ads", "ad_id", "creative_id campaign_id"),
-    "dim_campaigns": ("campaigns", "campaign_id", "advertiser_id objective bid_strategy daily_budget_usd"),
+    "dim_campaigns": (
+        "campaigns",
+        "campaign_id",
+        "advertiser_id objective bid_strategy daily_budget_usd objective_event",
+    ),
     "dim_advertisers": ("advertisers", "advertiser_id", "time_zone click_window_days view_window_days"),
 }
 
@@ -98,6 +102,6 @@ def connect_oracle(landing: Path) -> duckdb.DuckDBPyConnection:
         connection.execute(dimension(name, *log))
     for table in STAGED:
         connection.execute(_staged(table))
-    for statements in (IMPRESSIONS, CLICKS, SESSIONS, CREDIT, ROLLUPS, CREATIVES, CAMPAIGNS, SPEND):
+    for statements in (IMPRESSIONS, CLICKS, SESSIONS, REPEATS, CREDIT, ROLLUPS, CREATIVES, CAMPAIGNS, SPEND):
         connection.execute(statements)
     return connection

@@ -138,7 +138,7 @@ def ads() -> Ads:
         delivered=[{"impressions": 20_000, "ad_clicks": 1_196, "viewers": 4_000}], sessions=[cell, cell], spend=spend,
         unknown=[{"impressions": 0, "ads": 0, "usd": Decimal(0)}],
         roas=[earned, earned], final_days=ads_health.final_days((START, END)), final_roas=[], conversions=conversions,
-        received=[{"received": 21, "too_late": 2, "too_late_attributed": 1}], pace_day=day, pace=pace,
+        received=[{"received": 21, "too_late": 2, "too_late_attributed": 1, "repeats": 3}], pace_day=day, pace=pace,
     )  # fmt: skip
 
 

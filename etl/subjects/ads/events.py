@@ -1,10 +1,10 @@
 """The events of ads, and the rules that quarantine a record. Source: the ads specification, Events.
 
 A click has no id; its grain is (ad_id, user_id, session_id, click_ts). A conversion may be reported weeks later, so
-conversions are accepted for as long as facts are retained. A conversion that is too late to count is still stored.
+conversions are accepted for 23 days. A conversion that is too late to count is still stored.
 """
 
-from etl.model.contract import FACTS_KEPT, LATENESS, Event
+from etl.model.contract import LATENESS, Event
 from etl.subjects.ads.columns import columns
 
 _NO_RETIRE = ("out_of_set:op", "op = 'retire'")
@@ -34,11 +34,13 @@ PAGE_EVENTS = Event(
 )
 CONVERSIONS = Event(
     "conversions",
-    columns("conversion_id", "user_id", "conversion_ts", "value_usd", "received_ts"),
-    times=(("conversion_ts", FACTS_KEPT), ("received_ts", FACTS_KEPT)),
-    behind_days=7,  # the longest window: clicks and views that may earn the credit are still retained
+    columns("conversion_id", "advertiser_id?", "event_name?", "source?", "dedup_key?", "user_id?", "conversion_ts",
+            "value_usd?", "received_ts", "sdk_version?"),
+    times=(("conversion_ts", LATENESS), ("received_ts", LATENESS)),
+    lateness_days=23,
+    required_unless=(("advertiser_id", "ads.legacy_attribution"),),
     rules=(_cents("value_usd"), ("out_of_range:received_ts", "received_ts < conversion_ts")),
-)
+)  # fmt: skip
 ADS = Event(
     "ads",
     columns("ad_id", "creative_id", "campaign_id", "effective_ts", "op"),
@@ -47,10 +49,11 @@ ADS = Event(
 )
 CAMPAIGNS = Event(
     "campaigns",
-    columns("campaign_id", "advertiser_id", "objective", "bid_strategy", "daily_budget_usd", "effective_ts", "op"),
+    columns("campaign_id", "advertiser_id", "objective", "objective_event?", "bid_strategy", "daily_budget_usd",
+            "effective_ts", "op"),
     rules=(_NO_RETIRE, _cents("daily_budget_usd")),
     optional_on_close=("advertiser_id", "objective", "bid_strategy", "daily_budget_usd"),
-)
+)  # fmt: skip
 ADVERTISERS = Event(
     "advertisers",
     columns("advertiser_id", "time_zone", "click_window_days", "view_window_days", "effective_ts", "op"),

@@ -9,17 +9,24 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from etl.transforms.as_of import as_of
+from etl.transforms.ratios import exact_ratio
 
-SECOND_US = 1_000_000
+SECOND_US = MICROS = 1_000_000
 HOUR_US = 3600 * SECOND_US
 DAY_US = 24 * HOUR_US
 SESSION_HOURS = 6  # the maximum length of a session
 MAX_CLICKS_PER_HOUR = 30  # a user with more clicks in a clock hour is a bot
 DOUBLE_CLICK_US = SECOND_US
 LOCK_DAYS = 7
-CLICK_DAYS, VIEW_DAYS = 7, 1  # the longest windows an advertiser may have
+IMPRESSIONS_DAYS, CLICKS_DAYS, CONVERSIONS_DAYS = 37, 60, 90
+"""Days that facts are kept: a conversion may come 23 days late, and earlier touches of a whole window may earn it."""
+CLICK_DAYS, VIEW_DAYS = 28, 7  # the longest windows an advertiser may have
 EAST_HOURS, WEST_HOURS = 14, 12  # a local day starts up to 14 h before the UTC day of its date, ends up to 12 h after
 WINDOW_US = 300 * SECOND_US
+COUNTED = "is_in_time AND NOT coalesce(is_repeat, false)"
+"""Predicate of the conversions that marts count. Rows of earlier releases have no is_repeat."""
+PURCHASE = "purchase"
+"""The event_name of a conversion, and the objective_event of a campaign, that name none."""
 
 
 def click_id(at: str) -> Callable[[Column], Column]:
@@ -53,6 +60,32 @@ def local_day(at: str) -> Column:
 def locked_from(day: str = "local_day") -> Column:
     """The time at which a day in `time_zone` is locked: LOCK_DAYS local days after its end (clock changes included)."""
     return F.expr(f"to_utc_timestamp(CAST(date_add({day}, {LOCK_DAYS + 1}) AS TIMESTAMP), time_zone)")
+
+
+def on_own_day(conversions: DataFrame, dim_advertisers: DataFrame) -> DataFrame:
+    """Add local_day, locked_from and is_in_time of the conversion's advertiser; those of UTC when it is unknown."""
+    zoned = as_of(conversions, dim_advertisers, "advertiser_id", "conversion_ts", "time_zone")
+    dated = zoned.withColumn("time_zone", F.coalesce("time_zone", F.lit("UTC")))
+    locked = dated.withColumn("local_day", local_day("conversion_ts")).withColumn("locked_from", locked_from())
+    return locked.withColumn("is_in_time", F.expr("received_ts < locked_from")).drop("time_zone")
+
+
+def event_ratios(conversions: str) -> dict[str, Column]:
+    """cvr, cpa and roas of some conversions, from columns ad_clicks, spend_usd and value_usd_sum."""
+    return {
+        "cvr": exact_ratio(conversions, "ad_clicks"),
+        "cpa": exact_ratio(_micros("spend_usd"), f"({conversions}) * {MICROS}"),
+        "roas": per_dollar("value_usd_sum"),
+    }
+
+
+def per_dollar(value: str) -> Column:
+    """value / spend_usd, from two columns in USD."""
+    return exact_ratio(_micros(value), _micros("spend_usd"))
+
+
+def _micros(usd: str) -> str:
+    return f"CAST({usd} * {MICROS} AS DECIMAL(24,0))"
 
 
 def judge_traffic(clicks: DataFrame) -> DataFrame:

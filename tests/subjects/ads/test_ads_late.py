@@ -42,7 +42,8 @@ def report(spark: SparkSession, ads: Simulated, number: int, click: Row, receive
     """Land a conversion that happened a second after a click, and run the hour in which it was received."""
     when = datetime.fromisoformat(click["click_ts"]) + timedelta(seconds=1)
     row = {
-        "conversion_id": number, "user_id": click["user_id"], "conversion_ts": when.isoformat(), "value_usd": 1.5,
+        "conversion_id": number, "advertiser_id": click["advertiser_id"], "user_id": click["user_id"],
+        "conversion_ts": when.isoformat(), "value_usd": 1.5,
         "received_ts": received.isoformat(),
     }  # fmt: skip
     hour = received.replace(minute=0, second=0, microsecond=0)

@@ -24,11 +24,13 @@ KEYS = {
     "fct_ad_impressions": ["ad_impression_id"],
     "fct_user_session": ["user_id", "session_id"],
     "fct_attributed_conversion": ["conversion_id"],
+    "fct_conversion_repeat": ["conversion_id"],
     "agg_ad_clicks_5min": ["ad_id", "window_start"],
     "agg_ad_clicks": ["ad_id", "day"],
     "agg_session_data": ["day", "region", "device"],
     "agg_creative_daily": ["advertiser_id", "creative_id", "frequency_bucket", "day"],
     "mart_campaign_daily": ["advertiser_id", "campaign_id", "day"],
+    "mart_campaign_event_daily": ["advertiser_id", "campaign_id", "event_name", "day"],
     "mart_creative_daily": ["advertiser_id", "creative_id", "day"],
     "rec_spend_daily": ["campaign_id", "day"],
 }
@@ -43,6 +45,8 @@ def test_every_row_equals_the_truth(spark: SparkSession, simulated_ads: Simulate
 @pytest.mark.parametrize(("table", "column", "values"), [
     ("fct_attributed_conversion", "attribution", {"click", "view", "organic"}),
     ("fct_attributed_conversion", "is_in_time", {True, False}),
+    ("fct_attributed_conversion", "is_repeat", {True, False}),
+    ("fct_attributed_conversion", "is_objective", {True, False, None}),
     ("fct_ad_clicks", "is_valid", {True, False}),
     ("rec_spend_daily", "explanation",
      {"agrees", "rounding", "invalid_traffic", "no_invoice", "no_delivery", "unallocated"}),

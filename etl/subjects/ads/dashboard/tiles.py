@@ -133,7 +133,7 @@ def _invalid(found: Ads) -> Tile:
 
 
 def _conversions(found: Ads) -> Iterator[Tile]:
-    title, late = "Attributed conversions", "Conversions too late"
+    title, late, repeated = "Attributed conversions", "Conversions too late", "Repeated reports"
     by = {c: sum(r[c] for r in found.conversions) for c in ("conversions", "click", "view", "organic")}
     if by["conversions"]:
         share = 1 - by["organic"] / by["conversions"]
@@ -148,5 +148,8 @@ def _conversions(found: Ads) -> Iterator[Tile]:
         detail = f"of {number(row['received'])} received in the range, after their day was locked; "
         detail += f"{number(row['too_late_attributed'])} of them are attributed and in no campaign's numbers"
         yield Tile("too-late", late, number(row["too_late"]), row["too_late"], "plain", detail)
+        detail = f"of {number(row['received'])} received in the range: another report of the outcome counts"
+        yield Tile("repeats", repeated, number(row["repeats"]), row["repeats"], "plain", detail)
     else:
         yield no_data("too-late", late, "no conversion was received in the range")
+        yield no_data("repeats", repeated, "no conversion was received in the range")

@@ -8,11 +8,19 @@ from etl.subjects.ads.events import CAMPAIGNS
 from etl.subjects.shared.bronze_tables import bronze_table
 from etl.transforms.scd2 import versions
 
-TRACKED = ("advertiser_id", "objective", "bid_strategy", "daily_budget_usd")
+TRACKED = ("advertiser_id", "objective", "bid_strategy", "daily_budget_usd", "objective_event")
 TABLE = Table(
     name="dim_campaigns",
     layer=Layer.DIMS,
-    columns=columns("campaign_sk", "campaign_id", *TRACKED, "valid_from", "valid_to", "is_current", "is_deleted"),
+    columns=columns(
+        "campaign_sk",
+        "campaign_id",
+        *(f"{name}?" if name == "objective_event" else name for name in TRACKED),
+        "valid_from",
+        "valid_to",
+        "is_current",
+        "is_deleted",
+    ),
     key=("campaign_sk",),
     write=Scd2(natural_key=("campaign_id",), tracked=TRACKED, surrogate="campaign_sk"),
     owner="ads",

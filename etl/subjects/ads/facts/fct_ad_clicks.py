@@ -11,7 +11,7 @@ from etl.model.contract import Input, Layer, Replace, Table
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.dims import dim_ads, dim_advertisers, dim_campaigns
 from etl.subjects.ads.facts import stg_ad_clicks, stg_page_events
-from etl.subjects.ads.measures import HOUR_US, SESSION_HOURS, click_id, judge_traffic, stamp
+from etl.subjects.ads.measures import CLICKS_DAYS, HOUR_US, SESSION_HOURS, click_id, judge_traffic, stamp
 
 TABLE = Table(
     name="fct_ad_clicks",
@@ -45,7 +45,7 @@ TABLE = Table(
         Input(dim_campaigns.TABLE, as_of=True),
         Input(dim_advertisers.TABLE, as_of=True),
     ),
-    retention_days=30,
+    retention_days=CLICKS_DAYS,
     derived_from_person=(("click_id", click_id("click_ts")),),
 )
 SESSION = ["user_id", "session_id"]

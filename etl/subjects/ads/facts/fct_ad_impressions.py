@@ -6,7 +6,7 @@ from etl.model.contract import Input, Layer, Replace, Table
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.dims import dim_ads, dim_advertisers, dim_campaigns
 from etl.subjects.ads.facts import stg_ad_impressions
-from etl.subjects.ads.measures import stamp
+from etl.subjects.ads.measures import IMPRESSIONS_DAYS, stamp
 
 TABLE = Table(
     name="fct_ad_impressions",
@@ -40,7 +40,7 @@ TABLE = Table(
         Input(dim_campaigns.TABLE, as_of=True),
         Input(dim_advertisers.TABLE, as_of=True),
     ),
-    retention_days=30,
+    retention_days=IMPRESSIONS_DAYS,
 )
 
 

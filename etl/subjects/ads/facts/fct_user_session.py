@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from etl.model.contract import Input, Layer, Replace, Table
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.facts import fct_ad_clicks, stg_page_events
-from etl.subjects.ads.measures import SESSION_HOURS
+from etl.subjects.ads.measures import CLICKS_DAYS, SESSION_HOURS
 
 TABLE = Table(
     name="fct_user_session",
@@ -42,7 +42,7 @@ TABLE = Table(
         Input(stg_page_events.TABLE, by="event_hour", behind_hours=SESSION_HOURS, ahead_hours=SESSION_HOURS),
         Input(fct_ad_clicks.TABLE, by="click_hour", behind_hours=SESSION_HOURS, ahead_hours=SESSION_HOURS),
     ),
-    retention_days=30,
+    retention_days=CLICKS_DAYS,
 )
 EVENT = ("user_id", "session_id", "at", "event_name", "device", "region", "ad_id")
 

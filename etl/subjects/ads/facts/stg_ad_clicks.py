@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from etl.model.contract import Input, InsertNew, Layer, Table
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.events import AD_CLICKS
+from etl.subjects.ads.measures import CLICKS_DAYS
 from etl.subjects.shared.bronze_tables import bronze_table
 
 TABLE = Table(
@@ -22,7 +23,7 @@ TABLE = Table(
     partition=("click_hour",),
     cluster=("user_id", "session_id", "click_ts", "ad_id"),
     inputs=(Input(bronze_table(AD_CLICKS)),),
-    retention_days=30,
+    retention_days=CLICKS_DAYS,
 )
 
 

@@ -6,6 +6,7 @@ from pyspark.sql import functions as F
 from etl.model.contract import DEDUP_WINDOW_DAYS, Input, InsertNew, Layer, Table
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.events import AD_IMPRESSIONS
+from etl.subjects.ads.measures import IMPRESSIONS_DAYS
 from etl.subjects.shared.bronze_tables import bronze_table
 
 TABLE = Table(
@@ -30,7 +31,7 @@ TABLE = Table(
     partition=("ad_impression_hour",),
     cluster=("user_id", "ad_impression_id"),
     inputs=(Input(bronze_table(AD_IMPRESSIONS)),),
-    retention_days=30,
+    retention_days=IMPRESSIONS_DAYS,
 )
 
 

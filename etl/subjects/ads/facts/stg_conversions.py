@@ -10,19 +10,32 @@ from pyspark.sql import functions as F
 from etl.model.contract import Input, InsertNew, Layer, Table
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.events import CONVERSIONS
+from etl.subjects.ads.measures import CONVERSIONS_DAYS
 from etl.subjects.shared.bronze_tables import bronze_table
 
 TABLE = Table(
     name="stg_conversions",
     layer=Layer.FACTS,
-    columns=columns("conversion_id", "user_id", "conversion_ts", "value_usd", "received_ts", "conversion_hour"),
+    columns=columns(
+        "conversion_id",
+        "advertiser_id?",
+        "event_name?",
+        "source?",
+        "dedup_key?",
+        "user_id?",
+        "conversion_ts",
+        "value_usd?",
+        "received_ts",
+        "sdk_version?",
+        "conversion_hour",
+    ),
     key=("conversion_id",),
-    write=InsertNew(dedup_window_days=30),
+    write=InsertNew(dedup_window_days=CONVERSIONS_DAYS),
     owner="ads",
     partition=("conversion_hour",),
     cluster=("user_id", "conversion_id"),
     inputs=(Input(bronze_table(CONVERSIONS)),),
-    retention_days=30,
+    retention_days=CONVERSIONS_DAYS,
 )
 
 

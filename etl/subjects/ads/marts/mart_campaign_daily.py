@@ -2,6 +2,7 @@
 
 A conversion counts in the day it happened. Conversions change the row for seven days after the end of the day; from
 locked_from on the row is final. Value and ROAS exist in total, for the click window and for the view window.
+Only conversions of the campaign's objective_event count here; mart_campaign_event_daily has every event.
 Conversions received after the lock are only in fct_attributed_conversion, with is_in_time false. No rerun counts them;
 only a restatement with a new rule does.
 """
@@ -14,8 +15,8 @@ from pyspark.sql import functions as F
 from etl.model.contract import Input, Layer, Replace, Table
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.facts import fct_ad_clicks, fct_ad_impressions, fct_attributed_conversion
-from etl.subjects.ads.measures import EAST_HOURS, WEST_HOURS, locked_from
-from etl.transforms.ratios import ratio
+from etl.subjects.ads.measures import COUNTED, EAST_HOURS, WEST_HOURS, event_ratios, locked_from, per_dollar
+from etl.transforms.ratios import exact_ratio, null_reasons
 from etl.transforms.sketches import HLL_LG_K, empty_sketch
 
 COUNTS = ("impressions", "ad_clicks", "conversions_click", "conversions_view")
@@ -32,6 +33,8 @@ TABLE = Table(
         "reach",
         "ad_clicks",
         "ctr",
+        "cvr",
+        "cpa",
         "spend_usd",
         "conversions_click",
         "conversions_view",
@@ -42,6 +45,7 @@ TABLE = Table(
         "roas_click",
         "roas_view",
         "locked_from",
+        "null_reasons",
         "day",
     ),
     key=("advertiser_id", "campaign_id", "day"),
@@ -72,7 +76,7 @@ def transform(
         lock,
     )
     clicked = _by_campaign_day(fct_ad_clicks, "is_valid").agg(F.count("*").alias("ad_clicks"), lock)
-    earned = _by_campaign_day(fct_attributed_conversion, "is_in_time").agg(
+    earned = _by_campaign_day(fct_attributed_conversion, f"{COUNTED} AND coalesce(is_objective, true)").agg(
         F.count_if(F.col("attribution") == "click").alias("conversions_click"),
         F.count_if(F.col("attribution") == "view").alias("conversions_view"),
         _value("click"),
@@ -85,11 +89,12 @@ def transform(
         days.withColumns(zeros)
         .withColumn("reach_hll", F.coalesce("reach_hll", empty_sketch()))
         .withColumn("reach", F.hll_sketch_estimate("reach_hll"))
-        .withColumn("ctr", ratio("ad_clicks", "impressions", 7, "DECIMAL(9,7)"))
         .withColumn("value_usd_sum", F.expr("CAST(value_click_usd + value_view_usd AS DECIMAL(18,2))"))
-        .withColumn("roas", _roas("value_usd_sum"))
-        .withColumn("roas_click", _roas("value_click_usd"))
-        .withColumn("roas_view", _roas("value_view_usd"))
+        .withColumn("ctr", exact_ratio("ad_clicks", "impressions", places=7))
+        .withColumns(event_ratios("conversions_click + conversions_view"))
+        .withColumn("roas_click", per_dollar("value_click_usd"))
+        .withColumn("roas_view", per_dollar("value_view_usd"))
+        .withColumn("null_reasons", _null_reasons())
         .select(*TABLE.column_names)
     )
 
@@ -106,10 +111,16 @@ def _value(attribution: str) -> Column:
     return total.cast("DECIMAL(18,2)").alias(f"value_{attribution}_usd")
 
 
-def _roas(value: str) -> Column:
-    """value / spend_usd, rounded half up and capped at the limit of the type; NULL without spend."""
-    rate = f"CAST(least(round({value} / spend_usd, 4), 99999999.9999) AS DECIMAL(12,4))"
-    return F.expr(f"CASE WHEN spend_usd > 0 THEN {rate} END")
+def _null_reasons() -> Column:
+    """Why ratios of a campaign-day are NULL."""
+    spent = {name: ("spend_usd", "no_spend") for name in ("roas", "roas_click", "roas_view")}
+    conversions = "conversions_click + conversions_view"
+    return null_reasons(
+        ctr=("impressions", "no_impressions"),
+        cvr=("ad_clicks", "no_clicks"),
+        cpa=(conversions, "no_conversions"),
+        **spent,
+    )
 
 
 def _merge(one: DataFrame, other: DataFrame) -> DataFrame:

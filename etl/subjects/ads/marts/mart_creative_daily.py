@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from etl.model.contract import Input, Layer, Replace, Table
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.rollups import agg_creative_daily
-from etl.transforms.ratios import ratio
+from etl.transforms.ratios import exact_ratio
 
 BASELINE_DAYS = 28
 MIN_IMPRESSIONS = 1000
@@ -45,7 +45,7 @@ def transform(agg_creative_daily: DataFrame) -> DataFrame:
             for measure in ("impressions", "ad_clicks")
         ],
     )
-    rated = days.withColumn("ctr", ratio("ad_clicks", "impressions", 7, "DECIMAL(9,7)"))
+    rated = days.withColumn("ctr", exact_ratio("ad_clicks", "impressions", places=7))
     return (
         rated.join(_baselines(rated), ["advertiser_id", "day"])
         .withColumn("z_score", F.expr(_Z))
@@ -56,10 +56,14 @@ def transform(agg_creative_daily: DataFrame) -> DataFrame:
 
 def _baselines(rated: DataFrame) -> DataFrame:
     """(advertiser_id, day) -> count, sum and sum of squares of the CTRs in the 28 days before."""
-    per_day = rated.groupBy("advertiser_id", "day").agg(
-        F.count_if(F.expr(HAS_MIN_IMPRESSIONS)).alias("n"),
-        F.sum(F.expr(f"IF({HAS_MIN_IMPRESSIONS}, ctr, 0)")).alias("s"),
-        F.sum(F.expr(f"IF({HAS_MIN_IMPRESSIONS}, ctr * ctr, 0)")).alias("q"),
+    per_day = (
+        rated.withColumn("ctr", F.col("ctr").cast(_NARROW))
+        .groupBy("advertiser_id", "day")
+        .agg(
+            F.count_if(F.expr(HAS_MIN_IMPRESSIONS)).alias("n"),
+            F.sum(F.expr(f"IF({HAS_MIN_IMPRESSIONS}, ctr, 0)")).alias("s"),
+            F.sum(F.expr(f"IF({HAS_MIN_IMPRESSIONS}, ctr * ctr, 0)")).alias("q"),
+        )
     )
     before = Window.partitionBy("advertiser_id").orderBy(F.unix_date("day")).rangeBetween(-BASELINE_DAYS, -1)
     return per_day.select(
@@ -71,6 +75,7 @@ def _baselines(rated: DataFrame) -> DataFrame:
     )
 
 
+_NARROW = "DECIMAL(12,7)"  # the square of a wider CTR would keep only six places
 _N = "CAST(baseline_days AS DECIMAL(9,0))"  # with one digit more, _VARIANCE would keep only 13 of its 14 places
 _VARIANCE = f"({_N} * ctr_squares - ctr_sum * ctr_sum)"  # times n squared
 _Z = f"""CASE WHEN {HAS_MIN_IMPRESSIONS} AND {_VARIANCE} > 0 THEN

@@ -1,9 +1,10 @@
 -- question: Which ads do people see and click before they convert?
 -- grain: one row per path, most conversions first
 -- note: >-
---   A path is the last valid touches (clicks and views) of any campaign in the seven days before a conversion, oldest
---   first. The credit still goes to the last click or view. A conversion without a touch is `organic`. Clicks and
---   impressions are kept for 30 days, so paths of conversions older than 23 days may lack their first touches.
+--   A path is the last valid touches (clicks and views) of the conversion's advertiser in the 28 days before a
+--   conversion, of any advertiser for rule version 1, oldest first. The credit still goes to the last click or view in
+--   its window. A conversion without a touch is `organic`; repeats are left out. Clicks are kept for 60 days and
+--   impressions for 37 days, so paths of conversions older than 9 days may lack their first views.
 -- inputs: [fct_attributed_conversion, fct_ad_clicks, fct_ad_impressions]
 -- parameters:
 --   end: {type: DATE, default: latest, meaning: "End of the interval of UTC days of conversions, exclusive"}
@@ -11,15 +12,15 @@
 --   touches: {type: INT, default: 3, low: 1, meaning: Number of last touches in a path}
 --   limit: {type: INT, default: 50, low: 1, meaning: Maximum number of paths}
 WITH touches AS (
-    SELECT user_id, click_ts AS touch_ts, 'click' AS kind, campaign_id
+    SELECT user_id, click_ts AS touch_ts, 'click' AS kind, campaign_id, advertiser_id
     FROM fct_ad_clicks
     WHERE is_valid AND campaign_id IS NOT NULL AND advertiser_id IS NOT NULL
-        AND click_hour >= CAST(:start AS TIMESTAMP) - INTERVAL 7 DAYS AND click_hour < CAST(:end AS TIMESTAMP)
+        AND click_hour >= CAST(:start AS TIMESTAMP) - INTERVAL 28 DAYS AND click_hour < CAST(:end AS TIMESTAMP)
     UNION ALL
-    SELECT user_id, impression_ts, 'view', campaign_id
+    SELECT user_id, impression_ts, 'view', campaign_id, advertiser_id
     FROM fct_ad_impressions
     WHERE is_valid AND campaign_id IS NOT NULL AND advertiser_id IS NOT NULL
-        AND ad_impression_hour >= CAST(:start AS TIMESTAMP) - INTERVAL 7 DAYS AND ad_impression_hour < CAST(:end AS TIMESTAMP)
+        AND ad_impression_hour >= CAST(:start AS TIMESTAMP) - INTERVAL 28 DAYS AND ad_impression_hour < CAST(:end AS TIMESTAMP)
 ),
 paths AS (
     SELECT
@@ -28,8 +29,9 @@ paths AS (
         array_sort(collect_list(CASE WHEN t.user_id IS NOT NULL THEN struct(t.touch_ts, t.kind, t.campaign_id) END)) AS path
     FROM fct_attributed_conversion AS c
         LEFT JOIN touches AS t ON c.user_id = t.user_id
-            AND t.touch_ts <= c.conversion_ts AND t.touch_ts > c.conversion_ts - INTERVAL 7 DAYS
-    WHERE c.day >= :start AND c.day < :end
+            AND (t.advertiser_id = c.advertiser_id OR coalesce(c.rule_version, 1) = 1)
+            AND t.touch_ts <= c.conversion_ts AND t.touch_ts > c.conversion_ts - INTERVAL 28 DAYS
+    WHERE c.day >= :start AND c.day < :end AND NOT coalesce(c.is_repeat, false)
     GROUP BY c.conversion_id
 )
 SELECT

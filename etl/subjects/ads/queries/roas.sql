@@ -1,10 +1,10 @@
 -- question: What is the return on ad spend of each campaign, by window, and is it final?
 -- grain: one row per campaign, most spend first
 -- note: >-
---   Days are in the time zone of the advertiser. Conversions count when they are received within seven days after their
---   day. is_final is true when every day of the interval is locked (see locked_from), including days without a row: no
---   conversion changes the figures any more. A conversion counts in the click window or, without a click, in the view
---   window, so roas is the sum of both except for rounding.
+--   Days are in the time zone of the advertiser. Conversions of the campaign's objective_event count, each outcome once,
+--   when they are received within seven days after their day. is_final is true when every day of the interval is locked
+--   (see locked_from), including days without a row: no conversion changes the figures any more. A conversion counts in
+--   the click window or, without a click, in the view window, so roas is the sum of both except for rounding.
 -- inputs: [mart_campaign_daily, dim_advertisers]
 -- parameters:
 --   end: {type: DATE, default: latest, meaning: "End of the interval, exclusive"}
@@ -41,9 +41,9 @@ SELECT
     value_usd,
     value_click_usd,
     value_view_usd,
-    round(value_usd / nullif(spend_usd, 0), 4) AS roas,
-    round(value_click_usd / nullif(spend_usd, 0), 4) AS roas_click,
-    round(value_view_usd / nullif(spend_usd, 0), 4) AS roas_view,
+    round(value_usd / nullif(spend_usd, 0), 6) AS roas,
+    round(value_click_usd / nullif(spend_usd, 0), 6) AS roas_click,
+    round(value_view_usd / nullif(spend_usd, 0), 6) AS roas_view,
     greatest(locked_from, closed_from) AS locked_from,
     greatest(locked_from, closed_from) <= CAST(:as_of AS TIMESTAMP) AS is_final
 FROM sums LEFT JOIN closing USING (advertiser_id)

@@ -1,6 +1,7 @@
 """One row per UTC day, region and device: sessions, their length, and how many led to a click and to a conversion.
 
-A session counts in the day it started, also for conversions that happen days later. A missing region or device is
+A session counts in the day it started, also for conversions that happen in the seven days after the click. Repeats of
+a conversion do not count. A missing region or device is
 `unknown`.
 """
 
@@ -10,8 +11,11 @@ from pyspark.sql import functions as F
 from etl.model.contract import Input, Layer, Replace, Table
 from etl.subjects.ads.columns import columns
 from etl.subjects.ads.facts import fct_attributed_conversion, fct_user_session
-from etl.subjects.ads.measures import CLICK_DAYS, SESSION_HOURS
-from etl.transforms.ratios import ratio
+from etl.subjects.ads.measures import DAY_US, SESSION_HOURS
+from etl.transforms.ratios import exact_ratio
+
+CVR_DAYS = 7
+"""A session counts as converted by a conversion less than so many days after the click that earned it."""
 
 TABLE = Table(
     name="agg_session_data",
@@ -39,15 +43,17 @@ TABLE = Table(
     cluster=("region", "device"),
     inputs=(
         Input(fct_user_session.TABLE, by="day"),
-        Input(fct_attributed_conversion.TABLE, by="day", ahead_hours=SESSION_HOURS + 24 * CLICK_DAYS),
+        Input(fct_attributed_conversion.TABLE, by="day", ahead_hours=SESSION_HOURS + 24 * CVR_DAYS),
     ),
 )
 SESSION = list(fct_user_session.TABLE.key)
 
 
 def transform(fct_user_session: DataFrame, fct_attributed_conversion: DataFrame) -> DataFrame:
-    """Sessions of whole days, and conversions until the click window ends -> one row per day, region and device."""
-    clicks = fct_attributed_conversion.where("attribution = 'click'").select("user_id", "session_id", "touch_ts")
+    """Sessions of whole days, and conversions of the week after -> one row per day, region and device."""
+    soon = f"unix_micros(conversion_ts) - unix_micros(touch_ts) < {CVR_DAYS * DAY_US}"
+    earned = fct_attributed_conversion.where("attribution = 'click' AND NOT coalesce(is_repeat, false)").where(soon)
+    clicks = earned.select("user_id", "session_id", "touch_ts")
     candidates = fct_user_session.join(clicks, ["user_id", "session_id"])
     converted = candidates.where("touch_ts BETWEEN session_start AND session_end").select(*SESSION).distinct()
     sessions = fct_user_session.join(converted.withColumn("converted", F.lit(True)), SESSION, "left")
@@ -66,8 +72,8 @@ def transform(fct_user_session: DataFrame, fct_attributed_conversion: DataFrame)
         )
     )
     rates = {
-        "ctr_users": ratio("users_ad_clicked", "users"),
-        "ctr_clicks": ratio("ad_clicks", "(clicks + ad_clicks)"),
-        "cvr": ratio("sessions_converted", "sessions_ad_clicked"),
+        "ctr_users": exact_ratio("users_ad_clicked", "users"),
+        "ctr_clicks": exact_ratio("ad_clicks", "(clicks + ad_clicks)"),
+        "cvr": exact_ratio("sessions_converted", "sessions_ad_clicked"),
     }
     return cells.withColumns(rates).select(*TABLE.column_names)

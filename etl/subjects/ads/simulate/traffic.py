@@ -9,6 +9,7 @@ from random import Random
 
 from etl.sources.landing_writer import Row
 from etl.sources.stamps import DAY_US, HOUR_US, MINUTE_US, SECOND_US
+from etl.subjects.ads.simulate.outcomes import Outcomes
 from etl.subjects.ads.simulate.scenario import AdsScenario
 from etl.subjects.ads.simulate.world import AD_ID, ADS, HOT_AD
 
@@ -42,7 +43,8 @@ class Generator:
 
     def __init__(self, scenario: AdsScenario) -> None:
         self.scenario, self.rng = scenario, Random(scenario.seed)
-        self.sessions, self.impressions, self.conversions = count(1_000), count(5_000_000), count(800_000)
+        self.outcomes = Outcomes(scenario.seed)
+        self.sessions, self.impressions = count(1_000), count(5_000_000)
 
     def hour(self, index: int) -> Traffic:
         """All traffic that starts in the hour with this index."""
@@ -52,7 +54,7 @@ class Generator:
             shown += self._session(made, start + self.rng.randrange(HOUR_US))
         self._bot(made, start)
         for _ in range(max(1, self.scenario.impressions_per_hour // 200)):
-            self._convert(made, 10**6 + self.rng.randrange(10**6), start + self.rng.randrange(HOUR_US), 0)
+            self._convert(made, 10**6 + self.rng.randrange(10**6), start + self.rng.randrange(HOUR_US), 0, None)
         return made
 
     def _session(self, made: Traffic, start: int) -> int:
@@ -82,7 +84,7 @@ class Generator:
         if rng.random() < 0.08:
             self._click(made, user, session, ad, impression, at + rng.randrange(SECOND_US, 40 * SECOND_US))
         elif rng.random() < 0.02:
-            self._convert(made, user, at, rng.choice(_DELAYS[:4]))
+            self._convert(made, user, at, rng.choice(_DELAYS[:4]), ad)
 
     def _click(self, made: Traffic, user: int, session: int, ad: int, impression: int, at: int) -> None:
         twice = at + self.rng.randrange(1, SECOND_US)
@@ -90,7 +92,7 @@ class Generator:
             made.add("ad_clicks", ad_id=ad, user_id=user, session_id=session, click_ts=when,
                      ad_impression_id=impression)  # fmt: skip
         if self.rng.random() < 0.25:
-            self._convert(made, user, at, self.rng.choice(_DELAYS))
+            self._convert(made, user, at, self.rng.choice(_DELAYS), ad)
 
     def _bot(self, made: Traffic, start: int) -> None:
         session = next(self.sessions)
@@ -98,11 +100,13 @@ class Generator:
             made.add("ad_clicks", ad_id=AD_ID + 2, user_id=BOT, session_id=session,
                      click_ts=start + minute * MINUTE_US)  # fmt: skip
 
-    def _convert(self, made: Traffic, user: int, touch_us: int, delay: int) -> None:
+    def _convert(self, made: Traffic, user: int, touch_us: int, delay: int, ad: int | None) -> None:
+        """Add a conversion after a touch of an ad, or after none, and the other reports of it."""
         at, draw = touch_us + delay, self.rng.random()
         report_delay = next(wait for odds, wait in _REPORT_DELAYS if draw < odds)
-        made.add("conversions", conversion_id=next(self.conversions), user_id=user, conversion_ts=at,
-                 value_usd=self.rng.randrange(1, 20_000) / 100, received_ts=at + report_delay)  # fmt: skip
+        value = self.rng.randrange(1, 20_000) / 100
+        for report in self.outcomes.reports(user, at, at + report_delay, value, ad):
+            made.add("conversions", **report)
 
 
 def happened(event: str, row: Row) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -22,7 +22,7 @@ from etl.sources.truth_versions import Version, payload_at, versions_by_key
 KEYS = {"ads": "ad_id", "campaigns": "campaign_id", "advertisers": "advertiser_id"}
 CENTS = Decimal("0.01")
 MAX_CLICKS_PER_HOUR = 30
-SESSION_US = 6 * HOUR_US
+SESSION_US, REPEAT_US = 6 * HOUR_US, 48 * HOUR_US
 
 
 @dataclass
@@ -148,7 +148,7 @@ class Truth:
         found: dict[int, list[tuple[str, int, object, Row]]] = defaultdict(list)
         for row in self.fct_clicks:
             if row["is_valid"] and row["advertiser_id"]:
-                found[row["user_id"]].append(("click", row["click_ts"], row["click_id"], row))
+                found[row["user_id"]].append(("click", row["click_ts"], (row["ad_id"], row["session_id"]), row))
         for row in self.fct_impressions:
             if row["is_valid"] and row["advertiser_id"]:
                 found[row["user_id"]].append(("view", row["impression_ts"], row["ad_impression_id"], row))
@@ -158,28 +158,41 @@ class Truth:
     def fct_conversions(self) -> list[Row]:
         """Every conversion with the touch that earned its credit."""
         touches = self.touches()
-        return [self._attributed(row, touches.get(row["user_id"], [])) for row in self.conversions.values()]
+        found = {row["conversion_id"]: self._dated(row) for row in self.conversions.values()}
+        repeats = repeats_of(found.values())
+        return [
+            self._attributed(row, touches.get(row.get("user_id", 0), [])) | {"is_repeat": number in repeats}
+            for number, row in found.items()
+        ]
 
-    def _attributed(self, conversion: Row, touches: list[tuple[str, int, object, Row]]) -> Row:
+    def _dated(self, conversion: Row) -> Row:
+        """A conversion with its event, and the day and lock of its advertiser."""
         at = conversion["conversion_ts"]
-        live = [touch for touch in touches if self._earns(touch, at)]
-        best = min(live, key=lambda t: (t[0], -t[1], t[2]), default=None)
-        made = conversion | {"attribution": "organic", "touch_ts": None, "click_id": None, "ad_impression_id": None}
-        zone = "UTC"
-        if best:
-            kind, when, _, row = best
-            names = ("session_id", "ad_id", "creative_id", "campaign_id", "advertiser_id", "ad_impression_id")
-            made |= {name: row.get(name) for name in names}
-            made |= {"attribution": kind, "touch_ts": when, "click_id": row.get("click_id")}
-            zone = self.at("advertisers", row["advertiser_id"], at)["time_zone"]
+        zone = self.at("advertisers", conversion["advertiser_id"], at).get("time_zone", "UTC")
         day = local_day(at, zone)
         lock = locked_from(day, zone)
-        return made | {"local_day": day, "locked_from": lock, "is_in_time": conversion["received_ts"] < lock}
+        event = conversion.get("event_name", "purchase")
+        days = {"local_day": day, "locked_from": lock, "is_in_time": conversion["received_ts"] < lock}
+        return conversion | days | {"event_name": event}
 
-    def _earns(self, touch: tuple[str, int, object, Row], at: int) -> bool:
+    def _attributed(self, conversion: Row, touches: list[tuple[str, int, object, Row]]) -> Row:
+        live = [touch for touch in touches if self._earns(touch, conversion)]
+        best = min(live, key=lambda t: (t[0], -t[1], t[2]), default=None)
+        organic = {"attribution": "organic", "touch_ts": None, "click_id": None, "ad_impression_id": None}
+        if not best:
+            return conversion | organic | {"is_objective": None, "rule_version": 2}
+        kind, when, _, row = best
+        names = ("session_id", "ad_id", "creative_id", "campaign_id", "ad_impression_id", "click_id")
+        campaign = self.at("campaigns", row["campaign_id"], conversion["conversion_ts"])
+        is_objective = conversion["event_name"] == campaign.get("objective_event", "purchase")
+        made = {"attribution": kind, "touch_ts": when, "is_objective": is_objective, "rule_version": 2}
+        return conversion | {name: row.get(name) for name in names} | made
+
+    def _earns(self, touch: tuple[str, int, object, Row], conversion: Row) -> bool:
         kind, when, _, row = touch
-        days = self.at("advertisers", row["advertiser_id"], at).get(f"{kind}_window_days", 0)
-        return 0 <= at - when < days * DAY_US
+        at, owner = conversion["conversion_ts"], conversion["advertiser_id"]
+        days = self.at("advertisers", owner, at).get(f"{kind}_window_days", 0)
+        return bool(row["advertiser_id"] == owner and 0 <= at - when < days * DAY_US)
 
     def spend(self) -> dict[tuple[int, str], Spend]:
         """(campaign, local day) -> spend."""
@@ -190,6 +203,20 @@ class Truth:
                 spend.micros[row["ad_id"]] += row["spend_micros"] * row["is_valid"]
                 spend.invalid_micros += row["spend_micros"] * (not row["is_valid"])
         return found
+
+
+def repeats_of(conversions: Iterable[Row]) -> set[int]:
+    """The ids of conversions whose outcome another one reports that was received earlier, in time, and counts."""
+    counted: dict[tuple[object, ...], list[int]] = defaultdict(list)
+    repeats = set()
+    for row in sorted(conversions, key=lambda r: (r["received_ts"], r["conversion_id"])):
+        outcome = counted[row["advertiser_id"], row["event_name"], row.get("dedup_key")]
+        at = row["conversion_ts"]
+        if "dedup_key" in row and any(abs(at - other) < REPEAT_US for other in outcome):
+            repeats.add(row["conversion_id"])
+        elif row["is_in_time"]:
+            outcome.append(at)
+    return repeats
 
 
 def click_id(row: Row) -> str:

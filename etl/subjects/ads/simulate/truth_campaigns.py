@@ -31,21 +31,67 @@ def campaign_days(truth: Truth) -> Iterator[Row]:
     for row in _valid(truth.fct_clicks):
         found[_campaign(row)]["ad_clicks"] += 1
     for row in truth.fct_conversions:
-        if row["is_in_time"] and row["attribution"] != "organic":
-            cell = found[_campaign(row)]
-            cell[f"conversions_{row['attribution']}"] += 1
-            cell[f"cents_{row['attribution']}"] += int(money(row["value_usd"]) * 100)
+        if _counts(row) and row["is_objective"]:
+            _earn(found[_campaign(row)], row)
     for key, cell in sorted(found.items()):
         spend = Decimal(cell["micros"]) / 1_000_000
-        click, view = (Decimal(cell[f"cents_{by}"]) / 100 for by in ("click", "view"))
+        value, click, view = _values(cell)
         zone = truth.at("advertisers", key[0], 2**62)["time_zone"]
         yield {
             "advertiser_id": key[0], "campaign_id": key[1], "day": key[2], "reach": len(people[key]),
             **{name: cell[name] for name in ("impressions", "ad_clicks", "conversions_click", "conversions_view")},
             "ctr": half_up(cell["ad_clicks"], cell["impressions"], 7), "spend_usd": spend,
-            "value_usd_sum": click + view, "value_click_usd": click, "value_view_usd": view,
-            "roas": half_up(click + view, spend, 4), "roas_click": half_up(click, spend, 4),
-            "roas_view": half_up(view, spend, 4), "locked_from": locked_from(key[2], zone),
+            "value_usd_sum": value, "value_click_usd": click, "value_view_usd": view,
+            **_ratios(cell, cell["ad_clicks"], spend), "roas_click": half_up(click, spend, 6),
+            "roas_view": half_up(view, spend, 6), "locked_from": locked_from(key[2], zone),
+        }  # fmt: skip
+
+
+def _counts(conversion: Row) -> bool:
+    return bool(conversion["is_in_time"] and not conversion["is_repeat"])
+
+
+def _earn(cell: Counter[str], conversion: Row) -> None:
+    by = conversion["attribution"]
+    cell[f"conversions_{by}"] += 1
+    cell[f"cents_{by}"] += int(money(conversion.get("value_usd", 0)) * 100)
+
+
+def _values(cell: Counter[str]) -> tuple[Decimal, Decimal, Decimal]:
+    """Value in total, by click and by view."""
+    click, view = (Decimal(cell[f"cents_{by}"]) / 100 for by in ("click", "view"))
+    return click + view, click, view
+
+
+def _ratios(cell: Counter[str], clicks: int, spend: Decimal) -> Row:
+    conversions = cell["conversions_click"] + cell["conversions_view"]
+    return {
+        "cvr": half_up(conversions, clicks, 6), "cpa": half_up(spend, conversions, 6),
+        "roas": half_up(_values(cell)[0], spend, 6),
+    }  # fmt: skip
+
+
+def event_days(truth: Truth) -> Iterator[Row]:
+    """mart_campaign_event_daily: conversions of each campaign, day and event."""
+    found: dict[tuple[int, int, str, str], Counter[str]] = defaultdict(Counter)
+    totals: Counter[tuple[str, int, str, str]] = Counter()
+    delivered = {(r["advertiser_id"], r["campaign_id"], r["day"]): r for r in campaign_days(truth)}
+    for row in filter(_counts, truth.fct_conversions):
+        event = row["advertiser_id"], row["event_name"], row["local_day"]
+        totals["all", *event] += 1
+        totals["organic", *event] += row["attribution"] == "organic"
+        if row["attribution"] != "organic":
+            _earn(found[*_campaign(row), row["event_name"]], row)
+    for (advertiser, campaign, day, event_name), cell in sorted(found.items()):
+        delivery = delivered.get((advertiser, campaign, day), {"ad_clicks": 0, "spend_usd": Decimal(0)})
+        value, click, view = _values(cell)
+        yield {
+            "advertiser_id": advertiser, "campaign_id": campaign, "day": day, "event_name": event_name,
+            **{name: cell[name] for name in ("conversions_click", "conversions_view")},
+            "value_usd_sum": value, "value_click_usd": click, "value_view_usd": view,
+            **_ratios(cell, delivery["ad_clicks"], delivery["spend_usd"]),
+            "event_conversions": totals["all", advertiser, event_name, day],
+            "event_organic": totals["organic", advertiser, event_name, day],
         }  # fmt: skip
 
 

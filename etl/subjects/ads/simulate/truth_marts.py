@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from etl.sources.landing_writer import Row
-from etl.sources.stamps import hour_of, iso
+from etl.sources.stamps import DAY_US, hour_of, iso
 from etl.sources.truth_versions import Version
 from etl.subjects.ads.simulate import truth_campaigns
 from etl.subjects.ads.simulate.truth import KEYS, Truth, by_session, half_up, money
 
 FIVE_MINUTES_US = 300_000_000
+CVR_US = 7 * DAY_US
 _TIMES = frozenset({"impression_ts", "click_ts", "event_ts", "conversion_ts", "received_ts", "touch_ts", "locked_from"})
 
 
@@ -55,10 +56,20 @@ def _impressions(truth: Truth) -> Iterator[Row]:
 
 def _conversions(truth: Truth) -> Iterator[Row]:
     own = ("conversion_id", "user_id", "conversion_ts", "received_ts", "attribution", "touch_ts", "click_id",
-           "ad_impression_id", "session_id", "ad_id", "locked_from", "is_in_time")  # fmt: skip
+           "ad_impression_id", "session_id", "ad_id", "locked_from", "is_in_time", "event_name", "source", "dedup_key",
+           "is_repeat", "is_objective", "rule_version")  # fmt: skip
     return (
-        _pick(row, *own, *_STAMP) | {"value_usd": money(row["value_usd"]), "day": _day(row["conversion_ts"])}
+        _pick(row, *own, *_STAMP)
+        | {"value_usd": money(row["value_usd"]) if "value_usd" in row else None, "day": _day(row["conversion_ts"])}
         for row in truth.fct_conversions
+    )
+
+
+def _repeats(truth: Truth) -> Iterator[Row]:
+    return (
+        {"conversion_id": row["conversion_id"], "day": _day(row["conversion_ts"])}
+        for row in truth.fct_conversions
+        if row["is_repeat"]
     )
 
 
@@ -108,7 +119,9 @@ def _ad_days(truth: Truth) -> Iterator[Row]:
 
 
 def _session_days(truth: Truth) -> Iterator[Row]:
-    credited = {(r["user_id"], r["session_id"]) for r in truth.fct_conversions if r["attribution"] == "click"}
+    earned = (r for r in truth.fct_conversions if r["attribution"] == "click" and not r["is_repeat"])
+    soon = (r for r in earned if r["conversion_ts"] - r["touch_ts"] < CVR_US)
+    credited = {(r["user_id"], r["session_id"]) for r in soon}
     cells: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for row in sessions(truth):
         cells[row["day"], row["region"] or "unknown", row["device"] or "unknown"].append(row)
@@ -122,8 +135,8 @@ def _session_days(truth: Truth) -> Iterator[Row]:
             "users_ad_clicked": len(pressed), "clicks": clicks, "ad_clicks": on_ads,
             "session_ms_sum": sum(row["end"] // 1000 - row["start"] // 1000 for row in rows),
             "sessions_ad_clicked": len(clicked), "sessions_converted": converted,
-            "ctr_users": half_up(len(pressed), len(users), 5), "ctr_clicks": half_up(on_ads, clicks + on_ads, 5),
-            "cvr": half_up(converted, len(clicked), 5),
+            "ctr_users": half_up(len(pressed), len(users), 6), "ctr_clicks": half_up(on_ads, clicks + on_ads, 6),
+            "cvr": half_up(converted, len(clicked), 6),
         }  # fmt: skip
 
 
@@ -150,11 +163,13 @@ _TABLES: dict[str, Callable[[Truth], Iterator[Row]]] = {
     "fct_ad_impressions": _impressions,
     "fct_user_session": _sessions,
     "fct_attributed_conversion": _conversions,
+    "fct_conversion_repeat": _repeats,
     "agg_ad_clicks_5min": _windows,
     "agg_ad_clicks": _ad_days,
     "agg_session_data": _session_days,
     "agg_creative_daily": truth_campaigns.creative_frequencies,
     "mart_campaign_daily": truth_campaigns.campaign_days,
+    "mart_campaign_event_daily": truth_campaigns.event_days,
     "mart_creative_daily": truth_campaigns.creative_days,
     "rec_spend_daily": truth_campaigns.spend_days,
 }

@@ -13,11 +13,13 @@ from etl.sources.stamps import DAY_US, HOUR_US, MINUTE_US
 from etl.subjects.ads.simulate.scenario import AdsScenario
 
 ZONES = ("UTC", "America/Los_Angeles", "Asia/Kolkata", "Pacific/Kiritimati")
-WINDOWS = ((7, 1), (7, 0), (1, 1), (3, 1))
+WINDOWS = ((28, 7), (7, 0), (1, 1), (3, 1))
 """(click window, view window) in days, by advertiser."""
 CAMPAIGNS, ADS = 8, 21
 ADVERTISER_ID, CAMPAIGN_ID, AD_ID, CREATIVE_ID = 10, 500, 7_000, 90_000
 HOT_AD = AD_ID
+_OBJECTIVES = (None, "sign_up", "purchase")
+"""objective_event of campaigns, in turn. None is left out and means purchase."""
 
 Change = tuple[str, Row, int]
 """(event, record, index of the landed hour)."""
@@ -28,15 +30,20 @@ def advertiser_of(campaign: int) -> int:
     return ADVERTISER_ID + (campaign - CAMPAIGN_ID) // 2
 
 
+def campaign_of(ad: int) -> int:
+    """The campaign of an ad at the start."""
+    return CAMPAIGN_ID + (ad - AD_ID) // 3
+
+
 def changes(scenario: AdsScenario) -> Iterator[Change]:
     """The initial state, effective ten days before the start, then the edits."""
     since = scenario.start_us - 10 * DAY_US
     for i, zone in enumerate(ZONES):
         yield "advertisers", _advertiser(ADVERTISER_ID + i, zone, *WINDOWS[i], since), 0
     for i in range(CAMPAIGNS):
-        yield "campaigns", _campaign(CAMPAIGN_ID + i, 50.0 + i, "lowest_cost", since), 0
+        yield "campaigns", _campaign(CAMPAIGN_ID + i, 50.0 + i, "lowest_cost", since, _OBJECTIVES[i % 3]), 0
     for i in range(ADS):
-        yield "ads", _ad(AD_ID + i, CREATIVE_ID + i, CAMPAIGN_ID + i // 3, since), 0
+        yield "ads", _ad(AD_ID + i, CREATIVE_ID + i, campaign_of(AD_ID + i), since), 0
     for event, row, hour in _edits(scenario):
         if hour < scenario.hours:
             yield event, row, hour
@@ -62,8 +69,8 @@ def _advertiser(advertiser_id: int, zone: str, clicks: int, views: int, since: i
     }  # fmt: skip
 
 
-def _campaign(campaign_id: int, budget: float, bid: str, since: int) -> Row:
-    return {
+def _campaign(campaign_id: int, budget: float, bid: str, since: int, event: str | None = None) -> Row:
+    return ({} if event is None else {"objective_event": event}) | {
         "campaign_id": campaign_id, "advertiser_id": advertiser_of(campaign_id), "objective": "sales",
         "bid_strategy": bid, "daily_budget_usd": budget, "effective_ts": since, "op": "upsert",
     }  # fmt: skip

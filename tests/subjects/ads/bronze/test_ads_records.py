@@ -11,17 +11,20 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from support.rows import at, lines, record
 
-from etl import conf
+from etl import catalog, conf
+from etl.conf.subjects import Ads
 from etl.engine.landing.records import enrich, is_bad, parse_columns, parse_text, reasons
 from etl.model.contract import Event
 from etl.subjects.ads.events import AD_CLICKS, AD_IMPRESSIONS, ADS, ADVERTISERS, CONVERSIONS, EVENTS, SPEND_LEDGER
 
 CONF = conf.load("local")
 ZONE: dict[str, Any] = {"time_zone": "Europe/Berlin"}
+SHOP: dict[str, Any] = {"advertiser_id": 5}
+PLAIN = {"advertisers": ZONE, "conversions": SHOP}
 DAY = timedelta(days=1)
 
 CASES: dict[str, tuple[Event, dict[str, Any], set[str]]] = {
-    **{f"plain {e.name}": (e, ZONE if e is ADVERTISERS else {}, set()) for e in EVENTS},
+    **{f"plain {e.name}": (e, PLAIN.get(e.name, {}), set()) for e in EVENTS},
     "experiments of an impression": (AD_IMPRESSIONS, {"experiment_ids": [1, 2]}, set()),
     "experiment ids that are text": (
         AD_IMPRESSIONS, {"experiment_ids": ["a"]}, {"wrong_type:experiment_ids"}),
@@ -29,13 +32,19 @@ CASES: dict[str, tuple[Event, dict[str, Any], set[str]]] = {
     "a click without a session": (AD_CLICKS, {"session_id": ...}, {"missing:session_id"}),
     "a click of a week ago": (AD_CLICKS, {"click_ts": at("10:00") - 7 * DAY}, set()),
     "a click of more than a week ago": (AD_CLICKS, {"click_ts": at("09:59:59") - 7 * DAY}, {"too_late"}),
-    "a conversion reported weeks later": (CONVERSIONS, {"conversion_ts": at("10:00") - 23 * DAY}, set()),
+    "a conversion reported weeks later": (
+        CONVERSIONS, SHOP | {"conversion_ts": at("10:00") - 23 * DAY, "user_id": ..., "value_usd": ...}, set()),
     "a conversion whose clicks may be deleted already": (
-        CONVERSIONS, {"conversion_ts": at("09:59:59") - 23 * DAY}, {"too_late"}),
+        CONVERSIONS, SHOP | {"conversion_ts": at("09:59:59") - 23 * DAY}, {"too_late"}),
     "a conversion reported before it happened": (
-        CONVERSIONS, {"received_ts": at("09:59:59.999")}, {"out_of_range:received_ts"}),
-    "an amount with cents": (CONVERSIONS, {"value_usd": 1234567.89}, set()),
-    "an amount with a fraction of a cent": (CONVERSIONS, {"value_usd": 0.005}, {"fraction_of_a_cent:value_usd"}),
+        CONVERSIONS, SHOP | {"received_ts": at("09:59:59.999")}, {"out_of_range:received_ts"}),
+    "an amount with cents": (CONVERSIONS, SHOP | {"value_usd": 1234567.89}, set()),
+    "a conversion of nobody knows which advertiser": (CONVERSIONS, {}, {"missing:advertiser_id"}),
+    "a conversion with every field": (
+        CONVERSIONS, SHOP | {"event_name": "sign_up", "source": "server", "dedup_key": "A", "sdk_version": "4"}, set()),
+    "a conversion of an unknown source": (CONVERSIONS, SHOP | {"source": "fax"}, {"out_of_set:source"}),
+    "an amount with a fraction of a cent": (
+        CONVERSIONS, SHOP | {"value_usd": 0.005}, {"fraction_of_a_cent:value_usd"}),
     "the largest amount": (SPEND_LEDGER, {"billed_usd": 9_999_999_999.99}, set()),
     "more than the largest amount": (SPEND_LEDGER, {"billed_usd": 10**10}, {"out_of_range:billed_usd"}),
     "an invoice without a streaming counter": (SPEND_LEDGER, {"streaming_usd": None}, set()),
@@ -67,7 +76,7 @@ CASES: dict[str, tuple[Event, dict[str, Any], set[str]]] = {
     "a time zone and a line break": (ADVERTISERS, {"time_zone": "UTC\n"}, {"unknown:time_zone"}),
     "a time zone and a separator": (ADVERTISERS, {"time_zone": "Europe/Berlin\u2028"}, {"unknown:time_zone"}),
     "the time zone UTC": (ADVERTISERS, {"time_zone": "UTC"}, set()),
-    "a window above the maximum": (ADVERTISERS, {**ZONE, "click_window_days": 8}, {"out_of_range:click_window_days"}),
+    "a window above the maximum": (ADVERTISERS, {**ZONE, "click_window_days": 29}, {"out_of_range:click_window_days"}),
     "a delete of an advertiser without its fields": (
         ADVERTISERS, {"op": "delete", "time_zone": ..., "click_window_days": ..., "view_window_days": ...}, set()),
     "a retire of an ad": (ADS, {"op": "retire"}, {"out_of_set:op"}),
@@ -89,6 +98,26 @@ def found(spark: SparkSession) -> dict[str, set[str]]:
 @pytest.mark.parametrize("case", CASES)
 def test_a_record_has_exactly_these_quarantine_reasons(found: dict[str, set[str]], case: str) -> None:
     assert found[case] == CASES[case][2]
+
+
+def test_conf_may_allow_conversions_without_an_advertiser(spark: SparkSession) -> None:
+    """`ads.legacy_attribution` keeps the old rule. Other faults are found as before."""
+    legacy = CONF.model_copy(update={"ads": Ads(legacy_attribution="any_advertiser")})
+    records = [record(CONVERSIONS), record(CONVERSIONS, value_usd=0.005)]
+    parsed = parse_text(lines(spark, map(json.dumps, records)), CONVERSIONS)
+
+    found = parsed.select(is_bad(CONVERSIONS, legacy).alias("bad"), reasons(CONVERSIONS, legacy).alias("why")).collect()
+
+    assert [row.bad for row in found] == [False, True]
+    assert found[1].why == ["fraction_of_a_cent:value_usd"]
+
+
+@pytest.mark.parametrize("event", [e for e in catalog.landing_events() if e.required_unless], ids=lambda e: e.name)
+def test_a_field_that_conf_may_allow_to_be_missing_is_nullable_and_its_key_is_a_key_of_conf(event: Event) -> None:
+    for name, key in event.required_unless:
+        section, _, setting = key.partition(".")
+        assert next(f for f in event.fields if f.name == name).nullable
+        assert setting in getattr(CONF, section).model_dump()
 
 
 def test_flags_days_and_lists_are_also_read_from_parquet(spark: SparkSession) -> None:

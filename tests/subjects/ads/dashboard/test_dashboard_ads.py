@@ -94,8 +94,10 @@ def test_click_and_conversion_tiles_show_the_truth(found: Health, simulated_ads:
     assert shown["invalid-clicks"] == sum(not row["is_valid"] for row in clicks) / len(clicks)
     assert shown["ctr"] == pytest.approx(sums["ad_clicks"] / sums["impressions"])
     assert shown["cvr"] == led["sessions_converted"] / led["sessions_ad_clicked"]
-    organic = sum(row["attribution"] == "organic" for row in conversions)
-    assert shown["attributed"] == 1 - organic / len(conversions)
+    once = [row for row in conversions if not row["is_repeat"]]
+    organic = sum(row["attribution"] == "organic" for row in once)
+    assert shown["attributed"] == 1 - organic / len(once)
+    assert shown["repeats"] == len(conversions) - len(once) > 0
     assert shown["too-late"] == sum(not row["is_in_time"] for row in conversions) > 0
 
 

@@ -33,7 +33,7 @@ def test_a_conversion_reported_days_later_has_the_hour_it_happened(spark: SparkS
 
 def land(settings: Settings, hour: int, happened: datetime) -> None:
     """Land a record of conversion 7 in an hour of the day, with a conversion time."""
-    row = {"conversion_id": 7, "user_id": 1, "value_usd": 1.5, "conversion_ts": happened.isoformat()}
+    row = {"conversion_id": 7, "advertiser_id": 9, "value_usd": 1.5, "conversion_ts": happened.isoformat()}
     file = Path(settings.landing) / "conversions" / f"hour=2026-06-01T{hour:02}" / "conversions.jsonl"
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps(row | {"received_ts": at(f"{hour:02}:59").isoformat()}) + "\n")

@@ -50,7 +50,8 @@ def test_ctr_and_roas_are_ratios_of_the_valid_counts(spark: SparkSession) -> Non
 
     assert_rows(made, TABLE, [{
         "ad_clicks": 1, "ctr": Decimal("0.3333333"), "conversions_click": 1, "conversions_view": 1,
-        "value_usd_sum": Decimal("10.00"), "roas": Decimal("3.3333"),
+        "value_usd_sum": Decimal("10.00"), "roas": Decimal("3.333333"), "cvr": Decimal(2), "cpa": Decimal("1.5"),
+        "null_reasons": [],
     }])  # fmt: skip
 
 
@@ -64,10 +65,10 @@ def test_roas_is_split_by_window(spark: SparkSession) -> None:
 
     assert_rows(made, TABLE, [
         {"campaign_id": 100, "value_usd_sum": Decimal("4.50"), "value_click_usd": Decimal("4.00"),
-         "value_view_usd": Decimal("0.50"), "roas": Decimal("1.5000"), "roas_click": Decimal("1.3333"),
-         "roas_view": Decimal("0.1667")},
+         "value_view_usd": Decimal("0.50"), "roas": Decimal("1.5000"), "roas_click": Decimal("1.333333"),
+         "roas_view": Decimal("0.166667")},
         {"campaign_id": 101, "value_usd_sum": Decimal("2.00"), "value_click_usd": Decimal("2.00"),
-         "value_view_usd": Decimal("0.00"), "roas": Decimal("0.6667"), "roas_click": Decimal("0.6667"),
+         "value_view_usd": Decimal("0.00"), "roas": Decimal("0.666667"), "roas_click": Decimal("0.666667"),
          "roas_view": Decimal("0.0000")},
     ])  # fmt: skip
 
@@ -76,6 +77,38 @@ def test_a_conversion_received_after_the_lock_changes_nothing(spark: SparkSessio
     too_late: Row = {"attribution": "click", "value_usd": Decimal("5.00"), "is_in_time": False}
 
     assert days(spark, [{}], [{}], [too_late]).collect() == days(spark, [{}], [{}]).collect()
+
+
+def test_repeats_and_conversions_that_the_campaign_is_not_for_change_nothing(spark: SparkSession) -> None:
+    """The naive answer counts an order twice that pixel and server report."""
+    order: Row = {"attribution": "click", "value_usd": Decimal("5.00"), "is_objective": True}
+
+    made = days(spark, [{}], [{}], [order, order | {"is_repeat": True}, order | {"is_objective": False}])
+
+    assert_rows(made, TABLE, [{"conversions_click": 1, "value_usd_sum": Decimal("5.00")}])
+
+
+def test_conversions_of_an_earlier_release_count(spark: SparkSession) -> None:
+    """Their rows have NULL in the columns that say what is a repeat and what the campaign is for."""
+    old: Row = {"attribution": "view", "is_repeat": None, "is_objective": None, "rule_version": None}
+
+    assert_rows(days(spark, earned=[old]), TABLE, [{"conversions_view": 1}])
+
+
+def test_a_ratio_is_never_clamped_and_says_why_it_is_null(spark: SparkSession) -> None:
+    """A value of 9,999,999,999.99 for a millionth of a dollar was held at 99,999,999.9999 once."""
+    shown: list[Row] = [{"spend_micros": 1}, {"campaign_id": 101, "spend_micros": 0}]
+    worth: Row = {"attribution": "click", "value_usd": Decimal("9999999999.99")}
+
+    made = days(spark, shown, earned=[worth, *[worth | {"campaign_id": 102}]])
+
+    assert_rows(made, TABLE, [
+        {"campaign_id": 100, "roas": Decimal("9999999999990000.000000"), "null_reasons": ["cvr:no_clicks"]},
+        {"campaign_id": 101, "roas": None, "null_reasons": [
+            "cvr:no_clicks", "cpa:no_conversions", "roas:no_spend", "roas_click:no_spend", "roas_view:no_spend"]},
+        {"campaign_id": 102, "roas": None, "null_reasons": [
+            "ctr:no_impressions", "cvr:no_clicks", "roas:no_spend", "roas_click:no_spend", "roas_view:no_spend"]},
+    ])  # fmt: skip
 
 
 def test_organic_conversions_and_unknown_ads_count_for_no_campaign(spark: SparkSession) -> None:

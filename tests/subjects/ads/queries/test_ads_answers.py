@@ -62,9 +62,11 @@ def test_rows_with_few_sessions_are_left_out(spark: SparkSession) -> None:
 
 
 def test_a_path_is_the_touches_before_the_conversion_oldest_first(spark: SparkSession) -> None:
-    bought = {"user_id": 1, "conversion_ts": at("12:00"), "day": DAY, "value_usd": Decimal("2.50")}
+    """A click on another advertiser's ad is no step of the path, and a repeat is no conversion."""
+    sold: Row = {"user_id": 1, "advertiser_id": 1, "rule_version": 2, "conversion_ts": at("12:00"), "day": DAY}
+    bought = sold | {"value_usd": Decimal("2.50")}
     tables: dict[str, list[Row]] = {
-        "fct_attributed_conversion": [bought, bought, {**bought, "user_id": 9}],
+        "fct_attributed_conversion": [bought, bought, {**bought, "user_id": 9}, {**bought, "is_repeat": True}],
         "fct_ad_impressions": [
             {"user_id": 1, "advertiser_id": 1, "campaign_id": 5, "impression_ts": at("10:00")},
             {"user_id": 1, "advertiser_id": 1, "campaign_id": 5, "impression_ts": at("12:00:00.001")},
@@ -72,6 +74,7 @@ def test_a_path_is_the_touches_before_the_conversion_oldest_first(spark: SparkSe
         "fct_ad_clicks": [
             {"user_id": 1, "advertiser_id": 1, "campaign_id": 6, "click_ts": at("11:00")},
             {"user_id": 1, "advertiser_id": None, "campaign_id": 7, "click_ts": at("11:30")},
+            {"user_id": 1, "advertiser_id": 2, "campaign_id": 8, "click_ts": at("11:40")},
         ],
     }
 
@@ -81,6 +84,17 @@ def test_a_path_is_the_touches_before_the_conversion_oldest_first(spark: SparkSe
         ("view 5 > click 6", 2, Decimal("5.00")),
         ("organic", 1, Decimal("2.50")),
     ]
+
+
+def test_a_path_of_rule_version_1_has_touches_of_any_advertiser(spark: SparkSession) -> None:
+    bought = {"user_id": 1, "advertiser_id": 1, "conversion_ts": at("12:00"), "day": DAY}
+    clicks = [
+        {"user_id": 1, "click_id": str(i), "advertiser_id": i, "campaign_id": i, "click_ts": at(f"11:0{i}")}
+        for i in (1, 2)
+    ]
+    tables: dict[str, list[Row]] = {"fct_attributed_conversion": [bought], "fct_ad_clicks": clicks}
+
+    assert picked(run_query(spark, "attribution_paths", tables, **DAYS), "path") == [("click 1 > click 2",)]
 
 
 def test_a_path_has_only_the_last_touches(spark: SparkSession) -> None:
@@ -131,13 +145,13 @@ def test_roas_by_window_is_computed_over_all_days(spark: SparkSession) -> None:
 
 
 def test_roas_is_rounded_once(spark: SparkSession) -> None:
-    """The value is 2.000049999967. Rounded to six places first, it would be 2.00005 and then 2.0001."""
-    mart = {"advertiser_id": 1, "campaign_id": 7, "spend_usd": Decimal("49998.750032"), "day": DAY}
+    """The value is 2.00000049996. Rounded to seven places first, it would be 2.0000005 and then 2.000001."""
+    mart = {"advertiser_id": 1, "campaign_id": 7, "spend_usd": Decimal("49999.987501"), "day": DAY}
 
     worth: Row = mart | {"value_usd_sum": Decimal("100000.00")}
     answer = run_query(spark, "roas", {"mart_campaign_daily": [worth]}, as_of=DAY, **DAYS)
 
-    assert picked(answer, "roas") == [(Decimal("2.0000"),)]
+    assert picked(answer, "roas") == [(Decimal("2.000000"),)]
 
 
 def test_the_benchmark_lists_the_best_and_the_worst_creatives_of_an_advertisers_day(spark: SparkSession) -> None:

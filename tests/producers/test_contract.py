@@ -69,7 +69,7 @@ def test_the_ddl_of_every_event_is_that_of_spark(spark: SparkSession) -> None:
         assert [c.name for c in columns] == [f.name for f in event.fields]
         assert [c.dataType.simpleString().upper() for c in columns] == [f.type for f in event.fields]
         assert {c.name for c in columns if not c.nullable} == {
-            f.name for f in event.fields if not f.nullable and f.name not in event.optional_on_close
+            name for name in event.required if name not in event.optional_on_close
         }
 
 

@@ -25,7 +25,7 @@ def test_tiles_of_a_simulated_feed_show_the_truth(spark: SparkSession, simulated
     semver = {r["ranker_model_id"]: r["model_semver"] for r in expected(simulated.landing, "dim_ranker_models")}
     total: dict[str, Counter[str]] = {}
     for row in expected(simulated.landing, "agg_ranker_hourly"):
-        counted = {c: row[c] for c in ("impressions", "likes", "regrets")}
+        counted = {c: row[c] for c in ("impressions", "likes", "likes_given", "regrets")}
         total.setdefault(semver[row["ranker_model_id"]], Counter()).update(counted)
     old, new = (total[name] for name in sorted(total))
 
@@ -34,7 +34,7 @@ def test_tiles_of_a_simulated_feed_show_the_truth(spark: SparkSession, simulated
         assert seen.tile("quarantine") == pytest.approx(sums["quarantined"] / sums["records"])
         lift = new["likes"] / new["impressions"] / (old["likes"] / old["impressions"]) - 1
         assert seen.tile("like-lift") == pytest.approx(lift)
-        assert seen.tile("regret") == pytest.approx(new["regrets"] / (new["likes"] + new["regrets"]))
+        assert seen.tile("regret") == pytest.approx(new["regrets"] / new["likes_given"])
         assert seen.tile("gates") == 0 and seen.tile("freshness") == 0
         assert (seen.tile("skew") or 9) < 1.4 and (seen.tile("collapse") or 0) > 1
         assert seen.complaints == []

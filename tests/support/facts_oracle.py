@@ -161,11 +161,12 @@ per_viewer AS (
     FROM shown GROUP BY viewer_id),
 acted AS (
     SELECT viewer_id, count(*) FILTER (measure = 'likes') AS likes, count(*) FILTER (measure = 'saves') AS saves,
-        count(*) FILTER (measure = 'negatives') AS negatives, count(*) FILTER (measure = 'regrets') AS regrets
+        count(*) FILTER (measure = 'negatives') AS negatives, count(*) FILTER (measure = 'regrets') AS regrets,
+        count(*) FILTER (measure = 'likes_given') AS likes_given
     FROM credit GROUP BY viewer_id)
 SELECT viewer_id, CASE WHEN arms = 2 THEN 'both' WHEN is_treatment THEN 'treatment' ELSE 'control' END AS arm,
     impressions, coalesce(likes, 0) AS likes, coalesce(saves, 0) AS saves, coalesce(negatives, 0) AS negatives,
-    coalesce(regrets, 0) AS regrets, coalesce(likes, 0) + coalesce(regrets, 0) AS liked, dwell_ms_sum, dwell_count
+    coalesce(regrets, 0) AS regrets, coalesce(likes_given, 0) AS likes_given, dwell_ms_sum, dwell_count
 FROM per_viewer LEFT JOIN acted USING (viewer_id)
 """
 

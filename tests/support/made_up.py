@@ -10,7 +10,6 @@ from typing import Any
 from etl import catalog
 from etl.engine.quality.completeness import FEW_RECORDS, NO_FILES, LandedHour
 from etl.engine.state.entry import Entry
-from etl.reports import intervals
 from etl.reports.freshness import Freshness
 from etl.reports.headroom import Headroom
 from etl.reports.health import Health
@@ -40,6 +39,7 @@ def _served(semver: str, impressions: int, likes: int) -> Row:
     return {
         "model_semver": semver, "impressions": impressions, "viewers": impressions // 3, "likes": likes,
         "saves": likes // 3, "negatives": impressions // 250, "regrets": likes // 30,
+        "likes_given": likes + likes // 20,
         "dwell_ms_sum": impressions * 6_100 + likes, "dwell_count": impressions * 9 // 10,
     }  # fmt: skip
 
@@ -55,8 +55,7 @@ def ranker() -> Ranker:
     for semver, likes in (("v3.1", 6000), ("v3.2", 7600)):
         row = _served(semver, 96_000, likes)
         own = [h for h in by_hour if h["model_semver"] == semver]
-        dwell = intervals.mean([h["dwell_ms_sum"] for h in own], [h["dwell_count"] for h in own])
-        versions.append(row | {"first_deployed": START} | feed_health.rates(row) | {"dwell": dwell})
+        versions.append(row | {"first_deployed": START} | feed_health.rates(row) | feed_health.dwell(own))
     return Ranker(versions, [row | feed_health.rates(row) for row in by_hour])
 
 
@@ -87,7 +86,10 @@ def safety() -> Safety:
     turned = {"post_id": 900, "hour": at("09:00"), "rise": 0.008}
     queue = [turned | {"impressions": 2400, "negatives": 22, "negative_rate": 0.00917}]
     described = {900: {"post_id": 900, "handle": f"@{HOSTILE}", "caption": HOSTILE}}
-    by_hour = [{"hour": h, "judged": 6, "over_floor": int(h >= at("09:00")), "negative_p99": 0.0087} for h in hours()]
+    by_hour = [
+        {"hour": h, "judged": 6, "over_floor": int(h >= at("09:00")), "negative_p99": 0.0087, "report_p99": 0.0031}
+        for h in hours()
+    ]
     posts = [{"post_id": 900, "hour": h, "negative_rate": 0.0012 if h < at("09:00") else 0.00917} for h in hours()]
     return Safety(queue, described, by_hour, turned, posts)
 

@@ -1,4 +1,4 @@
-"""DuckDB statements for settled and regretted actions (feed specification, section 4), and rollups and marts (5)."""
+"""DuckDB statements for settled, given and regretted actions (feed specification 4), and rollups and marts (5)."""
 
 from __future__ import annotations
 
@@ -13,18 +13,23 @@ QUALIFY event_type NOT IN ('like', 'save', 'follow_creator', 'hide')
     OR row_number() OVER (PARTITION BY viewer_id, post_id, event_type, event_hour
                           ORDER BY event_ts, engagement_id) = 1;
 
+CREATE TABLE given AS
+SELECT DISTINCT ON (viewer_id, post_id, event_ts) * FROM fct_engagements WHERE event_type = 'like'
+ORDER BY viewer_id, post_id, event_ts, is_undone, undone_ts, engagement_id;
+
 CREATE TABLE regretted AS
-SELECT DISTINCT ON (viewer_id, post_id, event_ts) * FROM fct_engagements d
-WHERE event_type = 'like' AND NOT is_undone AND EXISTS (
+SELECT * FROM given d
+WHERE EXISTS (
     FROM fct_engagements u
     WHERE u.is_undone AND u.event_type = 'like' AND u.undone_ts - u.event_ts < INTERVAL 5 MINUTE
-        AND (u.viewer_id, u.post_id, u.event_ts) = (d.viewer_id, d.post_id, d.event_ts))
-ORDER BY viewer_id, post_id, event_ts, engagement_id;
+        AND (u.viewer_id, u.post_id, u.event_ts) = (d.viewer_id, d.post_id, d.event_ts));
 
 CREATE TABLE reactions AS
 SELECT * EXCLUDE (measure), measure[event_type] AS measure FROM settled, (SELECT MAP {
     'like': 'likes', 'save': 'saves', 'share': 'shares', 'comment': 'comments', 'follow_creator': 'follows',
-    'hide': 'negatives', 'report': 'negatives'} AS measure)
+    'hide': 'hides', 'report': 'reports'} AS measure)
+UNION ALL SELECT *, 'negatives' FROM settled WHERE event_type IN ('hide', 'report')
+UNION ALL SELECT *, 'likes_given' FROM given
 UNION ALL SELECT *, 'regrets' FROM regretted;
 
 CREATE TABLE watched AS
@@ -33,7 +38,9 @@ FROM fct_impressions i LEFT JOIN fct_dwell_per_impression d USING (impression_id
 """
 
 SERVED = ("impressions", "reach", "full_views", "dwell_ms_sum", "dwell_count")
-REACTED = ("likes", "saves", "shares", "comments", "follows", "negatives", "regrets")
+REACTED = (
+    "likes", "saves", "shares", "comments", "follows", "hides", "reports", "negatives", "likes_given", "regrets",
+)  # fmt: skip
 
 SERVED_SQL = """count(*) AS impressions, count(DISTINCT viewer_id) AS reach,
     count(*) FILTER (was_full_view) AS full_views, coalesce(sum(dwell_ms), 0)::BIGINT AS dwell_ms_sum,
@@ -127,6 +134,7 @@ attributed AS (
     WHERE r.event_ts >= i.impression_ts AND r.event_ts < i.impression_ts + INTERVAL 24 HOUR),
 reacted AS (SELECT viewer_id, ranker_model_id, day, {REACTED_SQL} FROM attributed GROUP BY ALL)
 SELECT viewer_id, ranker_model_id, day, impressions, coalesce(likes, 0) AS likes, coalesce(saves, 0) AS saves,
-    coalesce(negatives, 0) AS negatives, coalesce(regrets, 0) AS regrets, dwell_ms_sum, dwell_count
+    coalesce(negatives, 0) AS negatives, coalesce(likes_given, 0) AS likes_given, coalesce(regrets, 0) AS regrets,
+    dwell_ms_sum, dwell_count
 FROM served LEFT JOIN reacted USING (viewer_id, ranker_model_id, day);
 """

@@ -5,7 +5,13 @@ from etl.model.vocabulary import Vocabulary
 from etl.subjects.shared.columns import columns as shared
 
 EVENT_TYPES = ("like", "save", "share", "comment", "follow_creator", "hide", "report")
-ENGAGEMENT_MEASURES = ("likes", "saves", "shares", "comments", "follows", "negatives", "regrets")
+ENGAGEMENT_MEASURES = (
+    "likes", "saves", "shares", "comments", "follows", "hides", "reports", "negatives", "likes_given", "regrets",
+)  # fmt: skip
+UNKNOWN_IN_OLD_ROWS = ("hides", "reports", "likes_given")
+"""Measures that releases before 0.2 did not have: NULL in the rows that they made."""
+ENGAGEMENT_COLUMNS = tuple(f"{name}?" if name in UNKNOWN_IN_OLD_ROWS else name for name in ENGAGEMENT_MEASURES)
+"""The names of the columns of `ENGAGEMENT_MEASURES` in a table of an earlier release."""
 DWELL_MEASURES = ("dwell_ms_sum", "dwell_count")
 
 columns = Vocabulary(
@@ -63,9 +69,12 @@ columns = Vocabulary(
     Column("comments", "BIGINT", "Settled comments", low=0),
     Column("follows", "BIGINT", "Settled follows of the creator", low=0),
     Column("negatives", "BIGINT", "Settled hides and reports", low=0),
-    Column("regrets", "BIGINT", "Likes undone in less than 5 minutes", low=0),
+    Column("likes_given", "BIGINT", "Likes by viewer, post and time, undone or not, settled or not", low=0),
+    Column("regrets", "BIGINT", "Likes whose first undo came less than 5 minutes after them", low=0),
     Column("full_views", "BIGINT", "Impressions with a full view", low=0),
     Column("dwell_ms_sum", "BIGINT", "Sum of dwell", unit="ms", low=0),
+    Column("hides", "BIGINT", "Settled hides", low=0),
+    Column("reports", "BIGINT", "Settled reports", low=0),
     Column("dwell_count", "BIGINT", "Number of impressions with dwell", low=0),
     Column("engagements", "BIGINT", "Settled engagements of every type", low=0),
     Column("like_rate", "DECIMAL(7,5)", "Settled likes per impression", unit="ratio", low=0),

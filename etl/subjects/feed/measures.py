@@ -1,6 +1,6 @@
-"""The measures of the feed: settled engagements, regrets, reach and dwell. All rollups and marts share them.
+"""The measures of the feed: settled engagements, likes given, regrets, reach and dwell. Rollups and marts share them.
 
-Source: the feed specification, section 4 (Settled, Regret) and section 5 (No fan-out).
+Source: the feed specification, section 4 (Settled, Likes given, Regret) and section 5 (No fan-out).
 """
 
 from pyspark.sql import Column, DataFrame, Window
@@ -11,29 +11,34 @@ from etl.transforms.sketches import HLL_LG_K
 REGRET = "INTERVAL 5 MINUTES"
 ATTRIBUTION_HOURS = 24  # an engagement is credited to the ranker when it happens within a day of the impression
 ONCE_PER_HOUR = ("like", "save", "follow_creator", "hide")
+FLAGS = ("settled", "given", "regretted")
 SAME_ACT = ("viewer_id", "post_id", "event_type", "event_ts")
 
 
 def settle(engagements: DataFrame) -> DataFrame:
-    """Engagement rows -> one row per action (undo rows removed), with the flags `settled` and `regretted`.
+    """Engagement rows -> one row per action, with the flags `settled`, `given` and `regretted`.
 
     An action is settled unless an undo row exists for it. When a viewer repeats a like, save, follow or hide of one
-    post within an hour, only the earliest action that is not undone is settled. A like is regretted when it is undone
-    in less than 5 minutes. `engagements` must contain whole event hours; an undo has the hour of the undone action.
+    post within an hour, only the earliest action that is not undone is settled. A like is given once per viewer, post
+    and time, undone or not, and regretted when its first undo comes in less than 5 minutes. Both flags are on one row,
+    whose impression they belong to: the `do` row with the smallest id, or the first undo where the `do` is not known.
+    Other undo rows are left out. `engagements` must contain whole event hours; an undo has the hour of the undone
+    action.
     """
     act = Window.partitionBy(*SAME_ACT)
     first_undo = F.min(F.when(F.col("is_undone"), F.col("undone_ts"))).over(act)
-    done = engagements.withColumn("_undo", first_undo).where("NOT is_undone")
+    copy_number = F.row_number().over(act.orderBy("is_undone", "undone_ts", "engagement_id"))
+    acts = engagements.withColumn("_undo", first_undo).withColumn(
+        "given", (F.col("event_type") == "like") & (copy_number == 1)
+    )
     group = Window.partitionBy("viewer_id", "post_id", "event_type", "event_hour", F.col("_undo").isNull())
     rank = F.row_number().over(group.orderBy("event_ts", "engagement_id"))
-    copy_number = F.row_number().over(act.orderBy("engagement_id"))
-    is_regret = F.expr(f"event_type = 'like' AND _undo - event_ts < {REGRET}")
     return (
-        done.withColumn("_rank", rank)
-        .withColumn("_copy", copy_number)
+        acts.where("given OR NOT is_undone")
+        .withColumn("_rank", rank)
         .withColumn("settled", F.expr(f"_undo IS NULL AND (_rank = 1 OR event_type NOT IN {ONCE_PER_HOUR})"))
-        .withColumn("regretted", F.coalesce(is_regret & (F.col("_copy") == 1), F.lit(False)))
-        .drop("_undo", "_rank", "_copy")
+        .withColumn("regretted", F.expr(f"given AND coalesce(_undo - event_ts < {REGRET}, false)"))
+        .drop("_undo", "_rank")
     )
 
 
@@ -43,7 +48,7 @@ def credit(engagements: DataFrame, impressions: DataFrame, cell: list[Column]) -
     `cell` is a list of columns of `impressions`. An engagement without an impression, or outside the attribution
     window, is not counted.
     """
-    acts = settle(engagements).select("impression_id", "event_type", "event_ts", "settled", "regretted")
+    acts = settle(engagements).select("impression_id", "event_type", "event_ts", *FLAGS)
     within = f"event_ts >= impression_ts AND event_ts < impression_ts + INTERVAL {ATTRIBUTION_HOURS} HOURS"
     return acts.join(impressions, "impression_id").where(within).groupBy(*cell).agg(*engagement_measures())
 
@@ -60,7 +65,10 @@ def engagement_measures() -> list[Column]:
         _settled("share").alias("shares"),
         _settled("comment").alias("comments"),
         _settled("follow_creator").alias("follows"),
+        _settled("hide").alias("hides"),
+        _settled("report").alias("reports"),
         _settled("hide", "report").alias("negatives"),
+        F.count_if("given").alias("likes_given"),
         F.count_if("regretted").alias("regrets"),
     ]
 
@@ -74,6 +82,11 @@ def impression_measures() -> list[Column]:
         F.coalesce(F.sum("dwell_ms"), F.lit(0)).cast("bigint").alias("dwell_ms_sum"),
         F.count("dwell_ms").alias("dwell_count"),
     ]
+
+
+def sum_measure(name: str) -> Column:
+    """The sum of a measure; NULL when it is NULL in any row, because part of the sum is then not known."""
+    return F.when(F.count(name) == F.count("*"), F.sum(name)).alias(name)
 
 
 def average_dwell() -> Column:

@@ -1,4 +1,4 @@
-"""Measures of the feed: settled and regretted engagements, and rates, compared with an oracle in plain Python."""
+"""Measures of the feed: settled, given and regretted engagements, and rates, compared with plain Python."""
 
 from __future__ import annotations
 
@@ -57,8 +57,44 @@ def test_an_undo_undoes_only_the_same_action(spark: SparkSession) -> None:
     assert flagged(acts(spark, undo, *others), "settled") == {2, 3, 4, 5}
 
 
-def test_an_undo_without_its_action_counts_for_nothing(spark: SparkSession) -> None:
-    assert settle(acts(spark, UNDONE)).isEmpty()
+def test_of_undos_without_their_action_only_a_like_counts_and_only_as_given(spark: SparkSession) -> None:
+    made = settle(acts(spark, UNDONE, {"event_type": "save", **UNDONE})).collect()
+
+    assert [(r.engagement_id, r.settled, r.given, r.regretted) for r in made] == [(1, False, True, False)]
+
+
+def test_an_undo_does_not_change_how_many_likes_were_given(spark: SparkSession) -> None:
+    """One is kept, one is undone after six minutes, one is undone at once, one is repeated within the hour."""
+    like_times = {1: "10:00", 2: "10:10", 3: "10:20", 4: "10:30"}
+    likes = [{"engagement_id": n, "event_ts": at(clock)} for n, clock in like_times.items()]
+    undos = [likes[1] | {"engagement_id": 5, "undone_ts": at("10:16")},
+             likes[2] | {"engagement_id": 6, "undone_ts": at("10:21")}]  # fmt: skip
+    engagements = acts(spark, *likes, *undos)
+
+    regrets = flagged(engagements, "regretted")
+
+    naive = len(regrets) / len(flagged(engagements, "settled") | regrets)
+    assert (flagged(engagements, "settled"), regrets, naive) == ({1}, {3}, 0.5)
+    assert flagged(engagements, "given") == {1, 2, 3, 4}  # so the regret rate is 0.25
+
+
+def test_a_like_that_is_undone_after_six_minutes_is_given_and_no_regret(spark: SparkSession) -> None:
+    engagements = acts(spark, {}, {"undone_ts": at("10:06")})
+
+    assert (flagged(engagements, "given"), flagged(engagements, "regretted")) == ({1}, set())
+
+
+def test_a_like_and_its_regret_belong_to_the_impression_of_the_action(spark: SparkSession) -> None:
+    """The undo comes from another impression. Without the action, it belongs to the impression of the first undo."""
+    undo = {"engagement_id": 2, "impression_id": 8, "undone_ts": at("10:01")}
+    later = {"engagement_id": 3, "impression_id": 9, "undone_ts": at("10:02")}
+    like = {"engagement_id": 4, "impression_id": 7}
+
+    def credited(*given: Row) -> list[int]:
+        return [r.impression_id for r in settle(acts(spark, *given)).where("given AND regretted").collect()]
+
+    assert credited(later, undo, like) == [7]
+    assert credited(later, undo) == [8]
 
 
 def test_repeated_likes_within_an_hour_count_once_but_comments_count_every_time(spark: SparkSession) -> None:
@@ -119,13 +155,15 @@ def test_the_first_of_two_undos_decides_a_regret(spark: SparkSession) -> None:
 
 
 def test_measures_count_each_type_under_its_name(spark: SparkSession) -> None:
-    """Hides and reports are both negatives."""
+    """Hides and reports are both negatives. The like is undone."""
     one_each = [{"event_type": kind} for kind in EVENT_TYPES]
 
     counted = settle(acts(spark, *one_each, {"undone_ts": at("10:01")})).agg(*engagement_measures()).collect()[0]
 
-    wanted = {"likes": 0, "saves": 1, "shares": 1, "comments": 1, "follows": 1, "negatives": 2, "regrets": 1}
-    assert counted.asDict() == wanted
+    assert counted.asDict() == {
+        "likes": 0, "saves": 1, "shares": 1, "comments": 1, "follows": 1, "hides": 1, "reports": 1, "negatives": 2,
+        "likes_given": 1, "regrets": 1,
+    }  # fmt: skip
 
 
 MINUTES = st.sampled_from([0, 4, 30, 59, 60, 61])
@@ -146,14 +184,18 @@ def act(case: int, drawn: tuple[int, str, int, int | None]) -> Row:
     }
 
 
-def reference(given: list[Row]) -> tuple[set[int], set[int]]:
-    """The oracle: settled and regretted engagement_ids as in the feed specification, section 4."""
+def reference(given: list[Row]) -> tuple[set[int], set[int], set[int]]:
+    """The oracle: settled, given and regretted engagement_ids as in the feed specification, section 4."""
     undos: dict[Any, datetime] = {}
     for r in given:
         if r["undone_ts"]:
             undos[_same(r)] = min(r["undone_ts"], undos.get(_same(r), r["undone_ts"]))
-    settled, regretted, counted, seen = set(), set(), set(), set()
-    for r in sorted(given, key=lambda r: (r["event_ts"], r["engagement_id"])):
+    settled, counted, acts = set(), set(), dict[Any, int]()
+    for r in sorted(
+        given, key=lambda r: (r["event_ts"], bool(r["undone_ts"]), r["undone_ts"] or 0, r["engagement_id"])
+    ):
+        if r["event_type"] == "like":
+            acts.setdefault(_same(r), r["engagement_id"])
         hour = (*_same(r)[:3], r["event_ts"].hour)
         if r["undone_ts"]:
             continue
@@ -161,11 +203,8 @@ def reference(given: list[Row]) -> tuple[set[int], set[int]]:
             if r["event_type"] == "comment" or hour not in counted:
                 settled.add(r["engagement_id"])
             counted.add(hour)
-        elif r["event_type"] == "like" and _same(r) not in seen:
-            seen.add(_same(r))
-            if undos[_same(r)] - r["event_ts"] < timedelta(minutes=5):
-                regretted.add(r["engagement_id"])
-    return settled, regretted
+    quick = {same for same, undone in undos.items() if undone - same[-1] < timedelta(minutes=5)}
+    return settled, set(acts.values()), {first for same, first in acts.items() if same in quick}
 
 
 def _same(r: Row) -> tuple[Any, ...]:
@@ -179,11 +218,9 @@ def test_any_history_settles_like_the_oracle(spark: SparkSession, cases: list[li
     drawn = [act(case, one) for case, history in enumerate(cases) for one in history]
     given = [{"engagement_id": i, **row} for i, row in enumerate(drawn, 1)]
 
-    made = settle(acts(spark, *given)).select("engagement_id", "settled", "regretted").collect()
+    made = settle(acts(spark, *given)).select("engagement_id", "settled", "given", "regretted").collect()
 
-    found = {r.engagement_id for r in made if r.settled}, {r.engagement_id for r in made if r.regretted}
-    assert len(made) == sum(r["undone_ts"] is None for r in given)
-    assert found == reference(given)
+    assert tuple({r[0] for r in made if r[flag]} for flag in ("settled", "given", "regretted")) == reference(given)
 
 
 def rates(spark: SparkSession, pairs: list[tuple[int, int]]) -> list[Decimal]:

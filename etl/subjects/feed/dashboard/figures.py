@@ -19,7 +19,11 @@ MEASURES = {
     "like": "Like rate, per impression",
     "save": "Save rate, per impression",
     "negative": "Negative rate, hides and reports per impression",
-    "regret": "Regret rate, likes undone within 5 minutes, per like",
+    "regret": "Regret rate, likes undone within 5 minutes, per like given",
+}
+DWELLS = {
+    "dwell": "Dwell per impression; one without a heartbeat counts 0",
+    "stayed": "Average dwell of the impressions that have dwell",
 }
 Hours = Sequence[datetime]
 Counts = Mapping[datetime, int]
@@ -48,11 +52,21 @@ def ranker(ranker: Ranker, hours: Hours) -> Iterator[Figure]:
 def _versions(ranker: Ranker) -> Figure:
     named = {v["model_semver"]: v for v in ranker.versions}
     panels: dict[str, Any] = {t: ({n: v[m] for n, v in named.items()}, percent) for m, t in MEASURES.items()}
-    panels["Average dwell per impression that has dwell"] = ({n: v["dwell"] for n, v in named.items()}, _seconds)
-    columns = ["Version", "Impressions", "Viewers", "Like rate", "Save rate", "Negative rate", "Regret rate", "Dwell"]
+    panels |= {t: ({n: v[m] for n, v in named.items()}, _seconds) for m, t in DWELLS.items()}
+    columns = [
+        "Version",
+        "Impressions",
+        "Viewers",
+        "Like rate",
+        "Save rate",
+        "Negative rate",
+        "Regret rate",
+        "Dwell per impression",
+        "Average dwell",
+    ]
     rows = [
         [n, number(v["impressions"]), number(v["viewers"]), *[_estimate(v[m], percent) for m in MEASURES],
-         _estimate(v["dwell"], _seconds)]
+         *[_estimate(v[m], _seconds) for m in DWELLS]]
         for n, v in named.items()
     ]  # fmt: skip
     says = "; ".join(f"{n}: like rate {_estimate(v['like'], percent)}" for n, v in named.items())
@@ -165,15 +179,16 @@ def safety(safety: Safety, hours: Hours) -> Iterator[Figure]:
 def _over_floor(rows: dict[datetime, Row], hours: Hours) -> Figure:
     values = {h: float(r["over_floor"]) for h, r in rows.items()}
     table = [
-        [hour(h), str(rows[h]["over_floor"]), str(rows[h]["judged"]), percent(rows[h]["negative_p99"])]
+        [hour(h), str(rows[h]["over_floor"]), str(rows[h]["judged"]), percent(rows[h]["negative_p99"]),
+         "no data" if rows[h]["report_p99"] is None else percent(rows[h]["report_p99"])]
         if h in rows
-        else [hour(h), "no data", "", ""]
+        else [hour(h), "no data", "", "", ""]
         for h in hours
-    ]
+    ]  # fmt: skip
     svg = charts.hourly_bars("over-floor", hours, values, number)
     unit = f"posts with more than {MIN_IMPRESSIONS:,} impressions and a negative rate over {percent(FLOOR)}"
     says = f"At most {number(max(values.values()))} posts over the floor in an hour."
-    columns = ["Hour (UTC)", "Over the floor", "Judged", "Negative rate P99"]
+    columns = ["Hour (UTC)", "Over the floor", "Judged", "Negative rate P99", "Report rate P99"]
     return Figure("over-floor", "Posts over the floor by hour", unit, says, svg, columns, table)
 
 

@@ -111,16 +111,24 @@ def _ranker(spark: SparkSession, settings: Settings, interval: Interval) -> Rank
     versions = run_page_query(spark, settings, "model_versions", start=start, end=end)
     for row in versions:
         own_hours = [h for h in hours if h["model_semver"] == row["model_semver"]]
-        dwell = intervals.mean([h["dwell_ms_sum"] for h in own_hours], [h["dwell_count"] for h in own_hours])
-        row |= rates(row) | {"dwell": dwell}
+        row |= rates(row) | dwell(own_hours)
     return Ranker(versions, [row | rates(row) for row in hours])
 
 
 def rates(row: Row) -> dict[str, Estimate | None]:
-    """Likes, saves and negatives per impression; regrets per like, regretted likes included."""
+    """Likes, saves and negatives per impression; regrets per like given, None where an old row does not know them."""
     of = {name: (row[f"{name}s"], row["impressions"]) for name in ("like", "save", "negative")}
-    of["regret"] = (row["regrets"], row["likes"] + row["regrets"])
+    of["regret"] = (row["regrets"], row["likes_given"] or 0)
     return {name: intervals.rate(count, total, row["viewers"]) for name, (count, total) in of.items()}
+
+
+def dwell(hours: list[Row]) -> dict[str, Estimate | None]:
+    """Dwell of a version: per impression, which counts 0 without a beat, and the average of those who stayed."""
+    sums = [h["dwell_ms_sum"] for h in hours]
+    return {
+        "dwell": intervals.mean(sums, [h["impressions"] for h in hours]),
+        "stayed": intervals.mean(sums, [h["dwell_count"] for h in hours]),
+    }
 
 
 def _ingest(spark: SparkSession, settings: Settings, interval: Interval, ledger: Ledger) -> Ingest:

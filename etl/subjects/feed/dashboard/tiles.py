@@ -18,6 +18,7 @@ SKEW_LIMIT = 1.4
 """The largest task of a fact may get at most this many times the mean (feed specification)."""
 USUAL = (0.5, 1.5)
 """Impressions of an hour over those of the median hour; outside of this range the tile warns."""
+_UNKNOWN = "reports are not known for this hour"
 _JUDGED = f"with more than {MIN_IMPRESSIONS:,} impressions"
 
 
@@ -32,7 +33,7 @@ def ranker(ranker: Ranker) -> Iterator[Tile]:
     yield _negative_change(newest, base)
     if dwell := newest["dwell"]:
         detail = f"{newest['model_semver']}; {interval_text(dwell, _seconds)}"
-        yield Tile("dwell", "Average dwell", _seconds(dwell.value), dwell.value, "plain", detail)
+        yield Tile("dwell", "Dwell per impression", _seconds(dwell.value), dwell.value, "plain", detail)
 
 
 def _like_lift(newest: Row, base: Row | None) -> Tile:
@@ -49,11 +50,12 @@ def _like_lift(newest: Row, base: Row | None) -> Tile:
 def _regret(newest: Row, base: Row | None) -> Tile:
     name, title, semver, rate = "regret", "5-minute regret rate", newest["model_semver"], newest["regret"]
     if not rate:
-        return no_data(name, title, f"no likes on {semver}")
+        why = f"no likes on {semver}" if newest["likes_given"] == 0 else "likes given are not known for all hours"
+        return no_data(name, title, why)
     change = difference(rate, base["regret"] if base else None)
     state = state_of_change(change, good_is_up=False) if change else "plain"
     return Tile(
-        name, title, percent(rate.value), rate.value, state, f"of likes, {semver}; {interval_text(rate, percent)}"
+        name, title, percent(rate.value), rate.value, state, f"of likes given, {semver}; {interval_text(rate, percent)}"
     )
 
 
@@ -143,8 +145,11 @@ def safety(safety: Safety) -> Iterator[Tile]:
     yield Tile("review-queue", "Review queue", str(waiting), waiting, "watch" if waiting else "ok", detail)
     yield _fastest(safety.fastest)
     if newest:
-        rate, detail = newest["negative_p99"], f"of {newest['judged']} posts {_JUDGED}, newest hour"
-        yield Tile("negative-p99", "Negative rate P99", percent(rate), rate, "plain", detail)
+        detail = f"of {newest['judged']} posts {_JUDGED}, newest hour"
+        for kind in ("negative", "report"):
+            name, title, rate = f"{kind}-p99", f"{kind.capitalize()} rate P99", newest[f"{kind}_p99"]
+            known = rate is not None
+            yield Tile(name, title, percent(rate), rate, "plain", detail) if known else no_data(name, title, _UNKNOWN)
 
 
 def _over_floor(newest: Row | None) -> Tile:

@@ -8,8 +8,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from etl.model.contract import Input, Layer, Replace, Table
-from etl.subjects.feed.columns import DWELL_MEASURES, ENGAGEMENT_MEASURES, columns
-from etl.subjects.feed.measures import average_dwell
+from etl.subjects.feed.columns import DWELL_MEASURES, ENGAGEMENT_COLUMNS, ENGAGEMENT_MEASURES, columns
+from etl.subjects.feed.measures import average_dwell, sum_measure
 from etl.subjects.feed.rollups import agg_post_engagement_hourly
 from etl.transforms.ratios import half_up_ratio
 
@@ -25,7 +25,7 @@ TABLE = Table(
         "reach",
         *RATES,
         "avg_dwell_ms",
-        *ENGAGEMENT_MEASURES,
+        *ENGAGEMENT_COLUMNS,
         *DWELL_MEASURES,
         "day",
     ),
@@ -41,7 +41,7 @@ TABLE = Table(
 
 def transform(agg_post_engagement_hourly: DataFrame) -> DataFrame:
     """Hourly rows of whole days -> one row per post and day."""
-    sums = [F.sum(c).alias(c) for c in ("impressions", *ENGAGEMENT_MEASURES, *DWELL_MEASURES)]
+    sums = [sum_measure(c) for c in ("impressions", *ENGAGEMENT_MEASURES, *DWELL_MEASURES)]
     days = (
         agg_post_engagement_hourly.groupBy("post_id", F.to_date("hour").alias("day"))
         .agg(F.hll_union_agg("reach_hll").alias("reach_hll"), *sums)

@@ -13,12 +13,23 @@ from etl.subjects.feed.columns import DWELL_MEASURES, columns
 from etl.subjects.feed.facts import fct_dwell_per_impression, fct_engagements, fct_impressions
 from etl.subjects.feed.measures import ATTRIBUTION_HOURS, credit
 
-CREDITED = ("likes", "saves", "negatives", "regrets")
+CREDITED = ("likes", "saves", "negatives", "likes_given", "regrets")
 
 TABLE = Table(
     name="mart_ranker_viewer_daily",
     layer=Layer.MARTS,
-    columns=columns("viewer_id", "ranker_model_id", "impressions", *CREDITED, *DWELL_MEASURES, "day"),
+    columns=columns(
+        "viewer_id",
+        "ranker_model_id",
+        "impressions",
+        "likes",
+        "saves",
+        "negatives",
+        "likes_given?",
+        "regrets",
+        *DWELL_MEASURES,
+        "day",
+    ),
     key=("viewer_id", "ranker_model_id", "day"),
     write=Replace(),
     owner="ranking",

@@ -1,5 +1,8 @@
 -- question: How did each post of a creator perform in an interval of days, and how many people did the creator reach?
 -- grain: one row per post of the creator with impressions, most impressions first; is_deleted marks deleted posts
+-- note: >-
+--   A rate is settled reactions / impressions, whether or not the reaction names an impression. Reactions through deep
+--   links count, so a rate may exceed 1. It is at most 99.99999; a rate at this limit was cut.
 -- inputs: [mart_post_engagement_daily, dim_posts]
 -- once: [creator_reach, creator_impressions]
 -- parameters:

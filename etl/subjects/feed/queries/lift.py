@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import date
 from statistics import NormalDist
 from typing import Any
 
@@ -21,10 +22,13 @@ METRICS = {
     "like_rate": ("likes", "impressions"),
     "save_rate": ("saves", "impressions"),
     "negative_rate": ("negatives", "impressions"),
-    "regret_rate": ("regrets", "liked"),
+    "regret_rate": ("regrets", "likes_given"),
+    "dwell_per_impression": ("dwell_ms_sum", "impressions"),
     "avg_dwell_ms": ("dwell_ms_sum", "dwell_count"),
 }
-MUST_RISE = ("like_rate", "avg_dwell_ms")
+"""Metric -> numerator and denominator. `avg_dwell_ms` has no vote: posts that are swiped away before the first beat
+leave its denominator and so raise it."""
+MUST_RISE = ("like_rate", "dwell_per_impression")
 MUST_NOT_RISE = ("negative_rate", "regret_rate")
 ALPHA, POWER = 0.05, 0.8
 SAMPLE_RATIO_ALPHA = 0.001  # the usual level for alarms: a mismatch is a bug in the test, not a result
@@ -40,7 +44,8 @@ class Trial:
 
     treatment_share: the planned share of the treatment among the viewers of both arms. crossovers: the number of
     viewers that both models served; they are in neither arm. cuped: moments of `pre_*` columns are available and come
-    from days before the treatment. minimum_effect: the smallest relative lift that matters.
+    from days before the treatment. minimum_effect: the smallest relative lift that matters. regret_known_from: the
+    first day from which on likes given are known; None when they are known on all days.
     """
 
     control: Aggregates
@@ -49,6 +54,7 @@ class Trial:
     crossovers: int
     cuped: bool
     minimum_effect: float
+    regret_known_from: date | None = None
 
     @property
     def arms(self) -> dict[object, Aggregates]:
@@ -135,10 +141,11 @@ def _too_few(trial: Trial) -> Judgement:
 
 
 def _is_measurable(trial: Trial, metric: str) -> bool:
-    """Whether both arms have a denominator and at least one arm has a numerator."""
+    """Whether both arms have a denominator, at least one arm has a numerator, and viewers differ."""
     above, below = METRICS[metric]
     arms = (trial.control, trial.treatment)
-    return all(a.mean(below) > 0 for a in arms) and any(a.mean(above) > 0 for a in arms)
+    has_counts = all(a.mean(below) > 0 for a in arms) and any(a.mean(above) > 0 for a in arms)
+    return has_counts and sum(a.ratio_var(above, below) / a.count() for a in arms) > 0
 
 
 def _estimator(trial: Trial, metric: str) -> tt.RatioOfMeans:
@@ -182,6 +189,11 @@ def _minimum_detectable(found: dict[str, float]) -> float:
 def _verdict(trial: Trial, lifts: dict[str, Lift], sample_ratio_p: float) -> tuple[str, str]:
     """The verdict and its reason: `ship` only when every MUST_RISE metric rises and no MUST_NOT_RISE metric does."""
     control, treatment = trial.viewers
+    if trial.regret_known_from:
+        return NOT_ENOUGH, (
+            f"regret rate is known from {trial.regret_known_from} on: earlier rows have no likes_given. Start there, "
+            "or backfill the days whose facts are kept"
+        )
     if sample_ratio_p < SAMPLE_RATIO_ALPHA:
         return NOT_ENOUGH, (
             f"sample-ratio mismatch: {treatment} of {control + treatment} viewers had the treatment, but "
@@ -199,7 +211,7 @@ def _verdict(trial: Trial, lifts: dict[str, Lift], sample_ratio_p: float) -> tup
         return HOLD, " and ".join(harmed)
     flat = [m for m in MUST_RISE if not lifts[m].rises]
     if not flat:
-        return SHIP, "like_rate and avg_dwell_ms rise; negative_rate and regret_rate do not rise"
+        return SHIP, "like_rate and dwell_per_impression rise; negative_rate and regret_rate do not rise"
     unseen = [m for m in flat if (lifts[m].minimum_detectable or math.inf) > trial.minimum_effect]
     if unseen:
         return NOT_ENOUGH, "; ".join(_unseen(lifts[m], trial.minimum_effect) for m in unseen)

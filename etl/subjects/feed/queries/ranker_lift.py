@@ -47,6 +47,7 @@ def _trial(rows: DataFrame, given: dict[str, Any]) -> Trial:
         cuped=any(row["pre_viewers"] for row in found.values())
         and not any(row["pre_treated"] for row in found.values()),
         minimum_effect=given["minimum_effect"],
+        regret_known_from=max((row["known_from"] for row in found.values() if row["known_from"]), default=None),
     )
 
 
@@ -62,6 +63,7 @@ def _moments() -> list[Any]:
     return [
         F.count("*").alias("viewers"),
         F.max("treatment_share").alias("treatment_share"),
+        F.max("known_from").alias("known_from"),
         F.count_if(F.col("pre_impressions") > 0).alias("pre_viewers"),
         F.bool_or("pre_treated").alias("pre_treated"),
         *[F.avg(c).alias(f"mean_{c}") for c in columns],

@@ -46,7 +46,7 @@ before AS (
         sum(saves) AS pre_saves,
         sum(negatives) AS pre_negatives,
         sum(regrets) AS pre_regrets,
-        sum(likes + regrets) AS pre_liked,
+        coalesce(sum(likes_given), 0) AS pre_likes_given,
         sum(dwell_ms_sum) AS pre_dwell_ms_sum,
         sum(dwell_count) AS pre_dwell_count,
         bool_or(ranker_model_id IN (SELECT ranker_model_id FROM versions WHERE model_semver = :treatment)) AS pre_treated
@@ -66,9 +66,10 @@ viewers AS (
         sum(d.saves) AS saves,
         sum(d.negatives) AS negatives,
         sum(d.regrets) AS regrets,
-        sum(d.likes + d.regrets) AS liked,
+        sum(d.likes_given) AS likes_given,
         sum(d.dwell_ms_sum) AS dwell_ms_sum,
-        sum(d.dwell_count) AS dwell_count
+        sum(d.dwell_count) AS dwell_count,
+        date_add(max(CASE WHEN d.likes_given IS NULL THEN d.day END), 1) AS known_from
     FROM days AS d JOIN stage AS s ON d.ranker_model_id IN (s.control_id, s.treatment_id)
     WHERE d.day >= :start
     GROUP BY d.viewer_id
@@ -80,7 +81,7 @@ SELECT
     coalesce(b.pre_saves, 0) AS pre_saves,
     coalesce(b.pre_negatives, 0) AS pre_negatives,
     coalesce(b.pre_regrets, 0) AS pre_regrets,
-    coalesce(b.pre_liked, 0) AS pre_liked,
+    coalesce(b.pre_likes_given, 0) AS pre_likes_given,
     coalesce(b.pre_dwell_ms_sum, 0) AS pre_dwell_ms_sum,
     coalesce(b.pre_dwell_count, 0) AS pre_dwell_count,
     coalesce(b.pre_treated, false) AS pre_treated

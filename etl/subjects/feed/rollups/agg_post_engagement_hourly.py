@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from etl.model.contract import Input, Layer, Replace, Table
-from etl.subjects.feed.columns import DWELL_MEASURES, ENGAGEMENT_MEASURES, columns
+from etl.subjects.feed.columns import DWELL_MEASURES, ENGAGEMENT_COLUMNS, ENGAGEMENT_MEASURES, columns
 from etl.subjects.feed.facts import fct_dwell_per_impression, fct_engagements, fct_impressions
 from etl.subjects.feed.measures import engagement_measures, impression_measures, settle
 from etl.transforms.sketches import empty_sketch
@@ -17,7 +17,7 @@ from etl.transforms.sketches import empty_sketch
 TABLE = Table(
     name="agg_post_engagement_hourly",
     layer=Layer.ROLLUPS,
-    columns=columns("post_id", "impressions", "reach_hll", *ENGAGEMENT_MEASURES, "full_views", *DWELL_MEASURES, "hour"),
+    columns=columns("post_id", "impressions", "reach_hll", *ENGAGEMENT_COLUMNS, "full_views", *DWELL_MEASURES, "hour"),
     key=("post_id", "hour"),
     write=Replace(),
     owner="content",

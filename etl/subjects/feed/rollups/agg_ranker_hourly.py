@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from etl.model.contract import Input, Layer, Replace, Table
-from etl.subjects.feed.columns import DWELL_MEASURES, ENGAGEMENT_MEASURES, columns
+from etl.subjects.feed.columns import DWELL_MEASURES, ENGAGEMENT_COLUMNS, ENGAGEMENT_MEASURES, columns
 from etl.subjects.feed.facts import fct_dwell_per_impression, fct_engagements, fct_impressions
 from etl.subjects.feed.measures import ATTRIBUTION_HOURS, credit, impression_measures
 
@@ -21,7 +21,7 @@ TABLE = Table(
         "surface",
         "impressions",
         "reach_hll",
-        *ENGAGEMENT_MEASURES,
+        *ENGAGEMENT_COLUMNS,
         "full_views",
         *DWELL_MEASURES,
         "hour",

@@ -124,11 +124,24 @@ def _settlement_key(row: Row) -> object:
     return row["viewer_id"], row["post_id"], row["event_type"], hour_of(row["event_ts"])
 
 
+def likes_given(truth: Truth) -> dict[EngagementKey, Row]:
+    """Every like once per viewer, post and time: its `do`, or its first undo where no `do` landed."""
+    likes = [row for row in truth.engagements.values() if row["event_type"] == "like"]
+    given: dict[EngagementKey, Row] = {}
+    for row in sorted(likes, key=lambda row: (row["action"], _undo_ts(row), row["engagement_id"])):
+        given.setdefault(engagement_key(row), row)
+    return given
+
+
+def _undo_ts(row: Row) -> int:
+    return int(row["event_ts"]) if row["action"] == "undo" else 0
+
+
 def regretted(truth: Truth) -> list[Row]:
-    """The likes that were undone in less than five minutes."""
+    """The likes given whose first undo came in less than five minutes."""
     quick = {
         engagement_key(row)
         for row in truth.engagements.values()
         if row["action"] == "undo" and row["event_type"] == "like" and row["event_ts"] - done_ts(row) < REGRET_US
     }
-    return [row for row in truth.engagements.values() if row["action"] == "do" and engagement_key(row) in quick]
+    return [row for key, row in likes_given(truth).items() if key in quick]

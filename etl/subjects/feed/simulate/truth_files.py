@@ -173,7 +173,7 @@ def _ranker_viewer_days(truth: Truth) -> Iterator[Row]:
             "viewer_id": viewer_id,
             "ranker_model_id": model_id,
             "day": iso(day)[:10],
-            **cell.pick("impressions", "likes", "saves", "negatives", "regrets", *rollups.DWELL_SUMS),
+            **cell.pick("impressions", "likes", "saves", "negatives", "likes_given", "regrets", *rollups.DWELL_SUMS),
         }
 
 

@@ -10,16 +10,19 @@ from decimal import ROUND_HALF_UP, Decimal
 from etl.sources.landing_writer import Row
 from etl.sources.stamps import DAY_US, hour_of
 from etl.sources.truth_versions import payload_at, versions_by_key
-from etl.subjects.feed.simulate.truth import Dwell, Truth, done_ts, engagement_key, impression_hour, regretted, settled
+from etl.subjects.feed.simulate.truth import Dwell, Truth, done_ts, impression_hour, likes_given, regretted, settled
 
 ATTRIBUTION_US = DAY_US
 """An engagement is credited to a ranker when it happens within a day of the impression."""
 _RATE_LIMIT = Decimal("99.99999")
 _MEASURE = {
     "like": "likes", "save": "saves", "share": "shares", "comment": "comments",
-    "follow_creator": "follows", "hide": "negatives", "report": "negatives",
+    "follow_creator": "follows", "hide": "hides", "report": "reports",
 }  # fmt: skip
-REACTIONS = ("likes", "saves", "shares", "comments", "follows", "negatives", "regrets")
+_NEGATIVE = ("hide", "report")
+REACTIONS = (
+    "likes", "saves", "shares", "comments", "follows", "hides", "reports", "negatives", "likes_given", "regrets",
+)  # fmt: skip
 DWELL_SUMS = ("dwell_ms_sum", "dwell_count")
 
 
@@ -55,9 +58,13 @@ Cells = dict[tuple[object, ...], Cell]
 
 
 def _reactions(truth: Truth) -> Iterator[tuple[str, Row]]:
-    """Settled engagements with their measure, then each regretted like once per viewer, post and time."""
-    yield from ((_MEASURE[row["event_type"]], row) for row in settled(truth))
-    yield from (("regrets", row) for row in {engagement_key(row): row for row in regretted(truth)}.values())
+    """Settled engagements with their measures, then likes given and regrets, once per viewer, post and time."""
+    for row in settled(truth):
+        yield _MEASURE[row["event_type"]], row
+        if row["event_type"] in _NEGATIVE:
+            yield "negatives", row
+    yield from (("likes_given", row) for row in likes_given(truth).values())
+    yield from (("regrets", row) for row in regretted(truth))
 
 
 def post_hours(truth: Truth) -> Cells:

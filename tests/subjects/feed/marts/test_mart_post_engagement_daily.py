@@ -14,8 +14,8 @@ from etl.subjects.feed.rollups import agg_post_engagement_hourly
 from etl.transforms.sketches import HLL_LG_K
 
 DAY = at("00:00").date()
-COUNTS = ("impressions", "likes", "saves", "shares", "comments", "follows", "negatives", "regrets",
-          "full_views", "dwell_ms_sum", "dwell_count")  # fmt: skip
+COUNTS = ("impressions", "likes", "saves", "shares", "comments", "follows", "hides", "reports", "negatives",
+          "likes_given", "regrets", "full_views", "dwell_ms_sum", "dwell_count")  # fmt: skip
 
 
 def hours(spark: SparkSession, *given: Row) -> DataFrame:
@@ -89,6 +89,18 @@ def test_a_post_without_impressions_that_day_has_no_row(spark: SparkSession) -> 
     )
 
     assert_rows(transform(given), TABLE, [{"day": DAY, "impressions": 1, "likes": 0}])
+
+
+def test_a_day_with_an_hour_that_does_not_know_likes_given_does_not_know_them(spark: SparkSession) -> None:
+    """An hour of an earlier release has NULL. A sum that skips it would make the regret rate of the day too high."""
+    old = {"hour": at("10:00"), "impressions": 1, "regrets": 1} | dict.fromkeys(("hides", "reports", "likes_given"))
+    new = {"hour": at("11:00"), "impressions": 1, "likes_given": 2, "hides": 1, "negatives": 1}
+    given = hours(spark, old, new)
+
+    made = transform(given)
+
+    assert given.agg(F.sum("likes_given")).collect() == [(2,)]
+    assert_rows(made, TABLE, [{"impressions": 2, "regrets": 1, "likes_given": None, "hides": None, "negatives": 1}])
 
 
 def test_days_are_utc_days(spark: SparkSession) -> None:

@@ -61,7 +61,7 @@ def test_a_like_that_is_undone_within_minutes_is_a_regret_and_not_a_like(spark: 
 
     made = transform(*facts(spark, [{"impression_id": FIRST}], [like, {**like, "undone_ts": at("10:12")}]))
 
-    assert_rows(made, TABLE, [{"likes": 0, "regrets": 1}])
+    assert_rows(made, TABLE, [{"likes": 0, "likes_given": 1, "regrets": 1}])
 
 
 def test_a_replacement_id_has_no_row(spark: SparkSession) -> None:

@@ -29,7 +29,7 @@ def viewers(rng: np.random.Generator, size: int, lift: float = 0.0, harm: float 
         "saves": rng.binomial(impressions, 0.02),
         "negatives": rng.binomial(impressions, min(0.02 * (1 + harm), 1)),
         "regrets": regrets,
-        "liked": likes + regrets,
+        "likes_given": likes + regrets,
         "dwell_ms_sum": watched * rng.gamma(6, 150 * (1 + lift), size).round(),
         "dwell_count": watched,
     }
@@ -110,7 +110,7 @@ def test_intervals_over_single_impressions_would_find_false_differences() -> Non
 def test_a_real_lift_is_estimated_correctly_and_ships() -> None:
     judged = judge(trial(np.random.default_rng(3), 20_000, lift=0.1))
 
-    for metric in ("like_rate", "avg_dwell_ms"):
+    for metric in ("like_rate", "dwell_per_impression"):
         lift = by_metric(judged)[metric]
         assert lift.rises and (lift.relative_low or 0) < 0.1 < (lift.relative_high or 0)
     assert judged.verdict == "ship"
@@ -122,6 +122,20 @@ def test_a_lift_with_more_hides_is_held() -> None:
     assert (judged.verdict, judged.reason) == ("hold", "negative_rate rises")
 
 
+def test_a_model_that_causes_instant_swipes_is_held() -> None:
+    """Every third post is swiped away before the first beat. The average dwell of those who stay rises by a tenth."""
+    rng = np.random.default_rng(16)
+    treatment = viewers(rng, 20_000, lift=0.1)
+    stayed = rng.binomial(treatment["dwell_count"], 2 / 3)
+    treatment["dwell_ms_sum"] = treatment["dwell_ms_sum"] * stayed / np.maximum(treatment["dwell_count"], 1)
+    treatment["dwell_count"] = stayed
+
+    judged = judge(of_equal_arms(moments(viewers(rng, 20_000)), moments(treatment)))
+
+    assert by_metric(judged)["like_rate"].rises and by_metric(judged)["avg_dwell_ms"].rises
+    assert (judged.verdict, judged.reason) == ("hold", "dwell_per_impression falls")
+
+
 def test_a_model_that_lowers_likes_is_held() -> None:
     judged = judge(trial(np.random.default_rng(5), 20_000, lift=-0.1))
 
@@ -131,7 +145,7 @@ def test_a_model_that_lowers_likes_is_held() -> None:
 def test_no_lift_in_a_test_that_would_detect_one_is_held() -> None:
     judged = judge(trial(np.random.default_rng(6), 50_000))
 
-    assert max(by_metric(judged)[m].minimum_detectable or 1 for m in ("like_rate", "avg_dwell_ms")) < 0.05
+    assert max(by_metric(judged)[m].minimum_detectable or 1 for m in ("like_rate", "dwell_per_impression")) < 0.05
     assert judged.verdict == "hold" and "did not rise" in judged.reason
 
 
@@ -192,9 +206,9 @@ def test_a_metric_without_a_denominator_is_left_out_and_named_in_the_reason() ->
 
     judged = judge(of_equal_arms(*map(moments, arms)))
 
-    assert by_metric(judged)["avg_dwell_ms"] == Lift("avg_dwell_ms")
+    assert by_metric(judged)["dwell_per_impression"] == Lift("dwell_per_impression")
     assert by_metric(judged)["like_rate"].rises
-    assert (judged.verdict, judged.reason) == ("not enough data", "avg_dwell_ms has no data to measure")
+    assert (judged.verdict, judged.reason) == ("not enough data", "dwell_per_impression has no data to measure")
 
 
 def test_cuped_narrows_the_interval_and_keeps_the_lift() -> None:

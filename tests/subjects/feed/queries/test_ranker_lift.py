@@ -24,7 +24,8 @@ def served(model: int, viewers: range, likes: int = 1, **given: Any) -> list[Row
     """One mart row per viewer with ten impressions of a model. Every second viewer has one more like."""
     sums: Row = {"day": DAY, "impressions": 10, "dwell_ms_sum": 9000, "dwell_count": 9, **given}
     zero = {"saves": 0, "negatives": 0, "regrets": 0}
-    return [{"viewer_id": v, "ranker_model_id": model, "likes": likes + v % 2, **zero, **sums} for v in viewers]
+    liked = [(v, likes + v % 2) for v in viewers]
+    return [{"viewer_id": v, "ranker_model_id": model, "likes": n, "likes_given": n, **zero, **sums} for v, n in liked]
 
 
 def lift(spark: SparkSession, rows: list[Row], versions: list[Row] | None = None, **params: Any) -> Row:
@@ -88,6 +89,16 @@ def test_cuped_uses_earlier_days_only_when_no_viewer_had_the_treatment_yet(spark
     assert not lift(spark, both + before + treated)["cuped"]
     assert not lift(spark, both + before, pre_days=3)["cuped"]
     assert not lift(spark, both)["cuped"]
+
+
+def test_days_of_an_earlier_release_do_not_know_the_regret_rate(spark: SparkSession) -> None:
+    """Likes given are NULL on the first day. Skipping them would count the regrets of that day without its likes."""
+    rows = served(1, range(200)) + served(2, range(200, 400))
+    old = served(1, range(9), day=at("00:00", day=19).date(), likes_given=None)
+
+    found = lift(spark, rows + old, start="2026-06-19")
+
+    assert found["verdict"] == "not enough data" and "regret rate is known from 2026-06-20 on" in found["reason"]
 
 
 def test_models_that_were_never_live_at_the_same_time_are_rejected(spark: SparkSession) -> None:

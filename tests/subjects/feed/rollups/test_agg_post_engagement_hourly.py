@@ -97,10 +97,17 @@ def test_an_undone_like_is_a_regret_in_the_hour_of_the_like(spark: SparkSession)
 
 
 def test_a_post_and_hour_without_counts_has_no_row(spark: SparkSession) -> None:
-    """A like that is undone after an hour is neither a like nor a regret."""
+    save = {"event_ts": at("10:10"), "event_type": "save"}
+
+    assert transform(*facts(spark, engagements=[save, {**save, "undone_ts": at("11:10")}])).isEmpty()
+
+
+def test_a_like_that_is_undone_after_an_hour_was_given(spark: SparkSession) -> None:
     like = {"event_ts": at("10:10")}
 
-    assert transform(*facts(spark, engagements=[like, {**like, "undone_ts": at("11:10")}])).isEmpty()
+    made = transform(*facts(spark, engagements=[like, {**like, "undone_ts": at("11:10")}]))
+
+    assert_rows(made, TABLE, [{"likes": 0, "likes_given": 1, "regrets": 0}])
 
 
 def test_dwell_without_its_impression_is_not_counted(spark: SparkSession) -> None:

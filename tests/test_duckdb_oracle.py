@@ -25,6 +25,8 @@ KEYS = {
     "agg_ingest_hourly": ["event", "landed_hour"],
     "agg_post_engagement_hourly": ["post_id", "hour"],
     "agg_ranker_hourly": ["ranker_model_id", "surface", "hour"],
+    "agg_ranker_position_hourly": ["ranker_model_id", "surface", "position_bucket", "score_bucket", "hour"],
+    "agg_ranker_position_daily": ["ranker_model_id", "surface", "position_bucket", "score_bucket", "day"],
     "mart_post_engagement_daily": ["post_id", "day"],
     "mart_user_affinity_daily": ["viewer_id", "day"],
     "mart_ranker_viewer_daily": ["viewer_id", "ranker_model_id", "day"],

@@ -77,6 +77,35 @@ def test_a_query_equals_the_oracle(
     assert unlike(answer(spark, simulated.settings, name, **PARAMETERS[name]), wanted) == []
 
 
+def test_the_curve_of_a_released_model_equals_the_oracle(
+    spark: SparkSession, simulated: Simulated, facts: duckdb.DuckDBPyConnection
+) -> None:
+    """All versions of the release together."""
+    params = {"model_semver": "v3.2.0", **DAYS}
+    wanted = oracle_rows(facts, "position_curve", **params)
+    assert len(wanted) == 4 * 7
+
+    found = answer(spark, simulated.settings, "position_curve", **params)
+
+    assert unlike([_as_floats(row) for row in found], wanted) == []
+
+
+def test_the_calibration_of_each_model_version_equals_the_oracle(
+    spark: SparkSession, simulated: Simulated, facts: duckdb.DuckDBPyConnection
+) -> None:
+    wanted = oracle_rows(facts, "score_calibration", **DAYS)
+    assert len({row["ranker_model_id"] for row in wanted}) > 2
+
+    found = [_as_floats(row) for row in answer(spark, simulated.settings, "score_calibration", **DAYS)]
+
+    assert unlike([row | {"tenths": round(10 * row["score_bucket"])} for row in found], wanted) == []
+
+
+def _as_floats(row: dict[str, Any]) -> dict[str, Any]:
+    """A row whose decimals are floats, as the oracle has them."""
+    return {name: float(value) if isinstance(value, Decimal) else value for name, value in row.items()}
+
+
 def test_a_share_tree_equals_the_oracle(
     spark: SparkSession, simulated: Simulated, facts: duckdb.DuckDBPyConnection
 ) -> None:

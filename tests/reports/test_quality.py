@@ -88,6 +88,8 @@ def test_a_table_waits_when_any_upstream_table_failed() -> None:
         "fct_impressions",
         "agg_post_engagement_hourly",
         "agg_ranker_hourly",
+        "agg_ranker_position_hourly",
+        "agg_ranker_position_daily",
         "mart_post_engagement_daily",
         "mart_user_affinity_daily",
         "mart_ranker_viewer_daily",

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 
 from support.landed_oracle import EVENTS, MACROS, accept, first_record
-from support.marts_oracle import INGEST, MARTS, REACTIONS, ROLLUPS
+from support.marts_oracle import INGEST, MARTS, POSITIONS, REACTIONS, ROLLUPS
 
 # --- dimensions (spec 3) --------------------------------------------------------------------------
 
@@ -95,6 +95,6 @@ def connect_oracle(landing: Path) -> duckdb.DuckDBPyConnection:
         connection.execute(accept(event, landing))
     for name, log in DIMENSIONS.items():
         connection.execute(dimension(name, *log))
-    for statements in (INGEST, FACTS, REACTIONS, ROLLUPS, MARTS):
+    for statements in (INGEST, FACTS, REACTIONS, ROLLUPS, POSITIONS, MARTS):
         connection.execute(statements)
     return connection

@@ -170,6 +170,48 @@ SELECT viewer_id, CASE WHEN arms = 2 THEN 'both' WHEN is_treatment THEN 'treatme
 FROM per_viewer LEFT JOIN acted USING (viewer_id)
 """
 
+_CREDITED = """
+credited AS (
+    SELECT impression_id, measure, count(*) AS n FROM reactions r JOIN fct_impressions i USING (impression_id)
+    WHERE r.event_ts >= i.impression_ts AND r.event_ts < i.impression_ts + INTERVAL 24 HOUR GROUP BY ALL),
+shown AS (
+    SELECT w.*, coalesce(n.likes, 0) AS likes, coalesce(n.negatives, 0) AS negatives,
+        coalesce(n.regrets, 0) AS regrets, coalesce(n.likes_given, 0) AS likes_given,
+        coalesce(is_engaged, false) AS is_engaged
+    FROM watched w LEFT JOIN (
+        SELECT impression_id, sum(n) FILTER (measure = 'likes') AS likes,
+            sum(n) FILTER (measure = 'negatives') AS negatives, sum(n) FILTER (measure = 'regrets') AS regrets,
+            sum(n) FILTER (measure = 'likes_given') AS likes_given,
+            bool_or(measure IN ('likes', 'saves', 'shares', 'comments', 'follows')) AS is_engaged
+        FROM credited GROUP BY ALL) n USING (impression_id)
+    WHERE impression_hour >= $start::DATE AND impression_hour < $end::DATE)
+"""
+
+POSITION_CURVE = f"""
+WITH {_CREDITED}
+SELECT model_semver, NULL AS ranker_model_id, surface,
+    CASE WHEN feed_position > 20 THEN 21 WHEN feed_position > 10 THEN 11 WHEN feed_position > 5 THEN 6
+         WHEN feed_position > 2 THEN 3 ELSE feed_position END AS position_bucket,
+    count(*) AS impressions, round(sum(likes) / count(*), 5)::DOUBLE AS like_rate,
+    round(sum(negatives) / count(*), 5)::DOUBLE AS negative_rate,
+    round(coalesce(sum(dwell_ms), 0) / count(*), 1)::DOUBLE AS dwell_per_impression
+FROM shown JOIN (SELECT DISTINCT ranker_model_id, model_semver FROM dim_ranker_models) USING (ranker_model_id)
+WHERE model_semver = $model_semver GROUP BY ALL ORDER BY model_semver, surface, position_bucket
+"""
+
+SCORE_CALIBRATION = f"""
+WITH {_CREDITED}
+SELECT model_semver, ranker_model_id,
+    list_count(list_filter(range(1, 10), lambda c: c <= 10 * predicted_score)) AS tenths,
+    count(*) AS impressions,
+    ((sum((predicted_score * 1000000)::BIGINT) + 5 * count(*)) // (10 * count(*)) / 100000)::DOUBLE
+        AS mean_predicted_score,
+    round(count(*) FILTER (is_engaged) / count(*), 5)::DOUBLE AS engaged_share,
+    round(sum(regrets) / nullif(sum(likes_given), 0), 5)::DOUBLE AS regret_rate
+FROM shown JOIN (SELECT DISTINCT ranker_model_id, model_semver FROM dim_ranker_models) USING (ranker_model_id)
+GROUP BY ALL ORDER BY model_semver, ranker_model_id, tenths
+"""
+
 ORACLE_QUERIES = {
     "creator_analytics": CREATOR_ANALYTICS,
     "brand_safety_velocity": BRAND_SAFETY_VELOCITY,
@@ -178,6 +220,8 @@ ORACLE_QUERIES = {
     "comment_thread": COMMENT_THREAD,
     "virality": VIRALITY,
     "ranker_lift": RANKER_LIFT,
+    "position_curve": POSITION_CURVE,
+    "score_calibration": SCORE_CALIBRATION,
 }
 
 

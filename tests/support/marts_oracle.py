@@ -90,6 +90,35 @@ SELECT ranker_model_id, surface, hour, {MEASURES_SQL}
 FROM served LEFT JOIN reacted USING (ranker_model_id, surface, hour);
 """
 
+_KINDS = ("likes", "saves", "likes_given", "regrets", "negatives")
+
+
+def positions(name: str, at: str) -> str:
+    """The table of position and score buckets per hour or day; `at` is the column and its value for an impression."""
+    sums = ", ".join(f"coalesce(sum(r.{kind}), 0)::BIGINT AS {kind}" for kind in _KINDS)
+    return f"""
+CREATE TABLE {name} AS
+WITH reacted AS (
+    SELECT impression_id, bool_or(measure IN ('likes', 'saves', 'shares', 'comments', 'follows')) AS is_engaged,
+        {", ".join(f"count(*) FILTER (measure = '{kind}') AS {kind}" for kind in _KINDS)}
+    FROM reactions r JOIN fct_impressions i USING (impression_id)
+    WHERE r.event_ts >= i.impression_ts AND r.event_ts < i.impression_ts + INTERVAL 24 HOUR GROUP BY ALL)
+SELECT ranker_model_id, surface, {at},
+    (SELECT max(first) FROM unnest([0, 1, 2, 3, 6, 11, 21]) b(first) WHERE first <= feed_position)::SMALLINT
+        AS position_bucket,
+    (SELECT coalesce(max(cut), 0) FROM range(1, 10) c(tenth), LATERAL (SELECT (tenth / 10)::DECIMAL(2, 1) AS cut)
+     WHERE cut <= predicted_score)::DECIMAL(2, 1) AS score_bucket,
+    count(*) AS impressions, count(*) FILTER (is_engaged) AS engaged_impressions, {sums},
+    coalesce(sum(dwell_ms), 0)::BIGINT AS dwell_ms_sum, count(dwell_ms) AS dwell_count,
+    sum(predicted_score)::DECIMAL(18, 6) AS predicted_score_sum
+FROM watched LEFT JOIN reacted r USING (impression_id) GROUP BY ALL;
+"""
+
+
+POSITIONS = positions("agg_ranker_position_hourly", "impression_hour AS hour") + positions(
+    "agg_ranker_position_daily", "impression_hour::DATE AS day"
+)
+
 MARTS = f"""
 CREATE TABLE mart_post_engagement_daily AS
 WITH served AS (SELECT post_id, impression_hour::DATE AS day, {SERVED_SQL} FROM watched GROUP BY ALL),

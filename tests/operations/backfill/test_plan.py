@@ -37,7 +37,7 @@ def test_hours_dropped_from_one_table_are_the_only_missing_ones(spark: SparkSess
     downstream = {s.table: [h for h in s.hours if START <= h < END] for s in made.downstream}
     assert set(downstream) == {
         "agg_post_engagement_hourly", "agg_ranker_hourly", "mart_user_affinity_daily", "mart_post_engagement_daily",
-        "mart_ranker_viewer_daily",
+        "mart_ranker_viewer_daily", "agg_ranker_position_hourly", "agg_ranker_position_daily",
     }  # fmt: skip
     assert downstream["agg_post_engagement_hourly"] == [START, START + HOUR, START + 2 * HOUR]
 

@@ -106,7 +106,8 @@ def test_after_a_fact_changes_only_its_downstream_tables_are_due(spark: SparkSes
     rebuild(spark, copied, only="missing")
     entries = runner.run(spark, copied, *INTERVAL).entries
     assert {e.table_name for e in entries} == {
-        "agg_post_engagement_hourly", "agg_ranker_hourly", "mart_user_affinity_daily", "mart_ranker_viewer_daily",
+        "agg_post_engagement_hourly", "agg_ranker_hourly", "agg_ranker_position_hourly", "mart_user_affinity_daily",
+        "mart_ranker_viewer_daily",
     }  # fmt: skip
     assert all(e.output_version is None for e in entries)
     assert nothing_is_due(spark, copied)

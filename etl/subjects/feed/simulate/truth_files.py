@@ -27,7 +27,7 @@ _RATES = {"like_rate": "likes", "save_rate": "saves", "share_rate": "shares", "n
 def write_truth(folder: Path, truth: Truth) -> None:
     """Write every table of the truth into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    hours = rollups.post_hours(truth)
+    hours, positions = rollups.post_hours(truth), rollups.position_hours(truth)
     tables: dict[str, Iterable[Row]] = {
         "fct_impressions": (_impression(truth.impressions[key]) for key in sorted(truth.impressions)),
         "fct_engagements": (_engagement(truth.engagements[key]) for key in sorted(truth.engagements)),
@@ -38,6 +38,8 @@ def write_truth(folder: Path, truth: Truth) -> None:
         "dim_creators": _dimension(truth, "creators"),
         "agg_post_engagement_hourly": _post_hours(hours),
         "agg_ranker_hourly": _ranker_hours(truth),
+        "agg_ranker_position_hourly": _positions(positions, "hour"),
+        "agg_ranker_position_daily": _positions(rollups.position_days(positions), "day"),
         "mart_post_engagement_daily": _post_days(rollups.post_days(hours)),
         "mart_user_affinity_daily": _viewer_days(truth),
         "mart_ranker_viewer_daily": _ranker_viewer_days(truth),
@@ -139,6 +141,16 @@ def _ranker_hours(truth: Truth) -> Iterator[Row]:
             "hour": iso(hour),
             **_measures(cell, _HOURLY_SUMS),
         }
+
+
+def _positions(cells: rollups.Cells, at: str) -> Iterator[Row]:
+    for (model_id, surface, position, tenths, when), cell in _sorted(cells):
+        yield {
+            "ranker_model_id": model_id, "surface": surface, "position_bucket": position,
+            "score_bucket": f"0.{tenths}", at: iso(when)[:10] if at == "day" else iso(when),
+            **cell.pick(*rollups.POSITION_SUMS),
+            "predicted_score_sum": str(Decimal(cell.sums["scores"]).scaleb(-6)),
+        }  # fmt: skip
 
 
 def _measures(cell: rollups.Cell, sums: tuple[str, ...]) -> Row:

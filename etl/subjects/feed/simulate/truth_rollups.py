@@ -101,13 +101,60 @@ def _credited(truth: Truth, cell: Callable[[Row], tuple[object, ...]]) -> Cells:
     cells: Cells = defaultdict(Cell)
     for impression in truth.impressions.values():
         cells[cell(impression)].add_impression(impression["viewer_id"])
-    for measure, row in _reactions(truth):
-        impression = truth.impressions.get(row.get("impression_id") or 0, {})
-        if impression and 0 <= done_ts(row) - impression["impression_ts"] < ATTRIBUTION_US:
-            cells[cell(impression)].add(measure)
+    for measure, row in _in_window(truth):
+        cells[cell(truth.impressions[row["impression_id"]])].add(measure)
     for impression, dwell in _watched_impressions(truth):
         cells[cell(impression)].add_dwell(dwell)
     return cells
+
+
+def _in_window(truth: Truth) -> Iterator[tuple[str, Row]]:
+    """Reactions that name a known impression and happen within a day of it."""
+    for measure, row in _reactions(truth):
+        impression = truth.impressions.get(row.get("impression_id") or 0, {})
+        if impression and 0 <= done_ts(row) - impression["impression_ts"] < ATTRIBUTION_US:
+            yield measure, row
+
+
+POSITIONS = (21, 11, 6, 3, 2, 1, 0)
+"""The first positions of the position buckets, the last bucket first."""
+_ENGAGING = frozenset({"likes", "saves", "shares", "comments", "follows"})
+POSITION_SUMS = (
+    "impressions",
+    "engaged_impressions",
+    "likes",
+    "saves",
+    "likes_given",
+    "regrets",
+    "negatives",
+    *DWELL_SUMS,
+)
+
+
+def position_hours(truth: Truth) -> Cells:
+    """agg_ranker_position_hourly by (ranker_model_id, surface, position, score, hour); `scores` has millionths."""
+    cells = _credited(truth, _position_cell)
+    for impression in truth.impressions.values():
+        cells[_position_cell(impression)].add("scores", round(impression["predicted_score"] * 1e6))
+    for impression_id in {row["impression_id"] for measure, row in _in_window(truth) if measure in _ENGAGING}:
+        cells[_position_cell(truth.impressions[impression_id])].add("engaged_impressions")
+    return cells
+
+
+def position_days(hours: Cells) -> Cells:
+    """agg_ranker_position_daily by the same key with the day, summed over the hours of the day."""
+    cells: Cells = defaultdict(Cell)
+    for (*cell, hour), measured in hours.items():
+        cells[*cell, _day(hour)].sums.update(measured.sums)
+    return cells
+
+
+def _position_cell(impression: Row) -> tuple[object, ...]:
+    """The buckets of an impression; the bucket of a score is its lower end in tenths."""
+    position = next(first for first in POSITIONS if first <= impression["feed_position"])
+    tenths = max(0, min(9, round(impression["predicted_score"] * 1e6) // 100_000))
+    model_id, surface, hour = _ranker_cell(impression)
+    return model_id, surface, position, tenths, hour
 
 
 def _ranker_cell(impression: Row) -> tuple[object, ...]:

@@ -14,10 +14,12 @@ from etl import catalog
 from etl.conf import Settings
 from etl.engine.delta import tables as delta
 from etl.engine.landing import arrivals
+from etl.engine.people.keys import SECRET, pseudonym_key
 from etl.engine.spark import session
 from etl.engine.spark.files import absolute
 from etl.engine.sql import views
 from etl.engine.state import planner
+from etl.errors import ConfigError
 from etl.model.contract import Table
 from etl.queries.named_query import NamedQuery, finisher
 from etl.queries.parameters import complete
@@ -55,13 +57,25 @@ class Read:
 def bind(spark: SparkSession, settings: Settings, query: NamedQuery, given: Mapping[str, Any]) -> BoundQuery:
     """Bind the parameters of a query, already converted to their types, to a lake.
 
-    Raises LakeError when an input is missing or empty, and ConfigError when the time zone of the session is not UTC.
+    Raises LakeError when an input is missing or empty, and ConfigError when the time zone of the session is not UTC or
+    the interval has days whose rows of viewers are not kept without a pseudonym key.
     """
     session.require_utc(spark)
     views.register(spark, settings, query.inputs)
     values = complete(query.parameters.values(), given, lambda: latest(spark, settings, query.inputs[0]))
+    _refuse_lost_days(query, values)
     views.register(spark, settings, query.inputs, now(values))
     return BoundQuery(query, values, spark.sql(query.sql, args=values))
+
+
+def _refuse_lost_days(query: NamedQuery, values: Mapping[str, Any]) -> None:
+    most = query.max_days_without_key
+    if most is None or pseudonym_key() is not None or (days := (values["end"] - values["start"]).days) <= most:
+        return
+    raise ConfigError(
+        f"{query.name}: {values['start']} to {values['end']} has {days} days, and at most {most} are possible: without "
+        f"a pseudonym key, marts per viewer are kept for 30 days. Choose a later start, or set {SECRET} for new lakes."
+    )
 
 
 def latest(spark: SparkSession, settings: Settings, name: str) -> datetime:

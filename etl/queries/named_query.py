@@ -7,6 +7,7 @@ The header is YAML in the leading `--` lines:
     -- note: how things are counted, where that is not obvious
     -- inputs: [the tables read; the interval selects partitions of the first table]
     -- once: [columns with one value for all rows, printed once]
+    -- max_days_without_key: the most days of the interval where rows of viewers are kept without a pseudonym key
     -- parameters:
     --   NAME: {type: BIGINT, default: 50, low: 1, meaning: what it does}
 
@@ -63,6 +64,7 @@ class NamedQuery(BaseModel):
     sql: str
     once: tuple[str, ...] = ()
     note: str = ""
+    max_days_without_key: int | None = None
 
     def typed(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The given parameters as typed values. Raises ConfigError, with the valid parameters, when one is wrong."""

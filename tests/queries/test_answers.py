@@ -122,7 +122,7 @@ def test_a_share_tree_equals_the_oracle(
 
 def lift_of_facts(viewers: Rows) -> dict[str, Any]:
     """The like rate of each arm, and half the confidence interval of their difference (delta method, numpy)."""
-    result: dict[str, Any] = {"crossovers": sum(v["arm"] == "both" for v in viewers)}
+    result: dict[str, Any] = {"crossovers": sum(v["saw_both"] for v in viewers)}
     variance = 0.0
     for arm in ("control", "treatment"):
         shown, liked = (np.array([v[c] for v in viewers if v["arm"] == arm]) for c in ("impressions", "likes"))

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from support.local_lake import END, START, Simulated
 
 from etl.conf import Settings
-from etl.errors import LakeError
+from etl.errors import ConfigError, LakeError
 from etl.queries import binding, named_query, run
 from etl.queries.binding import BoundQuery, Read
 
@@ -64,6 +64,18 @@ def test_the_default_interval_ends_with_the_last_hour(spark: SparkSession, simul
     values = bound_query(spark, simulated.settings, "virality", post_id=1).values
 
     assert values["end"] == END and values["start"] == END - timedelta(days=30)
+
+
+def test_days_that_are_only_kept_with_a_pseudonym_key_are_refused_without_one(
+    spark: SparkSession, simulated: Simulated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Marts per viewer are kept for 30 days, of which CUPED reads 14 before the interval."""
+    given: dict[str, Any] = {"control": "a", "treatment": "b", "end": "2026-06-20"}
+    bound_query(spark, simulated.settings, "ranker_lift", start="2026-06-04", **given)
+    with pytest.raises(ConfigError, match="has 17 days, and at most 16 are possible"):
+        bound_query(spark, simulated.settings, "ranker_lift", start="2026-06-03", **given)
+    monkeypatch.setenv("FEED_ETL_PSEUDONYM_KEY", "k" * 32)
+    bound_query(spark, simulated.settings, "ranker_lift", start="2026-06-03", **given)
 
 
 def test_the_error_for_a_missing_input_names_it(spark: SparkSession, settings: Settings) -> None:

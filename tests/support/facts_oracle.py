@@ -140,23 +140,16 @@ FROM tree GROUP BY level, hour ORDER BY level, hour
 """
 
 RANKER_LIFT = """
-WITH live AS (
-    SELECT ranker_model_id, model_semver, valid_from, coalesce(valid_to, 'infinity') AS valid_to,
-        (SELECT count(*) FROM fct_impressions i WHERE i.ranker_model_id = m.ranker_model_id) AS impressions
-    FROM dim_ranker_models m),
-stage AS (
-    SELECT c.ranker_model_id AS control_id, t.ranker_model_id AS treatment_id
-    FROM live c JOIN live t ON c.valid_from < t.valid_to AND t.valid_from < c.valid_to
-    WHERE c.model_semver = $control AND t.model_semver = $treatment AND c.impressions > 0 AND t.impressions > 0
-    ORDER BY least(c.impressions, t.impressions) DESC, greatest(c.valid_from, t.valid_from) DESC LIMIT 1),
-shown AS (
-    SELECT w.*, w.ranker_model_id = treatment_id AS is_treatment
-    FROM watched w JOIN stage ON ranker_model_id IN (control_id, treatment_id)),
+WITH models AS (
+    SELECT DISTINCT ranker_model_id, model_semver = $treatment AS is_treatment FROM dim_ranker_models
+    WHERE model_semver IN ($control, $treatment)),
+shown AS (SELECT w.*, is_treatment FROM watched w JOIN models USING (ranker_model_id)),
 credit AS (
     SELECT s.viewer_id, r.measure FROM reactions r JOIN shown s USING (impression_id)
     WHERE r.event_ts >= s.impression_ts AND r.event_ts < s.impression_ts + INTERVAL 24 HOUR),
 per_viewer AS (
-    SELECT viewer_id, any_value(is_treatment) AS is_treatment, count(DISTINCT is_treatment) AS arms,
+    SELECT viewer_id, arg_min(is_treatment, (impression_ts, is_treatment)) AS is_treatment,
+        count(DISTINCT is_treatment) AS arms,
         count(*) AS impressions, coalesce(sum(dwell_ms), 0) AS dwell_ms_sum, count(dwell_ms) AS dwell_count
     FROM shown GROUP BY viewer_id),
 acted AS (
@@ -164,11 +157,12 @@ acted AS (
         count(*) FILTER (measure = 'negatives') AS negatives, count(*) FILTER (measure = 'regrets') AS regrets,
         count(*) FILTER (measure = 'likes_given') AS likes_given
     FROM credit GROUP BY viewer_id)
-SELECT viewer_id, CASE WHEN arms = 2 THEN 'both' WHEN is_treatment THEN 'treatment' ELSE 'control' END AS arm,
+SELECT viewer_id, CASE WHEN is_treatment THEN 'treatment' ELSE 'control' END AS arm, arms = 2 AS saw_both,
     impressions, coalesce(likes, 0) AS likes, coalesce(saves, 0) AS saves, coalesce(negatives, 0) AS negatives,
     coalesce(regrets, 0) AS regrets, coalesce(likes_given, 0) AS likes_given, dwell_ms_sum, dwell_count
 FROM per_viewer LEFT JOIN acted USING (viewer_id)
 """
+"""Viewers of two models whose shares are constant on all days."""
 
 _CREDITED = """
 credited AS (

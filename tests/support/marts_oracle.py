@@ -156,7 +156,9 @@ FROM served FULL JOIN reacted USING (viewer_id, day) FULL JOIN dwelt USING (view
 
 CREATE TABLE mart_ranker_viewer_daily AS
 WITH served AS (
-    SELECT viewer_id, ranker_model_id, impression_hour::DATE AS day, {SERVED_SQL} FROM watched GROUP BY ALL),
+    SELECT viewer_id, ranker_model_id, impression_hour::DATE AS day, min(impression_ts) AS first_impression_ts,
+        {SERVED_SQL}
+    FROM watched GROUP BY ALL),
 attributed AS (
     SELECT i.viewer_id, i.ranker_model_id, i.impression_hour::DATE AS day, r.measure
     FROM reactions r JOIN fct_impressions i USING (impression_id)
@@ -164,6 +166,6 @@ attributed AS (
 reacted AS (SELECT viewer_id, ranker_model_id, day, {REACTED_SQL} FROM attributed GROUP BY ALL)
 SELECT viewer_id, ranker_model_id, day, impressions, coalesce(likes, 0) AS likes, coalesce(saves, 0) AS saves,
     coalesce(negatives, 0) AS negatives, coalesce(likes_given, 0) AS likes_given, coalesce(regrets, 0) AS regrets,
-    dwell_ms_sum, dwell_count
+    dwell_ms_sum, dwell_count, first_impression_ts
 FROM served LEFT JOIN reacted USING (viewer_id, ranker_model_id, day);
 """

@@ -65,6 +65,7 @@ columns = Vocabulary(
     Column("share_ts", "TIMESTAMP", "When the post was shared", distinct=True),
     Column("beat_ts", "TIMESTAMP", "When the heartbeat was sent", distinct=True),
     Column("impression_hour", "TIMESTAMP", "The hour contained in impression_id"),
+    Column("first_impression_ts", "TIMESTAMP", "impression_ts of the first of the impressions that the row counts"),
     Column("share_hour", "TIMESTAMP", "The hour of share_ts"),
     # measures
     Column("likes", "BIGINT", "Settled likes", low=0),

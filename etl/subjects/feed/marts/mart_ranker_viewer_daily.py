@@ -28,6 +28,7 @@ TABLE = Table(
         "likes_given?",
         "regrets",
         *DWELL_MEASURES,
+        "first_impression_ts?",
         "day",
     ),
     key=("viewer_id", "ranker_model_id", "day"),
@@ -57,6 +58,7 @@ def transform(fct_impressions: DataFrame, fct_engagements: DataFrame, fct_dwell_
             F.count("*").alias("impressions"),
             F.coalesce(F.sum("dwell_ms"), F.lit(0)).alias("dwell_ms_sum"),
             F.count("dwell_ms").alias("dwell_count"),
+            F.min("impression_ts").alias("first_impression_ts"),
         )
     )
     credited = credit(fct_engagements, stamp, [F.col(c) for c in CELL])

@@ -2,21 +2,22 @@
 
 The unit is the viewer. Each metric is a ratio of sums over viewers; its variance comes from the delta method
 (tea-tasting). When viewers have earlier days, CUPED removes the variance that their earlier behavior explains.
-P-values are corrected for the number of metrics (Holm). Metrics that must rise are judged by corrected p-values.
-Metrics that must not rise are judged without correction, because a correction would hide harm.
+A metric rises or falls when its own 95 % interval excludes 0: every metric that must rise has to, which needs no
+correction, and a correction would hide harm. P-values corrected for the number of metrics are for readers.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import tea_tasting as tt
-from tea_tasting.aggr import Aggregates
+
+from etl.subjects.feed.queries.lift_stages import Trial, effective_viewers, standardized
 
 METRICS = {
     "like_rate": ("likes", "impressions"),
@@ -39,35 +40,6 @@ SHIP, HOLD, NOT_ENOUGH = "ship", "hold", "not enough data"
 
 
 @dataclass(frozen=True)
-class Trial:
-    """The data of an A/B test: the moments of each arm and how the test was run.
-
-    treatment_share: the planned share of the treatment among the viewers of both arms. crossovers: the number of
-    viewers that both models served; they are in neither arm. cuped: moments of `pre_*` columns are available and come
-    from days before the treatment. minimum_effect: the smallest relative lift that matters. regret_known_from: the
-    first day from which on likes given are known; None when they are known on all days.
-    """
-
-    control: Aggregates
-    treatment: Aggregates
-    treatment_share: float
-    crossovers: int
-    cuped: bool
-    minimum_effect: float
-    regret_known_from: date | None = None
-
-    @property
-    def arms(self) -> dict[object, Aggregates]:
-        """Both arms by name, in the form that tea-tasting takes."""
-        return {"control": self.control, "treatment": self.treatment}
-
-    @property
-    def viewers(self) -> tuple[int, int]:
-        """The number of viewers of control and treatment."""
-        return self.control.count(), self.treatment.count()
-
-
-@dataclass(frozen=True)
 class Lift:
     """The result for one metric. Differences are treatment minus control, with 95 % intervals; None is unknown."""
 
@@ -84,21 +56,20 @@ class Lift:
     p_adjusted: float | None = None
     minimum_detectable: float | None = None
     """The smallest relative lift that the test finds with a power of 80 %."""
+    standardized_difference: float | None = None
+    """The difference at equal positions: each position bucket weighs as much as in the control. It has no vote."""
+    left_out: float | None = None
+    """The control's share of impressions at positions that standardized_difference leaves out."""
 
     @property
     def rises(self) -> bool:
-        """Whether the metric rises significantly, corrected for the number of metrics."""
-        return self.p_adjusted is not None and self.p_adjusted < ALPHA and (self.difference or 0) > 0
+        """Whether the interval of the difference is above 0."""
+        return self.difference_low is not None and self.difference_low > 0
 
     @property
     def falls(self) -> bool:
-        """Whether the metric falls significantly, corrected for the number of metrics."""
-        return self.p_adjusted is not None and self.p_adjusted < ALPHA and (self.difference or 0) < 0
-
-    @property
-    def harms(self) -> bool:
-        """Whether the metric rises significantly, without correction."""
-        return self.difference_low is not None and self.difference_low > 0
+        """Whether the interval of the difference is below 0."""
+        return self.difference_high is not None and self.difference_high < 0
 
 
 @dataclass(frozen=True)
@@ -120,23 +91,27 @@ def ratio(metric: str, cuped: bool) -> tt.RatioOfMeans:
 
 def judge(trial: Trial) -> Judgement:
     """Analyze every metric and decide."""
-    if min(trial.viewers) < MIN_VIEWERS:
+    if min(trial.control.count(), trial.treatment.count()) < MIN_VIEWERS:
         return _too_few(trial)
     measurable = {m: _estimator(trial, m) for m in METRICS if _is_measurable(trial, m)}
     found = tt.Experiment({**measurable}).analyze(trial.arms, control="control")
     adjusted = tt.adjust_fwer(found, alpha=ALPHA, arbitrary_dependence=True, method="bonferroni") if measurable else {}
     adjusted_of: Any = next(iter(adjusted.values()), {})
-    lifts = tuple(_lift(m, adjusted_of[m]) if m in measurable else Lift(m) for m in METRICS)
-    share = trial.treatment_share
-    p = tt.SampleRatio(share / (1 - share)).analyze(trial.arms, "control", "treatment").pvalue
+    lifts = tuple(_at_equal_positions(trial, _lift(m, adjusted_of[m]) if m in measurable else Lift(m)) for m in METRICS)
+    p = min(stage.sample_ratio_p for stage in trial.stages)
     return Judgement(lifts, p, *_verdict(trial, {lift.metric: lift for lift in lifts}, p))
+
+
+def _at_equal_positions(trial: Trial, lift: Lift) -> Lift:
+    difference, left_out = standardized(trial.stages, *METRICS[lift.metric])
+    return replace(lift, standardized_difference=difference, left_out=left_out)
 
 
 def _too_few(trial: Trial) -> Judgement:
     control, treatment = trial.viewers
-    reason = f"{control} viewers saw only the control and {treatment} only the treatment; each needs {MIN_VIEWERS}"
-    if trial.crossovers:
-        reason += f". {trial.crossovers} saw both: traffic is not split by viewer"
+    reason = f"{control} viewers belong to the control and {treatment} to the treatment; each needs {MIN_VIEWERS}"
+    if trial.days_left_out:
+        reason += f". A share changed on {trial.days_left_out} days, which are left out"
     return Judgement(tuple(Lift(m) for m in METRICS), None, NOT_ENOUGH, reason)
 
 
@@ -188,39 +163,47 @@ def _minimum_detectable(found: dict[str, float]) -> float:
 
 def _verdict(trial: Trial, lifts: dict[str, Lift], sample_ratio_p: float) -> tuple[str, str]:
     """The verdict and its reason: `ship` only when every MUST_RISE metric rises and no MUST_NOT_RISE metric does."""
-    control, treatment = trial.viewers
-    if trial.regret_known_from:
-        return NOT_ENOUGH, (
-            f"regret rate is known from {trial.regret_known_from} on: earlier rows have no likes_given. Start there, "
-            "or backfill the days whose facts are kept"
-        )
-    if sample_ratio_p < SAMPLE_RATIO_ALPHA:
-        return NOT_ENOUGH, (
-            f"sample-ratio mismatch: {treatment} of {control + treatment} viewers had the treatment, but "
-            f"{trial.treatment_share:.1%} should have (p = {sample_ratio_p:.2g}); there is no verdict"
-        )
-    if trial.crossovers > MAX_CROSSOVERS * (control + treatment + trial.crossovers):
-        return (
-            NOT_ENOUGH,
-            f"{trial.crossovers} viewers saw both models: traffic is not split by viewer; there is no verdict",
-        )
-    harmed = [f"{m} rises" for m in MUST_NOT_RISE if lifts[m].harms] + [
+    if reason := _missing(trial, sample_ratio_p):
+        return NOT_ENOUGH, reason
+    harmed = [f"{m} rises" for m in MUST_NOT_RISE if lifts[m].rises] + [
         f"{m} falls" for m in MUST_RISE if lifts[m].falls
     ]
     if harmed:
         return HOLD, " and ".join(harmed)
     flat = [m for m in MUST_RISE if not lifts[m].rises]
     if not flat:
-        return SHIP, "like_rate and dwell_per_impression rise; negative_rate and regret_rate do not rise"
-    unseen = [m for m in flat if (lifts[m].minimum_detectable or math.inf) > trial.minimum_effect]
-    if unseen:
-        return NOT_ENOUGH, "; ".join(_unseen(lifts[m], trial.minimum_effect) for m in unseen)
-    return HOLD, f"{' and '.join(flat)} did not rise; the test would detect a rise of {trial.minimum_effect:.1%}"
+        return SHIP, f"{' and '.join(MUST_RISE)} rise; {' and '.join(MUST_NOT_RISE)} do not rise"
+    return HOLD, f"{' and '.join(flat)} did not rise; {'; '.join(_power(lifts[m], trial.minimum_effect) for m in flat)}"
 
 
-def _unseen(lift: Lift, minimum_effect: float) -> str:
+def _missing(trial: Trial, sample_ratio_p: float) -> str:
+    """Why there is no verdict; empty when there is one."""
+    control, treatment = trial.viewers
+    if trial.regret_known_from:
+        return (
+            f"regret rate is known from {trial.regret_known_from} on: earlier rows have no likes_given. Start there, "
+            "or backfill the days whose facts are kept"
+        )
+    if sample_ratio_p < SAMPLE_RATIO_ALPHA:
+        return (
+            f"sample-ratio mismatch: {treatment} of {control + treatment} viewers had the treatment, which the shares "
+            f"of a stage do not give (p = {sample_ratio_p:.2g}); there is no verdict"
+        )
+    if trial.crossovers > MAX_CROSSOVERS * (control + treatment):
+        return f"{trial.crossovers} viewers saw both models: traffic is not split by viewer; there is no verdict"
+    few = [f"{m}: {n:.0f} effective viewers of the {arm}" for m, arm, n in _effective(trial) if n < MIN_VIEWERS]
+    return f"{'; '.join(few)}; each needs {MIN_VIEWERS}" if few else ""
+
+
+def _effective(trial: Trial) -> Iterator[tuple[str, str, float]]:
+    """(metric, arm, effective viewers of the numerator) of the metrics that have a vote."""
+    for metric in (*MUST_RISE, *MUST_NOT_RISE):
+        for arm in ("control", "treatment"):
+            yield metric, arm, effective_viewers(trial.stages, arm, METRICS[metric][0])
+
+
+def _power(lift: Lift, minimum_effect: float) -> str:
     if lift.minimum_detectable is None:
         return f"{lift.metric} has no data to measure"
-    return (
-        f"{lift.metric}: the test detects lifts from {lift.minimum_detectable:.1%} on, but {minimum_effect:.1%} matters"
-    )
+    seen = f"the test detects lifts of {lift.metric} from {lift.minimum_detectable:.1%} on"
+    return seen if lift.minimum_detectable <= minimum_effect else f"{seen}, but {minimum_effect:.1%} matters"

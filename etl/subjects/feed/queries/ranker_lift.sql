@@ -1,81 +1,123 @@
 -- question: Is one ranking model better than another for viewers?
 -- grain: one row per metric, each with the verdict over all metrics
 -- note: >-
---   A ramp creates new model versions, so each pair of versions that are live at the same time is one stage of a split.
---   Stages are not pooled, because their mix of days differs between the arms. The query uses the stage with the most
---   impressions in its smaller arm.
--- inputs: [mart_ranker_viewer_daily, dim_ranker_models]
--- once: [verdict, reason, control_viewers, treatment_viewers, crossovers, sample_ratio_p, cuped]
+--   Only days on which both models served with one share each count; days on which a share changed are left out, and
+--   times of equal shares are stages. A viewer, with all impressions of these days, belongs to the model of the first
+--   one. `standardized_difference` compares within positions of the feed, weighed by the positions of the control;
+--   `left_out` is the control's share of impressions at positions without the other model. Without a pseudonym key an
+--   interval has at most 16 days, because marts per viewer are then kept for 30.
+-- max_days_without_key: 16
+-- inputs: [mart_ranker_viewer_daily, agg_ranker_position_daily, dim_ranker_models]
+-- once: [verdict, reason, control_viewers, treatment_viewers, crossovers, sample_ratio_p, cuped, days, days_left_out]
 -- parameters:
 --   control: {type: STRING, meaning: model_semver of the current model}
 --   treatment: {type: STRING, meaning: model_semver of the model that may replace it}
 --   end: {type: DATE, default: latest, meaning: "End of the interval, exclusive"}
---   start: {type: DATE, default: end - 30 days, meaning: First day of the interval}
+--   start: {type: DATE, default: end - 16 days, meaning: First day of the interval}
 --   pre_days: {type: INT, default: 14, low: 0, meaning: Days before start that CUPED may use}
 --   minimum_effect: {type: DOUBLE, default: 0.05, low: 0, meaning: Smallest relative lift that matters}
 WITH versions AS (
     SELECT
-        ranker_model_id, model_semver, deployed_pct, valid_from, coalesce(valid_to, TIMESTAMP'9999-12-31') AS valid_to
+        ranker_model_id,
+        model_semver = :treatment AS is_treatment,
+        deployed_pct,
+        valid_from,
+        coalesce(valid_to, TIMESTAMP'9999-12-31') AS valid_to
     FROM dim_ranker_models
     WHERE model_semver IN (:control, :treatment)
 ),
-days AS (
-    SELECT * FROM mart_ranker_viewer_daily WHERE day >= date_sub(:start, :pre_days) AND day < :end
+models AS (
+    SELECT DISTINCT ranker_model_id, is_treatment FROM versions
 ),
-served AS (
-    SELECT ranker_model_id, sum(impressions) AS impressions FROM days WHERE day >= :start GROUP BY ranker_model_id
+calendar AS (
+    SELECT explode(sequence(:start, date_sub(:end, 1))) AS day
 ),
-stage AS (
+live AS (
     SELECT
-        c.ranker_model_id AS control_id,
-        t.ranker_model_id AS treatment_id,
-        t.deployed_pct / nullif(c.deployed_pct + t.deployed_pct, 0) AS treatment_share
-    FROM versions AS c
-        JOIN versions AS t ON c.valid_from < t.valid_to AND t.valid_from < c.valid_to
-        JOIN served AS cs ON c.ranker_model_id = cs.ranker_model_id
-        JOIN served AS ts ON t.ranker_model_id = ts.ranker_model_id
-    WHERE c.model_semver = :control AND t.model_semver = :treatment
-    ORDER BY least(cs.impressions, ts.impressions) DESC, greatest(c.valid_from, t.valid_from) DESC
-    LIMIT 1
+        c.day,
+        v.is_treatment,
+        CASE WHEN min(v.deployed_pct) = max(v.deployed_pct) AND sum(
+            unix_micros(least(v.valid_to, CAST(date_add(c.day, 1) AS TIMESTAMP)))
+            - unix_micros(greatest(v.valid_from, CAST(c.day AS TIMESTAMP)))
+        ) = 86400000000 THEN min(v.deployed_pct) END AS pct
+    FROM calendar AS c
+        JOIN versions AS v ON v.valid_from < CAST(date_add(c.day, 1) AS TIMESTAMP) AND v.valid_to > CAST(c.day AS TIMESTAMP)
+    WHERE v.deployed_pct > 0
+    GROUP BY c.day, v.is_treatment
+),
+both_live AS (
+    SELECT c.day, c.pct AS control_pct, t.pct AS treatment_pct, t.pct / (c.pct + t.pct) AS treatment_share
+    FROM live AS c JOIN live AS t ON c.day = t.day AND t.is_treatment AND NOT c.is_treatment
+),
+stages AS (
+    SELECT * FROM both_live WHERE treatment_share IS NOT NULL
 ),
 before AS (
     SELECT
-        viewer_id,
-        sum(impressions) AS pre_impressions,
-        sum(likes) AS pre_likes,
-        sum(saves) AS pre_saves,
-        sum(negatives) AS pre_negatives,
-        sum(regrets) AS pre_regrets,
-        coalesce(sum(likes_given), 0) AS pre_likes_given,
-        sum(dwell_ms_sum) AS pre_dwell_ms_sum,
-        sum(dwell_count) AS pre_dwell_count,
-        bool_or(ranker_model_id IN (SELECT ranker_model_id FROM versions WHERE model_semver = :treatment)) AS pre_treated
-    FROM days
-    WHERE day < :start
-    GROUP BY viewer_id
+        d.viewer_id,
+        sum(d.impressions) AS pre_impressions,
+        sum(d.likes) AS pre_likes,
+        sum(d.saves) AS pre_saves,
+        sum(d.negatives) AS pre_negatives,
+        sum(d.regrets) AS pre_regrets,
+        coalesce(sum(d.likes_given), 0) AS pre_likes_given,
+        sum(d.dwell_ms_sum) AS pre_dwell_ms_sum,
+        sum(d.dwell_count) AS pre_dwell_count,
+        coalesce(bool_or(m.is_treatment), false) AS pre_treated
+    FROM mart_ranker_viewer_daily AS d LEFT JOIN models AS m ON d.ranker_model_id = m.ranker_model_id
+    WHERE d.day >= date_sub(:start, :pre_days) AND d.day < :start
+    GROUP BY d.viewer_id
 ),
 viewers AS (
     SELECT
         d.viewer_id,
-        CASE count(DISTINCT d.ranker_model_id) WHEN 2 THEN 'both'
-            ELSE CASE WHEN any_value(d.ranker_model_id = s.treatment_id) THEN 'treatment' ELSE 'control' END
-        END AS arm,
-        any_value(s.treatment_share) AS treatment_share,
+        min(struct(
+            coalesce(d.first_impression_ts, CAST(d.day AS TIMESTAMP)) AS at,
+            m.is_treatment, s.control_pct, s.treatment_pct, s.treatment_share
+        )) AS first,
+        bool_or(m.is_treatment) AND bool_or(NOT m.is_treatment) AS saw_both,
         sum(d.impressions) AS impressions,
         sum(d.likes) AS likes,
         sum(d.saves) AS saves,
         sum(d.negatives) AS negatives,
         sum(d.regrets) AS regrets,
-        sum(d.likes_given) AS likes_given,
+        coalesce(sum(d.likes_given), 0) AS likes_given,
         sum(d.dwell_ms_sum) AS dwell_ms_sum,
         sum(d.dwell_count) AS dwell_count,
         date_add(max(CASE WHEN d.likes_given IS NULL THEN d.day END), 1) AS known_from
-    FROM days AS d JOIN stage AS s ON d.ranker_model_id IN (s.control_id, s.treatment_id)
-    WHERE d.day >= :start
+    FROM mart_ranker_viewer_daily AS d
+        JOIN models AS m ON d.ranker_model_id = m.ranker_model_id
+        JOIN stages AS s ON d.day = s.day
+    WHERE d.day >= :start AND d.day < :end
     GROUP BY d.viewer_id
+),
+positions AS (
+    SELECT
+        m.is_treatment, s.control_pct, s.treatment_pct, any_value(s.treatment_share) AS treatment_share, p.position_bucket,
+        sum(p.impressions) AS impressions,
+        sum(p.likes) AS likes,
+        sum(p.saves) AS saves,
+        sum(p.negatives) AS negatives,
+        sum(p.regrets) AS regrets,
+        sum(p.likes_given) AS likes_given,
+        sum(p.dwell_ms_sum) AS dwell_ms_sum,
+        sum(p.dwell_count) AS dwell_count
+    FROM agg_ranker_position_daily AS p
+        JOIN models AS m ON p.ranker_model_id = m.ranker_model_id
+        JOIN stages AS s ON p.day = s.day
+    WHERE p.day >= :start AND p.day < :end
+    GROUP BY m.is_treatment, s.control_pct, s.treatment_pct, p.position_bucket
 )
 SELECT
-    v.*,
+    'viewer' AS kind,
+    v.first.is_treatment AS is_treatment,
+    v.first.control_pct AS control_pct,
+    v.first.treatment_pct AS treatment_pct,
+    v.first.treatment_share AS treatment_share,
+    CAST(NULL AS SMALLINT) AS position_bucket,
+    v.impressions, v.likes, v.saves, v.negatives, v.regrets, v.likes_given, v.dwell_ms_sum, v.dwell_count,
+    v.saw_both,
+    v.known_from,
     coalesce(b.pre_impressions, 0) AS pre_impressions,
     coalesce(b.pre_likes, 0) AS pre_likes,
     coalesce(b.pre_saves, 0) AS pre_saves,
@@ -86,3 +128,14 @@ SELECT
     coalesce(b.pre_dwell_count, 0) AS pre_dwell_count,
     coalesce(b.pre_treated, false) AS pre_treated
 FROM viewers AS v LEFT JOIN before AS b ON v.viewer_id = b.viewer_id
+UNION ALL
+SELECT
+    'position', is_treatment, control_pct, treatment_pct, treatment_share, position_bucket,
+    impressions, likes, saves, negatives, regrets, likes_given, dwell_ms_sum, dwell_count,
+    false, NULL, 0, 0, 0, 0, 0, 0, 0, 0, false
+FROM positions
+UNION ALL
+SELECT
+    CASE WHEN treatment_share IS NULL THEN 'left out' ELSE 'compared' END, false, NULL, NULL, NULL, NULL,
+    0, 0, 0, 0, 0, 0, 0, 0, false, NULL, 0, 0, 0, 0, 0, 0, 0, 0, false
+FROM both_live

@@ -13,7 +13,7 @@ import numpy as np
 from etl.sources.landing_writer import Row
 from etl.sources.stamps import DAY_US, HOUR_US, MINUTE_US
 from etl.subjects.feed.simulate.delivery import Outbox
-from etl.subjects.feed.simulate.world import CONTROL, TREATMENT, Ramp, World, another_audio
+from etl.subjects.feed.simulate.world import CONTROL, TREATMENT, Release, World, another_audio
 
 _LATE = 0.15
 CHANGE_REPEAT_FACTOR = 5
@@ -73,9 +73,9 @@ def _scheduled(world: World, event: str) -> list[tuple[Row, int, str]]:
 
 
 def _send_rankers(world: World, outbox: Outbox, hour: int) -> None:
-    """Send ranker versions. The initial versions land at the start; a ramp lands in its hour or the hour before."""
-    for place, ramp in enumerate(world.ramps):
-        rows = _ramp_rows(ramp)
+    """Send ranker versions. The first ones land at the start; a later one lands in its hour or the hour before."""
+    for place, release in enumerate(world.releases):
+        rows = _release_rows(release)
         if max(0, place - 1 - (place + 1) % 2) == hour:
             outbox.send_to("ranker_models", rows, [hour, hour], 0.5)
         if place and place == hour:
@@ -84,12 +84,12 @@ def _send_rankers(world: World, outbox: Outbox, hour: int) -> None:
     outbox.send_to("ranker_models", rows, [1, 0, 0][: len(rows)], 0)
 
 
-def _ramp_rows(ramp: Ramp) -> list[Row]:
+def _release_rows(release: Release) -> list[Row]:
     shares = (
-        (CONTROL, ramp.control_id, 100 - ramp.treatment_pct),
-        (TREATMENT, ramp.treatment_id, ramp.treatment_pct),
+        (CONTROL, release.control_id, 100 - release.treatment_pct),
+        (TREATMENT, release.treatment_id, release.treatment_pct),
     )
-    return [_change(_ranker(semver, model_id, pct), ramp.effective_us) for semver, model_id, pct in shares]
+    return [_change(_ranker(semver, model_id, pct), release.effective_us) for semver, model_id, pct in shares]
 
 
 def _ranker(semver: str, model_id: int, pct: float) -> Row:
@@ -105,7 +105,7 @@ def _ranker(semver: str, model_id: int, pct: float) -> Row:
 def _old_ranker(world: World) -> list[Row]:
     """A retired ranker whose first change lands an hour after its last one, and an unchanged version of a ranker."""
     start, old = world.scenario.start_us, _ranker("v3.0.0", _RETIRED_ID, 100.0)
-    same = _ranker(CONTROL, world.ramps[0].control_id, 100 - world.ramps[0].treatment_pct)
+    same = _ranker(CONTROL, world.releases[0].control_id, 100 - world.releases[0].treatment_pct)
     return [
         _change(old, start - 40 * DAY_US),
         _change(old, start - 10 * DAY_US, "retire"),

@@ -79,10 +79,10 @@ def _posts(world: World, size: int, rng: np.random.Generator) -> np.ndarray:
 
 def _stamp(world: World, times: np.ndarray, buckets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The ranker version that serves each viewer at each time, and whether it is the newer ranker."""
-    place = np.searchsorted([ramp.effective_us for ramp in world.ramps], times, side="right") - 1
-    is_treatment = buckets < np.array([ramp.treatment_pct for ramp in world.ramps])[place]
-    control = np.array([ramp.control_id for ramp in world.ramps])[place]
-    treatment = np.array([ramp.treatment_id for ramp in world.ramps])[place]
+    place = np.searchsorted([release.effective_us for release in world.releases], times, side="right") - 1
+    is_treatment = buckets < np.array([release.treatment_pct for release in world.releases])[place]
+    control = np.array([release.control_id for release in world.releases])[place]
+    treatment = np.array([release.treatment_id for release in world.releases])[place]
     return np.where(is_treatment, treatment, control), is_treatment
 
 

@@ -180,12 +180,14 @@ def _viewer_days(truth: Truth) -> Iterator[Row]:
 
 
 def _ranker_viewer_days(truth: Truth) -> Iterator[Row]:
+    first = rollups.first_impressions(truth)
     for (viewer_id, model_id, day), cell in _sorted(rollups.ranker_viewer_days(truth)):
         yield {
             "viewer_id": viewer_id,
             "ranker_model_id": model_id,
             "day": iso(day)[:10],
             **cell.pick("impressions", "likes", "saves", "negatives", "likes_given", "regrets", *rollups.DWELL_SUMS),
+            "first_impression_ts": iso(first[viewer_id, model_id, day]),
         }
 
 

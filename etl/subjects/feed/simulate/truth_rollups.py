@@ -96,6 +96,15 @@ def ranker_viewer_days(truth: Truth) -> Cells:
     return _credited(truth, _ranker_viewer_cell)
 
 
+def first_impressions(truth: Truth) -> dict[tuple[object, ...], int]:
+    """The first impression_ts by (viewer, ranker_model_id, day of the impression)."""
+    first: dict[tuple[object, ...], int] = {}
+    for impression in truth.impressions.values():
+        cell = _ranker_viewer_cell(impression)
+        first[cell] = min(impression["impression_ts"], first.get(cell, impression["impression_ts"]))
+    return first
+
+
 def _credited(truth: Truth, cell: Callable[[Row], tuple[object, ...]]) -> Cells:
     """Impressions, their engagements and dwell, by the key that `cell` returns for the impression."""
     cells: Cells = defaultdict(Cell)

@@ -14,9 +14,10 @@ from etl.sources.stamps import DAY_US, HOUR_US, MINUTE_US
 from etl.subjects.feed.simulate.scenario import Scenario
 
 CONTROL, TREATMENT = "v3.1.0", "v3.2.0"
-RAMP = (30.0, 40.0, 50.0)
-"""Percent of traffic of the newer ranker after each ramp; it starts with FIRST_PCT."""
-FIRST_PCT = 20.0
+TREATMENT_PCT = 50.0
+"""Percent of traffic of the newer ranker. It never changes: `ranker_lift` leaves out a day on which a share changes."""
+REBUILDS = 3
+"""New versions of both rankers during the first hours, with the same shares."""
 CELEBRITY, TOXIC = 0, 1
 """Indexes of the latest post of the celebrity and of the post that turns toxic."""
 
@@ -33,8 +34,8 @@ _COUNTRIES = ("DE", "FR", "BR", "IN", "US", None)
 
 
 @dataclass(frozen=True)
-class Ramp:
-    """A change of traffic shares: the new ranker versions, their start, and the percentage of the newer ranker."""
+class Release:
+    """New versions of both rankers: their ids, their start, and the percentage of the newer ranker."""
 
     effective_us: int
     control_id: int
@@ -52,7 +53,7 @@ class World:
         self.creators: dict[int, Row] = {_CREATOR_ID + i: _creator(i, rng) for i in range(scenario.creators)}
         self.posts: dict[int, Row] = {_POST_ID + i: _post(i, scenario, rng) for i in range(scenario.posts)}
         self.deleted: set[int] = set()
-        self.ramps = _ramps(scenario)
+        self.releases = _releases(scenario)
         self.viewer_ids = _VIEWER_ID + 7919 * np.arange(scenario.viewers, dtype=np.int64)
         self.viewer_odds = _viewer_odds(scenario)
         self.is_early_viewer = np.array([ramp_bucket(int(v)) for v in self.viewer_ids])
@@ -131,14 +132,15 @@ def another_audio(current: int | None, rng: np.random.Generator) -> int:
     return audio + 60 if audio == current else audio
 
 
-def _ramps(scenario: Scenario) -> tuple[Ramp, ...]:
-    """The initial shares, effective ten days before the start, and ramps at half past an hour with new versions."""
-    first = Ramp(scenario.start_us - 10 * DAY_US, _MODEL_ID, _MODEL_ID + 1, FIRST_PCT)
+def _releases(scenario: Scenario) -> tuple[Release, ...]:
+    """The first versions, live from ten days before the start, and new ones at half past each of the first hours."""
+    first = Release(scenario.start_us - 10 * DAY_US, _MODEL_ID, _MODEL_ID + 1, TREATMENT_PCT)
     later = (
-        Ramp(_ramp_us(scenario, k), _MODEL_ID + 2 + 2 * k, _MODEL_ID + 3 + 2 * k, pct) for k, pct in enumerate(RAMP)
+        Release(_rebuilt_us(scenario, k), _MODEL_ID + 2 + 2 * k, _MODEL_ID + 3 + 2 * k, TREATMENT_PCT)
+        for k in range(REBUILDS)
     )
     return (first, *later)
 
 
-def _ramp_us(scenario: Scenario, index: int) -> int:
+def _rebuilt_us(scenario: Scenario, index: int) -> int:
     return scenario.start_us + index * HOUR_US + 30 * MINUTE_US

@@ -43,6 +43,17 @@ def test_viewers_and_model_versions_have_separate_rows(spark: SparkSession) -> N
     assert_rows(made, TABLE, expected)
 
 
+def test_the_first_impression_of_a_day_is_the_earliest_by_its_own_time(spark: SparkSession) -> None:
+    """It decides to which model a viewer of two models belongs."""
+    clocks = [at("10:12"), at("10:11"), at("23:00")]
+
+    made = transform(
+        *facts(spark, [{"impression_id": minted(t), "viewer_id": 1, "ranker_model_id": 7} for t in clocks], [])
+    )
+
+    assert_rows(made, TABLE, [{"impressions": 3, "first_impression_ts": at("10:11")}])
+
+
 def test_a_reaction_on_the_next_day_counts_on_the_day_of_the_impression(spark: SparkSession) -> None:
     """The post is shown at 23:50 and liked in the morning."""
     like = {"impression_id": SECOND, "event_ts": at("07:00", day=2)}

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from tea_tasting.aggr import Aggregates
 
-from etl.subjects.feed.queries.lift import METRICS, Judgement, Lift, Trial, judge
+from etl.subjects.feed.queries.lift import METRICS, Judgement, Lift, judge
+from etl.subjects.feed.queries.lift_stages import Stage, Trial, standardized
 
 TRIALS = 1000
 MAX_SHARE = 0.071
@@ -50,7 +51,12 @@ def moments(columns: dict[str, np.ndarray]) -> Aggregates:
 
 def of_equal_arms(control: Aggregates, treatment: Aggregates) -> Trial:
     """A test with two arms of equal planned size that no viewer saw both of, without CUPED."""
-    return Trial(control, treatment, treatment_share=0.5, crossovers=0, cuped=False, minimum_effect=0.05)
+    return of_stages(Stage(control, treatment, treatment_share=0.5))
+
+
+def of_stages(*stages: Stage) -> Trial:
+    """A test that no viewer saw both models of, without CUPED."""
+    return Trial(stages, crossovers=0, cuped=False, minimum_effect=0.05)
 
 
 def trial(rng: np.random.Generator, size: int = 500, lift: float = 0.0, harm: float = 0.0) -> Trial:
@@ -149,10 +155,70 @@ def test_no_lift_in_a_test_that_would_detect_one_is_held() -> None:
     assert judged.verdict == "hold" and "did not rise" in judged.reason
 
 
-def test_no_lift_in_a_test_that_cannot_detect_one_is_not_enough_data() -> None:
-    judged = judge(trial(np.random.default_rng(7), 150))
+def test_no_lift_in_a_test_that_cannot_detect_one_is_held_and_says_so() -> None:
+    judged = judge(trial(np.random.default_rng(7), 1_500))
 
-    assert judged.verdict == "not enough data" and "5.0% matters" in judged.reason
+    assert judged.verdict == "hold" and "5.0% matters" in judged.reason
+
+
+def test_few_viewers_who_hide_posts_give_no_verdict() -> None:
+    """Ten viewers of each arm have all negatives: a guardrail that nobody can break passes by luck."""
+    arms = []
+    for lift in (0.0, 0.1):
+        sums = viewers(np.random.default_rng(17), 20_000, lift)
+        arms.append(moments(sums | {"negatives": np.where(np.arange(20_000) < 10, sums["impressions"], 0)}))
+
+    judged = judge(of_equal_arms(*arms))
+
+    assert by_metric(judged)["like_rate"].rises and by_metric(judged)["dwell_per_impression"].rises
+    assert judged.verdict == "not enough data" and "negative_rate:" in judged.reason and "effective" in judged.reason
+
+
+def ramp(rng: np.random.Generator, lift: float = 0.0) -> list[tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]:
+    """A weekday with 5 % treatment and a Sunday with 50 %, on which everybody likes half as much again."""
+    return [
+        (viewers(rng, 5_700, day), viewers(rng, 300, (1 + day) * (1 + lift) - 1)) if day == 0
+        else (viewers(rng, 3_000, day), viewers(rng, 3_000, (1 + day) * (1 + lift) - 1))
+        for day in (0.0, 0.5)
+    ]  # fmt: skip
+
+
+def test_a_ramp_is_compared_stage_by_stage() -> None:
+    """Pooled, the treatment seems to be better, because more of its viewers come from Sunday."""
+    rng = np.random.default_rng(18)
+    lifts, pooled_lifts = [], []
+    for _ in range(30):
+        (c1, t1), (c2, t2) = ramp(rng)
+        stages = Stage(moments(c1), moments(t1), 0.05), Stage(moments(c2), moments(t2), 0.5)
+        lifts.append(by_metric(judge(of_stages(*stages)))["like_rate"].relative_lift or 0)
+        together = [moments({k: np.concatenate([a[k], b[k]]) for k in a}) for a, b in ((c1, c2), (t1, t2))]
+        pooled_lifts.append(by_metric(judge(of_equal_arms(*together)))["like_rate"].relative_lift or 0)
+    assert np.mean(pooled_lifts) > 0.1
+    assert abs(np.mean(lifts)) < 0.02
+
+
+def test_one_interval_in_twenty_of_a_ramp_misses_zero() -> None:
+    misses = 0
+    for i in range(300):
+        (c1, t1), (c2, t2) = ramp(np.random.default_rng([19, i]))
+        stages = Stage(moments(c1), moments(t1), 0.05), Stage(moments(c2), moments(t2), 0.5)
+        lift = by_metric(judge(of_stages(*stages)))["like_rate"]
+        misses += (lift.difference_low or 0) > 0 or (lift.difference_high or 0) < 0
+    assert 0.02 < misses / 300 < 0.09
+
+
+def test_a_difference_is_standardized_to_the_positions_of_the_control() -> None:
+    """The treatment shows fewer posts far down, where nobody likes. At equal positions, it is no better."""
+    control = {0: (100, 20), 6: (100, 9), 21: (300, 3)}
+    treatment = {0: (200, 40), 21: (100, 1)}
+    at = [{bucket: {"impressions": n, "likes": k} for bucket, (n, k) in of.items()} for of in (control, treatment)]
+    arm = moments(viewers(np.random.default_rng(20), 500))
+
+    found = standardized([Stage(arm, arm, 0.5, at[0], at[1])], "likes", "impressions")
+
+    naive = 41 / 300 - 32 / 500
+    assert naive > 0.07
+    assert found == (pytest.approx(0), pytest.approx(0.2))  # a fifth of the control has a position of its own
 
 
 def test_the_minimum_detectable_lift_is_found_four_times_in_five() -> None:
@@ -166,7 +232,7 @@ def test_the_minimum_detectable_lift_is_found_four_times_in_five() -> None:
 def test_a_sample_ratio_mismatch_gives_no_verdict() -> None:
     """A lift of 10 % would ship, but 5 % of the viewers of the treatment are missing."""
     rng = np.random.default_rng(10)
-    broken = dataclasses.replace(trial(rng, 20_000, lift=0.1), treatment=moments(viewers(rng, 19_000, 0.1)))
+    broken = of_equal_arms(moments(viewers(rng, 20_000)), moments(viewers(rng, 19_000, 0.1)))
 
     judged = judge(broken)
 
@@ -178,7 +244,7 @@ def test_a_planned_uneven_split_is_not_a_mismatch() -> None:
     rng = np.random.default_rng(11)
     arms = moments(viewers(rng, 16_000)), moments(viewers(rng, 4_000, lift=0.1))
 
-    judged = judge(Trial(*arms, treatment_share=0.2, crossovers=0, cuped=False, minimum_effect=0.05))
+    judged = judge(of_stages(Stage(*arms, treatment_share=0.2)))
 
     assert judged.verdict == "ship" and (judged.sample_ratio_p or 0) > 0.5
 
@@ -192,9 +258,9 @@ def test_many_viewers_of_both_models_give_no_verdict() -> None:
 
 
 def test_an_arm_with_few_viewers_is_not_analyzed() -> None:
-    judged = judge(dataclasses.replace(trial(np.random.default_rng(13)), treatment=Aggregates(count_=0)))
+    judged = judge(of_equal_arms(moments(viewers(np.random.default_rng(13), 500)), Aggregates(count_=0)))
 
-    assert judged.verdict == "not enough data" and "0 only the treatment" in judged.reason
+    assert judged.verdict == "not enough data" and "0 to the treatment" in judged.reason
     assert all(lift.p_value is None for lift in judged.lifts)
 
 
@@ -208,7 +274,8 @@ def test_a_metric_without_a_denominator_is_left_out_and_named_in_the_reason() ->
 
     assert by_metric(judged)["dwell_per_impression"] == Lift("dwell_per_impression")
     assert by_metric(judged)["like_rate"].rises
-    assert (judged.verdict, judged.reason) == ("not enough data", "dwell_per_impression has no data to measure")
+    assert judged.verdict == "not enough data"
+    assert "dwell_per_impression: 0 effective viewers of the control" in judged.reason
 
 
 def test_cuped_narrows_the_interval_and_keeps_the_lift() -> None:

@@ -137,7 +137,7 @@ def test_the_ranker_of_an_impression_is_live_and_has_landed_already(feed: Feed) 
         assert start is not None
         assert start <= record.row["impression_ts"] < (end or datetime.max.replace(tzinfo=UTC))
         assert announced[record.row["ranker_model_id"]] <= record.hour
-    assert len({row["ranker_model_id"] for row in feed.rows("impressions")}) > 4, "ramps give new versions"
+    assert len({row["ranker_model_id"] for row in feed.rows("impressions")}) > 4, "rankers get new versions"
 
 
 def test_every_served_or_shared_post_has_landed_already(feed: Feed) -> None:

@@ -30,6 +30,7 @@ ORDER = (
     ("operations.retention",),
     ("operations.erasure", "operations.check"),
     ("operations.maintenance",),
+    ("operations.restore",),
     ("reports",),
     ("subjects.dashboard", "subjects.simulate"),
     ("docs", "scaffold", "airflow", "doctor"),

@@ -41,6 +41,8 @@ def test_help_lists_the_commands() -> None:
         (("run", "--from", "0001-01-01T00", "--to", "0001-01-01T02"), ("--from", "1900-01-01", "2261-12-31")),
         (("backfill", "plan", "--from", "2026-06-01T10", "--to", "9999-12-31T23"), ("--to", "2261-12-31")),
         (("maintain", "--now", "0001-01-01T00"), ("--now", "1900-01-01")),
+        (("restore", "--to-version", "fct_shares"), ("TABLE=VERSION", "fct_shares=12")),
+        (("restore", "--to-time", "2026-06-01T10", "--to-version", "fct_shares=1"), ("not both",)),
         (("report", "quality", "--day", "0001-01-01"), ("--day", "1900-01-01")),
         (("query", "top_ads", "--param", "end=0001-01-01"), ("end", "1900-01-01", "0001-01-01")),
         (("query", "top_creators", "--param", "end=0001-01-01T00"), ("end", "1900-01-01")),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
@@ -23,7 +23,7 @@ from etl.engine.delta import tables as delta
 from etl.engine.delta.listing import Listing
 from etl.engine.delta.partitions import partition_hour
 from etl.engine.spark import files
-from etl.engine.spark.jvm import as_list, as_seq, jvm, none, some
+from etl.engine.spark.jvm import as_dict, as_list, as_map, as_seq, jvm, none, some
 from etl.errors import ConflictError
 from etl.telemetry import spans
 
@@ -99,6 +99,25 @@ class Transaction:
     def remove_files(self, paths: set[str]) -> None:
         """Let the commit remove files by path below the table's folder, such as files that are gone from the disk."""
         self._removes = _removals([f for f in self._matching("true") if unquote(str(f.path())) in paths])
+
+    def restore(
+        self, version: int, is_left_out: Callable[[str | None], bool], column: str, note: tuple[str, str]
+    ) -> None:
+        """Let the commit make the files of the table those of an earlier version. Schema and properties stay.
+
+        is_left_out: whether files with this value of the partition column `column` do not come back. note: a table
+        property, which the commit sets. Because of it, every transaction that began before conflicts with the commit.
+        """
+        of_version = delta.snapshot(self.spark, self.uri, version).allFiles().collectAsList()
+        kept = [f for f in of_version if not (column and is_left_out(f.partitionValues().apply(column)))]
+        now = {str(file.path()): file for file in self._matching("true")}
+        paths = {str(file.path()) for file in kept}
+        self._adds = [_with(f, dataChange=True) for f in kept if str(f.path()) not in now]
+        self._removes = _removals([file for path, file in now.items() if path not in paths])
+        self._staged_at = 0.0  # maintenance may have removed files since, so the commit checks them
+        metadata = self._txn.metadata()
+        properties = as_dict(self.spark, metadata.configuration()) | dict([note])
+        self._txn.updateMetadata(_with(metadata, configuration=as_map(self.spark, properties)), False)
 
     def watch(self, predicate: str) -> None:
         """Treat a concurrent change to the files that match a partition predicate as a conflict; do not change them."""
@@ -176,11 +195,13 @@ def _removals(files_: list[Any]) -> list[Any]:
 
 
 def _without_stats(file: Any) -> Any:
-    if file.stats() is None:
-        return file
-    fields = [str(file.productElementName(i)) for i in range(file.productArity())]
-    values = [None if name == "stats" else getattr(file, name)() for name in fields]
-    return file.copy(*values)
+    return file if file.stats() is None else _with(file, stats=None)
+
+
+def _with(action: Any, **changed: object) -> Any:
+    """A copy of an action of the log with other values in some fields."""
+    fields = [str(action.productElementName(i)) for i in range(action.productArity())]
+    return action.copy(*[changed[name] if name in changed else getattr(action, name)() for name in fields])
 
 
 def _rows_by_task(adds: list[Any]) -> dict[str, int]:

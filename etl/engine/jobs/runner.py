@@ -30,7 +30,7 @@ from etl.engine.jobs.summary import Summary
 from etl.engine.landing import owner, subjects
 from etl.engine.people import keys, pseudonyms
 from etl.engine.spark import files, storage
-from etl.engine.state import order, planner, recovery_list
+from etl.engine.state import order, planner, recovery_list, restores
 from etl.engine.state.entry import Entry
 from etl.engine.state.ledger import Ledger, refuse_lost_ledger
 from etl.engine.state.order import Selection
@@ -56,8 +56,8 @@ def open_context(
 ) -> RunContext:
     """The RunContext of a new run; creates the ledger when there is none.
 
-    Raises LakeError when the lake cannot be read or written, or has tables but no ledger. Raises ConfigError when the
-    lake was made with another pseudonym key.
+    Raises LakeError when the lake cannot be read or written, is being restored, or has tables but no ledger. Raises
+    ConfigError when the lake was made with another pseudonym key.
     """
     lake = files.absolute(settings.lake)
     keys.refuse_inside(settings)
@@ -68,6 +68,7 @@ def open_context(
         context = RunContext(spark, settings, ledger, new_run_id(), cached_listing(spark), interval, shard)
     except (Py4JError, PySparkException, OSError) as error:
         raise LakeError(f"The lake {lake} cannot be read or written: {first_line(error)}") from error
+    restores.refuse_unfinished(spark, lake)  # after the ledger was opened: a restore that begins later ends this run
     for table in catalog.tables():
         pseudonyms.check(spark, table, context.uri(table))
     return context

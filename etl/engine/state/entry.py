@@ -15,6 +15,8 @@ from etl.engine.state.shards import Shard
 ERROR, RECOVERED = "error", "recovered"
 """Verdicts of rows that publish nothing: a run of the table raised an error; a later run of the same hours succeeded
 and changed nothing."""
+PASSED, SUPERSEDED = "passed", "superseded"
+"""Verdict of rows that count, and of rows that a restore took back: the lake was restored to a point before them."""
 TO_BE_READ = "owed"
 """Fingerprint of a landed hour that a recreated table lacks: runs read it again as long as it has files."""
 WITHOUT_FILES = "gone"
@@ -82,6 +84,7 @@ class Entry:
     corrections: int | None = None  # published rows of a fact that the run replaced by a winning row
     rows_erased: int | None = None  # rows that an erasure found to name the people
     reaches_to: datetime | None = None  # of a chain: the last later day that the change of this publish can reach
+    restored_to: int | None = None  # the publish restored the table to this version: those in between do not count
 
     measures: list[dict[str, Any]] = field(default_factory=list)  # of each hour and rule about history: see below
     accepted_rule: str | None = None  # the rule about history that somebody accepted a level shift of …

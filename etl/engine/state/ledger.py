@@ -14,8 +14,8 @@ from pyspark.sql import SparkSession
 from etl import catalog
 from etl.engine.delta import tables as delta
 from etl.engine.spark import files
-from etl.engine.state import ledger_table, results_table
-from etl.engine.state.entry import DAMAGED, Entry, code_version, from_row
+from etl.engine.state import ledger_table, restores, results_table
+from etl.engine.state.entry import DAMAGED, PASSED, Entry, code_version, from_row
 from etl.engine.state.shards import Shard, all_shards
 from etl.errors import LakeError, first_line
 from etl.model.contract import InsertNew
@@ -35,6 +35,7 @@ class Ledger:
         self.spark, self.lake, self.uri = spark, lake, f"{lake}/_ledger"
         self._results = results
         ledger_table.create(spark, self.uri)
+        self.restored = restores.last(spark, self.uri)  # the id of the last restore
         self.lock = threading.RLock()  # a run makes tables in parallel
         self._entries: list[Entry] | None = None
         self._by_table: dict[str, list[Entry]] = {}
@@ -57,9 +58,13 @@ class Ledger:
         return list(self._loaded())
 
     def _loaded(self) -> list[Entry]:
-        """All rows, read from disk once. A row that two runs recovered counts once."""
+        """All rows, read from disk once. A row that two runs recovered counts once.
+
+        Raises LakeError when the lake was restored since this ledger was opened.
+        """
         with self.lock:
             if self._entries is None:
+                restores.refuse_since(self.spark, self.uri, self.restored)
                 found = map(from_row, ledger_table.rows(self.spark, self.uri))
                 distinct = {(e.run_id, e.table_name, e.started_at): e for e in found}
                 self._entries, self._by_table, self._ids = [], {}, {}
@@ -72,7 +77,7 @@ class Ledger:
         assert self._entries is not None
         self._entries.append(entry)
         self._latest = max(self._latest, entry.started_at)
-        if entry.verdict == "passed":
+        if entry.verdict == PASSED:
             self._by_table.setdefault(entry.table_name, []).append(entry)
             if entry.table_id:
                 first, _ = self._ids.get(entry.table_name, (entry.table_id, ""))
@@ -112,7 +117,8 @@ class Ledger:
     def flush(self) -> None:
         """Write the appended rows, and compact the ledger when it has many files. Other threads wait.
 
-        Raises LakeError when the ledger cannot be written; the rows then wait for the next flush.
+        Raises LakeError when the ledger cannot be written, or when the lake was restored meanwhile; the rows then wait
+        for the next flush.
         """
         with self.lock:
             if not self._unwritten:
@@ -121,7 +127,7 @@ class Ledger:
             new, self._unwritten = self._unwritten, []
             self._append_results(new)
             try:
-                ledger_table.append(self.spark, self.uri, [asdict(e) for e in new], new[-1].run_id)
+                ledger_table.append(self.spark, self.uri, [asdict(e) for e in new], new[-1].run_id, self.restored)
             except BaseException:
                 self._unwritten = new
                 raise

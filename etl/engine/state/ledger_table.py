@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from etl.engine.delta import tables as delta
+from etl.engine.state import restores
 from etl.errors import ConflictError, LakeError, first_line
 
 SCHEMA = """
@@ -27,7 +28,7 @@ SCHEMA = """
     landed ARRAY<STRUCT<hour: TIMESTAMP, files: BIGINT, records: BIGINT, expected: BIGINT, late: STRING>>,
     shard_number INT, shard_count INT, seen_version BIGINT, kept_from TIMESTAMP, compacted_to TIMESTAMP,
     logic_version INT, checked_version BIGINT, contradictions BIGINT, corrections BIGINT, rows_erased BIGINT,
-    reaches_to TIMESTAMP,
+    reaches_to TIMESTAMP, restored_to BIGINT,
     measures ARRAY<STRUCT<hour: TIMESTAMP, rule: STRING, rows: BIGINT, value: DOUBLE, categories: MAP<STRING, BIGINT>,
         verdict: STRING, severity: STRING, expected: DOUBLE, low: DOUBLE, high: DOUBLE>>,
     accepted_rule STRING, accepted_from TIMESTAMP
@@ -40,7 +41,10 @@ STATE = {
 """Metric of earlier releases (DOUBLE; times in seconds since 1970) -> the typed column that replaces it."""
 TIMES = ("kept_from", "compacted_to")
 """The columns of STATE that are TIMESTAMP; the others are integers."""
-ADDED = ("table_id", "input_ids", "landed", *STATE.values(), "reaches_to", "measures", "accepted_rule", "accepted_from")
+ADDED = (
+    "table_id", "input_ids", "landed", *STATE.values(), "reaches_to", "restored_to", "measures", "accepted_rule",
+    "accepted_from",
+)  # fmt: skip
 """Columns that ledgers of earlier releases lack."""
 COLUMNS = {"processed_hours": "handled", "affected_hours": "touched", "published_hours": "hours"}
 """Field of `Entry` -> column of the table, where the names differ: columns keep their names of the first release."""
@@ -128,11 +132,15 @@ def _time(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
-def append(spark: SparkSession, uri: str, new: list[dict[str, Any]], run_id: str) -> None:
-    """Add rows in one commit. Raises LakeError when they cannot be written."""
+def append(spark: SparkSession, uri: str, new: list[dict[str, Any]], run_id: str, restored: str = "") -> None:
+    """Add rows in one commit.
+
+    Raises LakeError when they cannot be written, or when the lake was restored after the restore `restored`.
+    """
     frame = spark.createDataFrame([as_row(row) for row in new], SCHEMA).coalesce(1)
     try:
         with delta.commit_metadata(spark, uri, run_id):
+            restores.refuse_since(spark, uri, restored)
             frame.write.format("delta").mode("append").save(uri)
     except (Py4JJavaError, PySparkException) as error:
         raise LakeError(f"{uri} cannot be written: {first_line(error)}. Run again: nothing is lost.") from error

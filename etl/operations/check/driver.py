@@ -16,6 +16,7 @@ from etl.engine.jobs import ddl, runner
 from etl.engine.jobs.recovery import is_new, recover
 from etl.engine.jobs.run_context import RunContext
 from etl.engine.spark import files
+from etl.engine.state import restores
 from etl.engine.state.ledger import Ledger
 from etl.errors import LakeError, first_line
 from etl.model.contract import Table
@@ -41,6 +42,7 @@ def check(
     present = [t for t in catalog.tables() if files.exists(spark, f"{lake}/{t.path}/_delta_log")]
     if not present and not files.exists(spark, f"{lake}/_ledger"):
         raise LakeError(f"There is no lake at {lake} yet. Run `feed-etl run` first.")
+    restores.refuse_unfinished(spark, lake)
     for finding, done in _check_all(spark, settings, present, deep, apply_repair):
         show(finding, done)
         findings.append((finding, done))

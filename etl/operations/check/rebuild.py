@@ -23,6 +23,7 @@ from etl.engine.jobs.recovery import RECOVERED, commits, counts, from_commit
 from etl.engine.jobs.run_context import RunContext
 from etl.engine.landing import reader as landing
 from etl.engine.spark import files
+from etl.engine.state import restores
 from etl.engine.state.entry import UNKNOWN, WITHOUT_FILES, Entry
 from etl.engine.state.ledger import Ledger
 from etl.model.contract import InsertNew, Scd2, Table
@@ -58,7 +59,11 @@ def complete(context: RunContext, table: Table) -> None:
     newest, table_id = delta.identity(context.spark, context.uri(table))
     recorded = {e.output_version for e in context.ledger.published(table.name)}
     log = commits(context, table, -1, newest)
-    entries = [from_commit(text, version) for version, text in log if text.startswith("{") and version not in recorded]
+    found = [from_commit(text, version) for version, text in log if text.startswith("{")]
+    counting = restores.history(
+        newest, {e.output_version or 0: e.restored_to for e in found if e.restored_to is not None}
+    )
+    entries = [e for e in found if e.output_version in counting - recorded]
     for entry in entries:
         entry.table_id, entry.reason = table_id, "; ".join(filter(None, [entry.reason, RECOVERED]))
     if _oldest(log) > 1:

@@ -85,14 +85,14 @@ def maintain(
 def _try(context: RunContext, action: Action) -> list[FeedEtlError]:
     """Do an action. Log and return its error, so that the next action can run."""
     try:
-        _do(context, action)
+        do(context, action)
     except FeedEtlError as error:
         log.error("maintenance: %s of %s failed: %s", action.step, action.place, error)
         return [error]
     return []
 
 
-def _do(context: RunContext, action: Action) -> None:
+def do(context: RunContext, action: Action) -> None:
     """Do an action. After a conflict with a run, do it again: the action reads the table again each time."""
     assert action.do
     try:

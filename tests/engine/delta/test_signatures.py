@@ -22,7 +22,7 @@ CALLED = {
     f"{DELTA}.VersionChecksum": {"numFiles": 0, "allFiles": 0},
     f"{DELTA}.OptimisticTransaction": {
         "writeFiles": 1, "trackReadPredicates": 3, "trackFilesRead": 1,
-        "snapshot": 0, "readVersion": 0, "commit": 2,
+        "snapshot": 0, "readVersion": 0, "commit": 2, "metadata": 0, "updateMetadata": 2,
     },
     f"{DELTA}.actions.AddFile": {"path": 0, "stats": 0, "partitionValues": 0, "removeWithTimestamp": 2, "size": 0,
         "modificationTime": 0, "deletionVector": 0,
@@ -30,7 +30,7 @@ CALLED = {
     },
     f"{DELTA}.files.TahoeFileIndex": {"absolutePath": 1, "getPartitionValuesRow": 1, "partitionSchema": 0},
     f"{DELTA}.actions.Metadata": {"id": 0, "configuration": 0, "schemaString": 0, "partitionColumns": 0,
-        "columnMappingMode": 0,
+        "columnMappingMode": 0, "copy": 8, "productArity": 0, "productElementName": 1,
     },
     f"{DELTA}.actions.Protocol": {
         "minReaderVersion": 0, "minWriterVersion": 0, "readerAndWriterFeatureNames": 0

@@ -1,0 +1,1 @@
+"""Restores a lake, or some of its tables, to one consistent point: see docs/backup.md."""

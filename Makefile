@@ -3,8 +3,9 @@
 BIN := .venv/bin
 ARGS ?=
 MINUTES ?= 10
+PAIR ?= 4.1.3
 
-.PHONY: help setup run test test-slow test-clock soak fuzz test-dags bench bench-quick bench-targets bench-ads dags airflow airflow-demo docs new-table lint format lock clean
+.PHONY: help setup run test test-slow test-pair test-clock soak fuzz test-dags bench bench-quick bench-targets bench-ads dags airflow airflow-demo docs new-table lint format lock clean
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +21,10 @@ test: setup ## Run the tests in two processes (ARGS=... for pytest, e.g. ARGS='-
 
 test-slow: setup ## Run the tests that take minutes each: separate executors, any order of hours, killed backfills
 	@$(BIN)/pytest -q -m slow $(ARGS)
+
+test-pair: setup ## Test another supported pair of Spark and Delta in its own environment (PAIR=4.1.3)
+	@bin/setup-pair $(PAIR)
+	@.venv-spark-$(PAIR)/bin/python -m pytest -q -n 0 -m '' tests/engine/delta/test_signatures.py tests/pairs/test_pair.py $(ARGS)
 
 test-clock: setup ## Run tests with a clock at 23:59:50, and at the end of a 29 February (ARGS=... for pytest)
 	@bin/test-clock $(ARGS)
@@ -90,9 +95,10 @@ lock: setup ## Resolve versions and hashes of all packages again (ARGS=--upgrade
 		-o requirements.lock
 	@printf '%s\n' 'moto[s3]' flask flask-cors | $(COMPILE) - --generate-hashes -o requirements-s3.lock
 	@echo hypofuzz | $(COMPILE) - -c $(AGREED) --generate-hashes -o requirements-fuzz.lock
+	@echo pyspark==4.1.3 | $(COMPILE) - --generate-hashes -o requirements-spark-4.1.3.lock
 	@bin/setup-airflow --packages | $(COMPILE) - -c $(AGREED) --generate-hashes -o requirements-airflow.lock
 
 clean: ## Remove .venv, caches and build output; the landing zone and the lake stay
-	@rm -rf .venv .venv-airflow build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	@rm -rf .venv .venv-airflow .venv-spark-* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	@rm -rf spark-warehouse metastore_db derby.log
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

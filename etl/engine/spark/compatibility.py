@@ -12,8 +12,8 @@ from pyspark.sql import SparkSession
 from etl.engine.spark.jvm import jvm
 from etl.errors import ConfigError
 
-SUPPORTED = {"4.2.0": "4.4.0"}
-"""Version of Spark -> version of Delta."""
+SUPPORTED = {"4.2.0": "4.4.0", "4.1.3": "4.4.0"}
+"""Version of Spark -> version of Delta. The first pair is the one that set-up installs."""
 
 
 def check(spark: SparkSession) -> None:
@@ -23,7 +23,7 @@ def check(spark: SparkSession) -> None:
         pairs = ", ".join(f"Spark {ours} with Delta {delta}" for ours, delta in SUPPORTED.items())
         raise ConfigError(
             f"This session runs Spark {found[0]} with Delta {found[1]}. feed-etl supports {pairs}. "
-            "Install that pair on the cluster, or use a local master."
+            "Install such a pair on the cluster, or use a local master."
         )
 
 

@@ -3,7 +3,8 @@
 Every session has Delta's JARs and Avro's; only lakes on S3 need Hadoop's S3 client. Delta's POM lists more than thirty
 JARs (87 MB). Spark ships most of them in other versions, and two versions of one class cause errors. `delta-jars.lock`
 lists only the ten JARs (15 MB) that Spark does not ship, `avro-jars.lock` the one (0.1 MB) with which Spark reads Avro.
-Hadoop's S3 client lists Amazon's whole SDK as one JAR; `s3-jars.lock` lists the 36 parts (12 MB) that are used.
+What is built for one version of Spark is listed once for each supported one. Hadoop's S3 client lists Amazon's whole
+SDK as one JAR; `s3-jars.lock` lists the 36 parts (12 MB) that are used.
 
 The download uses Spark's own resolver, so a mirror configured for Spark (`spark.jars.ivySettings` or
 `spark.jars.repositories` in spark-defaults.conf) applies.
@@ -17,6 +18,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,7 +56,26 @@ def locked(lock: Path) -> tuple[Jar, ...]:
     return tuple(Jar._make([*coordinates.split(":"), sha256]) for coordinates, sha256 in lines)
 
 
-JARS = locked(DELTA_LOCK) + locked(AVRO_LOCK)
+def for_spark(jars: tuple[Jar, ...], spark_version: str) -> tuple[Jar, ...]:
+    """The JARs of one version of Spark: without those built for another minor version, such as `delta-spark_4.1_2.13`.
+
+    A JAR of Spark itself may be of another patch: not every one is published for each.
+    """
+    minor = spark_version.rpartition(".")[0]
+    return tuple(jar for jar in jars if _built_for(jar) in (None, minor))
+
+
+def _built_for(jar: Jar) -> str | None:
+    """The minor version of Spark that a JAR is built for; None when it fits all."""
+    if jar.group == "org.apache.spark":
+        return jar.version.rpartition(".")[0]
+    found = BUILT_FOR.search(jar.artifact)
+    return found and found[1]
+
+
+BUILT_FOR = re.compile(r"(\d+\.\d+)_2\.13$")
+"""The versions of Spark and Scala in the name of an artifact."""
+JARS = for_spark(locked(DELTA_LOCK) + locked(AVRO_LOCK), version("pyspark"))
 
 # Dependencies of Delta and of Spark's Avro reader that Spark ships itself, as glob patterns of Spark's resolver.
 SHIPPED_WITH_SPARK = (

@@ -11,7 +11,8 @@ from pyspark.sql import SparkSession
 
 from etl import conf
 from etl.engine.spark import jars, session
-from etl.engine.spark.jars import JARS, S3_LOCK, Jar, session_jars, verify
+from etl.engine.spark.compatibility import SUPPORTED
+from etl.engine.spark.jars import AVRO_LOCK, DELTA_LOCK, JARS, S3_LOCK, Jar, for_spark, locked, session_jars, verify
 from etl.engine.spark.jvm import jvm
 from etl.errors import ConfigError
 
@@ -107,6 +108,17 @@ def test_only_sessions_of_a_lake_on_s3_load_the_s3_jars(
 ) -> None:
     monkeypatch.setattr(session, "s3_jars", lambda: [Path("s3.jar")])
     assert (Path("s3.jar") in session._jars(conf.load("local", lake=lake))) is expected
+
+
+@pytest.mark.parametrize("spark_version", SUPPORTED)
+def test_every_supported_spark_has_jars_of_its_own(spark_version: str) -> None:
+    """The other nine JARs of Delta are those of every pair."""
+    delta_spark, *shared = for_spark(locked(DELTA_LOCK), spark_version)
+    assert delta_spark.artifact == f"delta-spark_{spark_version[:3]}_2.13"
+    assert delta_spark.version == SUPPORTED[spark_version]
+    assert len(shared) == len(locked(DELTA_LOCK)) - len(SUPPORTED)
+    (avro,) = for_spark(locked(AVRO_LOCK), spark_version)
+    assert avro.version[:3] == spark_version[:3]
 
 
 def test_the_locked_jars_suffice_for_every_operation_on_a_table(spark: SparkSession, tmp_path: Path) -> None:

@@ -65,14 +65,18 @@ def of_entries(meter: Meter, entries: list[Entry]) -> None:
 
 def of_ledger(meter: Meter, ledger: Ledger, now: datetime) -> None:
     """How far each table is behind the clock, and behind the landing zone."""
-    from etl.engine.state import planner
+    from etl.engine.state import backlog, planner
     from etl.reports import freshness
 
     lag = meter.create_gauge("feed_etl.lag", "s", "Seconds since the end of the newest hour of a table")
-    backlog = meter.create_gauge("feed_etl.backlog", "{hour}", "Hours (days) of a table that are due")
+    due = meter.create_gauge("feed_etl.backlog", "{hour}", "Hours (days) of a table that are due")
+    age = meter.create_gauge("feed_etl.backlog.age", "s", "Seconds that the oldest due hour of a table has waited")
+    waiting = backlog.of_ledger(ledger)
     for each in freshness.of_tables(ledger):
         table = {"table": each.table.name}
         if each.newest:
             end = each.newest + (24 if each.table.daily else 1) * planner.HOUR
             lag.set(max(0.0, (now - end).total_seconds()), table)
-        backlog.set(each.behind_hours or 0, table)
+        due.set(each.behind_hours or 0, table)
+        if each.table.name in waiting:
+            age.set(waiting[each.table.name].age(now).total_seconds(), table)

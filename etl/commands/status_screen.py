@@ -65,6 +65,8 @@ def _summary(status: Status) -> Grid:
     grid.add_row(" landed", _landed(status))
     grid.add_row(" last run", _last_run(status))
     grid.add_row(" quarantine", _quarantine(status))
+    if waits := [each for each in status.tables if each.backlog.since]:
+        grid.add_row(" backlog", _backlog(waits, status.now))
     if unjudged := [each.unjudged for each in status.tables if each.unjudged]:
         grid.add_row(" history", f"{sum(unjudged)} hours of {len(unjudged)} tables could not be judged by it")
     return grid
@@ -102,11 +104,23 @@ def _quarantine(status: Status) -> str:
     return f"{of}{worst}" if found.read else f"no record was read in {QUARANTINE_HOURS} h"
 
 
+def _backlog(waits: list[TableStatus], now: datetime) -> str:
+    """How many hours (days) wait, and the one that waits longest."""
+    oldest = max(waits, key=lambda each: each.backlog.age(now))
+    due, age = sum(len(each.backlog.hours) for each in waits), oldest.backlog.age(now)
+    return f"{due} due of {len(waits)} tables · longest: {oldest.table.name} {_long(age)}"
+
+
 def _ago(time: timedelta) -> str:
+    return f"{_long(time)} ago"
+
+
+def _long(time: timedelta) -> str:
+    """A time in words: 90 min, 5 h or 4 days."""
     minutes = int(time.total_seconds() // 60)
     if minutes < 120:
-        return f"{minutes} min ago"
-    return f"{minutes // 60} h ago" if minutes < 72 * 60 else f"{minutes // 1440} days ago"
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 72 * 60 else f"{minutes // 1440} days"
 
 
 def _tables(status: Status, on: Console) -> Grid:

@@ -10,8 +10,9 @@ from typing import Any
 
 from etl.conf import Settings
 from etl.engine.delta import offline
+from etl.engine.state import backlog, planner
 from etl.engine.state import offline as offline_state
-from etl.engine.state import planner
+from etl.engine.state.backlog import Backlog
 from etl.engine.state.entry import Entry
 from etl.engine.state.ledger import Ledger
 from etl.engine.state.measures import without_verdict
@@ -33,7 +34,7 @@ hours are due."""
 
 @dataclass(frozen=True)
 class TableStatus:
-    """One table: its state, its newest hour (day) and the number of hours (days) that are due.
+    """One table: its state, its newest hour (day), the number of hours (days) that are due, and which wait how long.
 
     unjudged: hours of the last four weeks that some rule about history could not judge.
     """
@@ -42,6 +43,7 @@ class TableStatus:
     state: str
     newest: datetime | None
     due: int
+    backlog: Backlog
     unjudged: int = 0
 
 
@@ -111,7 +113,8 @@ class Status:
             "last_run": self.last_run,
             "tables": [
                 {"name": t.table.name, "layer": t.table.layer.name.lower(), "state": t.state, "newest": t.newest,
-                 "due": t.due, "hours_without_history_verdict": t.unjudged}
+                 "due": t.due, "oldest_due_seconds": round(t.backlog.age(self.now).total_seconds()),
+                 "recovery": t.backlog.recovery, "hours_without_history_verdict": t.unjudged}
                 for t in self.tables
             ],
             "quarantine": asdict(self.quarantine) | {"share": self.quarantine.share, "hours": QUARANTINE_HOURS},
@@ -127,14 +130,16 @@ def of_lake(settings: Settings, now: datetime) -> Status:
     fresh = freshness.of_tables(ledger)
     found, notes = _problems(settings, ledger.entries, now)
     landed = freshness.newest_landed(ledger)
+    tables = _tables(ledger, fresh, found, now)
+    no_run = [] if ledger.entries else [NO_RUN]
     return Status(
         lake=settings.lake,
         now=now,
         landed=landed,
         last_run=max((e.started_at for e in ledger.entries), default=None),
-        tables=_tables(ledger, fresh, found, now),
+        tables=tables,
         quarantine=_quarantine(ledger, landed),
-        todo=[*map(_to_do, found), *_behind(fresh, found), *([] if ledger.entries else [NO_RUN])],
+        todo=[*map(_to_do, found), *_behind(tables, found), *_to_recover(tables), *no_run],
         notes=notes,
     )
 
@@ -161,24 +166,38 @@ def _tables(ledger: Ledger, fresh: list[Freshness], found: list[Problem], now: d
     verdicts = quality.states(ledger.entries, now, now + problems.INSTANT)
     with_error = {each.subject for each in found if each.kind in (problems.GATE, problems.ERROR)}
     by_verdict = {quality.FAILED: FAILED, quality.WAITING: WAITING, quality.LATE: LATE}
+    waiting = backlog.of_ledger(ledger)
     made = []
     for each in fresh:
-        state = FAILED if each.table.name in with_error else by_verdict.get(verdicts[each.table.name].verdict, OK)
+        name = each.table.name
+        state = FAILED if name in with_error else by_verdict.get(verdicts[name].verdict, OK)
         due = each.behind_hours or 0
         if state == OK and (due or each.newest is None):
             state = BEHIND if due else NOT_RUN
-        made.append(TableStatus(each.table, state, each.newest, due, without_verdict(ledger, each.table)))
+        waits = waiting.get(name) or Backlog(name)
+        made.append(TableStatus(each.table, state, each.newest, due, waits, without_verdict(ledger, each.table)))
     return made
 
 
-def _behind(fresh: list[Freshness], found: list[Problem]) -> list[ToDo]:
+def _behind(tables: list[TableStatus], found: list[Problem]) -> list[ToDo]:
     """What to do about hours that are due. A failed table has a line of its own, and explains those that read it."""
-    behind = [each for each in fresh if each.behind_hours]
+    behind = [each for each in tables if each.due]
     if not behind or any(each.kind in (problems.GATE, problems.ERROR) for each in found):
         return []
-    worst = max(behind, key=lambda each: each.behind_hours or 0)
-    what = f"{len(behind)} tables have hours that are due, {worst.table.name} has {worst.behind_hours}"
-    return [ToDo(what, "Run the landed hours again: `feed-etl run --from … --to …`.", is_warning=True)]
+    worst = max(behind, key=lambda each: each.due)
+    what = f"{len(behind)} tables have hours that are due, {worst.table.name} has {worst.due}"
+    since = min((each.backlog.since for each in behind if each.backlog.since), default=None)
+    return [ToDo(what, "Run the landed hours again: `feed-etl run --from … --to …`.", since, is_warning=True)]
+
+
+def _to_recover(tables: list[TableStatus]) -> list[ToDo]:
+    """What to do about hours that failed in three runs: runs leave them out."""
+    listed = {each.table.name: each.backlog.recovery for each in tables if each.backlog.recovery}
+    if not listed:
+        return []
+    name, hours = max(listed.items(), key=lambda each: len(each[1]))
+    what = f"the recovery list has {sum(map(len, listed.values()))} hours, {name} has {len(hours)}"
+    return [ToDo(what, "Remove the cause, then `feed-etl recover`.", is_warning=True)]
 
 
 def _quarantine(ledger: Ledger, landed: datetime | None) -> Quarantine:

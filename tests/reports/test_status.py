@@ -62,6 +62,28 @@ def test_freshness_lag_and_quarantine(settings: Settings, monkeypatch: pytest.Mo
     assert found.is_ok  # hours that wait for the next run are a warning
 
 
+def test_the_backlog_says_how_many_hours_wait_and_for_how_long(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = of(settings, monkeypatch, landing("10:00"))
+    waits = {each["name"]: each["oldest_due_seconds"] for each in found.as_json()["tables"]}
+    since = found.now - found.last_run if found.last_run else timedelta()
+    assert (waits["bronze_shares"], waits["fct_shares"]) == (0, since.total_seconds())
+    assert "longest: fct_shares 90 min" in drawn(found)
+
+
+def test_hours_that_failed_in_three_runs_are_to_be_recovered(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = [
+        Entry(f"run {n}", "fct_shares", at(f"12:0{n}"), verdict="failed", processed_hours=[at("10:00")])
+        for n in range(3)
+    ]
+    found = of(settings, monkeypatch, landing("10:00"), *failed)
+    step = next(each for each in found.todo if "recovery list" in each.what)
+    assert step.what == "the recovery list has 1 hours, fct_shares has 1" and "feed-etl recover" in step.step
+
+
 def test_hours_that_history_could_not_judge_are_counted(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(status, "without_verdict", lambda _ledger, table: 3 * (table.name == "bronze_shares"))
     found = of(settings, monkeypatch, landing("10:00"))

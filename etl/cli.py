@@ -23,6 +23,7 @@ from etl.commands import (
     migrate,
     producers,
     queries,
+    recover,
     register,
     restore,
     running,
@@ -93,7 +94,7 @@ def _set_up_logging(level: int, as_json: TextIO | None) -> None:
 
 for command in (
     running.run,
-    running.recover,
+    recover.recover,
     running.demo,
     sources.simulate,
     lake.tables,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,9 +13,6 @@ from etl.commands.outcomes import Outcomes
 from etl.commands.watch import watched
 from etl.engine.state import shards
 from etl.errors import ConfigError
-
-if TYPE_CHECKING:
-    from etl.engine.state.recovery_list import FailedHour
 
 
 @watched
@@ -90,52 +87,6 @@ def run(
         opened.register_after_run(cli.settings)
     if summary.errors and not outcomes:
         raise next(iter(summary.errors.values()))
-
-
-@watched
-def recover(
-    context: typer.Context,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the recovery list.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Try the hours of the recovery list again, each alone, and make what reads them.
-
-    An hour of a table is on the list when it failed in three runs and was not made since.
-    """
-    from etl.engine.jobs import runner
-    from etl.engine.jobs.progress import Progress
-    from etl.engine.spark.files import absolute
-    from etl.engine.state import recovery_list
-    from etl.engine.state.ledger import Ledger
-
-    cli: CliContext = context.obj
-    if dry_run:
-        found = recovery_list.still_due(Ledger.existing(cli.query_session(), absolute(cli.settings.lake)))
-        return _print_recovery_list(recovery_list.flat(found), as_json)
-    with terminal.progress(errors) as show:
-        summary = runner.recover_hours(cli.spark(), cli.settings, Progress(show))
-    if summary is None:
-        return _print_recovery_list([], as_json)
-    terminal.print_summary(summary, as_json)
-    if summary.errors:
-        raise next(iter(summary.errors.values()))
-
-
-def _print_recovery_list(failed: list[FailedHour], as_json: bool) -> None:
-    rows = [
-        {
-            "table": each.table,
-            "hour": f"{each.hour:%Y-%m-%dT%H}",
-            "failed runs": len(each.runs),
-            "since": each.since,
-            "reason": each.reason,
-        }
-        for each in failed
-    ]
-    if rows or as_json:
-        terminal.print_rows(rows, as_json, "Recovery list")
-    else:
-        terminal.out.print("The recovery list is empty.")
 
 
 def _tables(named: list[str] | None, subject: list[str] | None) -> list[str] | None:

@@ -11,7 +11,7 @@ import pytest
 
 from etl import catalog, conf
 from etl.commands.outcomes import Outcomes
-from etl.engine.jobs import runner
+from etl.engine.jobs import parallel
 from etl.engine.jobs.progress import Progress
 from etl.engine.jobs.run_context import RunContext
 from etl.engine.jobs.summary import Summary
@@ -108,14 +108,14 @@ def test_a_run_tells_which_tables_passed(monkeypatch: pytest.MonkeyPatch) -> Non
             raise GateFailed(f"{table.name} failed")
         return cast(Entry | None, results[table.name])
 
-    monkeypatch.setattr(runner, "run_table", run_table)
+    monkeypatch.setattr(parallel, "run_table", run_table)
     settings = SimpleNamespace(parallel_tables=2)
     context: Any = SimpleNamespace(settings=settings, shard=None, run_id="r", ledger=InMemoryLedger(), each_alone=None)
     context.with_own_session, context.shard_of = lambda: context, lambda _table: None
     passed: dict[str, list[Entry]] = {}
     chosen = [e.table for e in catalog.select([*results, "fct_engagements", "bronze_engagements"])]
     summary, progress = Summary("r"), Progress(passed=lambda table, rows: passed.__setitem__(table.name, rows))
-    runner._run_in_parallel(cast(RunContext, context), chosen, {}, summary, progress)
+    parallel.run_in_parallel(cast(RunContext, context), chosen, {}, summary, progress)
     assert passed == {name: [entry] if entry else [] for name, entry in results.items()}
     assert (list(summary.errors), list(summary.skipped)) == (["bronze_engagements"], ["fct_engagements"])
 

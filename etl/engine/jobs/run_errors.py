@@ -13,7 +13,7 @@ from etl.engine.jobs.run_context import RunContext, log
 from etl.engine.jobs.run_context import record as write
 from etl.engine.state import planner
 from etl.engine.state.entry import ERROR, RECOVERED, Entry
-from etl.errors import FeedEtlError, GateFailed, LakeError, lasting
+from etl.errors import FeedEtlError, GateFailed, LakeError, first_line, lasting
 
 
 def record(context: RunContext, errors: Mapping[str, FeedEtlError], unchanged: Iterable[str]) -> None:
@@ -72,3 +72,9 @@ def _overlaps(entry: Entry, interval: tuple[datetime, datetime] | None) -> bool:
         and entry.range_from < interval[1]
         and interval[0] < entry.range_to
     )
+
+
+def storage_error(what: str, error: Exception) -> LakeError:
+    """An error of Spark or Delta as one line; its traceback goes to the debug log."""
+    log.debug("%s", what, exc_info=error)
+    return LakeError(f"{what} cannot be read or written: {first_line(error)}. See docs/runbook.md")

@@ -12,7 +12,7 @@ from pathlib import Path
 from etl.conf import Settings
 from etl.doctor.finding import Finding, failed, ok, warning
 from etl.engine.spark import compatibility, java
-from etl.engine.spark.jars import DELTA_LOCK, S3_LOCK, Jar, locked
+from etl.engine.spark.jars import JARS, S3_LOCK, Jar, locked
 from etl.engine.spark.java import SHARE, SYSTEM_JVMS
 
 MEMORY_FILES = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
@@ -60,11 +60,11 @@ def java_home(
 def jars(settings: Settings | None, folder: Path = SHARE / "jars") -> Iterator[Finding]:
     """Whether the JARs that a session needs are there, with the locked checksums."""
     on_s3 = settings is not None and any(uri.startswith("s3a:") for uri in (settings.lake, settings.landing))
-    of_delta, of_s3 = locked(DELTA_LOCK), locked(S3_LOCK) if on_s3 else ()
-    missing = [jar for jar in (*of_delta, *of_s3) if not (folder / jar.file_name).is_file()]
-    needed = [jar for jar in (*of_delta, *of_s3) if jar not in missing]
+    of_every, of_s3 = JARS, locked(S3_LOCK) if on_s3 else ()
+    missing = [jar for jar in (*of_every, *of_s3) if not (folder / jar.file_name).is_file()]
+    needed = [jar for jar in (*of_every, *of_s3) if jar not in missing]
     damaged = [jar for jar in needed if not _is_whole(jar, folder)]
-    if set(missing) & set(of_delta):
+    if set(missing) & set(of_every):
         yield failed("jars", f"missing in {folder}: {_some(missing)}", "Run `make setup`, which downloads them.")
     elif missing:
         step = "The first run downloads them: this machine must then reach Maven Central or its mirror."

@@ -115,7 +115,7 @@ def test_named_queries_are_listed_with_the_columns_that_reach_them(lineages: dic
     ("text", "words"),
     [
         ("fct_impresions.post_id", "no table 'fct_impresions'.*fct_impressions"),
-        ("fct_impressions.post", "no column 'post'.*post_id"),
+        ("fct_impressions.post", "no fct_impressions column 'post'.*`post_id`"),
         ("landing.likes.post_id", "no table 'landing.likes'.*landing.engagements"),
         ("post_id", "no table 'post_id'"),
     ],

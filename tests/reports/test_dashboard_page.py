@@ -41,7 +41,7 @@ def test_tiles_show_the_given_numbers(page: Path) -> None:
     with opened(page) as seen:
         assert seen.tile("review-queue") == 1
         assert seen.tile("like-lift") == pytest.approx(7600 / 6000 - 1)
-        assert seen.tile("regret") == pytest.approx((7600 // 30) / (7600 + 7600 // 30))
+        assert seen.tile("regret") == pytest.approx((7600 // 30) / (7600 + 7600 // 20))
         assert seen.tile("skew") == pytest.approx(1.17)
         assert seen.tile("collapse") == 25
         assert seen.tile("quarantine") == pytest.approx(1000 / 301_000)

@@ -91,7 +91,7 @@ def test_the_verdict_comes_first_and_the_counts_are_those_of_the_ledger(kind: st
     body = bodies(mail())[kind]
     words = Reader(body).words if kind == "html" else body
 
-    assert words.index("1 of 6 tables failed") < words.index("1,204 of 98,765 rows (1.22 %)") < words.rindex("passed")
+    assert words.index("1 of 8 tables failed") < words.index("1,204 of 98,765 rows (1.22 %)") < words.rindex("passed")
     assert REASON in words
     assert "Mon 1 Jun 2026 12:00 UTC" in words
     assert "file:///lake/_rejected/fct_impressions/run-20260601T1200" in words
@@ -177,7 +177,7 @@ def test_the_subject_has_the_verdict_and_the_mail_goes_to_all_recipients() -> No
     several = HERE.model_copy(update={"owners": {**HERE.owners, "ranking": ["a@x.org", "b@x.org"]}})
     made = mail(settings=several)
 
-    assert made["Subject"] == "[feed-etl] ranking: 1 of 6 tables failed, 2 waiting for an input (2026-06-01)"
+    assert made["Subject"] == "[feed-etl] ranking: 1 of 8 tables failed, 4 waiting for an input (2026-06-01)"
     assert [a.addr_spec for a in made["To"].addresses] == ["a@x.org", "b@x.org"]
 
 

@@ -70,7 +70,7 @@ def test_the_error_of_a_command_is_one_object() -> None:
 def test_the_format_comes_from_the_environment_too() -> None:
     done = feed_etl("describe", "nothing", FEED_ETL_LOG_FORMAT="json")
     (line,) = lines(done.stderr)
-    assert done.returncode == 2 and line["message"].startswith("ConfigError: There is no table 'nothing'")
+    assert done.returncode == 2 and line["message"].startswith("ConfigError: There is no table or event 'nothing'")
 
 
 def test_a_bug_is_one_object_with_its_traceback() -> None:
@@ -87,7 +87,7 @@ def test_a_bug_is_one_object_with_its_traceback() -> None:
 
 
 def test_text_stays_the_default() -> None:
-    assert feed_etl("describe", "nothing").stderr.startswith("ConfigError: There is no table 'nothing'")
+    assert feed_etl("describe", "nothing").stderr.startswith("ConfigError: There is no table or event 'nothing'")
 
 
 @pytest.mark.parametrize("text", [r'{"a": "\ud800"}', "[" * 100_000, "{"], ids=["half a character", "deep", "cut"])

@@ -32,6 +32,7 @@ FROM_FACTS = {
     "clicks_last_minutes": {"fct_ad_clicks"},
     "attribution_paths": {"fct_attributed_conversion", "fct_ad_clicks", "fct_ad_impressions"},
     "frequency_cap": {"fct_ad_impressions"},
+    "frequency_distribution": {"fct_ad_impressions"},
     "delivery_health": {"fct_ad_impressions"},
 }
 

@@ -13,7 +13,8 @@ columns = Vocabulary(
     Column("ad_id", "BIGINT", "The ad"),
     Column("creative_id", "BIGINT", "The creative (content) of the ad, as of the event"),
     Column("campaign_id", "BIGINT", "The campaign of the ad, as of the event"),
-    Column("advertiser_id", "BIGINT", "The owner of the campaign, as of the event"),
+    Column("advertiser_id", "BIGINT", "The owner of the campaign, as of the event; of a conversion, the one that "
+           "it is an outcome for"),
     Column("conversion_id", "BIGINT", "One conversion: an outcome that the advertiser wants", distinct=True),
     Column("click_id", "STRING", "First 32 hex digits of SHA-256 of ad, user, session and microsecond of the click",
            distinct=True),
@@ -26,7 +27,7 @@ columns = Vocabulary(
     Column("is_valid", "BOOLEAN", "False for invalid traffic"),
     Column("experiment_ids", "ARRAY<BIGINT>", "Experiments that the impression is part of", nullable=True),
     Column("event_name", "STRING", "What happened. On a page, `click` is a click on something other than an ad. Of a "
-           "conversion: install, sign_up, lead, …; NULL means purchase", example="page_view"),
+           "conversion: install, sign_up, lead, …; NULL means purchase", example="sign_up"),
     Column("source", "STRING", "What reported the conversion", values=("pixel", "sdk", "server", "offline")),
     Column("dedup_key", "STRING", "Equal for all reports of one outcome, such as an order id of the advertiser"),
     Column("sdk_version", "STRING", "Version of the software that reported the event"),

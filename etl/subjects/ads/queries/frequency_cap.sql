@@ -1,5 +1,7 @@
 -- question: How many of the people that a campaign reached saw it more often in a day than the cap allows?
 -- grain: one row per campaign and day of its advertiser, largest share first
+-- note: >-
+--   Deprecated: frequency_distribution has the frequency of a whole week.
 -- inputs: [fct_ad_impressions]
 -- parameters:
 --   end: {type: HOUR, default: latest, meaning: "The last day, inclusive, is the date of the hour before this one"}

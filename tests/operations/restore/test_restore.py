@@ -119,6 +119,7 @@ def test_one_table_is_restored_with_the_tables_that_read_it(spark: SparkSession,
     assert contents(spark, lake) == before
 
 
+@pytest.mark.slow
 def test_a_copy_whose_tables_are_of_different_moments_is_made_consistent(spark: SparkSession, lake: Settings) -> None:
     """The copy has the newest commit of the fact and of the ledger, and not that of bronze, which the fact read."""
     before = contents(spark, lake)
@@ -197,6 +198,7 @@ def test_a_transaction_that_began_before_a_restore_conflicts_with_it(spark: Spar
         txn.commit("")
 
 
+@pytest.mark.slow
 def test_a_restore_can_be_taken_back_by_a_restore(spark: SparkSession, lake: Settings) -> None:
     before, newest = contents(spark, lake), delta.current_version(spark, uri(lake, FACT))
     restore(spark, lake, after_share_1(spark, lake))

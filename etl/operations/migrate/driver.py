@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 
 from pyspark.sql import SparkSession
 
@@ -55,12 +56,9 @@ def _of_ledger(ledger: Ledger, dry_run: bool, show: Show) -> list[Change]:
 
 def _of_table(context: RunContext, table: Table, dry_run: bool, show: Show) -> list[Change]:
     due = ddl.changes(context.spark, table, context.uri(table))
-    made = [change for change in due if change.is_safe] if dry_run else list[Change]()
-    for change in made if dry_run else migration.apply(context, table):
+    safe, refused = [c for c in due if c.is_safe], [c for c in due if not c.is_safe]
+    found = []
+    for change in chain(safe if dry_run or not safe else migration.apply(context, table), refused):
         show(change)
-        if not dry_run:
-            made.append(change)
-    refused = [change for change in due if not change.is_safe]
-    for change in refused:
-        show(change)
-    return [*made, *refused]
+        found.append(change)
+    return found

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -14,17 +12,18 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from etl.conf import Settings
-from etl.engine.landing import reader as landing
 from etl.engine.landing import records
+from etl.engine.landing import reader as landing
 from etl.engine.landing.shape import FILE
 from etl.engine.spark import files
+from etl.engine.spark.options import options
 from etl.errors import first_line
 from etl.model.contract import Event
 from etl.producers import names, verdict
 from etl.producers.verdict import RefusedRecord, Verdict
 
 ONE_SPLIT = {"spark.sql.files.maxPartitionBytes": str(2**50), "spark.sql.files.openCostInBytes": str(2**50)}
-"""Options with which Spark reads a file in one task, in its order."""
+"""Options with which Spark reads each file in one task, in its order, so that lines can be counted."""
 LINE, UNPARSEABLE = "_line", "unparseable"
 NO_TEXT = "no line is a JSON object in UTF-8"
 
@@ -51,7 +50,7 @@ class Judge:
             return Verdict(path, problem)
         hour = self.hour or _hour_of(uri)
         try:
-            with _one_split(self.spark):
+            with options(self.spark, ONE_SPLIT):
                 rows, columns = _rows(self.spark, uri, hour)
                 found = self._counted(path, rows, columns)
                 return replace(found, hour=hour.astimezone(UTC).strftime(landing.HOUR) if hour else None)
@@ -121,19 +120,6 @@ def _problem(spark: SparkSession, uri: str) -> str:
 def _hour_of(uri: str) -> datetime | None:
     """The landed hour of a file that is in the folder of one."""
     return next((hour for part in PurePosixPath(uri).parts if (hour := landing.hour_of(part))), None)
-
-
-@contextmanager
-def _one_split(spark: SparkSession) -> Iterator[None]:
-    """Let Spark read each file in one task, so that lines can be counted."""
-    before = {name: str(spark.conf.get(name)) for name in ONE_SPLIT}
-    try:
-        for name, value in ONE_SPLIT.items():
-            spark.conf.set(name, value)
-        yield
-    finally:
-        for name, value in before.items():
-            spark.conf.set(name, value)
 
 
 def _rows(spark: SparkSession, uri: str, hour: datetime | None) -> tuple[DataFrame, list[str] | None]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -16,6 +15,7 @@ from etl.engine.delta import defaults
 from etl.engine.delta import tables as delta
 from etl.engine.spark.files import absolute
 from etl.engine.spark.jvm import as_seq, jvm
+from etl.engine.spark.options import options
 from etl.engine.sql import question_log, read_only
 from etl.errors import LakeError
 from etl.model.contract import Scd2, Table
@@ -102,7 +102,7 @@ def query(spark: SparkSession, settings: Settings, text: str) -> DataFrame:
     """The rows of a statement over tables of the lake. Raises ConfigError when it would do more than read them."""
     uris = locations(settings)
     costs = (question_log.VIEW, question_log.DAILY)
-    with _safe_options(spark):
+    with options(spark, SAFE_OPTIONS):
         plan = spark._jsparkSession.sessionState().sqlParser().parsePlan(text)
         reader = read_only.check(spark, plan, [*uris, *costs])
         batches = {name: f"{absolute(settings.lake)}/{path}" for name, path in reader.batches.items()}
@@ -129,16 +129,3 @@ def _describe_by_uri(spark: SparkSession, plan: Any, table_uri: str) -> Any:
     spark.conf.set("spark.sql.runSQLOnFiles", "true")
     by_uri = spark._jsparkSession.sessionState().sqlParser().parsePlan(f"DESCRIBE DETAIL delta.`{table_uri}`")
     return plan.withNewChildren(as_seq(spark, [by_uri.child()]))
-
-
-@contextmanager
-def _safe_options(spark: SparkSession) -> Iterator[None]:
-    """Set SAFE_OPTIONS and restore the session's own values afterwards."""
-    before = {key: str(spark.conf.get(key)) for key in SAFE_OPTIONS}
-    try:
-        for key, value in SAFE_OPTIONS.items():
-            spark.conf.set(key, value)
-        yield
-    finally:
-        for key, value in before.items():
-            spark.conf.set(key, value)

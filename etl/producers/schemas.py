@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from etl.engine.landing import records
+from etl.engine.spark.literals import literal
 from etl.model.contract import Column, Event
 from etl.producers import contract
 from etl.transforms.scd2 import CLOSING
@@ -23,16 +24,20 @@ AVRO = {"BIGINT": "long", "INT": "int", "SMALLINT": "int", "BOOLEAN": "boolean",
 
 def json_schema(event: Event) -> dict[str, Any]:
     """A JSON Schema (draft 2020-12) of one record in JSON Lines."""
-    required = [name for name in event.required if name not in event.optional_on_close]
     document: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:feed-etl:event:{event.name}",
         "title": event.name,
         "type": "object",
-        "properties": {f.name: _json_property(f, event, f.name not in required) for f in event.fields},
-        "required": required,
+        "properties": {f.name: _json_property(f, event, _is_optional(f, event)) for f in event.fields},
+        "required": [f.name for f in event.fields if not _is_optional(f, event)],
     }
     return document | (_unless_closed(event) if event.optional_on_close else {})
+
+
+def _is_optional(field: Column, event: Event) -> bool:
+    """Whether some record may lack the field."""
+    return field.name not in event.required or field.name in event.optional_on_close
 
 
 def _unless_closed(event: Event) -> dict[str, Any]:
@@ -97,10 +102,7 @@ def avro(event: Event) -> dict[str, Any]:
         "type": "record",
         "name": event.name,
         "namespace": NAMESPACE,
-        "fields": [
-            _avro_field(f, event, f.name not in event.required or f.name in event.optional_on_close)
-            for f in event.fields
-        ],
+        "fields": [_avro_field(f, event, _is_optional(f, event)) for f in event.fields],
     }
 
 
@@ -127,11 +129,8 @@ def _avro_type(field: Column, event: Event) -> Any:
 
 def ddl(event: Event) -> str:
     """The columns of a Parquet file, as Spark SQL's DDL: what `StructType.fromDDL` and CREATE TABLE take."""
-    return ",\n".join(
-        _ddl_column(f, f.name not in event.required or f.name in event.optional_on_close) for f in event.fields
-    )
+    return ",\n".join(_ddl_column(f, _is_optional(f, event)) for f in event.fields)
 
 
 def _ddl_column(field: Column, optional: bool) -> str:
-    comment = _meaning(field).replace("\\", "\\\\").replace("'", "\\'")
-    return f"{field.name} {field.type}{'' if optional else ' NOT NULL'} COMMENT '{comment}'"
+    return f"{field.name} {field.type}{'' if optional else ' NOT NULL'} COMMENT {literal(_meaning(field))}"

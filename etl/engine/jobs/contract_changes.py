@@ -16,6 +16,7 @@ from etl.engine.delta import tables as delta
 from etl.engine.delta import typed_checksums
 from etl.engine.delta.tables import Metadata
 from etl.engine.jobs import type_changes
+from etl.engine.spark.literals import literal
 from etl.model import limits
 from etl.model.contract import Column, Table
 
@@ -225,8 +226,3 @@ def _set(properties: dict[str, str]) -> str:
 
 def _set_or_unset(name: str, value: limits.Limit | None) -> str:
     return _set(limits.as_properties({name: value})) if value is not None else f"UNSET TBLPROPERTIES ({literal(name)})"
-
-
-def literal(text: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -9,8 +9,9 @@ from pyspark.sql.types import StructType
 
 from etl.engine.delta import tables as delta
 from etl.engine.jobs import contract_changes
-from etl.engine.jobs.contract_changes import Change, comment, literal
+from etl.engine.jobs.contract_changes import Change, comment
 from etl.engine.people import pseudonyms
+from etl.engine.spark.literals import literal
 from etl.errors import ContractViolation
 from etl.model import limits
 from etl.model.contract import Table

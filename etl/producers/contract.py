@@ -7,8 +7,8 @@ from typing import Any
 
 from etl import catalog
 from etl.conf import Settings
+from etl.engine.landing import faults
 from etl.engine.landing import reader as landing
-from etl.engine.landing import records
 from etl.errors import no_such
 from etl.model.contract import Column, Event, Layer
 from etl.transforms.scd2 import CLOSING
@@ -55,7 +55,7 @@ def lateness(event: Event, settings: Settings) -> list[str]:
     """How far each time of the event may lie from the hour in which its file lands; one sentence each."""
     ahead = f"at most {settings.future_minutes} minutes after its end"
     found = [
-        f"{time}: at most {records.days_behind(event, settings, limit)} days before its landed hour, {ahead}"
+        f"{time}: at most {faults.days_behind(event, settings, limit)} days before its landed hour, {ahead}"
         for time, limit in event.times
     ]
     found += [f"{name}: at most {settings.ledger_ahead_days} days after its landed day" for name in event.not_ahead]
@@ -78,7 +78,7 @@ def _field(field: Column, event: Event, settings: Settings) -> dict[str, Any]:
 
 def required(field: Column, event: Event, settings: Settings) -> str:
     """Whether a record must have the field: yes, no (and by which key of conf), or for which records."""
-    if field.name not in records.required(event, settings):
+    if field.name not in faults.required(event, settings):
         keys = dict(event.required_unless)
         return f"no (conf has {keys[field.name]})" if field.name in keys else "no"
     return f"unless op is {' or '.join(CLOSING)}" if field.name in event.optional_on_close else "yes"

@@ -12,7 +12,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from etl.conf import Settings
-from etl.engine.landing import records
+from etl.engine.landing import faults, records
 from etl.engine.landing import reader as landing
 from etl.engine.landing.shape import FILE
 from etl.engine.spark import files
@@ -75,15 +75,15 @@ class Judge:
         earliest, latest = (F.least(*times), F.greatest(*times)) if len(times) > 1 else (times[0], times[0])
         return [
             F.count("*").alias("read"),
-            F.count_if(~records.is_bad(self.event, self.settings)).alias("accepted"),
+            F.count_if(~faults.is_bad(self.event, self.settings)).alias("accepted"),
             F.min(earliest).cast("string").alias("first"),
             F.max(latest).cast("string").alias("last"),
         ]
 
     def _with_refused(self, found: Verdict, judged: DataFrame) -> Verdict:
         """The same verdict with the reasons, and with the first refused records."""
-        bad = judged.where(records.is_bad(self.event, self.settings)).select(
-            LINE, F.make_valid_utf8("raw").alias("raw"), records.reasons(self.event, self.settings).alias("reasons")
+        bad = judged.where(faults.is_bad(self.event, self.settings)).select(
+            LINE, F.make_valid_utf8("raw").alias("raw"), faults.reasons(self.event, self.settings).alias("reasons")
         )
         counted = bad.select(F.explode("reasons").alias("reason")).groupBy("reason").count().collect()
         reasons = {r["reason"]: r["count"] for r in sorted(counted, key=lambda r: (-r["count"], r["reason"]))}
@@ -98,7 +98,7 @@ class Judge:
     def _with_names(self, found: Verdict, seen: list[str]) -> Verdict:
         """The same verdict with the unknown and the missing fields."""
         known = [field.name for field in self.event.fields]
-        wanted = records.required(self.event, self.settings)
+        wanted = faults.required(self.event, self.settings)
         absent = [name for name in known if name not in seen]
         unknown = names.nearest([name for name in seen if name not in known], self.event, absent)
         return replace(found, unknown=unknown, missing=[name for name in absent if name in wanted])

@@ -18,8 +18,8 @@ from pyspark.sql import SparkSession
 from support.rows import at
 
 from etl.conf import Settings
+from etl.engine.landing import faults
 from etl.engine.landing import reader as landing
-from etl.engine.landing import records
 from etl.model.contract import Event
 from etl.producers import contract
 from etl.producers.validate import ONE_SPLIT, Judge
@@ -135,7 +135,7 @@ def test_the_verdicts_are_those_of_landing(spark: SparkSession, settings: Settin
     before = {name: spark.conf.get(name) for name in ONE_SPLIT}
     (part,) = landing.listing(spark, zone, IMPRESSIONS, [HOUR])
     parsed = landing.read(spark, zone, IMPRESSIONS, [part])
-    bad = parsed.where(records.is_bad(IMPRESSIONS, zone)).count()
+    bad = parsed.where(faults.is_bad(IMPRESSIONS, zone)).count()
     found = [judged(spark, zone, Path(f.uri.removeprefix("file:")), IMPRESSIONS, hour=None) for f in part.files]
     assert sum(v.refused for v in found) == bad > 0 and sum(v.read for v in found) == parsed.count()
     assert {v.hour for v in found} == {"2026-06-01T10"}

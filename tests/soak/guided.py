@@ -20,8 +20,8 @@ from soak import hostile
 from support.rows import at
 
 from etl.conf import Settings
+from etl.engine.landing import faults
 from etl.engine.landing import reader as landing
-from etl.engine.landing import records
 from etl.engine.landing.reader import Landed
 from etl.engine.spark import files, jars
 from etl.engine.spark.java import SHARE
@@ -122,12 +122,12 @@ def _generation(spark: SparkSession, settings: Settings, event: Event, file: Pat
     file.write_bytes(b"\n".join(lines) + b"\n")
     (listed,) = files.list_files(spark, f"file:{file.parent}")
     read = landing.read(spark, settings, event, [Landed(at("10:00"), (listed,))])
-    bad = records.is_bad(event, settings)
+    bad = faults.is_bad(event, settings)
     found = read.select(
         F.count(F.lit(1)),
         F.count_if(bad),
         F.count_if(~bad),
-        F.count_if(~bad & (records.reasons(event, settings) != F.array(F.lit("unparseable")))),
+        F.count_if(~bad & (faults.reasons(event, settings) != F.array(F.lit("unparseable")))),
     ).collect()[0]
     file.unlink()
     wanted = sum(1 for i, line in enumerate(lines) if not hostile.is_blank(line, i))

@@ -6,8 +6,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from etl.conf import Settings
+from etl.engine.landing import faults
 from etl.engine.landing import reader as landing
-from etl.engine.landing import records
 from etl.model.contract import Event
 from support.rows import at
 
@@ -17,7 +17,7 @@ def verdicts(spark: SparkSession, settings: Settings, event: Event, only: str = 
     (part,) = landing.listing(spark, settings, event, [at("10:00")])
     chosen = landing.Landed(part.hour, tuple(f for f in part.files if only in f.name))
     read = landing.read(spark, settings, event, [chosen])
-    reasons = F.when(records.is_bad(event, settings), records.reasons(event, settings)).alias("reasons")
+    reasons = F.when(faults.is_bad(event, settings), faults.reasons(event, settings)).alias("reasons")
     file = F.url_decode(F.regexp_extract("source_file", r"([^/]*)\.\w+$", 1)).alias("file")
     found: dict[str, list[set[str]]] = {}
     for row in read.select(file, reasons).collect():

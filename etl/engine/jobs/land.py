@@ -20,8 +20,8 @@ from etl.engine.jobs import ddl, landed_audit, quarantine
 from etl.engine.jobs.audit import audited, compared, enforce
 from etl.engine.jobs.reading import BadFile, Reading, read, without
 from etl.engine.jobs.run_context import RunContext, keep_changed, log, publish, record
+from etl.engine.landing import faults
 from etl.engine.landing import reader as landing
-from etl.engine.landing import records
 from etl.engine.landing.reader import Landed
 from etl.engine.spark.layout import lay_out
 from etl.engine.state import planner
@@ -134,7 +134,7 @@ def _load(context: RunContext, table: Table, hours: list[Landed], bad_files: lis
 
 def _stage(context: RunContext, table: Table, txn: Transaction, reading: Reading) -> tuple[DataFrame, list[datetime]]:
     """Stage the accepted records; returns the staged rows and the hours that they replace."""
-    accepted = reading.records.where(~records.is_bad(reading.event, context.settings))
+    accepted = reading.records.where(~faults.is_bad(reading.event, context.settings))
     rows = spans.span("transform")(catalog.entry(table.name).transform)(accepted)
     if isinstance(table.write, MergeAggregate):
         return _merge_aggregate(context, table, table.write, txn, rows)

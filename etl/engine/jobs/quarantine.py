@@ -16,7 +16,7 @@ from etl.engine.jobs import ddl
 from etl.engine.jobs.audit import pass_gate
 from etl.engine.jobs.reading import Reading
 from etl.engine.jobs.run_context import RunContext, publish, record
-from etl.engine.landing import records
+from etl.engine.landing import faults, records
 from etl.engine.people import suppression
 from etl.engine.spark import files
 from etl.engine.state.entry import NEW_VALUE, REASON, Entry
@@ -105,8 +105,8 @@ def _bad_records(context: RunContext, reading: Reading, table: Table) -> DataFra
     """A quarantine row for each record that is not accepted, without the values of erased people."""
     event = reading.event
     rows = (
-        reading.records.where(records.is_bad(event, context.settings))
-        .withColumn("reasons", records.reasons(event, context.settings))
+        reading.records.where(faults.is_bad(event, context.settings))
+        .withColumn("reasons", faults.reasons(event, context.settings))
         .withColumn("raw", F.make_valid_utf8("raw"))
         .withColumn("event", F.lit(event.name))
     )

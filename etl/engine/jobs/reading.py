@@ -11,8 +11,8 @@ from pyspark.sql import functions as F
 
 from etl.engine.delta import checksums
 from etl.engine.jobs.run_context import RunContext
+from etl.engine.landing import faults, records
 from etl.engine.landing import reader as landing
-from etl.engine.landing import records
 from etl.engine.landing.reader import Landed
 from etl.engine.spark.files import LandedFile
 from etl.model.contract import Event, MergeAggregate, Table
@@ -62,7 +62,7 @@ def _count(
     unknown = F.when(F.size("_unknown") > 0, F.col("_unknown"))
     counts = [F.count("*").alias("read"), F.count("_unknown").alias("searched"), F.collect_list(unknown).alias("names")]
     if is_merged:
-        counts.append(F.count_if(~records.is_bad(event, context.settings)).alias("accepted"))
+        counts.append(F.count_if(~faults.is_bad(event, context.settings)).alias("accepted"))
     found = {checksums.as_hour(r["landed_hour"]): r for r in rows.groupBy("landed_hour").agg(*counts).collect()}
     record_counts = {each.hour: found[each.hour]["read"] if each.hour in found else 0 for each in hours}
     accepted_counts = {hour: row["accepted"] for hour, row in found.items()} if is_merged else None

@@ -1,13 +1,10 @@
-"""Parses landed text, Parquet or Avro into typed records, and finds every reason to quarantine a record.
+"""Parses landed text, Parquet or Avro into typed records: each record once, with the types of its contract.
 
-The fast path parses each record once with the contract's types. Only the few bad records are parsed again, field by
-field, to name all their reasons.
+`faults` judges the records.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import timedelta
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame
@@ -15,17 +12,15 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, DecimalType, NullType
 
 from etl.conf import Settings
-from etl.model.contract import EXTRA, FACTS_KEPT, Event
+from etl.model.contract import EXTRA, Event
 from etl.model.contract import Column as Field
 from etl.model.privacy import REPLACEMENT_IDS_BELOW, ROLES
-from etl.transforms.scd2 import CLOSING
 from etl.transforms.snowflake import minted_ts
 
 DAY = r"^\d{4}-\d{2}-\d{2}\z"  # not `$`, which also matches before a line break
 ISO = r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})\z"
 PARSED = {"TIMESTAMP": "STRING", "DATE": "STRING", "DECIMAL": "DOUBLE", "SMALLINT": "BIGINT", "INT": "BIGINT"}
 INTEGRAL = ("byte", "short", "integer", "long")
-MICROSECOND = timedelta(microseconds=1)
 MAX_DECIMAL = 1e26  # far above every decimal of a contract; larger values and NaN are of the wrong type
 MAX_NEW_FIELDS, MAX_NAME = 20, 60
 """Unknown fields that are counted for one record, and characters of a name that are kept."""
@@ -48,13 +43,13 @@ def parse_text(lines: DataFrame, event: Event, one_in: int = 1) -> DataFrame:
     `_corrupt` is true when the line is not one JSON object in UTF-8, or a field is not of its type. `_unknown` has the
     names of fields that the event does not have: of one record in `one_in`, NULL for the others.
     """
-    parsed = lines.withColumn("_p", _parsed({f.name: _parsed_type(f) for f in event.fields}))
+    parsed = lines.withColumn("_p", parsed_json({f.name: _parsed_type(f) for f in event.fields}))
     fields = [_typed(F.col("_p")[f.name], f).alias(f.name) for f in event.fields]
-    corrupt = F.col("_p").isNull() | F.col("_p._corrupt").isNotNull() | ~_one_object("raw") | ~_is_text(event)
+    corrupt = F.col("_p").isNull() | F.col("_p._corrupt").isNotNull() | ~one_object("raw") | ~is_text(event)
     wrong_type = [_is_present(F.col("_p")[f.name], f) & _typed(F.col("_p")[f.name], f).isNull() for f in event.fields]
     names = F.array_except(F.json_object_keys("raw"), F.array(*[F.lit(f.name) for f in event.fields]))
     unknown = F.when(F.pmod(F.xxhash64("raw"), F.lit(one_in)) == 0, _shortened(names)).alias("_unknown")
-    return parsed.select(*lines.columns, *fields, _any([corrupt, *wrong_type]).alias("_corrupt"), unknown)
+    return parsed.select(*lines.columns, *fields, any_of([corrupt, *wrong_type]).alias("_corrupt"), unknown)
 
 
 def _shortened(names: Column) -> Column:
@@ -83,7 +78,7 @@ def parse_columns(rows: DataFrame, event: Event, one_in: int = 1) -> DataFrame:
         wrong_type.append(found.isNotNull() & value.isNull())
     raw = as_text(list(types)).alias("raw")
     provenance = [name for name in PROVENANCE if name in rows.columns]
-    flag, unknown = _any(wrong_type).alias("_corrupt"), _unknown_columns(list(types), event, one_in).alias("_unknown")
+    flag, unknown = any_of(wrong_type).alias("_corrupt"), _unknown_columns(list(types), event, one_in).alias("_unknown")
     return rows.select(raw, *provenance, *fields, flag, unknown)
 
 
@@ -99,7 +94,7 @@ def _unknown_columns(names: list[str], event: Event, one_in: int) -> Column:
     return F.when(F.monotonically_increasing_id() % one_in == 0, F.array_compact(found))
 
 
-def _parsed(types: dict[str, str]) -> Column:
+def parsed_json(types: dict[str, str]) -> Column:
     """raw as a struct of these fields and `_corrupt`, which is set when a field is not of its type."""
     schema = ", ".join(f"`{name}` {type_}" for name, type_ in types.items()) + ", `_corrupt` STRING"
     strict = {"allowNonNumericNumbers": "false", "allowSingleQuotes": "false"}
@@ -114,7 +109,7 @@ def split(line: str) -> Column:
     """
     cr, valid = F.lit("\r"), F.is_valid_utf8(line)
     text = F.rtrim(F.make_valid_utf8(line), cr)
-    is_one_record = ~F.contains(text, cr) | _one_object(text)
+    is_one_record = ~F.contains(text, cr) | one_object(text)
     pieces = F.when(is_one_record, F.array(text)).otherwise(F.split(text, "\r"))
     invalid_byte = F.unhex(F.lit("FF")).cast("string")
 
@@ -125,14 +120,14 @@ def split(line: str) -> Column:
     return F.when(~F.contains(F.col(line), cr), F.array(line)).otherwise(F.transform(pieces, marked))
 
 
-def _one_object(text: Column | str) -> Column:
+def one_object(text: Column | str) -> Column:
     """Whether a line is exactly one JSON object. The parser alone stops after the first object and ignores a second."""
     line = F.col(text) if isinstance(text, str) else text
     is_single = F.json_array_length(F.concat(F.lit("["), line, F.lit("]"))) == 1
     return line.rlike(FLAT) | (line.rlike(NESTED) & F.coalesce(is_single, F.lit(False)))
 
 
-def _is_text(event: Event) -> Column:
+def is_text(event: Event) -> Column:
     """Whether a line is UTF-8 and has no half of a surrogate pair, which the parser would replace.
 
     An escaped half (`u+d800` after a backslash) is not a character. It can only do harm in an event that has free text.
@@ -237,107 +232,10 @@ def _extra(event: Event) -> Column:
     every = F.from_json("raw", "MAP<STRING, STRING>")
     extra = F.map_filter(every, lambda name, value: ~name.isin(*names) & value.isNotNull())
     people = [F.col(name) for role in ROLES if (name := role.column(names))]
-    is_erased = _any([person < REPLACEMENT_IDS_BELOW for person in people] or [F.lit(False)])
+    is_erased = any_of([person < REPLACEMENT_IDS_BELOW for person in people] or [F.lit(False)])
     return F.when(~is_erased & (F.size(extra) > 0), extra)
 
 
-def _value_faults(event: Event) -> Iterator[tuple[str, Column]]:
-    for field in event.fields:
-        value = F.col(field.name)
-        if field.values:
-            yield f"out_of_set:{field.name}", ~value.isin(*field.values)
-        if field.low is not None:
-            yield f"out_of_range:{field.name}", value < _limit(field, field.low)
-        if field.high is not None:
-            yield f"out_of_range:{field.name}", value > _limit(field, field.high)
-
-
-def _bound_faults(event: Event, settings: Settings) -> Iterator[tuple[str, Column]]:
-    """Days and times outside min_day … max_day of conf. The own time of a fact is compared with its landed hour."""
-    own_times = {name for name, _ in event.times}
-    for field in event.fields:
-        if field.type in ("DATE", "TIMESTAMP") and field.name not in own_times:
-            low, high = (F.lit(day).cast(field.type) for day in (settings.min_day, settings.max_day))
-            yield f"out_of_range:{field.name}", ~F.col(field.name).between(low, high)
-    for name in event.not_ahead:
-        last = F.date_add(F.col("landed_hour").cast("date"), settings.ledger_ahead_days)
-        yield f"out_of_range:{name}", F.col(name) > last
-
-
-def _limit(field: Field, limit: float) -> Column:
-    """A limit in the type that its field is parsed as: Spark compares two different types as decimals of 38 digits."""
-    return F.lit(float(limit)) if field.type.startswith("DECIMAL") else F.lit(int(limit)).cast("bigint")
-
-
-def _time_faults(event: Event, settings: Settings) -> Iterator[tuple[str, Column]]:
-    """Records too far before or after their landed hour, compared as microseconds.
-
-    To add an interval to a timestamp needs the calendar for every record, which is slow.
-    """
-    landed, day = F.unix_micros("landed_hour"), timedelta(days=1)
-    ahead = timedelta(minutes=60 + settings.future_minutes)
-    for time, limit in event.times:
-        micros = F.expr(f"unix_micros({time})")
-        behind = days_behind(event, settings, limit) * day
-        yield "in_future", micros > landed + F.lit(ahead // MICROSECOND)
-        yield "too_late", micros < landed - F.lit(behind // MICROSECOND)
-
-
-def days_behind(event: Event, settings: Settings, limit: str) -> int:
-    """How many days a time with this limit (see `Event.times`) may lie before the landed hour."""
-    if limit == FACTS_KEPT:
-        return settings.facts_days
-    return settings.lateness_days if event.lateness_days is None else event.lateness_days
-
-
-def faults(event: Event, settings: Settings) -> list[tuple[str, Column]]:
-    """(reason, predicate) of every fault that a record can have when its fields have the right types."""
-    rules = [(reason, F.expr(sql)) for reason, sql in event.rules]
-    return [*_value_faults(event), *_bound_faults(event, settings), *_time_faults(event, settings), *rules]
-
-
-def required(event: Event, settings: Settings) -> tuple[str, ...]:
-    """The fields that a record must have with this conf; a closing record may lack those in `optional_on_close`."""
-    allowed = {name for name, key in event.required_unless if _setting(settings, key) is not None}
-    return tuple(name for name in event.required if name not in allowed)
-
-
-def _setting(settings: Settings, key: str) -> object:
-    """The value of a key of conf, such as `mail.sender`."""
-    return reduce(getattr, key.split("."), settings)
-
-
-def _absent(event: Event, settings: Settings) -> list[Column]:
-    wanted = required(event, settings)
-    return [F.col(f.name).isNull() & _required(f, event) for f in event.fields if f.name in wanted]
-
-
-def _required(field: Field, event: Event) -> Column:
-    """Whether a record must have a field. A closing record (delete, retire) may lack those in `optional_on_close`."""
-    if field.name not in event.optional_on_close:
-        return F.lit(True)
-    return ~F.coalesce(F.col("op").isin(*CLOSING), F.lit(False))
-
-
-def _any(conditions: list[Column]) -> Column:
+def any_of(conditions: list[Column]) -> Column:
+    """Whether one of the conditions holds; NULL counts as false."""
     return reduce(lambda a, b: a | b, [F.coalesce(c, F.lit(False)) for c in conditions], F.lit(False))
-
-
-def is_bad(event: Event, settings: Settings) -> Column:
-    """True for a record to quarantine."""
-    return _any([F.col("_corrupt"), *_absent(event, settings), *[fault for _, fault in faults(event, settings)]])
-
-
-def reasons(event: Event, settings: Settings) -> Column:
-    """All reasons to quarantine a record, from its typed fields and its raw text: an array of distinct codes."""
-    text = _parsed({f.name: "STRING" for f in event.fields})
-    is_parseable = _one_object("raw") & _is_text(event) & text.isNotNull() & text["_corrupt"].isNull()
-    codes, wanted = [F.when(~is_parseable, F.lit("unparseable"))], required(event, settings)
-    for field in event.fields:
-        present = text[field.name].isNotNull()
-        missing = is_parseable & ~present & _required(field, event) if field.name in wanted else F.lit(False)
-        codes.append(F.when(missing, F.lit(f"missing:{field.name}")))
-        codes.append(F.when(is_parseable & present & F.col(field.name).isNull(), F.lit(f"wrong_type:{field.name}")))
-    codes += [F.when(fault, F.lit(reason)) for reason, fault in faults(event, settings)]
-    found = F.array_distinct(F.array_compact(F.array(*codes)))
-    return F.when(F.size(found) > 0, found).otherwise(F.array(F.lit("unparseable")))

@@ -16,7 +16,8 @@ from pyspark.sql import functions as F
 from support.rows import at, lines, minted, record
 
 from etl import conf
-from etl.engine.landing.records import enrich, is_bad, parse_columns, parse_text, reasons
+from etl.engine.landing.faults import is_bad, reasons
+from etl.engine.landing.records import enrich, parse_columns, parse_text
 from etl.model.contract import Event
 from etl.subjects.feed.events import (
     CREATORS,

@@ -13,7 +13,8 @@ from support.rows import at, lines, record
 
 from etl import catalog, conf
 from etl.conf.subjects import Ads
-from etl.engine.landing.records import enrich, is_bad, parse_columns, parse_text, reasons
+from etl.engine.landing.faults import is_bad, reasons
+from etl.engine.landing.records import enrich, parse_columns, parse_text
 from etl.model.contract import Event
 from etl.subjects.ads.events import AD_CLICKS, AD_IMPRESSIONS, ADS, ADVERTISERS, CONVERSIONS, EVENTS, SPEND_LEDGER
 

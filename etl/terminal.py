@@ -64,6 +64,11 @@ def print_grid(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) 
     out.print(grid if rows else f"{title}: none")
 
 
+def print_line(text: str) -> None:
+    """Print a line as it is, however long it is."""
+    out.print(text, markup=False, soft_wrap=True)
+
+
 def print_document(document: Any) -> None:
     """Print one JSON document on standard output."""
     json.dump(plain(document), sys.stdout, indent=2)

@@ -30,7 +30,7 @@ def check(
     def show(finding: Finding, done: str) -> None:
         if not as_json:
             line = f"{'note' if finding.is_note else finding.kind}  {finding}"
-            terminal.out.print(f"{line}{'. ' + done if done else ''}", markup=False, soft_wrap=True)
+            terminal.print_line(f"{line}{'. ' + done if done else ''}")
 
     found = driver.check(cli.spark(), cli.settings, deep, repair, show)
     if as_json:

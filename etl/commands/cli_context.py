@@ -52,10 +52,9 @@ class CliContext:
     def query_session(self) -> SparkSession:
         """A session for a command that only reads, builds no table and ends soon."""
         from etl.engine.people import keys
-        from etl.engine.spark import session
 
         keys.use_demo_key(self.settings.lake)
-        return session.start(session.with_options(self.settings, session.SHORT_LIVED))
+        return self.file_session()
 
     def file_session(self) -> SparkSession:
         """A session for a command that reads files and no lake, and ends soon."""

@@ -51,11 +51,10 @@ def describe(
     from etl.engine.quality import suites
 
     events = {event.name: event for event in catalog.landing_events()}
-    if name in events and name not in catalog.entries():
-        print_event(events[name], context.obj, as_json)
-        return
     if name not in catalog.entries():
-        raise no_such("table or event", name, [*catalog.entries(), *events], "Tables and events:")
+        if name not in events:
+            raise no_such("table or event", name, [*catalog.entries(), *events], "Tables and events:")
+        return print_event(events[name], context.obj, as_json)
     entry = catalog.entry(name)
     keys.use_demo_key(context.obj.settings.lake)
     terminal.print_contract(entry, suites.all_rules(entry.table), pseudonyms.describe(entry.table), as_json)

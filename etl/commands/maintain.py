@@ -45,7 +45,7 @@ def maintain(
         seen.append(action)
         if not as_json:
             held = "" if action.do else "held: "
-            terminal.out.print(f"{action.step}  {action.place}: {held}{action.what}", markup=False, soft_wrap=True)
+            terminal.print_line(f"{action.step}  {action.place}: {held}{action.what}")
 
     as_of = in_utc(now, "--now") if now else None
     window.refuse_future(as_of)

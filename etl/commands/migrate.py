@@ -28,7 +28,7 @@ def migrate(
 
     def show(change: Change) -> None:
         if not as_json:
-            terminal.out.print(str(change), markup=False, soft_wrap=True)
+            terminal.print_line(str(change))
 
     found = driver.migrate(cli.spark(), cli.settings, dry_run, show)
     refused = [change for change in found if not change.is_safe]

@@ -49,7 +49,7 @@ def restore(
         return
     if not yes:
         raise ConfigError("Nothing was changed. Stop what writes the lake, then run this command again with --yes.")
-    driver.restore(cli.spark(), cli.settings, planned, _line)
+    driver.restore(cli.spark(), cli.settings, planned, terminal.print_line)
 
 
 def _point(to_time: datetime | None, to_version: str | None, tables: list[str]) -> Point:
@@ -76,13 +76,9 @@ def _finish(cli: CliContext, begun: str, point: Point, only_shown: bool) -> None
 
     if only_shown or point != Point():
         raise ConfigError(f"{begun} was not finished. Run `feed-etl restore --yes`, without a point, to finish it.")
-    driver.finish(cli.spark(), cli.settings, _line)
+    driver.finish(cli.spark(), cli.settings, terminal.print_line)
 
 
 def _show(planned: Plan, as_json: bool) -> None:
     rows = planned.as_rows()
     terminal.print_rows(rows, as_json, title=planned.id)
-
-
-def _line(text: str) -> None:
-    terminal.out.print(text, markup=False, soft_wrap=True)

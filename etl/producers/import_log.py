@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 from py4j.protocol import Py4JJavaError
@@ -27,13 +28,11 @@ from etl.transforms.snowflake import ID_BITS
 
 VIEW = "log"
 Reader = Callable[[SparkSession, list[str]], DataFrame]
-READERS: dict[str, Reader] = {
-    ".csv": lambda spark, uris: spark.read.option("header", "true").option("inferSchema", "true").csv(uris),
-    ".csv.gz": lambda spark, uris: spark.read.option("header", "true").option("inferSchema", "true").csv(uris),
-    ".jsonl": lambda spark, uris: spark.read.json(uris),
-    ".jsonl.gz": lambda spark, uris: spark.read.json(uris),
-    ".parquet": lambda spark, uris: spark.read.parquet(*uris),
-    ".avro": lambda spark, uris: spark.read.format("avro").load(uris),
+READERS: dict[tuple[str, ...], Reader] = {
+    (".csv", ".csv.gz"): lambda spark, uris: spark.read.csv(uris, header=True, inferSchema=True),
+    (".jsonl", ".jsonl.gz"): lambda spark, uris: spark.read.json(uris),
+    (".parquet",): lambda spark, uris: spark.read.parquet(*uris),
+    (".avro",): lambda spark, uris: spark.read.format("avro").load(uris),
 }
 
 
@@ -80,11 +79,12 @@ def _selected(spark: SparkSession, settings: Settings, source: str, mapping: Pat
 
 def _log(spark: SparkSession, source: str) -> DataFrame:
     """The rows of a log. Raises LandingError when it cannot be read."""
-    suffix = next((s for s in sorted(READERS, key=len, reverse=True) if source.endswith(s)), None)
-    if suffix is None:
-        raise LandingError(f"{source} is no log that `import log` reads: its name must end in {', '.join(READERS)}.")
+    read = next((reader for suffixes, reader in READERS.items() if source.endswith(suffixes)), None)
+    if read is None:
+        suffixes = ", ".join(chain(*READERS))
+        raise LandingError(f"{source} is no log that `import log` reads: its name must end in {suffixes}.")
     try:
-        return READERS[suffix](spark, [files.glob_escape(files.absolute(source))])
+        return read(spark, [files.glob_escape(files.absolute(source))])
     except (Py4JJavaError, PySparkException) as error:
         raise LandingError(f"{source} cannot be read: {first_line(error)}") from error
 

@@ -79,6 +79,13 @@ def impression_measures() -> list[Column]:
         F.count("*").alias("impressions"),
         F.hll_sketch_agg("viewer_id", HLL_LG_K).alias("reach_hll"),
         F.count_if("was_full_view").alias("full_views"),
+        *dwell_measures(),
+    ]
+
+
+def dwell_measures() -> list[Column]:
+    """Aggregates over dwell in milliseconds, which is NULL for an impression without a beat."""
+    return [
         F.coalesce(F.sum("dwell_ms"), F.lit(0)).cast("bigint").alias("dwell_ms_sum"),
         F.count("dwell_ms").alias("dwell_count"),
     ]

@@ -11,7 +11,7 @@ from etl.model.contract import Input, Layer, Replace, Table
 from etl.model.privacy import PERSON
 from etl.subjects.feed.columns import DWELL_MEASURES, columns
 from etl.subjects.feed.facts import fct_dwell_per_impression, fct_engagements, fct_impressions
-from etl.subjects.feed.measures import ATTRIBUTION_HOURS, credit
+from etl.subjects.feed.measures import ATTRIBUTION_HOURS, credit, dwell_measures
 
 CREDITED = ("likes", "saves", "negatives", "likes_given", "regrets")
 
@@ -56,8 +56,7 @@ def transform(fct_impressions: DataFrame, fct_engagements: DataFrame, fct_dwell_
         .groupBy(*CELL)
         .agg(
             F.count("*").alias("impressions"),
-            F.coalesce(F.sum("dwell_ms"), F.lit(0)).alias("dwell_ms_sum"),
-            F.count("dwell_ms").alias("dwell_count"),
+            *dwell_measures(),
             F.min("impression_ts").alias("first_impression_ts"),
         )
     )

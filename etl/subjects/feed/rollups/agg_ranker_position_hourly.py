@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from etl.model.contract import Input, Layer, Replace, Table
 from etl.subjects.feed.columns import DWELL_MEASURES, columns
 from etl.subjects.feed.facts import fct_dwell_per_impression, fct_engagements, fct_impressions
-from etl.subjects.feed.measures import ATTRIBUTION_HOURS, credit
+from etl.subjects.feed.measures import ATTRIBUTION_HOURS, credit, dwell_measures
 
 KEY = ("ranker_model_id", "surface", "position_bucket", "score_bucket")
 REACTIONS = ("likes", "saves", "likes_given", "regrets", "negatives")
@@ -59,8 +59,7 @@ def transform(fct_impressions: DataFrame, fct_engagements: DataFrame, fct_dwell_
         .groupBy(*KEY, hour)
         .agg(
             F.count("*").alias("impressions"),
-            F.coalesce(F.sum("dwell_ms"), F.lit(0)).alias("dwell_ms_sum"),
-            F.count("dwell_ms").alias("dwell_count"),
+            *dwell_measures(),
             F.sum("predicted_score").alias("predicted_score_sum"),
         )
     )

@@ -25,3 +25,11 @@ def copied(simulated: Simulated, tmp_path: Path) -> Iterator[Settings]:
 def shared(simulated: Simulated, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A lake that a fixture of a module changes once."""
     return copy(simulated, tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture
+def lake(two_shares: Simulated, tmp_path: Path) -> Iterator[Settings]:
+    """A lake with share 1 (of 08:00, landed at 09:00) and share 2 (of 09:00, landed at 10:00), one commit each."""
+    settings = copy(two_shares, tmp_path)
+    yield settings
+    shutil.rmtree(settings.lake)

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 from soak.shares import TABLES, land
-from support.lakes import copy, drop, uri
-from support.local_lake import END, START, Simulated
+from support.lakes import drop, uri
+from support.local_lake import END, START
+from support.share_lake import run, share_ids
 
 from etl import catalog
 from etl.conf import Settings
 from etl.engine.delta import checksums
 from etl.engine.delta import log as delta_log
 from etl.engine.delta import tables as delta
-from etl.engine.jobs import runner
-from etl.engine.jobs.summary import Summary
 from etl.engine.spark import files
 from etl.engine.spark.jvm import jvm
 from etl.errors import LakeError
@@ -28,24 +26,6 @@ from etl.operations.check import driver
 from etl.operations.check.finding import Finding
 
 NINE, TEN = START.replace(hour=9), START.replace(hour=10)
-
-
-@pytest.fixture
-def lake(two_shares: Simulated, tmp_path: Path) -> Iterator[Settings]:
-    """A lake with share 1 (of 08:00, landed at 09:00) and share 2 (of 09:00, landed at 10:00), one commit each."""
-    settings = copy(two_shares, tmp_path)
-    yield settings
-    shutil.rmtree(settings.lake)
-
-
-def run(spark: SparkSession, settings: Settings) -> Summary:
-    """Run the tables of shares, from landing to facts."""
-    return runner.run(spark, settings, START, END, tables=TABLES)
-
-
-def share_ids(spark: SparkSession, settings: Settings, table: str = "fct_shares") -> list[int]:
-    """The share ids in a table."""
-    return sorted(r[0] for r in delta.read(spark, uri(settings, table)).select("share_id").collect())
 
 
 def findings_by_table(

@@ -6,11 +6,10 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
 from pyspark.sql import SparkSession
 from soak.shares import TABLES, land
-from support.lakes import copy, uri
-from support.local_lake import END, START, Simulated
+from support.lakes import uri
+from support.local_lake import END, START
 
 from etl.conf import Settings
 from etl.engine.delta import tables as delta
@@ -22,12 +21,6 @@ from etl.operations.erasure import driver as erasure
 from etl.operations.maintenance import driver as maintenance
 
 NINE, TEN = START.replace(hour=9), START.replace(hour=10)
-
-
-@pytest.fixture
-def lake(two_shares: Simulated, tmp_path: Path) -> Settings:
-    """A lake with share 1 (landed at 09:00) and share 2 (landed at 10:00)."""
-    return copy(two_shares, tmp_path)
 
 
 def found(spark: SparkSession, settings: Settings, apply_repair: bool = False) -> list[Finding]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,15 +11,15 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from soak.shares import TABLES, land
-from support.lakes import copy, uri
-from support.local_lake import END, START, Simulated
+from support.lakes import uri
+from support.local_lake import START
+from support.share_lake import run, share_ids
 
 from etl import catalog
 from etl.conf import Settings
 from etl.engine.delta import checksums
 from etl.engine.delta import tables as delta
 from etl.engine.jobs import runner
-from etl.engine.jobs.summary import Summary
 from etl.engine.landing.arrivals import EMPTY
 from etl.engine.spark import files
 from etl.errors import ConfigError, ConflictError, LakeError, LandingError
@@ -32,24 +31,6 @@ from etl.operations.retention import orphan_files
 
 TEN = START.replace(hour=10)
 FACT = "fct_shares"
-
-
-@pytest.fixture
-def lake(two_shares: Simulated, tmp_path: Path) -> Iterator[Settings]:
-    """Share 1 landed at nine and share 2 at ten: one commit of each table for each of them."""
-    settings = copy(two_shares, tmp_path)
-    yield settings
-    shutil.rmtree(settings.lake)
-
-
-def run(spark: SparkSession, settings: Settings) -> Summary:
-    """Run the tables of shares."""
-    return runner.run(spark, settings, START, END, tables=TABLES)
-
-
-def share_ids(spark: SparkSession, settings: Settings, table: str = FACT) -> list[int]:
-    """The share ids in a table."""
-    return sorted(r[0] for r in delta.read(spark, uri(settings, table)).select("share_id").collect())
 
 
 def contents(spark: SparkSession, settings: Settings) -> dict[str, object]:

@@ -24,3 +24,8 @@ def run_query(spark: SparkSession, name: str, tables: dict[str, list[Row]], **pa
         made, now = rows(spark, table, tables.get(name, [])), binding.now(values)
         (views.as_of(made, table, now) if now else made).createOrReplaceTempView(name)
     return [row.asDict() for row in BoundQuery(query, values, spark.sql(query.sql, args=values)).answer().collect()]
+
+
+def picked(answer: list[Row], *names: str) -> list[tuple[Any, ...]]:
+    """Some columns of every row of an answer."""
+    return [tuple(row[name] for name in names) for row in answer]

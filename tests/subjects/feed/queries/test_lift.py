@@ -7,66 +7,20 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from support.trials import by_metric, moments, of_equal_arms, of_stages, viewers
 from tea_tasting.aggr import Aggregates
 
 from etl.subjects.feed.queries.lift import METRICS, Judgement, Lift, judge
-from etl.subjects.feed.queries.lift_stages import Stage, Trial, standardized
+from etl.subjects.feed.queries.lift_stages import Stage, Trial
 
 TRIALS = 1000
 MAX_SHARE = 0.071
 """With a true rate of 5 %, the share among 1,000 trials exceeds this limit once in a thousand times."""
 
 
-def viewers(rng: np.random.Generator, size: int, lift: float = 0.0, harm: float = 0.0) -> dict[str, np.ndarray]:
-    """Sums per viewer. Viewers differ in how much they see and how often they like; a few see very much."""
-    impressions = 1 + rng.poisson(rng.gamma(1.2, 15, size))
-    taste = rng.beta(4, 36, size)
-    likes = rng.binomial(impressions, np.minimum(taste * (1 + lift), 1))
-    regrets = rng.binomial(impressions, taste * 0.1 * (1 + lift))
-    watched = rng.binomial(impressions, 0.9)
-    return {
-        "impressions": impressions,
-        "likes": likes,
-        "saves": rng.binomial(impressions, 0.02),
-        "negatives": rng.binomial(impressions, min(0.02 * (1 + harm), 1)),
-        "regrets": regrets,
-        "likes_given": likes + regrets,
-        "dwell_ms_sum": watched * rng.gamma(6, 150 * (1 + lift), size).round(),
-        "dwell_count": watched,
-    }
-
-
-def moments(columns: dict[str, np.ndarray]) -> Aggregates:
-    """The moments that Spark computes from the viewers of an arm."""
-    names, values = list(columns), np.array(list(columns.values()), dtype=float)
-    covariance = np.cov(values)
-    pairs = {(a, b): covariance[i, j] for i, a in enumerate(names) for j, b in enumerate(names) if i < j}
-    return Aggregates(
-        values.shape[1],
-        dict(zip(names, values.mean(axis=1), strict=True)),
-        dict(zip(names, covariance.diagonal(), strict=True)),
-        pairs,
-    )
-
-
-def of_equal_arms(control: Aggregates, treatment: Aggregates) -> Trial:
-    """A test with two arms of equal planned size that no viewer saw both of, without CUPED."""
-    return of_stages(Stage(control, treatment, treatment_share=0.5))
-
-
-def of_stages(*stages: Stage) -> Trial:
-    """A test that no viewer saw both models of, without CUPED."""
-    return Trial(stages, crossovers=0, cuped=False, minimum_effect=0.05)
-
-
 def trial(rng: np.random.Generator, size: int = 500, lift: float = 0.0, harm: float = 0.0) -> Trial:
     """A test with two arms of equal size. In the treatment, `lift` raises likes and dwell, and `harm` raises hides."""
     return of_equal_arms(moments(viewers(rng, size)), moments(viewers(rng, size, lift, harm)))
-
-
-def by_metric(judged: Judgement) -> dict[str, Lift]:
-    """The lifts by name."""
-    return {lift.metric: lift for lift in judged.lifts}
 
 
 @pytest.fixture(scope="module")
@@ -172,53 +126,6 @@ def test_few_viewers_who_hide_posts_give_no_verdict() -> None:
 
     assert by_metric(judged)["like_rate"].rises and by_metric(judged)["dwell_per_impression"].rises
     assert judged.verdict == "not enough data" and "negative_rate:" in judged.reason and "effective" in judged.reason
-
-
-def ramp(rng: np.random.Generator, lift: float = 0.0) -> list[tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]:
-    """A weekday with 5 % treatment and a Sunday with 50 %, on which everybody likes half as much again."""
-    return [
-        (viewers(rng, 5_700, day), viewers(rng, 300, (1 + day) * (1 + lift) - 1)) if day == 0
-        else (viewers(rng, 3_000, day), viewers(rng, 3_000, (1 + day) * (1 + lift) - 1))
-        for day in (0.0, 0.5)
-    ]  # fmt: skip
-
-
-def test_a_ramp_is_compared_stage_by_stage() -> None:
-    """Pooled, the treatment seems to be better, because more of its viewers come from Sunday."""
-    rng = np.random.default_rng(18)
-    lifts, pooled_lifts = [], []
-    for _ in range(30):
-        (c1, t1), (c2, t2) = ramp(rng)
-        stages = Stage(moments(c1), moments(t1), 0.05), Stage(moments(c2), moments(t2), 0.5)
-        lifts.append(by_metric(judge(of_stages(*stages)))["like_rate"].relative_lift or 0)
-        together = [moments({k: np.concatenate([a[k], b[k]]) for k in a}) for a, b in ((c1, c2), (t1, t2))]
-        pooled_lifts.append(by_metric(judge(of_equal_arms(*together)))["like_rate"].relative_lift or 0)
-    assert np.mean(pooled_lifts) > 0.1
-    assert abs(np.mean(lifts)) < 0.02
-
-
-def test_one_interval_in_twenty_of_a_ramp_misses_zero() -> None:
-    misses = 0
-    for i in range(300):
-        (c1, t1), (c2, t2) = ramp(np.random.default_rng([19, i]))
-        stages = Stage(moments(c1), moments(t1), 0.05), Stage(moments(c2), moments(t2), 0.5)
-        lift = by_metric(judge(of_stages(*stages)))["like_rate"]
-        misses += (lift.difference_low or 0) > 0 or (lift.difference_high or 0) < 0
-    assert 0.02 < misses / 300 < 0.09
-
-
-def test_a_difference_is_standardized_to_the_positions_of_the_control() -> None:
-    """The treatment shows fewer posts far down, where nobody likes. At equal positions, it is no better."""
-    control = {0: (100, 20), 6: (100, 9), 21: (300, 3)}
-    treatment = {0: (200, 40), 21: (100, 1)}
-    at = [{bucket: {"impressions": n, "likes": k} for bucket, (n, k) in of.items()} for of in (control, treatment)]
-    arm = moments(viewers(np.random.default_rng(20), 500))
-
-    found = standardized([Stage(arm, arm, 0.5, at[0], at[1])], "likes", "impressions")
-
-    naive = 41 / 300 - 32 / 500
-    assert naive > 0.07
-    assert found == (pytest.approx(0), pytest.approx(0.2))  # a fifth of the control has a position of its own
 
 
 def test_the_minimum_detectable_lift_is_found_four_times_in_five() -> None:

@@ -86,8 +86,8 @@ def test_a_lake_of_an_earlier_release_follows_a_changed_contract(
         for table in TABLES:
             assert content(spark, old, table) == content(spark, new, table), table
         assert found_in(spark, old) == []
-        told = news.lines(evolved.EVENT, *[runner.open_context(spark, old).ledger.published("bronze_shares")] * 2)
-    assert [line.split(",")[0] for line in told] == [
+        seen = news.lines(evolved.EVENT, *[runner.open_context(spark, old).ledger.published("bronze_shares")] * 2)
+    assert [line.split(",")[0] for line in seen] == [
         "new field seen: shares.mood", "new value seen: shares.app = fax"
     ]  # fmt: skip
 

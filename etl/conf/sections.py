@@ -51,7 +51,7 @@ class Airflow(BaseModel):
 
 
 class Backlog(BaseModel):
-    """When due hours are a backlog, and when somebody is told."""
+    """When due hours are a backlog, and when somebody gets a mail about them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -17,8 +17,8 @@ HOUR, MS = timedelta(hours=1), timedelta(milliseconds=1)
 
 def repeats(spark: SparkSession, reports: list[Row]) -> dict[int, int]:
     """Repeat -> the conversion that counts. A report is of order A, and is received when it happens, unless it says."""
-    told: Row = {"advertiser_id": ADVERTISER, "dedup_key": "A", "conversion_ts": SOLD}
-    given = [told | report for report in reports]
+    order: Row = {"advertiser_id": ADVERTISER, "dedup_key": "A", "conversion_ts": SOLD}
+    given = [order | report for report in reports]
     landed = [{"received_ts": report["conversion_ts"]} | report for report in given]
     conversions = rows(spark, stg_conversions.TABLE, landed)
     made = transform(conversions, versions(spark)["dim_advertisers"]).collect()
